@@ -1,0 +1,23 @@
+"""Datasets for machine learning, versioned by changesets: `dsm.init`, `dsm.open`.
+
+Importing this package imports nothing else; the two functions load what they need when asked for.
+"""
+
+from __future__ import annotations
+
+from dsm.version import __version__
+
+# Type checkers take this name for true; `typing` itself need not be imported for it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dsm.api import init, open
+
+__all__ = ["__version__", "init", "open"]
+
+
+def __getattr__(name: str) -> object:
+    if name in ("init", "open"):
+        from dsm import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'dsm' has no attribute {name!r}")

@@ -1,0 +1,94 @@
+"""Opening repositories from Python: the edge that reads the clock, the environment and the user.
+
+Everything below takes them as arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dsm.datasets import Repo
+from dsm.errors import InvalidInput
+from dsm.model.names import dataset_name_for
+from dsm.repo.repository import ORG_DEFAULT, Repository, discover, initialise
+from dsm.store.chunks import Chunking
+
+
+def now_us() -> int:
+    """Returns the time in microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
+
+
+def author(repository: Repository) -> str:
+    """Returns who commits: DSM_AUTHOR, else the settings user.name and user.email, else the login."""
+    given = os.environ.get("DSM_AUTHOR")
+    if given:
+        return given
+    name, email = repository.config.get("user.name"), repository.config.get("user.email")
+    if name or email:
+        return f"{name or ''}{f' <{email}>' if email else ''}".strip()
+    login = os.environ.get("LOGNAME") or os.environ.get("USER")
+    if not login:
+        try:
+            import pwd
+
+            login = pwd.getpwuid(os.getuid()).pw_name
+        except (ImportError, KeyError):
+            login = "unknown"
+    return login
+
+
+def open(path: str | os.PathLike[str] = ".") -> Repo:
+    """Opens the repository at or above `path`. Raises NotARepository."""
+    return Repo(discover(os.fspath(path)), clock=now_us, author=author)
+
+
+def init(
+    path: str | os.PathLike[str] = ".",
+    *,
+    dataset: str | None = None,
+    org: str | None = None,
+    pattern: str | None = None,
+) -> Repo:
+    """Creates a repository in a folder, with a first dataset named after it; idempotent.
+
+    Run again, it completes what is missing and changes nothing that is there. Raises InvalidInput
+    when the folder belongs to another org, or the pattern cannot be parsed.
+    """
+    root = os.path.abspath(os.fspath(path))
+    if os.path.exists(root) and not os.path.isdir(root):
+        raise InvalidInput(f"{root} is not a folder")
+    if pattern is not None:
+        from dsm.model.pattern import PathPattern
+
+        PathPattern.parse(pattern)
+    name = dataset or dataset_name_for(os.path.basename(root))
+    from dsm.model.names import check_dataset_name
+
+    check_dataset_name(name)
+    created = initialise(
+        root,
+        org or ORG_DEFAULT,
+        lambda: {
+            "repository": os.urandom(16).hex(),
+            "org": org or ORG_DEFAULT,
+            "created": now_us(),
+            "chunking": Chunking().to_json(),
+        },
+    )
+    repo = Repo(root, clock=now_us, author=author)
+    repo.created = created
+    if org is not None and repo.org != org:
+        raise InvalidInput(
+            f"{root} belongs to org {repo.org!r}", hint="an org is chosen once, by the first init"
+        )
+    names = repo.datasets()
+    if not names or (dataset is not None and dataset not in names):
+        repo.create_dataset(name, pattern=pattern)
+    elif pattern is not None and repo.dataset(name if name in names else None).pattern != pattern:
+        raise InvalidInput(
+            "the dataset exists and keeps another pattern",
+            hint="give it with `dsm add --pattern`, or create another dataset",
+        )
+    return repo

@@ -1,0 +1,43 @@
+"""The table of commands: everything that `dsm --help` says, with nothing imported.
+
+One row a command: the module that holds it and its one-line help, which is also the first line of
+the command's own docstring (a test compares them). The order is the order of the help.
+"""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "init": ("dsm.cli.init", "Make a repository, or a dataset in it"),
+    "dataset": ("dsm.cli.dataset", "Create, list and describe datasets"),
+    "switch": ("dsm.cli.switch", "Choose the dataset that commands use"),
+    "demo": ("dsm.cli.demo", "Make a small example dataset and walk through the commands"),
+    "add": ("dsm.cli.add", "Stage new and changed files for the next changeset"),
+    "label": ("dsm.cli.label", "Stage other labels for examples, leaving their content alone"),
+    "rm": ("dsm.cli.rm", "Stage the removal of examples, and remove their files"),
+    "mv": ("dsm.cli.mv", "Stage a rename of examples, and move their files"),
+    "commit": ("dsm.cli.commit", "Record what is staged as the next changeset"),
+    "tag": ("dsm.cli.tag", "List, create and delete names of changesets"),
+    "status": ("dsm.cli.status", "Show what is staged, changed and new"),
+    "log": ("dsm.cli.log", "Show the changesets, newest first"),
+    "show": ("dsm.cli.show", "Show one changeset and what it did"),
+    "diff": ("dsm.cli.diff", "Show changes between snapshots, the stage and the files here"),
+    "ls": ("dsm.cli.ls", "List the examples of a snapshot"),
+    "cat": ("dsm.cli.cat", "Write the content of examples to standard output"),
+    "restore": ("dsm.cli.restore", "Bring files back from a changeset, or unstage changes"),
+    "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
+    "prepare": ("dsm.cli.prepare", "Choose examples for training and print the view's version"),
+    "get": ("dsm.cli.get", "Write the examples of a view as a tarball or as files"),
+    "config": ("dsm.cli.config", "Read and change settings"),
+    "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
+    "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),
+    "completion": ("dsm.cli.completion", "Print the script that completes dsm in a shell"),
+}
+
+SECTIONS = {
+    "Start": ("init", "dataset", "switch", "demo"),
+    "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),
+    "Look": ("status", "log", "show", "diff", "ls", "cat"),
+    "Go back": ("restore", "revert"),
+    "Train": ("prepare", "get"),
+    "Look after the repository": ("config", "fsck", "gc", "completion"),
+}

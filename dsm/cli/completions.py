@@ -1,0 +1,54 @@
+"""Names for the shell to complete: read from folder listings, silent when there are none."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dsm.errors import DsmError
+from dsm.repo.layout import FOLDER, Layout
+from dsm.repo.repository import discover
+
+
+def dataset_names(ctx: Any, incomplete: str) -> list[str]:
+    """Returns the datasets of the repository here that begin so."""
+    try:
+        _enter(ctx)
+        names = os.listdir(_layout().datasets)
+    except (DsmError, OSError):
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def changeset_names(ctx: Any, incomplete: str) -> list[str]:
+    """Returns `head` and the tags of the current dataset that begin so."""
+    try:
+        _enter(ctx)
+        layout = _layout()
+        files = os.listdir(layout.tags(_dataset(ctx, layout)))
+    except (DsmError, OSError):
+        return []
+    tags = sorted(name.removesuffix(".json") for name in files if name.endswith(".json"))
+    return [name for name in ["head", *tags] if name.startswith(incomplete)]
+
+
+def tag_names(ctx: Any, incomplete: str) -> list[str]:
+    """Returns the tags of the current dataset that begin so."""
+    return [name for name in changeset_names(ctx, incomplete) if name != "head"]
+
+
+def _enter(ctx: Any) -> None:
+    ctx.find_root().obj.enter()
+
+
+def _layout() -> Layout:
+    return Layout(os.path.join(discover("."), FOLDER))
+
+
+def _dataset(ctx: Any, layout: Layout) -> str:
+    from dsm.repo.config import Config
+
+    named = ctx.find_root().obj.dataset or os.environ.get("DSM_DATASET")
+    configured = Config(layout.config, layout.temporary).get("core.dataset")
+    name: str = named or configured or os.listdir(layout.datasets)[0]
+    return name

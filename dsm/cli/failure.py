@@ -1,0 +1,106 @@
+"""Every way in which a command can fail, turned into one line, a hint and an exit status.
+
+The table is docs/reference/errors.md. Invariant: no traceback unless DSM_DEBUG=1 asks for it, and
+no name of a file printed raw.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from dsm.cli.commands import COMMANDS
+from dsm.errors import AnswerIsNo, DsmError
+from dsm.model.names import printable
+
+INTERRUPTED, BROKEN_PIPE, BUG, STORAGE = 130, 141, 70, 8
+ITEMS_MAX = 10
+
+# What Ctrl-C leaves, where it is more than "as before".
+_AFTER_INTERRUPT = {
+    "add": "nothing was lost and nothing is half staged; running it again is safe and goes faster",
+    "commit": "nothing was lost; `dsm log` shows whether it was done, and running it again is safe",
+    "revert": "nothing was lost; `dsm log` shows whether it was done, `dsm status` what is left",
+    "restore": "nothing was lost; some files may be back already, run it again for the rest",
+    "get": "nothing was lost; run it again to write the output",
+}
+
+
+def report(error: BaseException, words: list[str]) -> int:
+    """Says on standard error what happened and returns the exit status."""
+    if os.environ.get("DSM_DEBUG") not in (None, "", "0"):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, DsmError):
+        return _expected(error)
+    if isinstance(error, KeyboardInterrupt):
+        command = next((word for word in words if word in COMMANDS), "")
+        default = "nothing was lost; the repository is as it was before this command"
+        _say("interrupted: " + _AFTER_INTERRUPT.get(command, default))
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError) and _reader_has_gone():
+        return BROKEN_PIPE
+    if isinstance(error, OSError):
+        names = [os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
+        where = "".join(f": {name}" for name in names)
+        _say(f"error: {error.strerror or type(error).__name__}{where}")
+        return STORAGE
+    if isinstance(error, MemoryError):
+        _say("error: there is not enough memory")
+        return STORAGE
+    return _bug(error)
+
+
+def _expected(error: DsmError) -> int:
+    _say(error.message if isinstance(error, AnswerIsNo) else f"error: {error.message}")
+    # An item that the message names already would only be said twice.
+    items = error.items if len(error.items) > 1 else [i for i in error.items if i not in error.message]
+    for item in items[:ITEMS_MAX]:
+        _say(f"  {item}")
+    if len(items) > ITEMS_MAX:
+        _say(f"  … and {len(items) - ITEMS_MAX:,} more")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+    return error.exit_status
+
+
+def _bug(error: BaseException) -> int:
+    """Names the kind and the place, not the message: that may hold names of files or their content."""
+    from dsm.version import __version__
+
+    place = ""
+    step = error.__traceback__
+    while step is not None:
+        package, _, rest = step.tb_frame.f_globals.get("__name__", "").partition(".")
+        if package == "dsm" and rest:
+            place = f" in dsm.{rest}, line {step.tb_lineno}"
+        step = step.tb_next
+    python = ".".join(map(str, sys.version_info[:3]))
+    _say(
+        f"bug: {type(error).__name__}{place} (dsm {__version__}, Python {python}); "
+        "run it again with DSM_DEBUG=1 for the traceback, and please report that"
+    )
+    return BUG
+
+
+def _reader_has_gone() -> bool:
+    """Whether what reads our output was closed, as by `| head`; then silences the streams."""
+    import select
+
+    gone = False
+    for fd in (1, 2):
+        poll = select.poll()
+        poll.register(fd, 0)
+        if any(event & select.POLLERR for _, event in poll.poll(0)):
+            gone = True
+            # What is still in the buffer would raise again when Python exits.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, fd)
+            os.close(null)
+    return gone
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        print(printable(text), file=sys.stderr)

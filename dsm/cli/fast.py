@@ -1,0 +1,117 @@
+"""Everyday command lines, parsed without typer: importing that takes longer than their work.
+
+A line that this table does not understand completely (help, a mistake, a rare option) is left to
+typer, which decides alone what is right; a test checks that both understand the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dsm.cli.session import Settings
+
+GLOBAL_FLAGS = {"-q": "quiet", "--quiet": "quiet", "--no-color": "no_color"}
+GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset"}
+
+# For each command: flags, options with a text, options with texts, options with a number; and
+# each option's parameter of the command's function. Other words are `paths`.
+FLAGS: dict[str, dict[str, str]] = {
+    "status": {
+        "-s": "short", "--short": "short", "--porcelain": "porcelain", "-z": "zero",
+        "--json": "as_json", "--exit-code": "exit_code",
+    },
+    "log": {"--oneline": "oneline", "--stat": "stat", "--json": "as_json"},
+    "add": {
+        "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",
+        "--strict": "strict", "--follow-symlinks": "follow_symlinks",
+        "--keep-going": "keep_going",
+    },
+    "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty"},
+}  # fmt: skip
+TEXTS: dict[str, dict[str, str]] = {
+    "add": {"--pattern": "pattern", "--labels": "label_file"},
+    "commit": {"--author": "author", "--source": "source", "--note": "note"},
+}
+LISTS: dict[str, dict[str, str]] = {
+    "add": {"--label": "labels", "-l": "labels"},
+    "commit": {"-m": "messages", "--message": "messages"},
+}
+NUMBERS: dict[str, dict[str, str]] = {"log": {"-n": "limit", "--max-count": "limit"}}
+NEEDED = {"add": "paths", "commit": "messages"}
+TAKES_PATHS = ("log", "add", "commit")
+
+
+class FastContext:
+    """Stands in for typer's context, of which commands use `obj` alone."""
+
+    def __init__(self, settings: Settings):
+        self.obj = settings
+
+
+def parse(words: list[str]) -> tuple[str, Settings, dict[str, Any]] | None:
+    """Returns the command, the settings and the arguments; None leaves the line to typer."""
+    settings = Settings()
+    command: str | None = None
+    arguments: dict[str, Any] = {}
+    paths: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--" and command is not None:
+            paths.extend(rest)
+        elif not word.startswith("-") or word == "-":
+            if command is not None:
+                paths.append(word)
+            elif word in FLAGS:
+                command = word
+            else:
+                return None
+        elif not _option(word, rest, command, settings, arguments):
+            return None
+    if command is None or (paths and command not in TAKES_PATHS):
+        return None
+    if command in TAKES_PATHS:
+        arguments["paths"] = paths or None
+    if command in NEEDED and not arguments.get(NEEDED[command]):
+        return None
+    return command, settings, arguments
+
+
+def _option(
+    word: str, rest: Any, command: str | None, settings: Settings, arguments: dict[str, Any]
+) -> bool:
+    """Takes in one option, with its value; False when it is not a plain one."""
+    tables = FLAGS.get(command or "", {})
+    if word in tables:
+        arguments[tables[word]] = True
+        return True
+    if word in GLOBAL_FLAGS:
+        if GLOBAL_FLAGS[word] == "quiet":
+            settings.quiet = True
+        else:
+            settings.color = False
+        return True
+    name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+    kinds = (TEXTS, LISTS, NUMBERS)
+    kind = next((k for k in kinds if command and name in k.get(command, {})), None)
+    if kind is None and name not in GLOBAL_VALUES:
+        return False
+    if not equals:
+        value = next(rest, "-")
+    if value.startswith("-"):
+        return False
+    if kind is None:
+        if GLOBAL_VALUES[name] == "folder":
+            settings.folders.append(value)
+        else:
+            settings.dataset = value
+        return True
+    parameter = kind[command or ""][name]
+    if kind is LISTS:
+        arguments.setdefault(parameter, []).append(value)
+    elif kind is NUMBERS:
+        if not (value.isascii() and value.isdigit()):
+            return False
+        arguments[parameter] = int(value)
+    else:
+        arguments[parameter] = value
+    return True

@@ -1,0 +1,168 @@
+"""The command line as typer sees it: a group whose commands are loaded when they run.
+
+Hides lazy loading and the options that every command takes. `dsm --help`, a mistyped command and
+completion of command names work from the table in `dsm.cli.commands` and import no command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from dsm.cli.commands import COMMANDS, SECTIONS
+from dsm.cli.completions import dataset_names
+from dsm.cli.output import message
+from dsm.cli.session import Settings
+from dsm.model.names import printable
+
+# Click is inside typer under a private name; its error classes are reached by what is public.
+UsageError: Any = typer.BadParameter.__mro__[1]
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+
+
+def global_options(taken: Iterable[Any] = ()) -> list[Any]:
+    """Returns the options of every command, but for letters that the command itself uses."""
+
+    def remember(ctx: Any, option: Any, value: Any) -> None:
+        settings: Settings = ctx.find_root().obj
+        if option.name == "folders":
+            settings.folders.extend(value or ())
+        elif option.name == "dataset":
+            settings.dataset = value or settings.dataset
+        elif value and option.name == "quiet":
+            settings.quiet = True
+        elif value and option.name == "no_color":
+            settings.color = False
+
+    used = {flag for parameter in taken for flag in parameter.opts}
+    rows: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
+        ("folders", ["-C"], {
+            "multiple": True, "type": str, "metavar": "DIR",
+            "help": "Work as if started in this folder",
+        }),
+        ("dataset", ["-d", "--dataset"], {
+            "type": str, "metavar": "NAME", "autocompletion": dataset_names,
+            "help": "Use this dataset (else DSM_DATASET, else the one chosen by switch)",
+        }),
+        ("quiet", ["-q", "--quiet"], {"is_flag": True, "help": "Print only answers and errors"}),
+        ("no_color", ["--no-color"], {"is_flag": True, "help": "Print without colours"}),
+    )  # fmt: skip
+    return [
+        TyperOption(
+            param_decls=[name, *(flag for flag in flags if flag not in used)],
+            callback=remember, expose_value=False, **more,
+        )
+        for name, flags, more in rows
+    ]  # fmt: skip
+
+
+class Command(TyperCommand):
+    """One command, with the options of every command."""
+
+    def __init__(self, name: str | None, *, params: Any = None, **more: Any):
+        params = [*(params or ()), *global_options(params or ())]
+        more["context_settings"] = {**HELP_NAMES, **(more.get("context_settings") or {})}
+        super().__init__(name, params=params, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        ctx.find_root().obj.enter()
+        return super().invoke(ctx)
+
+
+class Group(TyperGroup):
+    """A command that has commands below it, such as `dsm dataset`."""
+
+    def __init__(self, *, params: Any = None, **more: Any):
+        params = [*(params or ()), *global_options(params or ())]
+        more["context_settings"] = {**HELP_NAMES, **(more.get("context_settings") or {})}
+        super().__init__(params=params, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        if not ctx._protected_args:
+            ctx.find_root().obj.enter()
+        return super().invoke(ctx)
+
+
+class LazyGroup(Group):
+    """`dsm` itself: knows its commands by the table, and one of them closely once it runs."""
+
+    def __init__(self, **more: Any):
+        super().__init__(**more)
+        self.commands = {
+            name: TyperCommand(name, help=line, rich_markup_mode=None)
+            for name, (_, line) in COMMANDS.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load(name), rest
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
+
+
+def new_app() -> typer.Typer:
+    """Returns an empty app with our defaults, for commands that have commands below them."""
+    return typer.Typer(
+        cls=Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+def load(name: str) -> Any:
+    """Imports a command and returns what typer makes of it."""
+    module = import_module(COMMANDS[name][0])
+    app = getattr(module, "app", None)
+    if app is None:
+        # Commands of the fast path leave typer out; their annotations, which are text until now,
+        # name it all the same.
+        vars(module).setdefault("typer", typer)
+        app = new_app()
+        app.command(name, cls=Command)(module.command)
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def root() -> Any:
+    """Returns the group of all commands."""
+    app = typer.Typer(
+        cls=LazyGroup, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+    @app.callback(
+        epilog="Run dsm COMMAND --help for the options of a command, dsm demo to see them at work."
+    )
+    def dsm(version: bool = typer.Option(False, "--version", "-V", help="Print the version")) -> None:
+        """Keep datasets for machine learning: numbered changesets, and views of them to train on"""
+
+    return typer.main.get_command(app)
+
+
+def run_with_typer(words: list[str]) -> int:
+    """Parses and runs a command line; mistakes in it become two lines and exit status 2."""
+    group, settings = root(), Settings()
+    # Does nothing unless a shell asks for completions; then it answers and exits.
+    group._main_shell_completion({"obj": settings}, "dsm")
+    if not words:
+        words = ["--help"]
+    try:
+        with group.make_context("dsm", list(words), obj=settings) as ctx:
+            if ctx.params.get("version"):
+                from dsm.version import __version__
+
+                print(f"dsm {__version__}")
+                return 0
+            return group.invoke(ctx) or 0
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except UsageError as error:
+        message(f"error: {printable(error.format_message())}")
+        if error.ctx is not None:
+            message(f"hint: run `{error.ctx.command_path} --help`")
+        return 2

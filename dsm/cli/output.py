@@ -1,0 +1,99 @@
+"""What commands print: data to standard output, messages to standard error.
+
+Hides quoting, units and JSON. Invariant: no name reaches a stream without `printable` or
+`quoted`, except after `-z` and inside JSON, which escapes by its own rules.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from dsm.errors import StorageFailed
+from dsm.model.names import printable
+
+LISTED_MAX = 10
+_ESCAPES = {
+    7: r"\a", 8: r"\b", 9: r"\t", 10: r"\n", 11: r"\v", 12: r"\f", 13: r"\r", 34: r"\"", 92: r"\\",
+}  # fmt: skip
+
+
+def message(text: str) -> None:
+    """Prints a message to standard error."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
+
+
+def listed(lines: Sequence[str], limit: int = LISTED_MAX) -> list[str]:
+    """Returns the first lines, and how many more there are."""
+    if len(lines) <= limit:
+        return list(lines)
+    return [*lines[:limit], f"… and {len(lines) - limit:,} more"]
+
+
+def quoted(path: str) -> str:
+    """Returns a path for a line that programs read: as it is, or quoted as in C and git.
+
+    Quotes are used when it holds a quote, a backslash, a control character or anything else that
+    may not go to a terminal; the bytes of such a character are written in octal.
+    """
+    if '"' not in path and "\\" not in path and printable(path) == path:
+        return path
+    parts = []
+    for char in path:
+        escape = _ESCAPES.get(ord(char))
+        if escape:
+            parts.append(escape)
+        elif printable(char) == char:
+            parts.append(char)
+        else:
+            parts.extend(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
+    return '"' + "".join(parts) + '"'
+
+
+def count_text(number: int, noun: str) -> str:
+    """Returns "1 example", "60,000 examples"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size_text(size: int) -> str:
+    """Returns a size in bytes as people read it, in decimal units: "5.2 MB"."""
+    if size < 1000:
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        amount /= 1000
+        if amount < 999.95:
+            break
+    return f"{amount:.1f} {unit}"
+
+
+def write_bytes(data: bytes) -> None:
+    """Writes bytes to standard output. Raises StorageFailed when it is closed."""
+    if sys.stdout is None:
+        raise StorageFailed("standard output is closed")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+
+
+def print_json(
+    fields: dict[str, object], key: str | None = None, rows: Iterable[object] = ()
+) -> None:
+    """Prints one JSON document; `rows` become its last member `key`, one a line, as they come."""
+    import json
+
+    def text(value: object, indent: int | None = None) -> str:
+        # Pure ASCII, so that a name cannot steer a terminal; DEL is what json.dumps leaves.
+        return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+    document = text(fields, 2)
+    if key is None:
+        print(document)
+        return
+    head = document.removesuffix("\n}") + "," if fields else "{"
+    print(f"{head}\n  {text(key)}: [", end="")
+    separator = "\n    "
+    for row in rows:
+        print(separator + text(row), end="")
+        separator = ",\n    "
+    print("]\n}" if separator == "\n    " else "\n  ]\n}")

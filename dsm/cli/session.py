@@ -1,0 +1,108 @@
+"""What a command works with: the settings of this command line, the repository and its dataset.
+
+Hides discovery, the current folder, environment variables, colours and progress. A command opens
+one session; leaving it closes the repository and takes the progress bar off the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dsm.cli.color import Paint
+from dsm.cli.output import LISTED_MAX, listed, message
+from dsm.errors import NotFound
+from dsm.model.names import printable
+from dsm.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsm.datasets import Dataset, Repo
+    from dsm.model.reports import Problem
+
+
+class Settings:
+    """The options that every command takes, wherever they stand on the command line."""
+
+    __slots__ = ("color", "dataset", "folders", "quiet")
+
+    def __init__(self) -> None:
+        self.folders: list[str] = []
+        self.dataset: str | None = None
+        self.quiet = False
+        self.color = True
+
+    def enter(self) -> None:
+        """Goes to the folders that `-C` names, one after the other as git does."""
+        for folder in self.folders:
+            try:
+                os.chdir(folder)
+            except OSError as error:
+                raise NotFound(f"cannot go to the folder {folder}: {error.strerror}") from error
+        self.folders = []
+
+
+class Context(Protocol):
+    """Whatever carries the settings: typer's context, or what the fast path has instead of one."""
+
+    obj: Any
+
+
+class Session:
+    """One command's work with one repository."""
+
+    def __init__(self, ctx: Context):
+        self.settings: Settings = ctx.obj
+        self.paint = Paint(sys.stdout, self.settings.color)
+        self._dataset: Dataset | None = None
+        self._bar: Any = None
+
+    def __enter__(self) -> Session:
+        from dsm import api
+
+        self.repo: Repo = api.open(".")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.finish()
+        self.repo.close()
+
+    @property
+    def dataset(self) -> Dataset:
+        """The dataset that `-d`, DSM_DATASET or `dsm switch` names."""
+        if self._dataset is None:
+            name = self.settings.dataset or os.environ.get("DSM_DATASET") or None
+            self._dataset = self.repo.dataset(name)
+        return self._dataset
+
+    def progress(self) -> Progress:
+        """A bar on a terminal, nothing elsewhere."""
+        if self.settings.quiet or sys.stderr is None or not sys.stderr.isatty():
+            return SILENT
+        if self._bar is None:
+            from dsm.cli.progress_bar import Bar
+
+            self._bar = Bar(color=Paint(sys.stderr, self.settings.color).enabled)
+        bar: Progress = self._bar
+        return bar
+
+    def say(self, text: str) -> None:
+        """Prints a message to standard error unless `-q` was given."""
+        if not self.settings.quiet:
+            message(printable(text))
+
+    def warn(self, word: str, problems: Sequence[Problem]) -> None:
+        """Prints one line a problem, at most ten of them, also after `-q`."""
+        lines = [f"{word}: {printable(p.path)}: {printable(p.reason)}" for p in problems]
+        for line in listed(lines, LISTED_MAX):
+            message(line)
+
+    def shown(self, path: str) -> str:
+        """Returns an example's path as one would type it here, fit for a terminal."""
+        root, here = self.dataset.root, os.getcwd()
+        if root != here:
+            path = os.path.relpath(os.path.join(root, path), here)
+        return printable(path)

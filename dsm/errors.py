@@ -1,0 +1,78 @@
+"""What can go wrong, grouped by how a caller can react; each class carries its own answers.
+
+A message says what, which and found; a hint says what to do. The command line prints both and
+leaves with `exit_status`; nothing here knows about terminals. A specific error subclasses one of
+these next to the code that raises it.
+"""
+
+from __future__ import annotations
+
+
+class DsmError(Exception):
+    """Base of everything that dsm raises on purpose."""
+
+    code = "internal"
+    exit_status = 70
+    retryable = False
+
+    def __init__(self, message: str, *, hint: str | None = None, items: tuple[str, ...] = ()):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        # Names the message speaks of (conflicting paths, damaged objects): data for callers and
+        # for `--json`; the command line shows the first few.
+        self.items = items
+
+
+class AnswerIsNo(DsmError):
+    """The question was understood and the answer is no: nothing to commit, differences found."""
+
+    code, exit_status = "no", 1
+
+
+class InvalidInput(DsmError, ValueError):
+    """The request cannot be carried out as written."""
+
+    code, exit_status = "usage", 2
+
+
+class NotARepository(DsmError):
+    """There is no `.dsm` here or above."""
+
+    code, exit_status = "not-a-repository", 3
+
+
+class NotFound(DsmError, LookupError):
+    """The named changeset, dataset, tag, object, example or view does not exist."""
+
+    code, exit_status = "not-found", 4
+
+
+class Conflict(DsmError):
+    """Somebody else changed the same thing, or unsaved work is in the way."""
+
+    code, exit_status = "conflict", 5
+
+
+class Refused(DsmError):
+    """Policy or permission says no."""
+
+    code, exit_status = "refused", 6
+
+
+class DamagedData(DsmError):
+    """Bytes on disk are not what was written, or not what the format says."""
+
+    code, exit_status = "damaged", 7
+
+
+class StorageFailed(DsmError):
+    """The disk, the remote or the source did not do what it was asked."""
+
+    code, exit_status, retryable = "storage", 8, True
+
+
+class OutcomeUnknown(DsmError):
+    """The commit point was reached but not confirmed; the message names the transaction."""
+
+    code, exit_status = "outcome-unknown", 9

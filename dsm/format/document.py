@@ -1,0 +1,102 @@
+"""Small JSON documents (repository, dataset, changeset header, tag, view): one canonical form.
+
+The bytes are RFC 8785 canonical JSON, so that a document has exactly one spelling and its hash is
+its identity. Each carries a `seal`, the BLAKE3 of the document without it: the newest changeset has
+no successor that pins it, and a damaged header must be found all the same. No floats: their
+spelling is where canonical forms differ. Specified in docs/format/documents.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData
+
+FORMAT = 1
+DOCUMENT_BYTES_MAX = 1 << 20
+DEPTH_MAX = 32
+
+
+class UnknownFormat(DamagedData):
+    """A document of a format that this version cannot read."""
+
+    code = "unknown-format"
+
+
+def canonical(value: Any) -> bytes:
+    """Returns the RFC 8785 form of a JSON value without floats. Raises ValueError on a float."""
+    _refuse_floats(value, 0)
+    return json.dumps(
+        _ordered(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def _refuse_floats(value: Any, depth: int) -> None:
+    if isinstance(value, float):
+        raise ValueError("a canonical document holds no floats")
+    if depth > DEPTH_MAX:
+        raise ValueError("a canonical document is at most 32 levels deep")
+    if isinstance(value, dict):
+        for item in value.values():
+            _refuse_floats(item, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_floats(item, depth + 1)
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        # RFC 8785 orders keys by UTF-16 code units, which differs from Python's order for
+        # characters beyond the basic plane.
+        return {key: _ordered(value[key]) for key in sorted(value, key=_utf16)}
+    if isinstance(value, (list, tuple)):
+        return [_ordered(item) for item in value]
+    return value
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def encode(fields: dict[str, Any]) -> bytes:
+    """Returns the file bytes of a document: its fields, the format number and the seal."""
+    body = {**fields, "format": FORMAT}
+    body["seal"] = blake3(canonical(body)).hexdigest()
+    return canonical(body)
+
+
+def decode(data: bytes, where: str) -> dict[str, Any]:
+    """Reads a document; `where` names the file in errors.
+
+    Raises UnknownFormat, or DamagedData when the bytes are not what `encode` writes.
+    """
+    try:
+        if len(data) > DOCUMENT_BYTES_MAX:
+            raise ValueError(f"{len(data)} bytes is too long")
+        fields = json.loads(data)
+        if not isinstance(fields, dict):
+            raise ValueError("not an object")
+    except (ValueError, RecursionError) as error:
+        raise DamagedData(f"{where} is damaged: it is not a JSON document ({_brief(error)})") from error
+    number = fields.get("format")
+    if number != FORMAT:
+        raise UnknownFormat(
+            f"{where} has format {number!r:.20}; this dsm reads format {FORMAT}",
+            hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm`",
+        )
+    seal = fields.pop("seal", None)
+    try:
+        intact = seal == blake3(canonical(fields)).hexdigest()
+        intact = intact and data == canonical({**fields, "seal": seal})
+    except (ValueError, UnicodeEncodeError):
+        intact = False
+    if not intact:
+        raise DamagedData(f"{where} is damaged: its contents do not fit its seal")
+    return fields
+
+
+def _brief(error: Exception) -> str:
+    return str(error).split(":")[0][:80]

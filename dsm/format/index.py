@@ -1,0 +1,152 @@
+"""The work tree index on disk: a checked base file, and a log of what changed since.
+
+base: magic 8 · header length u32 · header JSON · a page per folder · BLAKE3
+log:  magic 8 · first 16 bytes of the base's BLAKE3 · records (length u32, BLAKE3[:16], JSON)
+
+A page holds the names (deflated), a signed 64-bit mark per name, and the ids of the examples whose
+mark is UNKNOWN. Derived data of one machine: whatever does not check out is dropped and rebuilt.
+Specified in docs/format/index-file.md.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import zlib
+from array import array
+from typing import Any
+
+from blake3 import blake3
+
+# What is known of the file of an example. A mark is a hash of its stat at a moment when its content
+# was the tracked one; ABSENT: it has none here, by intent; bytes: only the id is known.
+ABSENT = 0
+UNKNOWN = -1
+Mark = int | bytes
+
+MAGIC = b"DSMINDX\x01"
+LOG_MAGIC = b"DSMILOG\x01"
+LENGTH = struct.Struct("<I")
+# Marks are hashes of integer tuples by this interpreter; another kind of one may hash otherwise.
+HASHING = f"{sys.implementation.name}-{sys.hash_info.width}-{sys.hash_info.modulus:x}"
+
+
+def mark_of(mtime_ns: int, ctime_ns: int, inode: int, size: int) -> int:
+    """Returns the mark of a file with this stat."""
+    return hash((mtime_ns, ctime_ns, inode, size)) or 1
+
+
+def encode_base(position: dict[str, Any], folders: dict[str, dict[str, Mark]]) -> bytes:
+    """Returns the base file of these folders ("" is the root) and their names' marks."""
+    table, pages = [], []
+    for folder, marks in folders.items():
+        if not marks:
+            continue
+        names = zlib.compress("\0".join(marks).encode(), 1)
+        unknown = [(row, mark) for row, mark in enumerate(marks.values()) if isinstance(mark, bytes)]
+        values = array("q", [UNKNOWN if isinstance(m, bytes) else m for m in marks.values()])
+        page = names + _little(values) + b"".join(LENGTH.pack(row) + oid for row, oid in unknown)
+        table.append((folder, len(names), len(marks), len(unknown)))
+        pages.append(page)
+    head = json.dumps(
+        {"position": position, "hashing": HASHING, "folders": table}, separators=(",", ":")
+    ).encode()
+    body = b"".join((MAGIC, LENGTH.pack(len(head)), head, *pages))
+    return body + blake3(body).digest()
+
+
+class Base:
+    """A decoded base file; pages are decoded when asked for. Raises ValueError when damaged."""
+
+    def __init__(self, data: bytes):
+        body, self.digest = memoryview(data)[:-32], data[-32:]
+        if bytes(body[:8]) != MAGIC or blake3(body).digest() != self.digest:
+            raise ValueError("not an intact index")
+        first = 8 + LENGTH.size
+        end = first + LENGTH.unpack_from(data, 8)[0]
+        head = json.loads(bytes(body[first:end]))
+        if head["hashing"] != HASHING:
+            raise ValueError("written by another kind of interpreter")
+        self.position: dict[str, Any] = head["position"]
+        self._body = body
+        self._places: dict[str, tuple[int, int, int, int]] = {}
+        at = end
+        for folder, names, count, unknown in head["folders"]:
+            self._places[folder] = (at, names, count, unknown)
+            at += names + 8 * count + 36 * unknown
+        if at != len(body):
+            raise ValueError("pages do not add up")
+
+    def folders(self) -> list[str]:
+        return list(self._places)
+
+    def count(self) -> int:
+        return sum(count for _, _, count, _ in self._places.values())
+
+    def page(self, folder: str) -> dict[str, Mark]:
+        """Returns the names of one folder with their marks; empty when it is not there."""
+        place = self._places.get(folder)
+        if place is None:
+            return {}
+        at, packed, count, unknown = place
+        names = zlib.decompress(self._body[at : at + packed]).decode().split("\0")
+        at += packed
+        values = array("q")
+        values.frombytes(self._body[at : at + 8 * count])
+        if sys.byteorder == "big":
+            values.byteswap()
+        marks: dict[str, Mark] = dict(zip(names, values.tolist(), strict=True))
+        at += 8 * count
+        for _ in range(unknown):
+            marks[names[LENGTH.unpack_from(self._body, at)[0]]] = bytes(self._body[at + 4 : at + 36])
+            at += 36
+        return marks
+
+
+def log_head(base_digest: bytes) -> bytes:
+    """Returns how the log of that base begins."""
+    return LOG_MAGIC + base_digest[:16]
+
+
+def encode_record(position: dict[str, Any], changes: dict[str, Mark | None]) -> bytes:
+    """Returns one log record; None removes a path."""
+    rows = [
+        [path, mark.hex() if isinstance(mark, bytes) else mark] for path, mark in changes.items()
+    ]
+    data = zlib.compress(json.dumps([position, rows], separators=(",", ":")).encode(), 1)
+    return LENGTH.pack(len(data)) + blake3(data).digest()[:16] + data
+
+
+def decode_log(
+    data: bytes, base_digest: bytes
+) -> tuple[list[tuple[dict[str, Any], dict[str, Mark | None]]], bool]:
+    """Returns (position, changes) per record, and whether the whole file is intact.
+
+    A torn last record is what a crash leaves: it and what follows is ignored.
+    """
+    head = log_head(base_digest)
+    if data[: len(head)] != head:
+        return [], not data
+    records = []
+    at = len(head)
+    while at < len(data):
+        if at + 20 > len(data):
+            return records, False
+        size = LENGTH.unpack_from(data, at)[0]
+        body = data[at + 20 : at + 20 + size]
+        if len(body) != size or blake3(body).digest()[:16] != data[at + 4 : at + 20]:
+            return records, False
+        position, rows = json.loads(zlib.decompress(body))
+        changes = {
+            path: bytes.fromhex(mark) if isinstance(mark, str) else mark for path, mark in rows
+        }
+        records.append((position, changes))
+        at += 20 + size
+    return records, True
+
+
+def _little(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()

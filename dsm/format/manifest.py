@@ -1,0 +1,270 @@
+"""Manifests: the rows of one changeset as Parquet, for any Arrow tool to open.
+
+A manifest's id hashes its rows in a canonical column encoding, never the Parquet bytes, which
+change with the library that writes them; the hash of the file as written is kept beside it in the
+changeset header, so that a whole file is recognised at the speed of BLAKE3. Rows are sorted by path.
+Specified in docs/format/manifest.md. This module, the snapshot cache and the views use pyarrow; it is
+imported by commands that need rows, never by `status` or `log`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+from blake3 import blake3
+
+from dsm.errors import DamagedData, InvalidInput
+from dsm.model.names import check_path
+from dsm.model.rows import ADDED, DELETED, Rows
+
+ATTRIBUTE = "attr."
+TIME = pa.timestamp("us", tz="UTC")
+FIXED = [
+    pa.field("path", pa.string(), nullable=False),
+    pa.field("op", pa.string(), nullable=False),
+    pa.field("object", pa.binary(32)),
+    pa.field("offset", pa.int64()),
+    pa.field("length", pa.int64()),
+    pa.field("size", pa.int64()),
+    pa.field("time", TIME),
+    pa.field("labels", pa.list_(pa.field("item", pa.string(), nullable=False))),
+    pa.field("annotation", pa.string()),
+]
+ARROW_TYPES = {
+    "string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
+}  # fmt: skip
+TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "bool"}
+MANIFEST_BYTES_MAX = 4 << 30
+
+
+class ManifestDamaged(DamagedData):
+    """A manifest is not what its changeset says it is."""
+
+    code = "manifest-damaged"
+
+
+def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
+    """Returns the types of all attributes, those known so far and those of these rows.
+
+    int widens to float. Raises InvalidInput when an attribute changes its type.
+    """
+    types = dict(known)
+    for row, attributes in enumerate(rows.attributes):
+        for name, value in attributes.items():
+            mine = TYPE_NAMES[type(value)]
+            theirs = types.setdefault(name, mine)
+            if theirs == mine or (theirs == "float" and mine == "int"):
+                continue
+            if theirs == "int" and mine == "float":
+                types[name] = "float"
+                continue
+            raise InvalidInput(
+                f"attribute {name!r} of {rows.paths[row]!r} is {mine}, but it is {theirs} elsewhere"
+                " in this dataset",
+                hint="an attribute has one type in a dataset: convert it, or give it another name",
+            )
+    return types
+
+
+def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:
+    """Builds the Arrow table of rows that are sorted by path; `types` as from `attribute_types`."""
+    puts = [oid is not None for oid in rows.oids]
+    everything = all(puts)
+    mask = None if everything else pa.array([not put for put in puts])
+
+    def column(values: Any, kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind) if mask is None else pa.array(
+            [v if put else None for v, put in zip(values, puts, strict=True)], kind
+        )
+
+    count = len(rows)
+    arrays = [
+        pa.array(rows.paths, pa.string()),
+        pa.array(["put" if put else "delete" for put in puts], pa.string()),
+        pa.array(rows.oids, pa.binary(32)),
+        pa.nulls(count, pa.int64()),
+        pa.nulls(count, pa.int64()),
+        column(rows.sizes, pa.int64()),
+        column(rows.times, pa.int64()).cast(TIME),
+        column(rows.labels, FIXED[7].type),
+        pa.array(rows.annotations, pa.string()),
+    ]
+    fields = list(FIXED)
+    used = sorted({name for attributes in rows.attributes for name in attributes})
+    for name in used:
+        kind = ARROW_TYPES[types[name]]
+        values = [attributes.get(name) for attributes in rows.attributes]
+        arrays.append(pa.array(values, kind))
+        fields.append(pa.field(ATTRIBUTE + name, kind))
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def rows_id(table: pa.Table) -> str:
+    """Returns the manifest id (hex): BLAKE3 over the canonical encoding of the rows."""
+    hasher = blake3(b"dsm manifest 1\n")
+    hasher.update(struct.pack("<QI", table.num_rows, table.num_columns))
+    for field, column in zip(table.schema, table.columns, strict=True):
+        name = field.name.encode()
+        hasher.update(struct.pack("<I", len(name)) + name)
+        array = column.combine_chunks()
+        if isinstance(array, pa.ChunkedArray):  # an empty column has no chunk to combine
+            array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], field.type)
+        _hash_array(hasher, array)
+    return hasher.hexdigest()
+
+
+def _hash_array(hasher: Any, array: pa.Array) -> None:
+    """Type name, validity (a byte a row), then values; strings and lists as lengths and items."""
+    kind = array.type
+    valid = array.is_valid().cast(pa.uint8())
+    hasher.update(_plain(kind) + struct.pack("<Q", len(array)))
+    hasher.update(_bytes_of(valid))
+    if pa.types.is_list(kind):
+        lengths = array.value_lengths().fill_null(0).cast(pa.int64())
+        hasher.update(_bytes_of(lengths))
+        _hash_array(hasher, array.flatten())
+    elif pa.types.is_string(kind):
+        filled = array.fill_null("") if array.null_count else array
+        import pyarrow.compute as pc
+
+        hasher.update(_bytes_of(pc.binary_length(filled).cast(pa.int64())))
+        offsets = pa.Array.from_buffers(
+            pa.int32(), len(filled) + 1, [None, filled.buffers()[1]], offset=filled.offset
+        )
+        if len(filled):
+            data = filled.buffers()[2]
+            first, end = offsets[0].as_py(), offsets[len(filled)].as_py()
+            hasher.update(memoryview(data)[first:end] if data is not None else b"")
+    elif pa.types.is_fixed_size_binary(kind):
+        filled = array.fill_null(bytes(kind.byte_width)) if array.null_count else array
+        hasher.update(_bytes_of(filled))
+    elif pa.types.is_boolean(kind):
+        hasher.update(_bytes_of(array.fill_null(False).cast(pa.uint8())))
+    else:
+        hasher.update(_bytes_of(array.fill_null(pa.scalar(0, pa.int64()).cast(kind))))
+
+
+def _plain(kind: pa.DataType) -> bytes:
+    if pa.types.is_list(kind):
+        return b"list"
+    name = {"timestamp[us, tz=UTC]": "time", "fixed_size_binary[32]": "id", "double": "float"}
+    return name.get(str(kind), str(kind)).encode()
+
+
+def _bytes_of(array: pa.Array) -> memoryview:
+    width = array.type.bit_width // 8
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return memoryview(b"")
+    return memoryview(buffer)[array.offset * width : (array.offset + len(array)) * width]
+
+
+def encode(table: pa.Table) -> bytes:
+    """Writes Parquet: no statistics (they would repeat names and values), ids not dictionary-coded."""
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    repeated = [name for name in table.column_names if name not in ("path", "object", "size", "time")]
+    if table.num_columns > 1:
+        repeated = [_leaf(name, table) for name in repeated]
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=repeated,
+        column_encoding={
+            "path": "DELTA_BYTE_ARRAY", "size": "DELTA_BINARY_PACKED", "time": "DELTA_BINARY_PACKED"
+        },  # fmt: skip
+        write_statistics=False,
+        write_page_checksum=True,
+        store_schema=False,
+        row_group_size=1 << 20,
+    )
+    return bytes(sink.getvalue())
+
+
+def _leaf(name: str, table: pa.Table) -> str:
+    return f"{name}.list.element" if pa.types.is_list(table.schema.field(name).type) else name
+
+
+def decode(data: bytes, where: str, *, manifest_id: str, file_id: str | None) -> pa.Table:
+    """Reads and verifies a manifest.
+
+    `file_id` is the BLAKE3 of the file as first written; a file rewritten by another tool is
+    accepted when its rows still hash to `manifest_id`. Raises ManifestDamaged.
+    """
+    import pyarrow.parquet as pq
+
+    intact = file_id is not None and blake3(data).hexdigest() == file_id
+    try:
+        table = pq.read_table(pa.BufferReader(data), use_threads=False)
+        table = _normal(table)
+        if not intact:
+            table.validate(full=True)
+            intact = rows_id(table) == manifest_id
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise ManifestDamaged(f"{where} is damaged: it is not a manifest") from error
+    if not intact:
+        raise ManifestDamaged(f"{where} is damaged: its rows are not those of its changeset")
+    return table
+
+
+def _normal(table: pa.Table) -> pa.Table:
+    """Checks the schema and restores the exact types (Parquet has no 32-byte binary of its own)."""
+    fields = list(FIXED)
+    for field in table.schema:
+        if field.name.startswith(ATTRIBUTE):
+            if field.type not in ARROW_TYPES.values():
+                raise ValueError(f"column {field.name} has type {field.type}")
+            fields.append(pa.field(field.name, field.type))
+    if table.column_names != [field.name for field in fields]:
+        raise ValueError("unexpected columns")
+    return table.cast(pa.schema(fields))
+
+
+def check_rows(table: pa.Table, where: str) -> None:
+    """Refuses rows that no dsm would have written: bad paths, wrong order, impossible values.
+
+    For manifests from elsewhere; what `restore` writes is checked again there.
+    """
+    import pyarrow.compute as pc
+
+    paths = table.column("path").to_pylist()
+    for path in paths:
+        try:
+            check_path(path)
+        except InvalidInput as error:
+            raise ManifestDamaged(f"{where}: {error.message}") from error
+    if any(a >= b for a, b in zip(paths, paths[1:], strict=False)):
+        raise ManifestDamaged(f"{where}: its rows are not sorted by path, or a path comes twice")
+    if table.num_rows and (pc.min(table.column("size")).as_py() or 0) < 0:
+        raise ManifestDamaged(f"{where}: a size is negative")
+    put = pc.equal(table.column("op"), "put")
+    if not pc.all(pc.equal(put, pc.is_valid(table.column("object")))).as_py() and table.num_rows:
+        raise ManifestDamaged(f"{where}: a row puts nothing, or deletes something")
+
+
+def to_rows(table: pa.Table) -> Rows:
+    """Returns the rows as Python columns; every put counts as added."""
+    oids = table.column("object").to_pylist()
+    names = [name for name in table.column_names if name.startswith(ATTRIBUTE)]
+    attributes: list[dict[str, Any]] = [{} for _ in oids]
+    for name in names:
+        key = name[len(ATTRIBUTE) :]
+        for row, value in enumerate(table.column(name).to_pylist()):
+            if value is not None:
+                attributes[row][key] = value
+    return Rows(
+        table.column("path").to_pylist(),
+        [DELETED if oid is None else ADDED for oid in oids],
+        oids,
+        [size or 0 for size in table.column("size").to_pylist()],
+        [time or 0 for time in table.column("time").cast(pa.int64()).to_pylist()],
+        [tuple(labels or ()) for labels in table.column("labels").to_pylist()],
+        table.column("annotation").to_pylist(),
+        attributes,  # type: ignore[arg-type]
+    )

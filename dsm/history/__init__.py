@@ -1,0 +1,1 @@
+"""What changesets add up to: snapshots, differences, commits and reverts."""

@@ -1,0 +1,214 @@
+"""Making a changeset out of rows: manifest first, then the header whose creation is the commit.
+
+    1  the packs that hold the objects are durable already (add did that)
+    2  the manifest is written, synced, linked, and its folder synced
+    3  the header is written, synced and linked under the next number: the commit point
+    4  the header's folder is synced; only now is success reported
+
+A writer that finds its number taken looks at what the other one changed: rows that do not touch
+the same paths go on top, others are a conflict. Locks are not needed for any of this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dsm.errors import AnswerIsNo, Conflict, DamagedData
+from dsm.model.changeset import Changeset, Counts
+from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
+from dsm.repo.log import ChangesetLog, header_fields
+from dsm.repo.repository import Repository, create_file, read_file
+from dsm.store import disk
+
+if TYPE_CHECKING:
+    from dsm.history.snapshot import Snapshots
+
+PATHS_LISTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the committer says of a changeset; `time` in microseconds UTC.
+
+    `transaction` is random and chosen before the first write, so that "did it land?" always has
+    an answer.
+    """
+
+    message: str
+    author: str
+    time: int
+    transaction: str
+    kind: str = "files"
+    source: str | None = None
+    note: str | None = None
+    reverts: int | None = None
+
+
+class ChangedMeanwhile(Conflict):
+    """Another changeset touched the same examples since these changes were staged."""
+
+    code = "changed-meanwhile"
+
+
+def record(
+    repository: Repository,
+    log: ChangesetLog,
+    snapshots: Snapshots,
+    rows: Rows,
+    bases: Mapping[str, int] | int,
+    intent: Intent,
+    *,
+    allow_empty: bool = False,
+    before_commit: Callable[[], None] = lambda: None,
+) -> Changeset:
+    """Commits rows (sorted by path) and returns the new changeset, durable.
+
+    `bases` says which head each row was judged against. `before_commit` runs when all is ready
+    but the commit point. Raises ChangedMeanwhile with the paths, or AnswerIsNo when nothing is
+    left to commit.
+    """
+    checked = -1
+    table_of = None
+    manifest: tuple[str, str, int] | None = None
+    types: dict[str, str] = {}
+    while True:
+        head = log.head()
+        parent = log.get(head) if head else None
+        if head != checked:
+            kept = _without_conflicts(log, snapshots, rows, bases, head)
+            if kept is not rows:
+                rows, table_of, manifest = kept, None, None
+            checked = head
+        if not len(rows) and not allow_empty:
+            raise AnswerIsNo("nothing to commit", hint="`dsm add` stages changes, `dsm status` lists them")
+        known = parent.attributes if parent else {}
+        if len(rows) and (manifest is None or table_of != known):
+            from dsm.format.manifest import attribute_types
+
+            types = attribute_types(rows, known)
+            manifest, table_of = _write_manifest(repository, log.name, rows, types), known
+        before_commit()
+        changeset = _header(log, parent, rows, manifest, {**known, **types}, intent)
+        made = log.append(header_fields(changeset))
+        if made is not None:
+            return made
+
+
+def _header(
+    log: ChangesetLog,
+    parent: Changeset | None,
+    rows: Rows,
+    manifest: tuple[str, str, int] | None,
+    types: Mapping[str, str],
+    intent: Intent,
+) -> Changeset:
+    counts = Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
+    kind = intent.kind
+    if kind == "files" and counts.relabelled and counts.relabelled == counts.rows:
+        kind = "relabel"
+    live = (parent.examples if parent else 0) + counts.added - counts.deleted
+    return Changeset(
+        number=parent.number + 1 if parent else 1,
+        id="",
+        dataset=log.dataset_id,
+        transaction=intent.transaction,
+        parent=parent.id if parent else None,
+        kind=kind,
+        message=intent.message,
+        author=intent.author,
+        time=intent.time,
+        counts=counts,
+        size=sum(rows.sizes),
+        examples=live,
+        manifest=manifest[0] if manifest else None,
+        manifest_file=manifest[1] if manifest else None,
+        manifest_bytes=manifest[2] if manifest else 0,
+        source=intent.source,
+        note=intent.note,
+        reverts=intent.reverts,
+        attributes=types,
+    )
+
+
+def _write_manifest(
+    repository: Repository, dataset: str, rows: Rows, types: Mapping[str, str]
+) -> tuple[str, str, int]:
+    """Writes the manifest; returns (id, BLAKE3 of the file, bytes). Durable, under its name."""
+    from blake3 import blake3
+
+    from dsm.format import manifest as fmt
+
+    table = fmt.to_table(rows, types)
+    manifest_id = fmt.rows_id(table)
+    data = fmt.encode(table)
+    layout = repository.layout
+    path = layout.manifest(dataset, manifest_id)
+    if not create_file(path, data, layout.temporary):
+        # The same rows were committed before, perhaps written by another library version.
+        present = read_file(path)
+        try:
+            fmt.decode(present or b"", path, manifest_id=manifest_id, file_id=None)
+            data = present or b""
+        except DamagedData:
+            # Bytes that a power cut or a bad disk took: the rows in hand are the same, whole.
+            temporary = os.path.join(layout.temporary, f"new-{os.urandom(8).hex()}")
+            disk.rewrite(path, data, temporary, durable=True)
+    return manifest_id, blake3(data).hexdigest(), len(data)
+
+
+def _without_conflicts(
+    log: ChangesetLog,
+    snapshots: Snapshots,
+    rows: Rows,
+    bases: Mapping[str, int] | int,
+    head: int,
+) -> Rows:
+    """Checks rows against the changesets that came after their base; drops those done already."""
+    if isinstance(bases, int):
+        oldest = bases
+    else:
+        oldest = min(bases.values(), default=head)
+    if oldest >= head or not len(rows):
+        return rows
+    position = {path: row for row, path in enumerate(rows.paths)}
+    done: set[int] = set()
+    conflicts: list[str] = []
+    from dsm.history.snapshot import example_at
+
+    touched: dict[str, int] = {}
+    for number in range(oldest + 1, head + 1):
+        table = snapshots.manifest(number)
+        if table is None:
+            continue
+        for path in table.column("path").to_pylist():
+            if path in position:
+                base = bases if isinstance(bases, int) else bases.get(path, head)
+                if number > base:
+                    touched[path] = number
+    for path, number in touched.items():
+        table = snapshots.manifest(number)
+        assert table is not None
+        theirs = example_at(table, table.column("path").to_pylist().index(path))
+        row = position[path]
+        mine = rows.example(row)
+        if mine == theirs or (mine is None and theirs is None):
+            done.add(row)
+        else:
+            conflicts.append(path)
+    if conflicts:
+        listed = tuple(sorted(conflicts))
+        raise ChangedMeanwhile(
+            f"{len(conflicts)} of the examples to commit changed since they were staged,"
+            f" in changeset {min(touched.values())} or later",
+            hint="look at `dsm log -- PATH`, then `dsm add` your version again, or"
+            " `dsm restore --staged PATH` to drop it",
+            items=listed[:PATHS_LISTED],
+        )
+    if not done:
+        return rows
+    return rows.take([row for row in range(len(rows)) if row not in done])
+
+

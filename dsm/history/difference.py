@@ -1,0 +1,72 @@
+"""What differs between two snapshots, told example by example; renames by object id.
+
+Two snapshots of one history differ only where the manifests between them have rows, so comparing
+neighbours costs their changes and not the dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dsm.history.snapshot import Snapshots
+from dsm.model.example import Change, Example
+
+
+def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
+    """Returns what turns snapshot `first` into snapshot `second`, sorted by path."""
+    low, high = sorted((first, second))
+    touched: set[str] = set()
+    for number in range(low + 1, high + 1):
+        table = snapshots.manifest(number)
+        if table is not None:
+            touched.update(table.column("path").to_pylist())
+    before = snapshots.lookup(first, touched)
+    after = snapshots.lookup(second, touched)
+    return compare(before, after)
+
+
+def compare(before: Mapping[str, Example], after: Mapping[str, Example]) -> list[Change]:
+    """Compares two sets of examples by path; equal ones are left out."""
+    changes = []
+    for path in sorted({*before, *after}):
+        change = change_of(path, before.get(path), after.get(path))
+        if change is not None:
+            changes.append(change)
+    return with_renames(changes)
+
+
+def change_of(path: str, old: Example | None, new: Example | None) -> Change | None:
+    """Tells what happened to one path; None when nothing did."""
+    if old is None and new is None:
+        return None
+    if old is None:
+        return Change("added", path, after=new)
+    if new is None:
+        return Change("deleted", path, before=old)
+    if old.oid != new.oid:
+        return Change("modified", path, old, new)
+    if not old.same_meaning(new):
+        return Change("relabelled", path, old, new)
+    return None
+
+
+def with_renames(changes: Iterable[Change]) -> list[Change]:
+    """Pairs a deleted with an added example of the same content: that is a rename."""
+    result = list(changes)
+    deleted: dict[bytes, list[Change]] = {}
+    for change in result:
+        if change.kind == "deleted" and change.before is not None and change.before.size:
+            deleted.setdefault(change.before.oid, []).append(change)
+    if not deleted:
+        return result
+    gone: set[str] = set()
+    for position, change in enumerate(result):
+        if change.kind == "added" and change.after is not None:
+            sources = deleted.get(change.after.oid)
+            if sources:
+                source = sources.pop(0)
+                gone.add(source.path)
+                result[position] = Change(
+                    "renamed", change.path, source.before, change.after, source.path
+                )
+    return [change for change in result if change.kind != "deleted" or change.path not in gone]

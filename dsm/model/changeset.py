@@ -1,0 +1,52 @@
+"""A changeset: one numbered, immutable update of a dataset, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CHANGESET_KINDS = ("files", "relabel", "revert", "query")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many examples an update added, modified, relabelled and deleted."""
+
+    added: int = 0
+    modified: int = 0
+    relabelled: int = 0
+    deleted: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.added + self.modified + self.relabelled + self.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Changeset:
+    """One changeset as its header tells it.
+
+    `id` and `parent` are BLAKE3 hashes of header files (hex); `time` is in microseconds since
+    1970 in UTC; `size` sums the bytes of the examples it put; `examples` counts the live ones
+    after it; `attributes` maps every attribute name used so far to its type.
+    """
+
+    number: int
+    id: str
+    dataset: str
+    transaction: str
+    parent: str | None
+    kind: str
+    message: str
+    author: str
+    time: int
+    counts: Counts
+    size: int
+    examples: int
+    manifest: str | None = None
+    manifest_file: str | None = None
+    manifest_bytes: int = 0
+    source: str | None = None
+    note: str | None = None
+    reverts: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,58 @@
+"""An example, the thing a model trains on, and what can happen to it between two snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+AttributeValue = str | int | float | bool
+Attributes = Mapping[str, AttributeValue]
+NO_ATTRIBUTES: Attributes = {}
+
+# Size in bytes; sizes and times are signed 64-bit on disk.
+SIZE_MAX = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example as a snapshot holds it.
+
+    `oid` is the BLAKE3 of its bytes (32 bytes), `size` is in bytes, `time` in microseconds since
+    1970 in UTC, `annotation` is JSON text.
+    """
+
+    path: str
+    oid: bytes
+    size: int
+    time: int
+    labels: tuple[str, ...] = ()
+    attributes: Attributes = field(default_factory=dict)
+    annotation: str | None = None
+
+    def same_meaning(self, other: Example) -> bool:
+        """Whether labels, attributes, annotation and time agree, whatever the content."""
+        return (
+            self.labels == other.labels
+            and self.time == other.time
+            and self.annotation == other.annotation
+            and dict(self.attributes) == dict(other.attributes)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to one path: `kind` is added, modified, relabelled, deleted or renamed.
+
+    `modified` means other bytes (labels may differ too); `relabelled` means the same bytes with
+    other labels, attributes, annotation or time. A rename names where it came from.
+    """
+
+    kind: str
+    path: str
+    before: Example | None = None
+    after: Example | None = None
+    renamed_from: str | None = None
+
+
+KINDS = ("added", "modified", "relabelled", "deleted", "renamed")
+LETTERS = {"added": "A", "modified": "M", "relabelled": "L", "deleted": "D", "renamed": "R"}

@@ -1,0 +1,132 @@
+"""What operations answer: plain values that the command line prints and programs read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dsm.model.changeset import Counts
+from dsm.model.example import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that could not be taken, or that was taken with a warning."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What `add` staged (or would stage).
+
+    `files` counts the files looked at, `size` the bytes of the ones read; `stored` is what the
+    packs grew by, in bytes; `unlabelled` counts files that the pattern does not match.
+    """
+
+    counts: Counts
+    files: int
+    size: int
+    stored: int
+    unchanged: int
+    unlabelled: int
+    warnings: tuple[Problem, ...] = ()
+    skipped: tuple[Problem, ...] = ()
+    failed: tuple[Problem, ...] = ()
+    changes: tuple[Change, ...] = ()  # filled for a dry run
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The stage and the work tree against the head.
+
+    Changes are sorted by path. `absent` counts examples that have no file here and never had one.
+    """
+
+    dataset: str
+    head: int
+    examples: int
+    staged: tuple[Change, ...]
+    unstaged: tuple[Change, ...]
+    untracked: tuple[str, ...]
+    absent: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.staged or self.unstaged or self.untracked)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Changes between two snapshots (or the stage, or the work tree), sorted by path."""
+
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for change in self.changes:
+            found[change.kind] = found.get(change.kind, 0) + 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """What `restore` wrote: `written` and `unchanged` count files, `size` is in bytes."""
+
+    target: str
+    written: int
+    unchanged: int
+    size: int
+    removed: int = 0
+    paths: tuple[str, ...] = ()  # filled for a dry run
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that fsck found wrong.
+
+    `kind` is a stable word (pack, object, manifest, changeset, stage, index, cache, document,
+    view, tag, lock, stray); `examples` holds (dataset, changeset number, path) that it hits.
+    """
+
+    kind: str
+    where: str
+    what: str
+    examples: tuple[tuple[str, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FsckReport:
+    """What fsck looked at and found; `findings` is empty for a whole repository."""
+
+    full: bool
+    packs: int
+    objects: int
+    changesets: int
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GcPlan:
+    """What gc would do: remove `packs`, rewrite `repack`, remove `files`; sizes in bytes."""
+
+    packs: tuple[tuple[str, int], ...]
+    repack: tuple[tuple[str, int, int], ...]  # (pack, its bytes, bytes that stay)
+    files: tuple[tuple[str, int], ...]
+    objects: int
+    live_objects: int
+    size: int
+    kept_for_writers: int = 0
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def reclaimable(self) -> int:
+        return (
+            sum(size for _, size in self.packs)
+            + sum(size - stays for _, size, stays in self.repack)
+            + sum(size for _, size in self.files)
+        )

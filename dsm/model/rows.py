@@ -1,0 +1,92 @@
+"""Rows of a manifest or of the stage, as columns: a row object per example would cost too much.
+
+All columns have one item per row. A row either puts an example or deletes one (then `oids` holds
+None and the other columns hold blanks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dsm.model.example import Attributes, Example
+
+ADDED, MODIFIED, RELABELLED, DELETED, FORGET = "A", "M", "L", "D", "F"
+NOTHING: Attributes = {}
+
+
+@dataclass(slots=True)
+class Rows:
+    """Columns. `kinds` says what a row does to the snapshot before it: A, M, L or D; in the stage
+    also F, which forgets an earlier staged row. Sizes in bytes, times in microseconds UTC."""
+
+    paths: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    oids: list[bytes | None] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    annotations: list[str | None] = field(default_factory=list)
+    attributes: list[Attributes] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def put(self, kind: str, example: Example) -> None:
+        """Appends a row that puts an example."""
+        self.paths.append(example.path)
+        self.kinds.append(kind)
+        self.oids.append(example.oid)
+        self.sizes.append(example.size)
+        self.times.append(example.time)
+        self.labels.append(example.labels)
+        self.annotations.append(example.annotation)
+        self.attributes.append(example.attributes)
+
+    def delete(self, path: str, kind: str = DELETED) -> None:
+        """Appends a row that deletes an example (or, with kind F, forgets a staged row)."""
+        self.paths.append(path)
+        self.kinds.append(kind)
+        self.oids.append(None)
+        self.sizes.append(0)
+        self.times.append(0)
+        self.labels.append(())
+        self.annotations.append(None)
+        self.attributes.append(NOTHING)
+
+    def example(self, row: int) -> Example | None:
+        """Returns the example that a row puts, or None for a row that deletes."""
+        oid = self.oids[row]
+        if oid is None:
+            return None
+        return Example(
+            self.paths[row], oid, self.sizes[row], self.times[row], self.labels[row],
+            self.attributes[row], self.annotations[row],
+        )  # fmt: skip
+
+    def take(self, rows: list[int]) -> Rows:
+        """Returns the given rows, in that order."""
+        return Rows(*([column[row] for row in rows] for column in self.columns()))  # type: ignore[arg-type]
+
+    def extend(self, other: Rows) -> None:
+        """Appends all rows of another one."""
+        for mine, theirs in zip(self.columns(), other.columns(), strict=True):
+            mine.extend(theirs)
+
+    def columns(self) -> tuple[list, ...]:  # type: ignore[type-arg]
+        return (
+            self.paths, self.kinds, self.oids, self.sizes, self.times, self.labels,
+            self.annotations, self.attributes,
+        )  # fmt: skip
+
+    def sorted(self) -> Rows:
+        """Returns the rows in the order of their paths' UTF-8 bytes."""
+        paths = self.paths
+        # Code point order is UTF-8 byte order, so strings compare as they are.
+        if all(a < b for a, b in zip(paths, paths[1:], strict=False)):
+            return self
+        return self.take(sorted(range(len(paths)), key=paths.__getitem__))
+
+    def __iter__(self) -> Iterator[tuple[str, str, Example | None]]:
+        for row, (path, kind) in enumerate(zip(self.paths, self.kinds, strict=True)):
+            yield path, kind, self.example(row)

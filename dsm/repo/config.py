@@ -1,0 +1,106 @@
+"""Settings of this copy: `config.toml`, read with the standard library, edited keeping comments."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dsm.errors import InvalidInput, StorageFailed
+from dsm.model.names import check_dataset_name, close_matches
+from dsm.store import disk
+
+# Every key, with what it is for. Unknown keys are refused: a misspelt setting is worse than none.
+KEYS = {
+    "core.dataset": "the dataset that commands use when none is named",
+    "user.name": "your name, for the author field of changesets",
+    "user.email": "your e-mail address, for the author field of changesets",
+    "core.workers": "how many processes store and restore files (default: one a core)",
+}
+
+
+class Config:
+    """The settings; missing file means no settings."""
+
+    def __init__(self, path: str, temporary: str):
+        self.path = path
+        self._temporary = temporary
+        self._values: dict[str, str] | None = None
+
+    def _load(self) -> dict[str, str]:
+        if self._values is None:
+            self._values = {}
+            if os.path.exists(self.path):
+                for section, table in _parse(_read(self.path), self.path).items():
+                    for name, value in (table if isinstance(table, dict) else {}).items():
+                        self._values[f"{section}.{name}"] = str(value)
+        return self._values
+
+    def get(self, key: str) -> str | None:
+        """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""
+        _check_key(key)
+        return self._load().get(key)
+
+    def items(self) -> list[tuple[str, str]]:
+        """Returns all settings, sorted by key."""
+        return sorted(self._load().items())
+
+    def set(self, key: str, value: str) -> None:
+        """Sets and saves a setting. Raises InvalidInput when key or value make no sense."""
+        _check_key(key)
+        if key == "core.dataset":
+            check_dataset_name(value)
+        elif key == "core.workers" and not (value.isdigit() and 1 <= int(value) <= 256):
+            raise InvalidInput(f"core.workers is a number from 1 to 256, not {value!r}")
+        self._edit(key, value)
+
+    def unset(self, key: str) -> bool:
+        """Removes a setting; True when it was set."""
+        _check_key(key)
+        if key not in self._load():
+            return False
+        self._edit(key, None)
+        return True
+
+    def _edit(self, key: str, value: str | None) -> None:
+        import tomlkit
+
+        section, name = key.split(".", 1)
+        text = _read(self.path) if os.path.exists(self.path) else ""
+        _parse(text, self.path)
+        document: Any = tomlkit.parse(text)
+        table = document.setdefault(section, tomlkit.table())
+        if value is None:
+            table.pop(name, None)
+            if not table:
+                document.pop(section)
+        else:
+            table[name] = int(value) if key == "core.workers" else value
+        temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
+        disk.rewrite(self.path, tomlkit.dumps(document).encode(), temporary, durable=True)
+        self._values = None
+
+
+def _check_key(key: str) -> None:
+    if key not in KEYS:
+        near = close_matches(key, KEYS)
+        hint = f"did you mean {near[0]}?" if near else "known keys: " + ", ".join(KEYS)
+        raise InvalidInput(f"there is no setting {key!r}", hint=hint)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8", hint="mend it with an editor") from error
+    except OSError as error:
+        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parse(text: str, path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidInput(f"{path}: {error}", hint="mend it with an editor") from error

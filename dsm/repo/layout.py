@@ -1,0 +1,96 @@
+"""Where everything lies in a repository; the picture is docs/format/index.md.
+
+All but `local/` is shared state: created once under a name that is its hash or that was claimed
+exclusively, never changed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+FOLDER = ".dsm"
+NUMBER_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths below one `.dsm` folder."""
+
+    base: str
+
+    def _in(self, *parts: str) -> str:
+        return os.path.join(self.base, *parts)
+
+    @property
+    def repository(self) -> str:
+        return self._in("repo.json")
+
+    @property
+    def config(self) -> str:
+        return self._in("config.toml")
+
+    @property
+    def packs(self) -> str:
+        return self._in("packs")
+
+    @property
+    def datasets(self) -> str:
+        return self._in("datasets")
+
+    @property
+    def local(self) -> str:
+        return self._in("local")
+
+    @property
+    def temporary(self) -> str:
+        return self._in("local", "tmp")
+
+    @property
+    def trash(self) -> str:
+        return self._in("local", "trash")
+
+    @property
+    def store_lock(self) -> str:
+        return self._in("local", "store.lock")
+
+    @property
+    def commit_lock(self) -> str:
+        return self._in("local", "commit.lock")
+
+    @property
+    def stage_lock(self) -> str:
+        return self._in("local", "stage.lock")
+
+    def dataset(self, name: str) -> str:
+        return self._in("datasets", name)
+
+    def dataset_document(self, name: str) -> str:
+        return self._in("datasets", name, "dataset.json")
+
+    def changesets(self, name: str) -> str:
+        return self._in("datasets", name, "changesets")
+
+    def changeset(self, name: str, number: int) -> str:
+        return self._in("datasets", name, "changesets", f"{number:0{NUMBER_DIGITS}d}.json")
+
+    def manifests(self, name: str) -> str:
+        return self._in("datasets", name, "manifests")
+
+    def manifest(self, name: str, manifest_id: str) -> str:
+        return self._in("datasets", name, "manifests", manifest_id + ".parquet")
+
+    def views(self, name: str) -> str:
+        return self._in("datasets", name, "views")
+
+    def tags(self, name: str) -> str:
+        return self._in("datasets", name, "tags")
+
+    def stage(self, name: str) -> str:
+        return self._in("local", "stage", name)
+
+    def index(self, name: str) -> str:
+        return self._in("local", "index", name)
+
+    def cache(self, name: str) -> str:
+        return self._in("local", "cache", name)

@@ -1,0 +1,256 @@
+"""The changeset log of a dataset: numbered headers, each created exactly once.
+
+The creation of `changesets/<number>.json` IS the commit: a hard link either makes the name or
+fails, so two writers cannot both have number 8. The head is the highest number; there is no
+mutable reference that could be lost or disagree. Parents chain by hash.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.format import document
+from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
+from dsm.model.names import check_tag_name, close_matches
+from dsm.repo.repository import Repository, create_document, create_file, read_document, read_file
+from dsm.store import disk
+
+NUMBER_MAX = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name for a changeset; `time` in microseconds UTC."""
+
+    name: str
+    number: int
+    id: str
+    time: int
+    message: str = ""
+
+
+class ChangesetLog:
+    """Reads and extends one dataset's log."""
+
+    def __init__(self, repository: Repository, name: str, dataset_id: str):
+        self.layout = repository.layout
+        self.name = name
+        self.dataset_id = dataset_id
+        self._read: dict[int, Changeset] = {}
+
+    def head(self) -> int:
+        """Returns the newest changeset's number, 0 when there is none. Raises DamagedData on gaps."""
+        numbers = self.numbers()
+        if numbers and len(numbers) != max(numbers):
+            missing = next(n for n in range(1, max(numbers) + 1) if n not in set(numbers))
+            raise DamagedData(
+                f"changeset {missing} of dataset {self.name} is missing, though {max(numbers)} is there",
+                hint="run `dsm fsck`; copy the missing header back from a backup",
+            )
+        return len(numbers)
+
+    def numbers(self) -> list[int]:
+        """Returns the numbers of all headers that are there, in no order."""
+        try:
+            names = os.listdir(self.layout.changesets(self.name))
+        except FileNotFoundError:
+            return []
+        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+
+    def get(self, number: int) -> Changeset:
+        """Reads one header. Raises NotFound or DamagedData."""
+        known = self._read.get(number)
+        if known is not None:
+            return known
+        path = self.layout.changeset(self.name, number)
+        data = read_file(path)
+        if data is None:
+            raise NotFound(
+                f"dataset {self.name} has no changeset {number}",
+                hint=f"its newest one is {max(self.numbers(), default=0)}",
+            )
+        changeset = parse_header(data, path)
+        if changeset.number != number or changeset.dataset != self.dataset_id:
+            raise DamagedData(f"{path} is the header of another changeset")
+        before = self._read.get(number - 1)
+        after = self._read.get(number + 1)
+        if (before and changeset.parent != before.id) or (after and after.parent != changeset.id):
+            raise DamagedData(
+                f"the chain is broken: changesets next to {number} name another parent",
+                hint="run `dsm fsck` to see which header was changed",
+            )
+        self._read[number] = changeset
+        return changeset
+
+    def newest_first(self, start: int | None = None) -> Iterator[Changeset]:
+        """Yields headers from `start` (default: the head) down to 1, checking the chain."""
+        for number in range(self.head() if start is None else start, 0, -1):
+            yield self.get(number)
+
+    def find_transaction(self, transaction: str, after: int) -> Changeset | None:
+        """Returns the changeset of a transaction if it landed after the given number."""
+        for number in range(after + 1, self.head() + 1):
+            changeset = self.get(number)
+            if changeset.transaction == transaction:
+                return changeset
+        return None
+
+    def append(self, fields: dict[str, Any]) -> Changeset | None:
+        """Creates the header with `fields["number"]`; None when that number was just taken.
+
+        Durable when it returns: the header file is synced before it is linked, and the folder
+        after.
+        """
+        path = self.layout.changeset(self.name, fields["number"])
+        data = document.encode(fields)
+        if not create_file(path, data, self.layout.temporary):
+            return None
+        return parse_header(data, path)
+
+    # --- names for changesets ---
+
+    def resolve(self, reference: str | int) -> int:
+        """Turns a number, `head`, `head~2`, a tag or an id prefix into a number.
+
+        Raises NotFound, with near matches among the tags.
+        """
+        text = str(reference).strip()
+        name, _, back = text.partition("~")
+        head = self.head()
+        if name.isdigit():
+            number = int(name)
+        elif name.lower() == "head":
+            number = head
+        else:
+            tag = self.read_tag(name)
+            number = tag.number if tag else self._by_id(name)
+        if back or text.endswith("~"):
+            if not (back or "1").isdigit():
+                raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, or a number")
+            number -= int(back or "1")
+        if not 1 <= number <= head:
+            newest = f"its newest one is {head}" if head else "it has none yet"
+            raise NotFound(f"dataset {self.name} has no changeset {text}", hint=newest)
+        return number
+
+    def _by_id(self, prefix: str) -> int:
+        if len(prefix) >= 8 and all(c in "0123456789abcdef" for c in prefix.lower()):
+            found = [c.number for c in self.newest_first() if c.id.startswith(prefix.lower())]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise NotFound(f"{prefix} could be changeset {found[-1]} or {found[0]}")
+        near = close_matches(prefix, [tag.name for tag in self.tags()] + ["head"])
+        hint = f"did you mean {near[0]}?" if near else "`dsm log` lists changesets, `dsm tag` tags"
+        raise NotFound(f"dataset {self.name} has no changeset or tag {prefix!r}", hint=hint)
+
+    def tags(self) -> list[Tag]:
+        """Returns all tags, sorted by name."""
+        try:
+            names = sorted(os.listdir(self.layout.tags(self.name)))
+        except FileNotFoundError:
+            return []
+        tags = [self.read_tag(name[:-5]) for name in names if name.endswith(".json")]
+        return [tag for tag in tags if tag is not None]
+
+    def read_tag(self, name: str) -> Tag | None:
+        """Reads a tag; None when there is none of that name."""
+        try:
+            check_tag_name(name)
+        except InvalidInput:
+            return None
+        path = os.path.join(self.layout.tags(self.name), name + ".json")
+        fields = read_document(path)
+        if fields is None:
+            return None
+        try:
+            tag = Tag(fields["name"], fields["number"], fields["changeset"], fields["time"], fields["message"])
+        except KeyError as error:
+            raise DamagedData(f"{path} lacks {error}") from error
+        if tag.name != name:
+            raise DamagedData(f"{path} is the tag {tag.name!r}")
+        return tag
+
+    def create_tag(self, tag: Tag) -> bool:
+        """Creates a tag; False when the name is taken. Tags never move."""
+        check_tag_name(tag.name)
+        return create_document(
+            os.path.join(self.layout.tags(self.name), tag.name + ".json"),
+            {
+                "name": tag.name,
+                "number": tag.number,
+                "changeset": tag.id,
+                "dataset": self.dataset_id,
+                "time": tag.time,
+                "message": tag.message,
+            },
+            self.layout.temporary,
+        )
+
+    def delete_tag(self, name: str) -> None:
+        """Removes a tag. Raises NotFound."""
+        if self.read_tag(name) is None:
+            raise NotFound(f"there is no tag {name!r}")
+        folder = self.layout.tags(self.name)
+        disk.remove(os.path.join(folder, name + ".json"))
+        disk.sync_dir(folder)
+
+
+def header_fields(changeset: Changeset) -> dict[str, Any]:
+    """Returns the document of a header, without the id, which is the hash of the result."""
+    return {
+        "dataset": changeset.dataset,
+        "number": changeset.number,
+        "transaction": changeset.transaction,
+        "parent": changeset.parent,
+        "kind": changeset.kind,
+        "manifest": {
+            "id": changeset.manifest,
+            "file": changeset.manifest_file,
+            "bytes": changeset.manifest_bytes,
+        },
+        "rows": {
+            "added": changeset.counts.added,
+            "modified": changeset.counts.modified,
+            "relabelled": changeset.counts.relabelled,
+            "deleted": changeset.counts.deleted,
+        },
+        "bytes": changeset.size,
+        "examples": changeset.examples,
+        "attributes": dict(changeset.attributes),
+        "message": changeset.message,
+        "author": changeset.author,
+        "time": changeset.time,
+        "provenance": {"source": changeset.source, "note": changeset.note},
+        "reverts": changeset.reverts,
+    }
+
+
+def parse_header(data: bytes, path: str) -> Changeset:
+    """Reads header bytes. Raises DamagedData."""
+    fields = document.decode(data, path)
+    try:
+        manifest, rows, provenance = fields["manifest"], fields["rows"], fields["provenance"]
+        changeset = Changeset(
+            fields["number"], blake3(data).hexdigest(), fields["dataset"], fields["transaction"],
+            fields["parent"], fields["kind"], fields["message"], fields["author"], fields["time"],
+            Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
+            fields["bytes"], fields["examples"], manifest["id"], manifest["file"],
+            manifest["bytes"], provenance["source"], provenance["note"], fields["reverts"],
+            fields["attributes"],
+        )  # fmt: skip
+        if changeset.kind not in CHANGESET_KINDS:
+            raise document.UnknownFormat(
+                f"{path}: a changeset of kind {changeset.kind!r} needs a newer dsm"
+            )
+        if changeset.manifest is not None:
+            int(changeset.manifest, 16)
+        return changeset
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedData(f"{path} is damaged: {error}") from error

@@ -1,0 +1,261 @@
+"""A repository: one folder with a `.dsm`, its identity, its store and the names of its datasets.
+
+Read this module first. It opens things and knows where they lie; what happens to datasets is told
+in `history` and `worktree`, and `datasets.Repo` is the form of this class that people use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dsm.errors import DamagedData, InvalidInput, NotARepository, NotFound, Refused, StorageFailed
+from dsm.format import document
+from dsm.model.names import check_dataset_name, check_path, close_matches
+from dsm.repo.config import Config
+from dsm.repo.layout import FOLDER, Layout
+from dsm.store import disk
+
+ORG_DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetIdentity:
+    """What never changes about a dataset. `root` is its folder below the repository's, with "/";
+    `created` is in microseconds UTC."""
+
+    id: str
+    name: str
+    created: int
+    root: str = "."
+    pattern: str | None = None
+
+
+class Repository:
+    """An opened repository. `root` is the folder that holds `.dsm`."""
+
+    def __init__(self, root: str):
+        self.root = os.path.abspath(root)
+        self.layout = Layout(os.path.join(self.root, FOLDER))
+        self.path = self.layout.base
+        fields = read_document(self.layout.repository)
+        if fields is None:
+            raise DamagedData(
+                f"{self.layout.repository} is missing: this .dsm has lost its identity",
+                hint="copy repo.json back from a backup or another copy of the repository",
+            )
+        try:
+            self.id: str = fields["repository"]
+            self.org: str = fields["org"]
+            self._chunking_fields: dict[str, int] = fields["chunking"]
+            if self._chunking_fields["algorithm"] != "fastcdc-2020":
+                raise document.UnknownFormat("repo.json names an unknown chunking algorithm")
+        except (KeyError, TypeError) as error:
+            raise DamagedData(f"{self.layout.repository} lacks {error}") from error
+        self.config = Config(self.layout.config, self.layout.temporary)
+        self._store: Any = None
+
+    @property
+    def store(self) -> Any:
+        """The object store (dsm.store.objects.ObjectStore), opened when first asked for."""
+        if self._store is None:
+            from dsm.store.chunks import Chunking
+            from dsm.store.objects import ObjectStore
+
+            sizes = self._chunking_fields
+            chunking = Chunking(sizes["min"], sizes["average"], sizes["max"], sizes["from"])
+            self._store = ObjectStore(
+                self.layout.packs, self.layout.temporary, chunking, self.layout.trash
+            )
+        return self._store
+
+    @property
+    def workers(self) -> int:
+        """How many processes store and restore files."""
+        configured = self.config.get("core.workers")
+        if configured is not None:
+            return int(configured)
+        try:
+            return min(16, len(os.sched_getaffinity(0)))
+        except AttributeError:
+            return min(16, os.cpu_count() or 1)
+
+    def close(self) -> None:
+        """Releases descriptors and leases; what was not committed or staged is dropped."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- datasets ---
+
+    def datasets(self) -> list[str]:
+        """Returns the names of all datasets, sorted."""
+        try:
+            names = sorted(os.listdir(self.layout.datasets))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if os.path.exists(self.layout.dataset_document(name))]
+
+    def identity(self, name: str) -> DatasetIdentity:
+        """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
+        check_dataset_name(name)
+        where = self.layout.dataset_document(name)
+        fields = read_document(where)
+        if fields is None:
+            if os.path.isdir(self.layout.changesets(name)):
+                raise DamagedData(f"{where} is missing: dataset {name} has lost its identity")
+            names = self.datasets()
+            near = close_matches(name, names)
+            hint = f"did you mean {near[0]}?" if near else f"datasets here: {', '.join(names) or 'none'}"
+            raise NotFound(f"there is no dataset {name!r} in {self.root}", hint=hint)
+        try:
+            identity = DatasetIdentity(
+                fields["dataset"], fields["name"], fields["created"], fields["root"],
+                fields["pattern"],
+            )  # fmt: skip
+        except KeyError as error:
+            raise DamagedData(f"{where} lacks {error}") from error
+        if identity.name != name:
+            raise DamagedData(f"{where} belongs to dataset {identity.name!r}")
+        if identity.root != ".":
+            check_path(identity.root)
+        return identity
+
+    def create_identity(self, identity: DatasetIdentity) -> bool:
+        """Creates a dataset's folders and document; False when the name is taken."""
+        check_dataset_name(identity.name)
+        if identity.root != ".":
+            check_path(identity.root)
+        name, layout = identity.name, self.layout
+        folded = name.casefold()
+        for other in self.datasets():
+            if other != name and other.casefold() == folded:
+                raise InvalidInput(f"dataset {name!r} and {other!r} differ only in case")
+        folders = (
+            layout.dataset(name), layout.changesets(name), layout.manifests(name),
+            layout.views(name), layout.tags(name), layout.stage(name), layout.index(name),
+            layout.cache(name),
+        )  # fmt: skip
+        for folder in folders:
+            disk.make_dirs(folder)
+        return create_document(
+            layout.dataset_document(name),
+            {
+                "dataset": identity.id,
+                "name": name,
+                "created": identity.created,
+                "root": identity.root,
+                "pattern": identity.pattern,
+            },
+            layout.temporary,
+        )
+
+
+def discover(start: str) -> str:
+    """Returns the nearest folder at or above `start` that holds a `.dsm`.
+
+    Raises NotARepository, or Refused when another user owns it (a planted repository could
+    otherwise choose what our commands do).
+    """
+    here = os.path.abspath(start)
+    if not os.path.isdir(here):
+        raise NotFound(f"there is no folder {start}")
+    current = here
+    while True:
+        base = os.path.join(current, FOLDER)
+        if os.path.isdir(base):
+            owner = os.stat(base).st_uid
+            if owner not in (os.getuid(), 0) and os.getuid() != 0:
+                raise Refused(
+                    f"{base} belongs to another user (uid {owner})",
+                    hint="work as that user, or copy the folder",
+                )
+            return current
+        parent = os.path.dirname(current)
+        if parent == current:
+            raise NotARepository(
+                f"{here} is not in a dsm repository (no .dsm here or above)",
+                hint="run `dsm init` in the folder that holds your data",
+            )
+        current = parent
+
+
+def initialise(root: str, org: str, fields: Callable[[], dict[str, Any]]) -> bool:
+    """Creates `.dsm` below `root` if it is not there or not complete; True when it was created.
+
+    `fields` gives the identity (repository id, org, chunking) when one is needed.
+    """
+    layout = Layout(os.path.join(root, FOLDER))
+    disk.make_dirs(root)
+    for folder in (
+        layout.base, layout.packs, layout.datasets, layout.local, layout.temporary, layout.trash,
+        os.path.join(layout.local, "stage"), os.path.join(layout.local, "index"),
+        os.path.join(layout.local, "cache"),
+    ):  # fmt: skip
+        disk.make_dirs(folder)
+    for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
+        if not os.path.exists(lock):
+            try:
+                disk.write_new(lock, b"", mode=0o644)
+            except disk.WriteFailed as error:
+                if error.errno != 17:
+                    raise
+    if os.path.exists(layout.repository):
+        return False
+    return create_document(layout.repository, fields(), layout.temporary)
+
+
+# --- documents ------------------------------------------------------------------------------
+
+
+def read_document(path: str) -> dict[str, Any] | None:
+    """Reads a sealed document; None when it does not exist. Raises DamagedData, StorageFailed."""
+    data = read_file(path)
+    return None if data is None else document.decode(data, path)
+
+
+def read_file(path: str) -> bytes | None:
+    """Reads a small file whole; None when it does not exist."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 24):
+            parts.append(part)
+    except IsADirectoryError as error:
+        raise DamagedData(f"{path} is a folder where a file belongs") from error
+    except OSError as error:
+        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
+    finally:
+        os.close(fd)
+    return b"".join(parts)
+
+
+def create_document(path: str, fields: dict[str, Any], temporary_folder: str) -> bool:
+    """Creates a sealed document under an exclusive name; durable; False when the name is taken."""
+    return create_file(path, document.encode(fields), temporary_folder)
+
+
+def create_file(path: str, data: bytes, temporary_folder: str) -> bool:
+    """Writes, syncs, claims the name, syncs the folder; False when the name is taken."""
+    temporary = os.path.join(temporary_folder, f"new-{os.urandom(8).hex()}")
+    disk.write_new(temporary, data)
+    try:
+        created = disk.claim(temporary, path)
+    except BaseException:
+        disk.discard(temporary)
+        raise
+    disk.sync_dir(os.path.dirname(path))
+    return created

@@ -1,0 +1,1 @@
+"""Content-addressed bytes: objects, chunks, packs. Nothing above this package knows packs exist."""

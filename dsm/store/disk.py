@@ -1,0 +1,388 @@
+"""Every change that dsm makes to a disk: the one module that writes, renames, links or removes.
+
+Writing in one place lets tests make each single call fail, fall short or never return
+(`observe`), and lets one page (docs/format/index.md) state the write order. The invariant: no
+function here reports success before the operating system did, and an OSError leaves as
+`WriteFailed`, which names the operation and the path.
+
+Not covered: reads, and the writes of other programs in the work tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+
+from dsm.errors import StorageFailed
+
+IOV_MAX = 1024
+# What the operating system answers when a path is not there, or may not be used.
+_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+# Called before each primitive with (operation, path). It may raise OSError (the call fails), or
+# return a number of bytes (a write falls short), or SKIP (the call is not made). Tests only.
+Observer = Callable[[str, str], object]
+SKIP = object()
+_observer: Observer | None = None
+
+
+class WriteFailed(StorageFailed):
+    """A write, sync, rename or removal did not happen.
+
+    `errno` is the operating system's number.
+    """
+
+    code = "write-failed"
+
+    def __init__(self, operation: str, path: str, error: OSError):
+        reason = error.strerror or str(error)
+        hint = None
+        if error.errno in _SPACE:
+            hint = "free some space (`dsm gc --prune` removes what nothing refers to), then run the command again"
+        elif error.errno == errno.EROFS:
+            hint = "the file system is read-only; reading commands still work"
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            hint = "check the owner and the permissions of this path"
+        super().__init__(f"cannot {operation} {_shown(path)}: {reason}", hint=hint)
+        self.errno = error.errno
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+@contextlib.contextmanager
+def observe(observer: Observer) -> Iterator[None]:
+    """Lets a test see, fail or skip every primitive while the block runs."""
+    global _observer
+    before, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = before
+
+
+def _before(operation: str, path: str) -> object:
+    return None if _observer is None else _observer(operation, path)
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def open_new(path: str, mode: int = 0o644, dir_fd: int | None = None) -> int:
+    """Creates a file that must not exist yet, and returns its descriptor for writing.
+
+    Raises WriteFailed; `errno` EEXIST when the name is taken, also by a link.
+    """
+    try:
+        _before("create", path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(path, flags, mode, dir_fd=dir_fd)
+    except OSError as error:
+        raise WriteFailed("create", path, error) from error
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview, path: str) -> None:
+    """Writes all of `data`: a short write is continued, never ignored."""
+    view = memoryview(data)
+    try:
+        while view:
+            allowed = _before("write", path)
+            if isinstance(allowed, int):
+                view = view[os.write(fd, view[:allowed]) :]
+            elif allowed is SKIP:
+                return
+            else:
+                view = view[os.write(fd, view) :]
+    except OSError as error:
+        raise WriteFailed("write", path, error) from error
+
+
+def writev_all(fd: int, buffers: Sequence[bytes | memoryview], path: str) -> None:
+    """Writes all buffers in order with few system calls."""
+    try:
+        for first in range(0, len(buffers), IOV_MAX):
+            part = buffers[first : first + IOV_MAX]
+            want = sum(map(len, part))
+            if _observer is None:
+                done = os.writev(fd, part)
+                if done == want:
+                    continue
+            else:
+                done = 0
+            # The rare way: join what is left and let write_all deal with it.
+            write_all(fd, memoryview(b"".join(part))[done:], path)
+    except OSError as error:
+        raise WriteFailed("write", path, error) from error
+
+
+def sync_file(fd: int, path: str) -> None:
+    """Makes the bytes of a file durable. A failure is final: the file must be abandoned."""
+    try:
+        if _before("fsync", path) is not SKIP:
+            os.fsync(fd)
+    except OSError as error:
+        raise WriteFailed("fsync", path, error) from error
+
+
+def sync_dir(path: str) -> None:
+    """Makes the names in a folder durable."""
+    try:
+        if _before("fsync folder", path) is SKIP:
+            return
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise WriteFailed("fsync folder", path, error) from error
+
+
+def close(fd: int, path: str) -> None:
+    """Closes a written file; a late error (network file systems) is an error."""
+    try:
+        _before("close", path)
+        os.close(fd)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+        raise WriteFailed("close", path, error) from error
+
+
+def write_new(path: str, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Creates `path` with these bytes; durable (file, not name) when it returns."""
+    fd = open_new(path, mode)
+    try:
+        write_all(fd, data, path)
+        if durable:
+            sync_file(fd, path)
+    except BaseException:
+        os.close(fd)
+        discard(path)
+        raise
+    close(fd, path)
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def claim(temporary: str, final: str) -> bool:
+    """Gives a finished file its final name unless that name is taken; True when it was free.
+
+    A hard link either creates the name or fails with EEXIST, on every POSIX file system, so two
+    claimants cannot both win. The temporary name is removed either way. The caller syncs the
+    folder.
+    """
+    try:
+        _before("link", final)
+        os.link(temporary, final, follow_symlinks=False)
+        won = True
+    except FileExistsError:
+        won = False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise WriteFailed("link", final, error) from error
+        won = _rename_new(temporary, final)
+        if won:
+            return True
+    discard(temporary)
+    return won
+
+
+def _rename_new(temporary: str, final: str) -> bool:
+    """Claims a name on file systems without hard links: renameat2 with RENAME_NOREPLACE."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    rename = getattr(libc, "renameat2", None)
+    if rename is None:
+        error = OSError(errno.ENOTSUP, "no way to create a name exclusively here")
+        raise WriteFailed("link", final, error)
+    if rename(-100, os.fsencode(temporary), -100, os.fsencode(final), 1) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number == errno.EEXIST:
+        return False
+    raise WriteFailed("rename", final, OSError(number, os.strerror(number)))
+
+
+def replace(temporary: str, final: str, dir_fd: int | None = None) -> None:
+    """Renames over whatever has the name: only for derived files, settings and the work tree."""
+    try:
+        if _before("rename", final) is not SKIP:
+            os.replace(temporary, final, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError as error:
+        raise WriteFailed("rename", final, error) from error
+
+
+def remove(path: str, dir_fd: int | None = None) -> None:
+    """Removes a file; one that is gone already is fine."""
+    try:
+        if _before("remove", path) is not SKIP:
+            os.unlink(path, dir_fd=dir_fd)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise WriteFailed("remove", path, error) from error
+
+
+def discard(path: str, dir_fd: int | None = None) -> None:
+    """Removes a temporary file if it can; what stays is removed by gc."""
+    with contextlib.suppress(WriteFailed):
+        remove(path, dir_fd)
+
+
+def make_dir(path: str, *, dir_fd: int | None = None, durable: bool = True) -> bool:
+    """Creates one folder; False when it exists. Its name is durable when this returns."""
+    try:
+        _before("create folder", path)
+        os.mkdir(path, dir_fd=dir_fd)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise WriteFailed("create folder", path, error) from error
+    if durable and dir_fd is None:
+        sync_dir(os.path.dirname(path) or ".")
+    return True
+
+
+def make_dirs(path: str, *, durable: bool = True) -> None:
+    """Creates a folder and its parents."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent and parent != path:
+        make_dirs(parent, durable=durable)
+    make_dir(path, durable=durable)
+
+
+def remove_dir(path: str, dir_fd: int | None = None) -> bool:
+    """Removes a folder if it is empty; True when it is gone."""
+    try:
+        if _before("remove folder", path) is SKIP:
+            return False
+        os.rmdir(path, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+            return False
+        raise WriteFailed("remove folder", path, error) from error
+    return True
+
+
+def rename_away(path: str, target: str) -> bool:
+    """Moves a file that gc condemned into the trash; False when it is gone already."""
+    try:
+        _before("rename", target)
+        os.rename(path, target)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise WriteFailed("rename", target, error) from error
+    return True
+
+
+# --- files of the work tree, and derived files --------------------------------------------------
+
+
+def append(path: str, data: bytes) -> None:
+    """Appends to a derived file with one write; not synced."""
+    try:
+        _before("append", path)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise WriteFailed("append to", path, error) from error
+    try:
+        write_all(fd, data, path)
+    finally:
+        os.close(fd)
+
+
+def rewrite(path: str, data: bytes, temporary: str, *, durable: bool = False) -> None:
+    """Replaces a derived file or a settings file in one step: the old one or the new one."""
+    write_new(temporary, data, durable=durable)
+    try:
+        replace(temporary, path)
+    except WriteFailed:
+        discard(temporary)
+        raise
+    if durable:
+        sync_dir(os.path.dirname(path))
+
+
+def set_mode(fd: int, mode: int, path: str) -> None:
+    """Sets the permission bits of a file that dsm has just created."""
+    try:
+        _before("chmod", path)
+        os.fchmod(fd, stat.S_IMODE(mode))
+    except OSError as error:
+        raise WriteFailed("chmod", path, error) from error
+
+
+def start_writeback(fd: int) -> None:
+    """Asks the kernel to start writing dirty pages now, so that the later fsync waits less.
+
+    A hint: failure means only that fsync has more to do. Linux only, elsewhere nothing happens.
+    """
+    call = _writeback_call()
+    if call is not None:
+        call(fd, 0, 0, 2)  # SYNC_FILE_RANGE_WRITE over the whole file
+
+
+_writeback: list[Callable[[int, int, int, int], int] | None] = []
+
+
+def _writeback_call() -> Callable[[int, int, int, int], int] | None:
+    if not _writeback:
+        try:
+            import ctypes
+
+            call = ctypes.CDLL(None).sync_file_range
+            call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+            _writeback.append(call)
+        except (OSError, AttributeError, ImportError):
+            _writeback.append(None)
+    return _writeback[0]
+
+
+# --- locks -------------------------------------------------------------------------------------
+
+
+def lock(path: str, *, exclusive: bool, wait: bool = True) -> int | None:
+    """Takes a flock on an existing file and returns its descriptor; None when busy and not waiting.
+
+    Locks only save work: no promise of dsm depends on one being honoured. flock and not fcntl
+    locks, because those vanish when any descriptor of the file is closed.
+    """
+    try:
+        _before("lock", path)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError as error:
+        raise WriteFailed("lock", path, error) from error
+    how = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        fcntl.flock(fd, how)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            os.close(fd)
+            raise WriteFailed("lock", path, error) from error
+        # A file system without locks: go on, the protocol does not need them.
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def unlock(fd: int) -> None:
+    """Releases a lock; closing does it."""
+    with contextlib.suppress(OSError):
+        os.close(fd)

@@ -1,0 +1,457 @@
+"""The object store: immutable bytes under the BLAKE3 of those bytes, each stored once.
+
+The door is narrow: put, put_stream, flush; open, read, read_many, missing. Behind it lie
+chunking, compression and packs. Two promises: an object handed out has been hashed and is what its
+name says, and after `flush` everything put is durable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData, StorageFailed
+from dsm.format import chunk_list
+from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.store import disk
+from dsm.store.chunks import Chunking, Cutter
+from dsm.store.lease import Lease
+from dsm.store.packs import Pack, PackWriter
+
+WINDOW_BYTES = 4 << 20
+GAP_BYTES = 64 << 10
+
+
+class ObjectMissing(DamagedData):
+    """No pack holds this object."""
+
+    code = "object-missing"
+
+    def __init__(self, oid: bytes, damaged: Iterable[str] = ()):
+        packs = tuple(damaged)
+        more = f" ({len(packs)} damaged pack{'s' * (len(packs) > 1)} could not be searched)" if packs else ""
+        super().__init__(
+            f"object {oid.hex()} is not in the store{more}",
+            hint="`dsm fsck` tells which examples and changesets need it",
+            items=(oid.hex(),),
+        )
+        self.oid = oid
+
+
+class ObjectDamaged(DamagedData):
+    """The bytes stored for this object are not what its name says."""
+
+    code = "object-damaged"
+
+    def __init__(self, oid: bytes, pack: str):
+        super().__init__(
+            f"object {oid.hex()} is damaged in pack {pack}",
+            hint="`dsm fsck --full` tells which examples and changesets it hits",
+            items=(oid.hex(),),
+        )
+        self.oid = oid
+
+
+class ObjectStore:
+    """Objects under `packs`; `temporary` is a folder on the same file system.
+
+    One instance serves one thread. Readers need no lock; writers in other processes are fine.
+    """
+
+    def __init__(self, packs: str, temporary: str, chunking: Chunking, trash: str | None = None):
+        self.folder = packs
+        self.temporary = temporary
+        self.trash = trash
+        self.chunking = chunking
+        self.lease: Lease | None = None
+        # Packs that what was put counts on: written here, or holding an object that was there.
+        self.relied_on: set[str] = set()
+        self._packs: list[Pack] = []
+        self._known: dict[str, Pack] = {}
+        self._damaged: dict[str, str] = {}
+        self._scanned = False
+        self._writer: PackWriter | None = None
+        self._fresh: set[bytes] = set()
+        self._cutter: Cutter | None = None
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Looks for packs that other processes have added; forgets those that gc has removed."""
+        self._scanned = True
+        found: set[str] = set()
+        for path in pack_paths(self.folder):
+            name = os.path.basename(path).removesuffix(".pack")
+            found.add(name)
+            if name in self._known:
+                continue
+            try:
+                pack = Pack(path)
+            except FileNotFoundError:
+                continue
+            except (DamagedData, StorageFailed) as error:
+                # Only commands that need an object of it may fail.
+                self._damaged[name] = error.message
+                continue
+            self._known[name] = pack
+            self._packs.append(pack)
+        for name in [name for name in self._known if name not in found]:
+            self._packs.remove(self._known.pop(name))
+
+    def read(self, oid: bytes) -> bytes:
+        """Returns an object's bytes, verified. Raises ObjectMissing or ObjectDamaged."""
+        return b"".join(self.stream(oid))
+
+    def open(self, oid: bytes) -> BinaryIO:
+        """Opens an object as a binary file; every byte that it hands out has been verified."""
+        return io.BufferedReader(_ObjectFile(self.stream(oid)), 1 << 16)
+
+    def stream(self, oid: bytes) -> Iterator[bytes]:
+        """Yields an object's bytes in verified pieces, in order, in bounded memory."""
+        data, is_list = self._fetch(oid)
+        if not is_list:
+            yield data
+            return
+        for chunk, size in self._chunks(data):
+            piece, _ = self._fetch(chunk)
+            if len(piece) != size:
+                raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
+            yield piece
+
+    def size(self, oid: bytes) -> int:
+        """Returns an object's size in bytes, read from what is stored for it."""
+        data, is_list = self._fetch(oid)
+        return chunk_list.decode(data).size if is_list else len(data)
+
+    def missing(self, oids: Iterable[bytes]) -> set[bytes]:
+        """Returns those that are not in the store, judged by the packs' tables (no content read)."""
+        wanted = set(oids)
+        absent = {oid for oid in wanted if not self._holders(oid)}
+        if absent and (not self._scanned or absent != wanted or self._packs):
+            self.refresh()
+            absent = {oid for oid in absent if not self._holders(oid)}
+        return absent
+
+    def read_many(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yields (id, bytes) for each distinct id, in the order they lie on disk, each verified.
+
+        Large objects come as (id, None): they are to be streamed. Raises like `read`.
+        """
+        self._scan_once()
+        plan: dict[Pack, list[tuple[int, int, int, int, int, bytes]]] = {}
+        rest: list[bytes] = []
+        for oid in dict.fromkeys(oids):
+            holders = self._holders(oid)
+            if not holders:
+                rest.append(oid)
+                continue
+            pack, row = holders[0]
+            frame, offset, size, is_list = pack.place(row)
+            if is_list:
+                rest.append(oid)
+                continue
+            first, end = pack.extent(frame, offset, size)
+            plan.setdefault(pack, []).append((first, offset, end, frame, size, oid))
+        for pack, places in plan.items():
+            places.sort()
+            yield from self._read_windows(pack, places)
+        for oid in rest:
+            data, is_list = self._fetch(oid)
+            yield (oid, None) if is_list else (oid, data)
+
+    def _read_windows(
+        self, pack: Pack, places: list[tuple[int, int, int, int, int, bytes]]
+    ) -> Iterator[tuple[bytes, bytes | None]]:
+        index, count = 0, len(places)
+        while index < count:
+            first, end = places[index][0], places[index][2]
+            last = index + 1
+            while last < count and places[last][0] <= end + GAP_BYTES:
+                if max(end, places[last][2]) - first > WINDOW_BYTES:
+                    break
+                end = max(end, places[last][2])
+                last += 1
+            window = memoryview(pack._pread(end - first, first))
+            for _, offset, stop, frame, size, oid in places[index:last]:
+                try:
+                    data = b"" if stop - first > len(window) else pack.read_from(window, first, frame, offset, size)
+                except DamagedData:
+                    data = b""
+                if blake3(data).digest() != oid:
+                    data = self._fetch(oid)[0]  # another pack may hold it whole, else it raises
+                yield oid, data
+            index = last
+
+    def _scan_once(self) -> None:
+        if not self._scanned:
+            self.refresh()
+
+    def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
+        self._scan_once()
+        return [(pack, row) for pack in self._packs for row in pack.find(oid)]
+
+    def _fetch(self, oid: bytes) -> tuple[bytes, bool]:
+        """Returns (verified bytes, False), or (verified chunk list, True)."""
+        blamed = None
+        for again in (False, True):
+            if again:
+                self.refresh()
+            for pack, row in self._holders(oid):
+                try:
+                    frame, offset, size, is_list = pack.place(row)
+                    data = pack.read(frame, offset, size)
+                except DamagedData:
+                    blamed = pack.name
+                    continue
+                if is_list:
+                    if chunk_list.names(data, oid):
+                        return data, True
+                elif blake3(data).digest() == oid:
+                    return data, False
+                blamed = pack.name
+        if blamed is not None:
+            raise ObjectDamaged(oid, blamed)
+        raise ObjectMissing(oid, self._damaged.values())
+
+    def _chunks(self, payload: bytes) -> Iterator[tuple[bytes, int]]:
+        decoded = chunk_list.decode(payload)
+        rows = decoded.rows
+        if decoded.nested:
+            rows = b"".join(self._fetch(piece)[0] for piece, _ in chunk_list.iterate(rows))
+        return chunk_list.iterate(rows)
+
+    def references(self, oid: bytes) -> Iterator[bytes]:
+        """Yields the ids of the stored pieces that an object consists of, itself first.
+
+        Raises like `read`; used to know what must be kept.
+        """
+        yield oid
+        holders = self._holders(oid)
+        if any(pack.place(row)[3] for pack, row in holders):
+            payload, is_list = self._fetch(oid)
+            if is_list:
+                decoded = chunk_list.decode(payload)
+                if decoded.nested:
+                    yield from (piece for piece, _ in chunk_list.iterate(decoded.rows))
+                yield from (chunk for chunk, _ in self._chunks(payload))
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def put(self, data: bytes | memoryview, suffix: str = "") -> bytes:
+        """Stores bytes and returns their id. `suffix` (".jpg") helps choosing the compression."""
+        if len(data) >= self.chunking.from_size:
+            return self.put_stream(io.BytesIO(data).read, suffix)[0]
+        oid: bytes = blake3(data).digest()
+        self._put_piece(oid, data, suffix)
+        return oid
+
+    def put_many(
+        self, items: Iterable[tuple[str, bytes | BinaryIO]]
+    ) -> Iterator[tuple[str, bytes, int]]:
+        """Stores (name, bytes or binary file) pairs; yields (name, id, size in bytes)."""
+        for name, content in items:
+            suffix = os.path.splitext(name)[1].lower()
+            if isinstance(content, (bytes, bytearray, memoryview)):
+                yield name, self.put(content, suffix), len(content)
+            else:
+                yield name, *self.put_stream(content.read, suffix)
+
+    def put_stream(self, read: Callable[[int], bytes], suffix: str = "") -> tuple[bytes, int]:
+        """Stores what `read(n)` returns until it returns nothing; returns (id, size in bytes)."""
+        threshold = self.chunking.from_size
+        head = _read_up_to(read, threshold)
+        if len(head) < threshold:
+            return self.put(head, suffix), len(head)
+        return self._put_large(_after(head, read), suffix)
+
+    def _put_large(self, read: Callable[[int], bytes], suffix: str) -> tuple[bytes, int]:
+        if self._cutter is None:
+            self._cutter = Cutter(self.chunking)
+        whole, size, rows = blake3(), 0, []
+        for chunk in self._cutter.cut(read):
+            whole.update(chunk)
+            piece: bytes = blake3(chunk).digest()
+            self._put_piece(piece, chunk, suffix)
+            rows.append(chunk_list.row(piece, len(chunk)))
+            size += len(chunk)
+        oid: bytes = whole.digest()
+        if oid not in self._fresh and not self._has_list(oid):
+            self._fresh.add(oid)
+            self._room().add_list(oid, self._list_payload(oid, size, b"".join(rows)))
+        return oid, size
+
+    def _list_payload(self, oid: bytes, size: int, rows: bytes) -> bytes:
+        if len(rows) < OBJECT_BYTES_MAX // 2:
+            return chunk_list.encode(oid, size, rows, nested=False)
+        pieces, step = [], OBJECT_BYTES_MAX // 2 // chunk_list.ROW * chunk_list.ROW
+        for at in range(0, len(rows), step):
+            piece = rows[at : at + step]
+            pieces.append(chunk_list.row(blake3(piece).digest(), len(piece)))
+            self._put_piece(blake3(piece).digest(), piece, "")
+        return chunk_list.encode(oid, size, b"".join(pieces), nested=True)
+
+    def _put_piece(self, oid: bytes, data: bytes | memoryview, suffix: str) -> None:
+        if oid in self._fresh:
+            return
+        if not self._scanned:
+            self.refresh()
+        if self._packs and self._holds(oid, data):
+            return
+        self._fresh.add(oid)
+        writer = self._writer
+        if writer is None or writer.full:
+            writer = self._room()
+        writer.add(oid, data, suffix)
+
+    def _holds(self, oid: bytes, data: bytes | memoryview) -> bool:
+        """Whether exactly these bytes are stored: read and compared, so that a damaged copy or a
+        chance agreement of prefixes never stands in for the content."""
+        for pack, row in self._holders(oid):
+            try:
+                frame, offset, size, is_list = pack.place(row)
+                if not is_list and size == len(data) and pack.read(frame, offset, size) == data:
+                    self.relied_on.add(pack.name)
+                    return True
+            except (DamagedData, StorageFailed):
+                continue
+        return False
+
+    def _has_list(self, oid: bytes) -> bool:
+        with contextlib.suppress(DamagedData, StorageFailed):
+            payload, is_list = self._fetch(oid)
+            if is_list and not self.missing(chunk for chunk, _ in self._chunks(payload)):
+                for pack, _ in self._holders(oid):
+                    self.relied_on.add(pack.name)
+                return True
+        return False
+
+    def hold_lease(self) -> Lease:
+        """Shows to gc that a writer is at work, until `close`."""
+        if self.lease is None:
+            self.lease = Lease(self.temporary)
+        return self.lease
+
+    def _room(self) -> PackWriter:
+        if self._writer is not None and self._writer.full:
+            self._seal()
+        if self._writer is None:
+            self._writer = PackWriter(self.hold_lease().temporary(".pack"))
+        return self._writer
+
+    def _seal(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            name = writer.seal().hex()
+            publish_pack(self.folder, writer.path, name)
+        except BaseException:
+            writer.abandon()
+            raise
+        self.relied_on.add(name)
+
+    def flush(self) -> None:
+        """Makes everything put so far durable and visible to other processes."""
+        self._seal()
+        self._fresh.clear()
+        self._scanned = False
+
+    def abandon(self) -> None:
+        """Drops what was put since the last flush."""
+        if self._writer is not None:
+            self._writer.abandon()
+            self._writer = None
+        self._fresh.clear()
+
+    def close(self) -> None:
+        """Drops what was not flushed and releases descriptors and the lease."""
+        self.abandon()
+        for pack in self._packs:
+            pack.close()
+        self._packs, self._known, self._scanned = [], {}, False
+        if self.lease is not None:
+            self.lease.release()
+            self.lease = None
+
+
+def pack_path(folder: str, name: str) -> str:
+    """Where the pack of this name lies."""
+    return os.path.join(folder, name[:2], name + ".pack")
+
+
+def pack_paths(folder: str) -> list[str]:
+    """Lists all packs, in the order of their names."""
+    paths = []
+    with contextlib.suppress(FileNotFoundError):
+        for shelf in sorted(os.listdir(folder)):
+            try:
+                names = os.listdir(os.path.join(folder, shelf))
+            except (NotADirectoryError, FileNotFoundError):
+                continue
+            paths += [os.path.join(folder, shelf, n) for n in sorted(names) if n.endswith(".pack")]
+    return paths
+
+
+def publish_pack(folder: str, temporary: str, name: str) -> None:
+    """Gives a synced pack its name; durable when this returns."""
+    final = pack_path(folder, name)
+    shelf = os.path.dirname(final)
+    disk.make_dir(shelf)
+    if not disk.claim(temporary, final) and _digest(final) != name:
+        # The very same bytes were stored before and have been damaged since: the new copy wins.
+        raise DamagedData(f"pack {name} exists and is damaged", hint="run `dsm fsck --full`")
+    disk.sync_dir(shelf)
+
+
+def _digest(path: str) -> str:
+    hasher = blake3()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 22):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def _read_up_to(read: Callable[[int], bytes], size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _after(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """A `read` that hands out `head` first, then fills its blocks from the other one."""
+    left = [head]
+
+    def both(size: int) -> bytes:
+        first = left.pop() if left else b""
+        return first + _read_up_to(read, size - len(first))
+
+    return both
+
+
+class _ObjectFile(io.RawIOBase):
+    """A read-only raw file over a stream of pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]):
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count

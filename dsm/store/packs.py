@@ -1,0 +1,386 @@
+"""Writing and reading single packs. Knows bytes and places; which objects exist is `objects.py`.
+
+A pack is written under a temporary name, synced, and then claimed under the name that is its
+hash: under `packs/` there is never a pack that is not complete.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData, StorageFailed
+from dsm.format import pack as fmt
+from dsm.store import disk
+from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
+
+PACK_BYTES_TARGET = 256 << 20
+BUFFER_BYTES = 1 << 20
+WRITEBACK_BYTES = 32 << 20
+LARGE_BYTES = 16 << 10  # from here on an object has a frame of its own
+DENSE_PROBES = 16
+
+
+class PackWriter:
+    """Appends objects to one pack; not thread-safe, one writer a process.
+
+    `temporary` is the path to write to; `seal` returns the pack's id, with the bytes durable but
+    not yet under their final name.
+    """
+
+    def __init__(self, temporary: str):
+        self.path = temporary
+        self._fd = disk.open_new(temporary, 0o444)
+        self._hash = blake3()
+        self._buffer: list[bytes | memoryview] = []
+        self._buffered = 0
+        self._unstarted = 0
+        self._frames: list[tuple[int, int, int]] = []
+        self._objects: list[tuple[bytes, int]] = []
+        self._raw_end = 0
+        self._raw_run = 0  # bytes of the raw frame being extended, not yet in `_frames`
+        self._dictionaries = 0
+        self._kinds: dict[str, Kind] = {}
+        self._waiting_bytes = 0
+        self.size = 0
+        # Whether the pack should be sealed and another one begun; looked at once per buffer.
+        self.full = False
+        self._write(fmt.HEADER)
+
+    def __len__(self) -> int:
+        return len(self._objects) + sum(len(kind.waiting) for kind in self._kinds.values())
+
+    # --- objects ---
+
+    def add(self, oid: bytes, data: bytes | memoryview, suffix: str) -> None:
+        """Appends an object of at most `OBJECT_BYTES_MAX` bytes; `suffix` names its kind."""
+        kind = self._kinds.get(suffix)
+        if kind is None:
+            kind = self._kinds[suffix] = Kind(suffix)
+        size = len(data)
+        if size >= LARGE_BYTES:
+            self._add_large(oid, data, kind)
+        elif kind.raw:
+            # The hot path: `_add_raw` written out.
+            kind.seen += 1
+            if not kind.seen & 4095:
+                kind.look_again()  # what comes now may be of another nature
+            self._objects.append((oid[: fmt.PREFIX], self._raw_end | size << 32))
+            self._raw_end += size
+            self._raw_run += size
+            self._buffer.append(bytes(data))
+            self._buffered += size
+            if self._buffered >= BUFFER_BYTES:
+                self._drain()
+        else:
+            self._add_waiting(oid, bytes(data), kind)
+
+    def _add_waiting(self, oid: bytes, data: bytes, kind: Kind) -> None:
+        kind.waiting.append((oid, data))
+        kind.waiting_bytes += len(data)
+        self._waiting_bytes += len(data)
+        if kind.learning:
+            if kind.ready_to_decide():
+                self._decide(kind)
+        elif kind.waiting_bytes >= 16 * LARGE_BYTES:
+            self._frame_waiting(kind)
+
+    def add_list(self, oid: bytes, payload: bytes) -> None:
+        """Appends the chunk list of a large object."""
+        self._add_raw(oid, payload, True)
+
+    def _add_large(self, oid: bytes, data: bytes | memoryview, kind: Kind) -> None:
+        kind.seen += 1
+        # After a few dense ones only every 64th is tried, until one compresses again.
+        tries = not kind.dense or kind.seen % 64 == 0
+        if tries:
+            frame = _compress_large(bytes(data))
+            if len(frame) <= len(data) * 0.95:
+                kind.dense = False
+                self._frame(frame, len(data), fmt.ZSTD, [(oid, len(data))])
+                return
+            kind.dense = kind.seen >= DENSE_PROBES or kind.dense
+        self._add_raw(oid, data, False)
+
+    def _add_raw(self, oid: bytes, data: bytes | memoryview, is_list: bool) -> None:
+        size = len(data)
+        location = fmt.pack_location(self._raw_end, size, is_list)
+        self._objects.append((oid[: fmt.PREFIX], location))
+        self._raw_end += size
+        self._raw_run += size
+        self._write(data)
+
+    def _end_raw_run(self) -> None:
+        if self._raw_run:
+            self._frames.append((self._raw_run, self._raw_run, fmt.RAW))
+            self._raw_run = 0
+
+    def _decide(self, kind: Kind) -> None:
+        """Settles how a kind is stored once enough of it was seen, and stores what waited."""
+        kind.learning = False
+        dictionary, worth = choose([data for _, data in kind.waiting])
+        if dictionary is not None and self._dictionaries < fmt.DICTIONARIES_MAX:
+            kind.codec = fmt.DICTIONARY_0 + self._dictionaries
+            self._dictionaries += 1
+            self._end_raw_run()
+            self._frames.append((len(dictionary), 0, fmt.DICTIONARY_FRAME))
+            self._write(dictionary)
+            kind.compress = compressor(6, dictionary)
+        elif worth:
+            kind.codec, kind.compress = fmt.ZSTD, compressor(6)
+        else:
+            kind.compress, kind.raw = None, True
+        self._frame_waiting(kind)
+
+    def _frame_waiting(self, kind: Kind) -> None:
+        waiting, kind.waiting = kind.waiting, []
+        self._waiting_bytes -= kind.waiting_bytes
+        kind.waiting_bytes = 0
+        if kind.compress is None:
+            for oid, data in waiting:
+                self._add_raw(oid, data, False)
+            return
+        groups = grouped([len(data) for _, data in waiting])
+        for first, end in groups:
+            members = waiting[first:end]
+            raw = b"".join([data for _, data in members])
+            frame = kind.compress(raw)
+            if len(frame) < len(raw):
+                placed = [(oid, len(data)) for oid, data in members]
+                self._frame(frame, len(raw), kind.codec, placed)
+            else:
+                for oid, data in members:
+                    self._add_raw(oid, data, False)
+
+    def _frame(
+        self, stored: bytes, raw_size: int, codec: int, members: list[tuple[bytes, int]]
+    ) -> None:
+        self._end_raw_run()
+        self._frames.append((len(stored), raw_size, codec))
+        at = self._raw_end
+        for oid, size in members:
+            self._objects.append((oid[: fmt.PREFIX], fmt.pack_location(at, size, False)))
+            at += size
+        self._raw_end += raw_size
+        self._write(stored)
+
+    # --- bytes ---
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._buffer.append(data if isinstance(data, bytes) else bytes(data))
+        self._buffered += len(data)
+        if self._buffered >= BUFFER_BYTES:
+            self._drain()
+
+    def _drain(self) -> None:
+        if not self._buffer:
+            return
+        # Joined, the buffer is hashed at full speed while it is still in the processor's cache.
+        data = b"".join(self._buffer) if len(self._buffer) > 1 else self._buffer[0]
+        self._buffer.clear()
+        self._unstarted += self._buffered
+        self._buffered = 0
+        self._hash.update(data)
+        disk.write_all(self._fd, data, self.path)
+        self.size += len(data)
+        self.full = (
+            self.size + self._waiting_bytes >= PACK_BYTES_TARGET
+            or len(self._objects) >= fmt.OBJECTS_MAX // 2
+            or self._raw_end + self._waiting_bytes >= fmt.RAW_SPACE_MAX // 2
+        )
+        if self._unstarted >= WRITEBACK_BYTES:
+            self._unstarted = 0
+            disk.start_writeback(self._fd)
+
+    def seal(self) -> bytes:
+        """Writes the table of contents, makes the file durable, and returns the pack's id."""
+        for kind in self._kinds.values():
+            if kind.learning and kind.waiting:
+                self._decide(kind)
+            self._frame_waiting(kind)
+        self._end_raw_run()
+        self._drain()
+        self._write(fmt.encode_contents(self.size, self._frames, self._objects))
+        self._drain()
+        disk.sync_file(self._fd, self.path)
+        fd, self._fd = self._fd, -1
+        disk.close(fd, self.path)
+        return self._hash.digest()
+
+    def abandon(self) -> None:
+        """Closes and removes the unfinished file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        disk.discard(self.path)
+
+
+_compress_large = compressor(3)
+
+
+class Pack:
+    """A sealed pack, opened for reading.
+
+    Raises DamagedData when the file is not a pack, and StorageFailed when it cannot be read.
+    """
+
+    def __init__(self, path: str, *, verify: bool = False):
+        self.path = path
+        self.name = os.path.basename(path).removesuffix(".pack")
+        try:
+            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        try:
+            size = os.fstat(self.fd).st_size
+            tail = self._pread(fmt.TRAILER.size, max(0, size - fmt.TRAILER.size))
+            at, length = fmt.read_trailer(tail, size, self.name)
+            tables = self._pread(length, at)
+            if self._pread(len(fmt.HEADER), 0) != fmt.HEADER or len(tables) != length:
+                raise DamagedData(f"pack {self.name} does not begin as a pack does")
+            self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
+        except BaseException:
+            os.close(self.fd)
+            raise
+        self.size = size
+        self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
+        self._last: tuple[int, bytes] = (-1, b"")
+        self._by_prefix: dict[bytes, int] | None = None
+        self._finds = 0
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    __del__ = close
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def _pread(self, size: int, at: int) -> bytes:
+        parts: list[bytes] = []
+        while size > 0:
+            try:
+                part = os.pread(self.fd, min(size, 1 << 30), at)
+            except OSError as error:
+                raise _unreadable(self.path, error) from error
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+            at += len(part)
+        return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    # --- look-up ---
+
+    def find(self, oid: bytes) -> list[int]:
+        """Returns the table rows whose prefix fits this id; usually none or one."""
+        prefix = oid[: fmt.PREFIX]
+        self._finds += 1
+        if self._by_prefix is None and self._finds > 64 + len(self) // 16:
+            self._index_all()
+        if self._by_prefix is not None:
+            first = self._by_prefix.get(prefix)
+            if first is None:
+                return []
+        else:
+            first = self._search(prefix)
+        rows, table, width = [], self.contents.prefixes, fmt.PREFIX
+        while table[first * width : first * width + width] == prefix:
+            rows.append(first)
+            first += 1
+        return rows
+
+    def _index_all(self) -> None:
+        table, width = self.contents.prefixes, fmt.PREFIX
+        # From the back, so that of equal prefixes the first row stays.
+        last = len(table) - width
+        self._by_prefix = {
+            table[at : at + width]: at // width for at in range(last, -1, -width)
+        }
+
+    def _search(self, prefix: bytes) -> int:
+        table, width = self.contents.prefixes, fmt.PREFIX
+        low, high = 0, len(table) // width
+        while low < high:
+            middle = (low + high) >> 1
+            if table[middle * width : middle * width + width] < prefix:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def place(self, row: int) -> tuple[int, int, int, bool]:
+        """Returns (frame, offset in its raw bytes, size, is a chunk list) of a table row."""
+        start, size, is_list = self.contents.location(row)
+        starts = self.contents.raw_starts
+        # Empty objects and dictionary frames share a start with their neighbour.
+        frame = bisect_right(starts, start) - 1
+        if frame >= len(self.contents.frames):
+            frame = len(self.contents.frames) - 1
+            while frame > 0 and self.contents.frames[frame][2] == fmt.DICTIONARY_FRAME:
+                frame -= 1
+        offset = start - starts[frame] if frame >= 0 else 0
+        if frame < 0 or offset + size > starts[frame + 1] - starts[frame]:
+            raise DamagedData(f"pack {self.name}: an object lies outside its frame")
+        return frame, offset, size, is_list
+
+    # --- content ---
+
+    def read(self, frame: int, offset: int, size: int) -> bytes:
+        """Returns raw bytes of a frame. They are not verified: the caller hashes them."""
+        if size == 0:
+            return b""
+        at, stored, codec = self.contents.frames[frame]
+        if codec == fmt.RAW:
+            return self._pread(size, at + offset)
+        if self._last[0] != frame:
+            self._last = (frame, self._decode(self._pread(stored, at), frame, codec))
+        return self._last[1][offset : offset + size]
+
+    def read_from(self, window: memoryview, window_at: int, frame: int, offset: int, size: int) -> bytes:
+        """Like `read`, from bytes of the file that were read already (`window_at` in the file)."""
+        if size == 0:
+            return b""
+        at, stored, codec = self.contents.frames[frame]
+        if codec == fmt.RAW:
+            first = at + offset - window_at
+            return bytes(window[first : first + size])
+        if self._last[0] != frame:
+            packed = bytes(window[at - window_at : at - window_at + stored])
+            self._last = (frame, self._decode(packed, frame, codec))
+        return self._last[1][offset : offset + size]
+
+    def extent(self, frame: int, offset: int, size: int) -> tuple[int, int]:
+        """Returns (first, past the last) byte of the file that reading this object touches."""
+        at, stored, codec = self.contents.frames[frame]
+        return (at + offset, at + offset + size) if codec == fmt.RAW else (at, at + stored)
+
+    def _decode(self, packed: bytes, frame: int, codec: int) -> bytes:
+        starts = self.contents.raw_starts
+        decode = self._decoders.get(codec)
+        if decode is None:
+            decode = self._decoders[codec] = decompressor(self._dictionary(codec))
+        try:
+            return decode(packed, starts[frame + 1] - starts[frame])
+        except ValueError as error:
+            raise DamagedData(f"pack {self.name}: frame {frame} does not decompress") from error
+
+    def _dictionary(self, codec: int) -> bytes | None:
+        if codec == fmt.ZSTD:
+            return None
+        number = codec - fmt.DICTIONARY_0
+        if number >= len(self.contents.dictionaries):
+            raise DamagedData(f"pack {self.name}: a frame names a dictionary that is not there")
+        at, stored, _ = self.contents.frames[self.contents.dictionaries[number]]
+        return self._pread(stored, at)
+
+
+def _unreadable(path: str, error: OSError) -> StorageFailed:
+    return StorageFailed(f"cannot read {path}: {error.strerror or error}")

@@ -1,0 +1,1 @@
+"""Keeping a repository whole: fsck and gc."""

@@ -1,0 +1,1 @@
+"""Queries over a dataset: name them, evaluate them, materialise them."""

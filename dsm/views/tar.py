@@ -1,0 +1,60 @@
+"""Deterministic tar: the same members give the same bytes, on any machine.
+
+Plain USTAR headers with fixed owner, mode and time; a PAX header only where a name or a size does not
+fit. A header is a template with name, size and checksum filled in.
+"""
+
+from __future__ import annotations
+
+BLOCK = 512
+NAME_BYTES = 100
+OCTAL_SIZE_MAX = 8 << 30
+
+_MODE_IDS = b"0000644\0" + b"0000000\0" + b"0000000\0"
+_TIME = b"00000000000\0"
+_AFTER_TYPE = bytes(100) + b"ustar\x0000" + bytes(32) + bytes(32) + b"0000000\0" + b"0000000\0"
+_TAIL = bytes(155 + 12)
+_FIXED_SUM = sum(_MODE_IDS) + sum(_TIME) + sum(_AFTER_TYPE) + 8 * ord(" ")
+END = bytes(2 * BLOCK)
+
+
+def header(name: str, size: int) -> bytes:
+    """Returns the header block (preceded by a PAX header if need be) of a regular file."""
+    raw = name.encode()
+    if len(raw) <= NAME_BYTES and size < OCTAL_SIZE_MAX:
+        return _block(raw, size, b"0")
+    records = b""
+    if len(raw) > NAME_BYTES:
+        records += _record(b"path", raw)
+    if size >= OCTAL_SIZE_MAX:
+        records += _record(b"size", str(size).encode())
+    pax = _block(b"PaxHeaders/" + _cut(raw, NAME_BYTES - 11), len(records), b"x")
+    short = _block(_cut(raw, NAME_BYTES), 0 if size >= OCTAL_SIZE_MAX else size, b"0")
+    return pax + records + padding(len(records)) + short
+
+
+def padding(size: int) -> bytes:
+    """Returns the zeros that follow a member of this many bytes."""
+    return bytes(-size % BLOCK)
+
+
+def _block(raw: bytes, size: int, kind: bytes) -> bytes:
+    octal = b"%011o\0" % size
+    total = _FIXED_SUM + sum(raw) + sum(octal) + kind[0]
+    return b"".join(
+        (raw.ljust(NAME_BYTES, b"\0"), _MODE_IDS, octal, _TIME, b"%06o\0 " % total, kind,
+         _AFTER_TYPE, _TAIL)
+    )  # fmt: skip
+
+
+def _cut(raw: bytes, limit: int) -> bytes:
+    """Shortens UTF-8 at a character boundary: readers that ignore PAX still see valid text."""
+    return raw if len(raw) <= limit else raw[:limit].decode(errors="ignore").encode()
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    size = len(key) + len(value) + 3
+    total = size + len(str(size))
+    if len(str(total)) != len(str(size)):
+        total = size + len(str(total))
+    return b"%d %s=%s\n" % (total, key, value)

@@ -1,0 +1,1 @@
+"""The folder people edit: scan, ignore rules, index, stage, status, restore."""

@@ -1,0 +1,227 @@
+"""Commits as seen from the work tree: the stage is consumed, the index and files come along.
+
+The note about what a commit uses up is durable before the commit point, so a crash at any moment
+leaves either the old head with the stage whole, or the new head with the stage used up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from dsm.errors import DsmError
+from dsm.format.index import ABSENT
+from dsm.history.commit import Intent, record
+from dsm.history.revert import plan_revert
+from dsm.model.changeset import Changeset
+from dsm.model.example import Example
+from dsm.model.rows import FORGET
+from dsm.progress import SILENT, Progress
+from dsm.store import disk
+from dsm.worktree.add import Adder, Request
+from dsm.worktree.index import Position, WorkIndex
+from dsm.worktree.publish import publishing
+from dsm.worktree.restore import perform, plan
+from dsm.worktree.scan import Stat
+from dsm.worktree.status import file_stat
+from dsm.worktree.tree import WorkTree, settled
+
+
+@contextlib.contextmanager
+def _one_at_a_time(tree: WorkTree) -> Iterator[None]:
+    """Holds the commit lock. It saves retries; correctness does not rest on it."""
+    fd = disk.lock(tree.repository.layout.commit_lock, exclusive=True)
+    try:
+        yield
+    finally:
+        if fd is not None:
+            disk.unlock(fd)
+
+
+def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -> Changeset:
+    """Commits everything that is staged."""
+    with publishing(tree.repository) as publish, _one_at_a_time(tree):
+        with tree.locked():
+            tree.stage.tidy()
+        staged = tree.stage.load()
+        index = tree.index(staged)
+        rows = staged.rows()
+        head = tree.log.head()
+        with publish:
+            changeset = _recorded(
+                tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty
+            )
+        with tree.locked():
+            tree.stage.clear(intent.transaction, staged.names)
+            if index.position.head + 1 == changeset.number:
+                rest = tuple(n for n in index.position.segments if n not in staged.names)
+                index.position = Position(changeset.number, changeset.id, rest)
+                with contextlib.suppress(disk.WriteFailed):
+                    index.save()
+        return changeset
+
+
+def _recorded(
+    tree: WorkTree,
+    intent: Intent,
+    rows: object,
+    bases: object,
+    consumed: tuple[str, ...],
+    forget: list[str],
+    head: int,
+    allow_empty: bool,
+) -> Changeset:
+    announced = False
+
+    def announce() -> None:
+        nonlocal announced
+        if not announced:
+            tree.stage.announce(intent.transaction, head, consumed, forget)
+            announced = True
+
+    try:
+        return record(
+            tree.repository, tree.log, tree.snapshots(), rows, bases, intent,  # type: ignore[arg-type]
+            allow_empty=allow_empty, before_commit=announce,
+        )  # fmt: skip
+    except DsmError as error:
+        if announced and error.exit_status in (1, 2, 5):
+            tree.stage.withdraw(intent.transaction)
+        raise
+
+
+def commit_paths(
+    tree: WorkTree,
+    request: Request,
+    intent: Intent,
+    progress: Progress = SILENT,
+    *,
+    allow_empty: bool = False,
+) -> Changeset:
+    """Adds and commits exactly the requested paths, apart from what else is staged."""
+    with publishing(tree.repository) as publish:
+        adder = Adder(tree, request, progress)
+        outcome = adder.run()
+        # A path that was staged before is committed with what was staged of it, brought up to date.
+        wanted = _staged_below(adder, request.paths)
+        rows = outcome.rows
+        done = set(rows.paths)
+        for path in wanted:
+            if path not in done:
+                segment, row = adder.staged.where[path]
+                rows.extend(segment.rows.take([row]))
+        rows = rows.take([row for row, kind in enumerate(rows.kinds) if kind != FORGET]).sorted()
+        bases: dict[str, int] = dict.fromkeys(rows.paths, adder.index.position.head)
+        bases.update(
+            {path: adder.staged.where[path][0].base for path in wanted if path not in done}
+        )
+        with _one_at_a_time(tree), publish:
+            head = tree.log.head()
+            changeset = _recorded(tree, intent, rows, bases, (), wanted, head, allow_empty)
+        with tree.locked():
+            if wanted:
+                tree.stage.drop(set(wanted))
+            tree.stage.clear(intent.transaction, ())
+            index = adder.index
+            if index.position.head + 1 == changeset.number:
+                for path, mark in outcome.marks.items():
+                    if mark is None:
+                        index.remove(path)
+                    else:
+                        index.set(path, mark)
+                names = tree.stage.load().names
+                index.position = Position(changeset.number, changeset.id, names)
+                with contextlib.suppress(disk.WriteFailed):
+                    index.save()
+        return changeset
+
+
+def _staged_below(adder: Adder, paths: tuple[str, ...]) -> list[str]:
+    return [
+        path
+        for path in adder.staged.where
+        if any(not p or path == p or path.startswith(p + "/") for p in paths)
+    ]
+
+
+def commit_revert(
+    tree: WorkTree, number: int, intent: Intent, *, force: bool, keep_files: bool
+) -> Changeset:
+    """Commits the undoing of a changeset; files that hold the undone state follow."""
+    with publishing(tree.repository) as publish, _one_at_a_time(tree):
+        with tree.locked():
+            tree.stage.tidy()
+        staged = tree.stage.load()
+        index = tree.index(staged)
+        head = tree.log.head()
+        planned = plan_revert(tree.snapshots(), number, head, force=force)
+        clean = {} if keep_files else _clean_files(tree, index, planned.now)
+        with publish:
+            changeset = _recorded(tree, intent, planned.rows, head, (), [], head, False)
+        with tree.locked():
+            tree.stage.clear(intent.transaction, ())
+    _bring_files(tree, index, planned.rows.paths, planned.before, clean, set(staged.where))
+    index.position = Position(changeset.number, changeset.id, staged.names)
+    tree.save(index)
+    return changeset
+
+
+def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Stat]:
+    """Returns the stat of each file that holds exactly what the head has."""
+    from dsm.worktree.status import hash_file
+
+    clean: dict[str, Stat] = {}
+    for path, example in now.items():
+        full = os.path.join(tree.root, path)
+        st = file_stat(full)
+        if st is None or os.path.islink(full):
+            continue
+        if index.get(path) == (hash(st) or 1) or hash_file(full) == example.oid:
+            clean[path] = st
+    return clean
+
+
+def _bring_files(
+    tree: WorkTree,
+    index: WorkIndex,
+    paths: list[str],
+    before: dict[str, Example],
+    clean: dict[str, Stat],
+    staged: set[str],
+) -> None:
+    """Writes, replaces or removes the files of reverted examples; others are left alone."""
+    moment = tree.moment()
+    back = [before[p] for p in paths if p in before and p not in staged]
+    gone = [p for p in paths if p not in before and p in clean and p not in staged]
+    saved: dict[str, Stat | None] = dict(clean)
+    planned = plan(
+        tree.root, [e for e in back if _wanted(tree, index, e, clean)], saved=saved, remove=gone
+    )
+    store, workers = tree.repository.store, tree.repository.workers
+    written = perform(planned, store, force=False, workers=workers)
+    same = dict(planned.same)
+    for path in paths:
+        if path in staged:
+            continue
+        if path not in before:
+            index.remove(path)
+            continue
+        st = written.get(path) or same.get(path)
+        if st is not None:
+            index.set(path, (hash(st) or 1) if settled(st, moment) else before[path].oid)
+        else:
+            present = os.path.lexists(os.path.join(tree.root, path))
+            index.set(path, before[path].oid if present else ABSENT)
+
+
+def _wanted(tree: WorkTree, index: WorkIndex, example: Example, clean: dict[str, Stat]) -> bool:
+    """A file is brought back where the head's file was in place, or where there was no example."""
+    mark = index.get(example.path)
+    if mark is None:
+        return not os.path.lexists(os.path.join(tree.root, example.path))
+    st = clean.get(example.path)
+    return st is not None
+
+
+__all__ = ["commit_paths", "commit_revert", "commit_stage"]

@@ -1,0 +1,96 @@
+"""`diff` between any two of: a snapshot, the stage, the work tree."""
+
+from __future__ import annotations
+
+from dsm.history.difference import between, compare as compare_examples
+from dsm.model.example import Change, Example
+from dsm.model.reports import Diff
+from dsm.worktree.status import compare
+from dsm.worktree.tree import WorkTree
+
+
+def diff(
+    tree: WorkTree,
+    first: int | None,
+    second: int | None,
+    *,
+    staged: bool = False,
+    paths: tuple[str, ...] | None = None,
+) -> Diff:
+    """Compares two snapshots; the head (or `first`) with the stage; or what is staged (or `first`)
+    with the work tree. Untracked files are no difference."""
+    if second is not None and first is not None:
+        changes = between(tree.snapshots(), first, second)
+        return Diff(str(first), str(second), _below(changes, paths))
+    if staged:
+        return _against_stage(tree, first, paths)
+    return _against_files(tree, first, paths)
+
+
+def _below(changes: list[Change], paths: tuple[str, ...] | None) -> tuple[Change, ...]:
+    if paths is None:
+        return tuple(changes)
+    return tuple(
+        change
+        for change in changes
+        if any(
+            not p or change.path == p or change.path.startswith(p + "/") or change.renamed_from == p
+            for p in paths
+        )
+    )
+
+
+def _states(tree: WorkTree, first: int | None, paths: set[str]) -> dict[str, Example]:
+    head = tree.log.head()
+    number = head if first is None else first
+    return tree.snapshots().lookup(number, paths) if number else {}
+
+
+def _touched_since(tree: WorkTree, first: int) -> set[str]:
+    touched: set[str] = set()
+    for number in range(first + 1, tree.log.head() + 1):
+        table = tree.snapshots().manifest(number)
+        if table is not None:
+            touched.update(table.column("path").to_pylist())
+    return touched
+
+
+def _against_stage(tree: WorkTree, first: int | None, paths: tuple[str, ...] | None) -> Diff:
+    held = tree.stage.load()
+    touched = set(held.where)
+    if first is not None:
+        touched |= _touched_since(tree, first)
+    before = _states(tree, first, touched)
+    after = _states(tree, None, touched)
+    for path, (segment, row) in held.where.items():
+        example = segment.rows.example(row)
+        if example is None:
+            after.pop(path, None)
+        else:
+            after[path] = example
+    name = "head" if first is None else str(first)
+    return Diff(name, "stage", _below(compare_examples(before, after), paths))
+
+
+def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | None) -> Diff:
+    staged = tree.stage.load()
+    index = tree.index(staged)
+    found = compare(tree, index, staged, paths or ("",))
+    tree.save(index)
+    touched = {path for path, _, _ in found.modified} | set(found.deleted)
+    if first is not None:
+        touched |= _touched_since(tree, first) | set(staged.where)
+        before = _states(tree, first, touched)
+    else:
+        before = tree.lookup(touched, staged) if touched else {}
+    now = tree.lookup(touched, staged) if touched else {}
+    for path, oid, st in found.modified:
+        old = now.get(path)
+        if old is not None:
+            now[path] = Example(
+                path, oid, st[3], old.time, old.labels, old.attributes, old.annotation
+            )
+    for path in found.deleted:
+        now.pop(path, None)
+    name = "stage" if first is None else str(first)
+    return Diff(name, "work tree", _below(compare_examples(before, now), paths))

@@ -1,0 +1,182 @@
+"""Staging without reading content: relabel, remove, move. Rows only; no object is touched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from dsm.errors import Conflict, InvalidInput, NotFound
+from dsm.format.index import Mark
+from dsm.model.example import Example
+from dsm.model.names import check_path, close_matches, printable
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
+from dsm.store import disk
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.stage import Staged
+from dsm.worktree.status import file_stat, hash_file
+from dsm.worktree.tree import WorkTree
+
+
+class UnsavedChanges(Conflict):
+    """Files hold content that is neither committed nor staged."""
+
+    code = "unsaved-work"
+
+
+def tracked_below(index: WorkIndex, paths: Iterable[str]) -> list[str]:
+    """Returns the tracked examples at or below each path, sorted. Raises NotFound for a path that
+    has none, with near matches."""
+    found: set[str] = set()
+    for path in paths:
+        below = set(index.below(path))
+        if not below and path:
+            folder = path.rpartition("/")[0]
+            lead = folder + "/" if folder else ""
+            near = close_matches(path, [lead + name for name in index.folder(folder)])
+            hint = (
+                f"did you mean {printable(near[0])}?" if near else "`dsm ls` lists what is tracked"
+            )
+            raise NotFound(f"no tracked example is {printable(path)} or lies below it", hint=hint)
+        found |= below
+    return sorted(found)
+
+
+def kind_against_head(example: Example, committed: Example | None) -> str:
+    """Returns what a staged row that puts `example` does to the head: A, M, L, or F for nothing."""
+    if committed is None:
+        return ADDED
+    if committed.oid != example.oid:
+        return MODIFIED
+    return FORGET if example.same_meaning(committed) else RELABELLED
+
+
+def _stage(rows: Rows, example: Example, committed: Example | None) -> None:
+    kind = kind_against_head(example, committed)
+    if kind == FORGET:
+        rows.delete(example.path, FORGET)
+    else:
+        rows.put(kind, example)
+
+
+def relabel_rows(
+    tree: WorkTree,
+    staged: Staged,
+    paths: Sequence[str],
+    *,
+    replacing: tuple[str, ...] | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+) -> Rows:
+    """Returns rows that relabel tracked examples; those whose labels stay as they are are left out."""
+    known = tree.lookup(paths, staged)
+    committed = tree.committed(path for path in paths if path in staged.where)
+    rows = Rows()
+    for path in paths:
+        before = known[path]
+        labels = set(before.labels if replacing is None else replacing)
+        after = replace(before, labels=tuple(sorted((labels | set(add)) - set(remove))))
+        if after.labels != before.labels:
+            base = committed.get(path) if path in staged.where else before
+            _stage(rows, after, base)
+    return rows
+
+
+def removal_rows(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
+    """Returns rows that remove tracked examples."""
+    rows = Rows()
+    listed = list(paths)
+    committed = tree.committed(path for path in listed if path in staged.where)
+    for path in listed:
+        only_staged = path in staged.where and path not in committed
+        rows.delete(path, FORGET if only_staged else DELETED)
+    return rows
+
+
+def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> None:
+    """Raises UnsavedChanges when a file differs from what is tracked of it."""
+    doubtful = []
+    for path in paths:
+        st = file_stat(os.path.join(tree.root, path))
+        if st is not None and index.get(path) != (hash(st) or 1):
+            doubtful.append(path)
+    known = tree.lookup(doubtful, staged)
+    unsaved = [
+        path
+        for path in doubtful
+        if path not in known or hash_file(os.path.join(tree.root, path)) != known[path].oid
+    ]
+    if unsaved:
+        raise UnsavedChanges(
+            f"{len(unsaved)} file{'s' * (len(unsaved) > 1)} changed since they were added",
+            hint="`dsm add` them first, keep the files with --keep-files, or lose them with --force",
+            items=tuple(unsaved),
+        )
+
+
+def remove_files(root: str, paths: Iterable[str]) -> None:
+    """Removes files of the work tree and the folders that this leaves empty."""
+    folders = set()
+    for path in paths:
+        disk.remove(os.path.join(root, path))
+        folders.add(os.path.dirname(path))
+    for folder in sorted(folders, key=len, reverse=True):
+        current = folder
+        while current and disk.remove_dir(os.path.join(root, current)):
+            current = os.path.dirname(current)
+
+
+def plan_move(
+    tree: WorkTree, index: WorkIndex, source: str, target: str, *, force: bool
+) -> list[tuple[str, str]]:
+    """Returns (old path, new path) of every example that a move takes along.
+
+    A target that is a folder receives the source. Raises NotFound, Conflict or InvalidInput.
+    """
+    if not source:
+        raise InvalidInput("the root of a dataset cannot be moved")
+    tracked_below(index, [source])
+    is_folder = not target or os.path.isdir(os.path.join(tree.root, target))
+    if is_folder or any(True for _ in index.below(target) if index.get(target) is None):
+        name = source.rpartition("/")[2]
+        target = f"{target}/{name}" if target else name
+    if target == source or target.startswith(source + "/"):
+        raise InvalidInput(f"cannot move {printable(source)} into itself")
+    moves = []
+    for path in index.below(source):
+        new = check_path(target + path[len(source) :])
+        taken = index.get(new) is not None or os.path.lexists(os.path.join(tree.root, new))
+        if taken and not force:
+            raise Conflict(
+                f"{printable(new)} exists already", hint="--force replaces it", items=(new,)
+            )
+        moves.append((path, new))
+    return sorted(moves)
+
+
+def move_rows(tree: WorkTree, staged: Staged, moves: list[tuple[str, str]]) -> Rows:
+    """Returns rows that rename examples, labels and all."""
+    old = [path for path, _ in moves]
+    known = tree.lookup(old, staged)
+    committed = tree.committed(new for _, new in moves)
+    rows = removal_rows(tree, staged, old)
+    for path, new in moves:
+        _stage(rows, replace(known[path], path=new), committed.get(new))
+    return rows
+
+
+def move_files(tree: WorkTree, moves: list[tuple[str, str]]) -> dict[str, Mark | None]:
+    """Renames the files; returns the marks to record. Files that are not there stay absent."""
+    marks: dict[str, Mark | None] = {}
+    for path, new in moves:
+        full, target = os.path.join(tree.root, path), os.path.join(tree.root, new)
+        if os.path.lexists(full):
+            disk.make_dirs(os.path.dirname(target), durable=False)
+            disk.replace(full, target)
+        marks[path] = None
+    folders = {os.path.dirname(path) for path, _ in moves}
+    for folder in sorted(folders, key=len, reverse=True):
+        current = folder
+        while current and disk.remove_dir(os.path.join(tree.root, current)):
+            current = os.path.dirname(current)
+    return marks

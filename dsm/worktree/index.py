@@ -1,0 +1,191 @@
+"""The index: which examples are tracked, and what their files looked like when last seen.
+
+It mirrors (head snapshot + stage) at a known position, so that `status` needs neither; when other
+processes have committed since, their rows are applied first. Everything in it is derived and may be
+lost. A file whose timestamp is not older than the moment it was looked at is never believed
+unchanged ("racy git"): its mark is then the id of its content, which forces a look at the bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dsm.format import index as fmt
+from dsm.format.index import ABSENT, Mark, mark_of
+from dsm.repo.repository import read_file
+from dsm.store import disk
+
+__all__ = ["ABSENT", "Mark", "Position", "WorkIndex", "mark_of"]
+
+# Coarsest timestamp that a local file system keeps between two changes of a file, in nanoseconds.
+RACY_NS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Which head and which stage segments an index mirrors."""
+
+    head: int = 0
+    id: str = ""
+    segments: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"head": self.head, "id": self.id, "segments": list(self.segments)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Position:
+        return cls(value["head"], value["id"], tuple(value["segments"]))
+
+
+class WorkIndex:
+    """Marks by path. Changes are kept in memory until `save`."""
+
+    def __init__(self, folder: str, temporary: str):
+        self._base_path = os.path.join(folder, "base")
+        self._log_path = os.path.join(folder, "log")
+        self._temporary = temporary
+        self._base: fmt.Base | None = None
+        self._folders: dict[str, dict[str, Mark]] = {}
+        self._log_bytes = 0
+        self._changes: dict[str, Mark | None] = {}
+        self.position = Position()
+        self._loaded = Position()
+        self.fresh = True  # nothing usable was on disk
+        self.damaged = False
+        self._load()
+
+    def _load(self) -> None:
+        data = read_file(self._base_path)
+        if not data:
+            return
+        try:
+            self._base = fmt.Base(data)
+            position = self._base.position
+            log = read_file(self._log_path) or b""
+            records, whole = fmt.decode_log(log, self._base.digest)
+            self._log_bytes = len(log) if whole else -1
+            for position, changes in records:
+                for path, mark in changes.items():
+                    self._put(path, mark)
+            self.position = self._loaded = Position.from_json(position)
+            self.fresh = False
+        except (ValueError, KeyError, TypeError, IndexError):
+            self._base, self._folders, self.damaged = None, {}, True
+            self.position = self._loaded = Position()
+
+    # --- marks ---
+
+    def folder(self, name: str) -> dict[str, Mark]:
+        """Returns the tracked names directly in a folder ("" is the root). Not to be changed."""
+        page = self._folders.get(name)
+        if page is None:
+            page = self._base.page(name) if self._base else {}
+            self._folders[name] = page
+        return page
+
+    def folders(self) -> list[str]:
+        """Returns all folders that hold tracked examples."""
+        names = dict.fromkeys(self._base.folders() if self._base else ())
+        names.update(dict.fromkeys(self._folders))
+        return [name for name in names if self.folder(name)]
+
+    def get(self, path: str) -> Mark | None:
+        """Returns the mark of an example, None when it is not tracked."""
+        folder, _, name = path.rpartition("/")
+        return self.folder(folder).get(name)
+
+    def _put(self, path: str, mark: Mark | None) -> None:
+        folder, _, name = path.rpartition("/")
+        page = self.folder(folder)
+        if mark is None:
+            page.pop(name, None)
+        else:
+            page[name] = mark
+
+    def set(self, path: str, mark: Mark) -> None:
+        """Tracks a path, or learns something new about its file."""
+        self._put(path, mark)
+        self._changes[path] = mark
+
+    def remove(self, path: str) -> None:
+        """Stops tracking a path."""
+        self._put(path, None)
+        self._changes[path] = None
+
+    def below(self, prefix: str) -> Iterator[str]:
+        """Yields the tracked paths at or below a path ("" is everything)."""
+        if prefix:
+            if self.get(prefix) is not None:
+                yield prefix
+            start = prefix + "/"
+        else:
+            start = ""
+        for folder in self.folders():
+            if not prefix or folder == prefix or folder.startswith(start):
+                lead = folder + "/" if folder else ""
+                for name in list(self.folder(folder)):
+                    yield lead + name
+
+    def __len__(self) -> int:
+        if self._base is None:
+            return sum(map(len, self._folders.values()))
+        loaded = sum(len(page) for page in self._folders.values())
+        rest = (f for f in self._base.folders() if f not in self._folders)
+        return loaded + sum(len(self._base.page(folder)) for folder in rest)
+
+    # --- saving ---
+
+    @property
+    def changed(self) -> bool:
+        return bool(self._changes) or self.position != self._loaded
+
+    def save(self) -> None:
+        """Writes what changed: a log record when it is little, else a new base.
+
+        Call with the stage lock held. Does nothing when another process has moved the index since it was
+        loaded: what is lost is learnt again.
+        """
+        if not self.changed or self._moved():
+            return
+        base_bytes = 0 if self._base is None else os.path.getsize(self._base_path)
+        record = None
+        if self._base is not None and self._log_bytes >= 0 and len(self._changes) < 50_000:
+            record = fmt.encode_record(self.position.to_json(), self._changes)
+            if self._log_bytes + len(record) > base_bytes // 4 + 65536:
+                record = None
+        if record is None:
+            folders = {name: self.folder(name) for name in self.folders()}
+            data = fmt.encode_base(self.position.to_json(), folders)
+            name = os.path.join(self._temporary, f"index-{os.urandom(8).hex()}")
+            disk.rewrite(self._base_path, data, name)
+            disk.remove(self._log_path)
+            self._base, self._log_bytes = fmt.Base(data), 0
+        else:
+            assert self._base is not None
+            if not self._log_bytes:
+                record = fmt.log_head(self._base.digest) + record
+            disk.append(self._log_path, record)
+            self._log_bytes += len(record)
+        self._changes.clear()
+        self._loaded = self.position
+
+    def _moved(self) -> bool:
+        data = read_file(self._base_path)
+        if self._base is None:
+            if self.damaged or not data:
+                return False
+            try:
+                fmt.Base(data)
+            except (ValueError, KeyError, TypeError):
+                return False
+            return True
+        if not data or data[-32:] != self._base.digest:
+            return True
+        try:
+            size = os.path.getsize(self._log_path)
+        except FileNotFoundError:
+            size = 0
+        return self._log_bytes >= 0 and size != self._log_bytes

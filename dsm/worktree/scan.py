@@ -1,0 +1,228 @@
+"""Walking the work tree: which files there are, with their stat, in a stable order.
+
+A folder is read once and its files come out together, sorted by name. Nothing is read but names and
+stats. What cannot be an example (sockets, devices, pipes, links out of the root) is reported, never
+silently dropped. Links to files are followed when they stay below the root; links to folders only on
+request, and never into a folder that is being walked already.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dsm.errors import NotFound, StorageFailed
+from dsm.format.index import mark_of
+from dsm.model.reports import Problem
+from dsm.worktree.ignore import IgnoreRules
+
+Stat = tuple[int, int, int, int]  # mtime_ns, ctime_ns, inode, size in bytes
+Above = tuple[tuple[int, int], ...]  # (device, inode) of the folders being walked
+SPECIAL = {
+    stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}  # fmt: skip
+IGNORE_FILE = ".dsmignore"
+OWN_FOLDERS = frozenset((".dsm", ".git"))
+OWN_FILES = frozenset((".dsm", ".git", IGNORE_FILE))
+
+
+@dataclass(slots=True)
+class Folder:
+    """The files of one folder: `path` is relative to the root ("" is the root itself)."""
+
+    path: str
+    names: list[str] = field(default_factory=list)
+    stats: list[Stat] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What the walk could not take: `skipped` is no example, `failed` could not be looked at."""
+
+    skipped: list[Problem] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
+
+
+class Scan:
+    """One walk below `root`. Iterate `folders(...)`, then look at `notes`."""
+
+    def __init__(self, root: str, *, follow_symlinks: bool = False):
+        self.root = root
+        self.follow_symlinks = follow_symlinks
+        self.notes = Notes()
+        self._real_root = os.path.realpath(root)
+
+    def folders(self, start: str = "", rules: IgnoreRules | None = None) -> Iterator[Folder]:
+        """Yields every folder at or below `start` (relative, "" is the root), parents first.
+
+        Raises StorageFailed when `start` itself cannot be read; folders below that cannot be read
+        are noted as failed.
+        """
+        if rules is None:
+            rules = self._rules_for(start)
+        st = os.stat(os.path.join(self.root, start))
+        # A stack and not recursion: a tree may be deeper than Python's call stack.
+        waiting = [(start, rules, ((st.st_dev, st.st_ino),))]
+        while waiting:
+            path, rules, above = waiting.pop()
+            found, subfolders = self._read(path, rules)
+            if found is not None:
+                yield found
+                below = (self._enter(path, name, rules, above, link) for name, link in subfolders)
+                waiting += reversed([item for item in below if item is not None])
+
+    def _rules_for(self, start: str) -> IgnoreRules:
+        """Collects the ignore rules on the way from the root down to `start`."""
+        rules = IgnoreRules.at(self.root)
+        walked = ""
+        for part in start.split("/") if start else ():
+            walked = f"{walked}/{part}" if walked else part
+            folder = os.path.join(self.root, walked)
+            has_file = os.path.isfile(os.path.join(folder, IGNORE_FILE))
+            rules = rules.enter(walked, folder, has_file)
+        return rules
+
+    def _enter(
+        self, parent: str, name: str, rules: IgnoreRules, above: Above, is_link: bool
+    ) -> tuple[str, IgnoreRules, Above] | None:
+        """Prepares a folder to be walked; None when it cannot or must not be."""
+        path = f"{parent}/{name}" if parent else name
+        full = os.path.join(self.root, path)
+        try:
+            if is_link or self.follow_symlinks:
+                st = os.stat(full)
+                here = (st.st_dev, st.st_ino)
+                if here in above:
+                    self.notes.skipped.append(Problem(path, "a link to a folder above it"))
+                    return None
+                above = (*above, here)
+            ignore_file = os.path.join(full, IGNORE_FILE)
+            return path, rules.enter(path, full, os.path.exists(ignore_file)), above
+        except OSError as error:
+            self.notes.failed.append(Problem(path, error.strerror or str(error)))
+            return None
+
+    def _read(self, start: str, rules: IgnoreRules) -> tuple[Folder | None, list[tuple[str, bool]]]:
+        folder = Folder(start)
+        subfolders: list[tuple[str, bool]] = []
+        try:
+            with os.scandir(os.path.join(self.root, start) if start else self.root) as entries:
+                listed = sorted(entries, key=_name)
+        except OSError as error:
+            self.notes.failed.append(Problem(start or ".", error.strerror or str(error)))
+            return None, subfolders
+        lead = start + "/" if start else ""
+        names, stats, trivial = folder.names, folder.stats, rules.trivial
+        for entry in listed:
+            name = entry.name
+            try:
+                if entry.is_file(follow_symlinks=False):
+                    if name in OWN_FILES:
+                        continue
+                    if trivial or not rules.ignored(lead + name, False):
+                        st = entry.stat(follow_symlinks=False)
+                        names.append(name)
+                        stats.append((st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size))
+                elif entry.is_dir(follow_symlinks=False):
+                    if name not in OWN_FOLDERS and (
+                        trivial or not rules.ignored(lead + name, True)
+                    ):
+                        subfolders.append((name, False))
+                else:
+                    self._unusual(entry, lead + name, folder, subfolders, rules)
+            except FileNotFoundError:
+                continue  # removed since the folder was read
+            except OSError as error:
+                self.notes.failed.append(Problem(lead + name, error.strerror or str(error)))
+        return folder, subfolders
+
+    def _unusual(
+        self,
+        entry: os.DirEntry[str],
+        path: str,
+        folder: Folder,
+        subfolders: list[tuple[str, bool]],
+        rules: IgnoreRules,
+    ) -> None:
+        if not entry.is_symlink():
+            kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
+            if not rules.ignored(path, False):
+                self.notes.skipped.append(Problem(path, SPECIAL.get(kind, "not a regular file")))
+            return
+        is_folder = entry.is_dir()
+        if entry.name in OWN_FOLDERS or rules.ignored(path, is_folder):
+            return
+        problem = self._link_problem(path)
+        if problem:
+            self.notes.skipped.append(Problem(path, problem))
+        elif is_folder:
+            subfolders.append((entry.name, True))
+        else:
+            st = entry.stat()
+            folder.names.append(entry.name)
+            folder.stats.append((st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size))
+
+    def _link_problem(self, path: str) -> str | None:
+        """Returns why a link is not followed, or None when it is."""
+        full = os.path.join(self.root, path)
+        try:
+            st = os.stat(full)
+        except OSError as error:
+            return f"a broken link ({error.strerror})"
+        if stat.S_ISDIR(st.st_mode) and not self.follow_symlinks:
+            return "a link to a folder (use --follow-symlinks)"
+        if not stat.S_ISDIR(st.st_mode) and not stat.S_ISREG(st.st_mode):
+            return "a link to something that is not a file"
+        if not self.follow_symlinks:
+            target = os.path.realpath(full)
+            if not target.startswith(self._real_root + os.sep):
+                return "a link out of the dataset's folder (use --follow-symlinks)"
+        real = os.path.realpath(full)
+        if any(part in OWN_FOLDERS for part in real.split(os.sep)):
+            return "a link into .dsm or .git"
+        return None
+
+    def single(self, path: str) -> Stat | None:
+        """Returns the stat of one file named by the user, None when it was noted as skipped.
+
+        Raises NotFound when there is nothing of that name.
+        """
+        full = os.path.join(self.root, path)
+        try:
+            st = os.lstat(full)
+            if stat.S_ISLNK(st.st_mode):
+                problem = self._link_problem(path)
+                if problem:
+                    self.notes.skipped.append(Problem(path, problem))
+                    return None
+                st = os.stat(full)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"there is no file or folder {path!r}") from error
+        except OSError as error:
+            raise StorageFailed(f"cannot look at {path!r}: {error.strerror}") from error
+        if not stat.S_ISREG(st.st_mode):
+            kind = SPECIAL.get(stat.S_IFMT(st.st_mode), "not a regular file")
+            self.notes.skipped.append(Problem(path, kind))
+            return None
+        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def file_time_now(folder: str) -> int:
+    """Returns what the file system thinks the time is, in nanoseconds.
+
+    Compared with the timestamps of files on the same file system, so that a wrong clock of this
+    machine, or of a server, changes nothing. `folder` is one that was changed just now.
+    """
+    return os.stat(folder).st_mtime_ns
+
+
+def mark(st: Stat) -> int:
+    """Returns the index mark of a stat."""
+    return mark_of(*st)

@@ -1,0 +1,213 @@
+"""What differs between head, stage and work tree.
+
+Contents are read only where a stat cannot answer: a file whose mark does not fit, or one that
+changed too close to the moment it was last looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from blake3 import blake3
+
+from dsm.format.index import ABSENT, Mark, mark_of
+from dsm.model.example import Change, Example
+from dsm.model.reports import Status
+from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
+from dsm.progress import SILENT, Progress
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.scan import Scan, Stat
+from dsm.worktree.stage import Staged
+from dsm.worktree.tree import WorkTree, settled
+
+KIND_NAMES = {ADDED: "added", MODIFIED: "modified", RELABELLED: "relabelled", DELETED: "deleted"}
+
+
+@dataclass(slots=True)
+class Differences:
+    """The work tree against the index."""
+
+    modified: list[tuple[str, bytes, Stat]] = field(default_factory=list)  # path, its id now, stat
+    deleted: list[str] = field(default_factory=list)
+    untracked: list[str] = field(default_factory=list)
+    absent: int = 0
+
+
+def compare(
+    tree: WorkTree,
+    index: WorkIndex,
+    staged: Staged,
+    starts: Iterable[str] = ("",),
+    *,
+    progress: Progress = SILENT,
+) -> Differences:
+    """Walks the work tree at and below `starts` and compares it with the index."""
+    found = Differences()
+    doubtful: list[tuple[str, Stat, Mark]] = []
+    missing: list[tuple[str, Mark]] = []
+    for start in starts:
+        full = os.path.join(tree.root, start)
+        if start and not os.path.isdir(full):
+            _compare_single(tree, index, start, found, doubtful, missing)
+            continue
+        scan = Scan(tree.root)
+        visited: set[str] = set()
+        for folder in scan.folders(start):
+            visited.add(folder.path)
+            lead = folder.path + "/" if folder.path else ""
+            page = index.folder(folder.path)
+            if not page:
+                found.untracked += [lead + name for name in folder.names]
+                continue
+            get, hits = page.get, 0
+            for name, st in zip(folder.names, folder.stats, strict=True):
+                mark = get(name)
+                if mark == (hash(st) or 1):
+                    hits += 1
+                elif mark is None:
+                    found.untracked.append(lead + name)
+                else:
+                    hits += 1
+                    doubtful.append((lead + name, st, mark))
+            if hits < len(page):
+                here = set(folder.names)
+                missing += [(lead + name, m) for name, m in page.items() if name not in here]
+        prefix = start + "/" if start else ""
+        for name in index.folders():
+            inside = not start or name == start or name.startswith(prefix)
+            if inside and name not in visited:
+                lead = name + "/" if name else ""
+                missing += [(lead + n, mark) for n, mark in index.folder(name).items()]
+    _settle_missing(tree, missing, found, doubtful)
+    _settle_doubtful(tree, index, staged, doubtful, found, progress)
+    return found
+
+
+def _compare_single(
+    tree: WorkTree,
+    index: WorkIndex,
+    path: str,
+    found: Differences,
+    doubtful: list[tuple[str, Stat, Mark]],
+    missing: list[tuple[str, Mark]],
+) -> None:
+    st = file_stat(os.path.join(tree.root, path))
+    mark = index.get(path)
+    if st is not None:
+        if mark is None:
+            found.untracked.append(path)
+        elif mark != mark_of(*st):
+            doubtful.append((path, st, mark))
+        return
+    missing += [(below, index.get(below) or ABSENT) for below in index.below(path)]
+
+
+def file_stat(full: str) -> Stat | None:
+    """Returns the stat of a regular file (links followed), None when there is none."""
+    try:
+        st = os.stat(full)
+    except OSError:
+        return None
+    if not stat.S_ISREG(st.st_mode):
+        return None
+    return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+
+
+def _settle_missing(
+    tree: WorkTree,
+    missing: list[tuple[str, Mark]],
+    found: Differences,
+    doubtful: list[tuple[str, Stat, Mark]],
+) -> None:
+    """A tracked file that the walk did not meet is gone, or merely ignored."""
+    for path, mark in missing:
+        st = file_stat(os.path.join(tree.root, path))
+        if st is not None:
+            if mark != mark_of(*st):
+                doubtful.append((path, st, mark))
+        elif mark == ABSENT:
+            found.absent += 1
+        else:
+            found.deleted.append(path)
+
+
+def _settle_doubtful(
+    tree: WorkTree,
+    index: WorkIndex,
+    staged: Staged,
+    doubtful: list[tuple[str, Stat, Mark]],
+    found: Differences,
+    progress: Progress,
+) -> None:
+    """Reads the files whose stat does not settle the question."""
+    if not doubtful:
+        return
+    moment = tree.moment()
+    unknown = [path for path, _, mark in doubtful if not isinstance(mark, bytes)]
+    tracked = {path: example.oid for path, example in tree.lookup(unknown, staged).items()}
+    progress.start("comparing", len(doubtful), sum(st[3] for _, st, _ in doubtful))
+    for path, st, mark in doubtful:
+        expected = mark if isinstance(mark, bytes) else tracked.get(path)
+        oid = hash_file(os.path.join(tree.root, path))
+        progress.advance(1, st[3])
+        if oid is not None and oid == expected:
+            # Learnt: this stat goes with the tracked content, unless it could change unnoticed.
+            index.set(path, mark_of(*st) if settled(st, moment) else oid)
+        else:
+            found.modified.append((path, oid or b"", st))
+    progress.finish()
+
+
+def hash_file(full: str) -> bytes | None:
+    """Returns the id of a file's content, None when it cannot be read."""
+    hasher = blake3()
+    try:
+        fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            while block := os.read(fd, 1 << 22):
+                hasher.update(block)
+        finally:
+            os.close(fd)
+    except OSError:
+        return None
+    return hasher.digest()
+
+
+def staged_changes(staged: Staged) -> list[Change]:
+    """Returns the staged changes, sorted by path; only what is to be is told, not what was."""
+    changes = []
+    for path in sorted(staged.where):
+        segment, row = staged.where[path]
+        kind = KIND_NAMES[segment.rows.kinds[row]]
+        changes.append(Change(kind, path, after=segment.rows.example(row)))
+    return changes
+
+
+def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Status:
+    """Compares head, stage and work tree."""
+    staged = tree.stage.load()
+    index = tree.index(staged)
+    found = compare(tree, index, staged, progress=progress)
+    tree.save(index)
+    head = tree.log.head()
+    unstaged = [
+        Change("modified", path, after=Example(path, oid, st[3], st[0] // 1000))
+        for path, oid, st in found.modified
+    ]
+    unstaged += [Change("deleted", path) for path in found.deleted]
+    return Status(
+        dataset=dataset,
+        head=head,
+        examples=tree.log.get(head).examples if head else 0,
+        staged=tuple(staged_changes(staged)),
+        unstaged=tuple(sorted(unstaged, key=_path)),
+        untracked=tuple(sorted(found.untracked)),
+        absent=found.absent,
+    )
+
+
+def _path(change: Change) -> str:
+    return change.path

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import time
 
-from dsm.datasets import Repo
 from dsm.errors import InvalidInput
 from dsm.model.names import dataset_name_for
 from dsm.repo.repository import ORG_DEFAULT, Repository, discover, initialise
+from dsm.repos import Repo
 from dsm.store.chunks import Chunking
 
 
@@ -21,7 +21,7 @@ def now_us() -> int:
 
 
 def author(repository: Repository) -> str:
-    """Returns who commits: DSM_AUTHOR, else the settings user.name and user.email, else the login."""
+    """Returns who commits: DSM_AUTHOR, else user.name and user.email as set, else the login."""
     given = os.environ.get("DSM_AUTHOR")
     if given:
         return given

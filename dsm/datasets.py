@@ -1,4 +1,4 @@
-"""The nouns that people use: a repository with datasets, and a dataset with its verbs.
+"""A dataset with its verbs: the noun that people use.
 
 Each verb is a few lines that put the layers below together; how a thing is done is told there. The
 clock and the author are given to the repository when it is opened, nothing here asks for them.
@@ -7,21 +7,20 @@ clock and the author are given to the repository when it is opened, nothing here
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from dsm.errors import AnswerIsNo, InvalidInput, NotFound
+from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
-from dsm.model.names import check_label, check_path, dataset_name_for
+from dsm.model.names import check_label, check_path
 from dsm.model.reports import AddReport, Diff, RestoreReport, Status
-from dsm.model.rows import FORGET
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog, Tag
-from dsm.repo.repository import DatasetIdentity, Repository
-from dsm.worktree.publish import publishing
+from dsm.repo.repository import DatasetIdentity
+from dsm.repo.workplace import Workplace
 from dsm.worktree.tree import WorkTree
 
 if TYPE_CHECKING:
@@ -29,95 +28,16 @@ if TYPE_CHECKING:
 
     from dsm.history.commit import Intent
     from dsm.history.snapshot import Snapshots
-    from dsm.model.rows import Rows
     from dsm.views.view import View
     from dsm.worktree.add import Request
 
 Paths = Sequence[str | os.PathLike[str]]
 
 
-class Repo(Repository):
-    """An opened repository with its datasets.
-
-    `clock` returns microseconds UTC, `author` the name for changesets; `current_folder` is what
-    relative paths start from.
-    """
-
-    created = False
-
-    def __init__(
-        self,
-        root: str,
-        *,
-        clock: Callable[[], int],
-        author: Callable[[Repository], str],
-        current_folder: Callable[[], str] = os.getcwd,
-    ):
-        super().__init__(root)
-        self.clock = clock
-        self._author = author
-        self.current_folder = current_folder
-
-    @property
-    def author(self) -> str:
-        """Who is named in new changesets."""
-        return self._author(self)
-
-    @property
-    def current(self) -> str:
-        """The dataset that is meant when none is named. Raises NotFound when that is unclear."""
-        name = self.config.get("core.dataset")
-        if name is not None:
-            return name
-        names = self.datasets()
-        if len(names) == 1:
-            return names[0]
-        own = dataset_name_for(os.path.basename(self.root))
-        if own in names:
-            return own
-        raise NotFound(
-            f"which dataset? {self.root} has {len(names)}: {', '.join(names[:10])}",
-            hint="choose one with `dsm switch NAME` or -d NAME",
-        )
-
-    def switch(self, name: str) -> None:
-        """Makes a dataset the current one of this copy."""
-        self.identity(name)
-        self.config.set("core.dataset", name)
-
-    def dataset(self, name: str | None = None) -> Dataset:
-        """Opens a dataset, the current one by default. Raises NotFound with near matches."""
-        return Dataset(self, self.identity(name or self.current))
-
-    def create_dataset(
-        self, name: str, *, pattern: str | None = None, root: str = "."
-    ) -> Dataset:
-        """Creates a dataset whose examples lie below `root`, a folder in the repository.
-
-        Raises InvalidInput when the name is taken or impossible.
-        """
-        if pattern is not None:
-            from dsm.model.pattern import PathPattern
-
-            PathPattern.parse(pattern)
-        root = os.path.normpath(root)
-        identity = DatasetIdentity(os.urandom(16).hex(), name, self.clock(), root, pattern)
-        if not self.create_identity(identity):
-            raise InvalidInput(f"there is a dataset {name!r} already", hint="`dsm dataset list`")
-        return self.dataset(name)
-
-    def view(self, version: str) -> View:
-        """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""
-        from dsm.views.view import View, find_view
-
-        name, query = find_view(self, version)
-        return View(self, name, self.dataset(name).snapshots, query)
-
-
 class Dataset:
     """One dataset of a repository."""
 
-    def __init__(self, repo: Repo, identity: DatasetIdentity):
+    def __init__(self, repo: Workplace, identity: DatasetIdentity):
         self.repo = repo
         self.identity = identity
         self.log_ = ChangesetLog(repo, identity.name, identity.id)
@@ -189,26 +109,16 @@ class Dataset:
         dataset's root and need no file. `labels` go on everything; `deletions` also stages the
         deletion of tracked files that are gone. Raises FilesUnreadable, InvalidInput, NotFound.
         """
-        from dsm.worktree import add
+        from dsm.worktree.staging import add_content, add_files
 
         if isinstance(paths, Mapping):
-            return self._add_content(paths, tuple(map(check_label, labels)), pattern, label_file)
+            request = self._request((), labels, pattern, label_file)
+            return add_content(self.tree, request, paths, self.repo.clock())
         request = self._request(
             self._paths(paths), labels, pattern, label_file, strict=strict, deletions=deletions,
             dry_run=dry_run, follow_symlinks=follow_symlinks, keep_going=keep_going,
         )  # fmt: skip
-        with publishing(self.repo) as publish:
-            adder = add.Adder(self.tree, request, progress)
-            before = publish.stored_bytes()
-            outcome = adder.run()
-            if not dry_run:
-                with publish:
-                    add.stage_rows(self.tree, adder.index, adder.staged, outcome.rows, outcome.marks)
-            used = request.pattern or request.default_pattern
-            return add.report(
-                outcome, publish.stored_bytes() - before, pattern=used.text if used else None,
-                dry_run=dry_run,
-            )  # fmt: skip
+        return add_files(self.tree, request, progress)
 
     def _request(
         self,
@@ -230,58 +140,8 @@ class Dataset:
             from dsm.worktree.label_file import read_label_file
 
             rows = read_label_file(os.path.join(self.repo.current_folder(), label_file)).rows
-        given = tuple(sorted({check_label(label) for label in labels}))
+        given = tuple(sorted(set(_labels(labels))))
         return Request(paths, given, compiled, default, rows, **flags)
-
-    def _add_content(
-        self,
-        content: Mapping[str, bytes | BinaryIO],
-        labels: tuple[str, ...],
-        pattern: str | None,
-        label_file: str | None,
-    ) -> AddReport:
-        from dsm.worktree import add
-        from dsm.worktree.edit import kind_against_head
-
-        paths = [check_path(path) for path in content]
-        request = self._request((), labels, pattern, label_file)
-        now = self.repo.clock()
-        with publishing(self.repo) as publish:
-            before = publish.stored_bytes()
-            adder = add.Adder(self.tree, request)
-            known = self.tree.lookup(paths, adder.staged)
-            committed = self.tree.committed(paths)
-            rows, size = adder.out.rows, 0
-            for path, oid, length in self.repo.store.put_many(content.items()):
-                size += length
-                old = known.get(path)
-                stat = (now * 1000, 0, 0, length)
-                values = adder._meaning(path, stat, old)
-                time = old.time if old and old.oid == oid else values[1]
-                example = Example(path, oid, length, time, values[0], values[3], values[2])
-                kind = kind_against_head(example, committed.get(path))
-                if kind == FORGET:
-                    rows.delete(path, FORGET)
-                elif example != old:
-                    rows.put(kind, example)
-                on_disk = os.path.lexists(os.path.join(self.root, path))
-                adder.out.marks[path] = oid if on_disk else ABSENT
-            self.repo.store.flush()
-            with publish:
-                add.stage_rows(self.tree, adder.index, adder.staged, rows, adder.out.marks)
-            adder.out.files, adder.out.size = len(paths), size
-            return add.report(
-                adder.out, publish.stored_bytes() - before, pattern=pattern, dry_run=False
-            )
-
-    def _stage(self, rows: Rows, marks: dict[str, int | bytes | None]) -> Counts:
-        """Stages rows that need no content, on top of what is staged now."""
-        from dsm.worktree.add import counts_of, stage_rows
-
-        staged = self.tree.stage.load()
-        with publishing(self.repo) as publish, publish:
-            stage_rows(self.tree, self.tree.index(staged), staged, rows, marks)
-        return counts_of(rows)
 
     def label(
         self,
@@ -296,6 +156,7 @@ class Dataset:
         `set` replaces all labels, then `add` and `remove` apply. Raises NotFound.
         """
         from dsm.worktree import edit
+        from dsm.worktree.staging import stage_without_content
 
         if set is None and not add and not remove:
             raise InvalidInput("no label given", hint="use --set, --add or --remove with a label")
@@ -303,10 +164,10 @@ class Dataset:
         index = self.tree.index(staged)
         rows = edit.relabel_rows(
             self.tree, staged, edit.tracked_below(index, self._paths(paths)),
-            replacing=None if set is None else tuple(map(check_label, set)),
-            add=tuple(map(check_label, add)), remove=tuple(map(check_label, remove)),
+            replacing=None if set is None else _labels(set),
+            add=_labels(add), remove=_labels(remove),
         )  # fmt: skip
-        return self._stage(rows, {})
+        return stage_without_content(self.tree, index, staged, rows, {})
 
     def remove(
         self, paths: Paths, *, keep_files: bool = False, force: bool = False, dry_run: bool = False
@@ -316,23 +177,26 @@ class Dataset:
         Raises NotFound, or UnsavedChanges when a file differs from what was added of it.
         """
         from dsm.worktree import edit
+        from dsm.worktree.staging import stage_without_content
 
         staged = self.tree.stage.load()
         index = self.tree.index(staged)
         listed = edit.tracked_below(index, self._paths(paths))
-        if not keep_files and not force:
-            edit.refuse_unsaved(self.tree, index, staged, listed)
+        if not keep_files:
+            edit.refuse_behind_links(self.root, listed)
+            if not force:
+                edit.refuse_unsaved(self.tree, index, staged, listed)
         if not dry_run:
-            self._stage(edit.removal_rows(self.tree, staged, listed), dict.fromkeys(listed))
+            rows = edit.removal_rows(self.tree, staged, listed)
+            stage_without_content(self.tree, index, staged, rows, dict.fromkeys(listed))
             if not keep_files:
                 edit.remove_files(self.root, listed)
         return tuple(listed)
 
-    def move(
-        self, source: str, target: str, *, force: bool = False
-    ) -> tuple[tuple[str, str], ...]:
+    def move(self, source: str, target: str, *, force: bool = False) -> tuple[tuple[str, str], ...]:
         """Renames a tracked file or folder, with its labels; returns (old, new) paths."""
         from dsm.worktree import edit
+        from dsm.worktree.staging import stage_without_content
 
         staged = self.tree.stage.load()
         index = self.tree.index(staged)
@@ -344,43 +208,18 @@ class Dataset:
         for path, new_path in moves:
             on_disk = os.path.lexists(os.path.join(self.root, new_path))
             marks[new_path] = known[path].oid if on_disk else ABSENT
-        self._stage(rows, marks)
+        try:
+            stage_without_content(self.tree, index, staged, rows, marks)
+        except StorageFailed:
+            edit.move_back(self.tree, moves)
+            raise
         return tuple(moves)
 
     def unstage(self, paths: Paths | None = None) -> int:
         """Forgets staged changes (all, or at and below the paths); returns how many."""
-        if paths is None:
-            self.tree.stage.discard_damaged()
-        staged = self.tree.stage.load()
-        chosen = None
-        if paths is not None:
-            wanted = self._paths(paths)
-            chosen = {
-                path for path in staged.where
-                if any(not w or path == w or path.startswith(w + "/") for w in wanted)
-            }  # fmt: skip
-        index = self.tree.index(staged)
-        gone = [path for path in staged.where if chosen is None or path in chosen]
-        committed = self.tree.committed(gone)
-        with self.tree.locked():
-            count = self.tree.stage.drop(chosen)
-        for path in gone:
-            if path in committed:
-                on_disk = os.path.lexists(os.path.join(self.root, path))
-                index.set(path, committed[path].oid if on_disk else ABSENT)
-            else:
-                index.remove(path)
-        self._settle(index)
-        return count
+        from dsm.worktree.staging import unstage
 
-    def _settle(self, index: Any) -> None:
-        """Records that the index mirrors the head and the stage as they are now."""
-        from dsm.worktree.index import Position
-
-        head = self.log_.head()
-        names = self.tree.stage.load().names
-        index.position = Position(head, self.log_.get(head).id if head else "", names)
-        self.tree.save(index)
+        return unstage(self.tree, None if paths is None else self._paths(paths))
 
     def status(self, *, progress: Progress = SILENT) -> Status:
         """Compares head, stage and work tree."""
@@ -417,14 +256,9 @@ class Dataset:
             request = self._request(self._paths(paths), (), None, None, deletions=True)
             return commit_paths(self.tree, request, intent, progress, allow_empty=allow_empty)
         if all:
-            from dsm.worktree import add
+            from dsm.worktree.staging import add_files
 
-            request = self._request(("",), (), None, None, only_tracked=True)
-            with publishing(self.repo) as publish:
-                adder = add.Adder(self.tree, request, progress)
-                outcome = adder.run()
-                with publish:
-                    add.stage_rows(self.tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+            add_files(self.tree, self._request(("",), (), None, None, only_tracked=True), progress)
         return commit_stage(self.tree, intent, allow_empty=allow_empty)
 
     def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
@@ -504,24 +338,22 @@ class Dataset:
         self, paths: Paths | None = None, reference: str | int | None = None
     ) -> Iterator[Example]:
         """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
-        from dsm.history.snapshot import examples_of
+        from dsm.history.snapshot import examples_of, has_any
 
+        table = self.snapshot(reference)
         wanted = self._paths(paths) if paths else ("",)
-        found = dict.fromkeys(wanted, False)
-        for example in examples_of(self.snapshot(reference)):
-            for w in wanted:
-                if not w or example.path == w or example.path.startswith(w + "/"):
-                    found[w] = True
-                    yield example
-                    break
-        for w, seen in found.items():
-            if w and not seen:
+        for w in wanted:  # before the first example is handed out
+            if w and not has_any(table, w):
                 raise NotFound(f"no example is {w!r} or lies below it", items=(w,))
+        return (
+            example for example in examples_of(table)
+            if any(not w or example.path == w or example.path.startswith(w + "/") for w in wanted)
+        )  # fmt: skip
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root."""
         number = self.resolve(reference)
-        found = self.snapshots.lookup(number, [path])
+        found = self.snapshots.lookup(number, [check_path(path)])
         if path not in found:
             from dsm.model.names import close_matches, printable
 
@@ -634,9 +466,11 @@ class Dataset:
         changeset = self.changeset("head" if at is None else at)
         query = Query(
             self.id, changeset.number, changeset.id,
-            tuple(sorted(set(map(check_label, labels)))), all_labels,
-            tuple(sorted(set(map(check_label, exclude)))),
+            tuple(sorted(set(_labels(labels)))), all_labels, tuple(sorted(set(_labels(exclude)))),
         )  # fmt: skip
         return prepare(self.repo, self.name, self.snapshots, query, name=name)
 
 
+def _labels(given: Iterable[str]) -> tuple[str, ...]:
+    """Checks labels; a text by itself is one label, not one for each letter."""
+    return tuple(check_label(label) for label in ([given] if isinstance(given, str) else given))

@@ -80,7 +80,9 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
         if not isinstance(fields, dict):
             raise ValueError("not an object")
     except (ValueError, RecursionError) as error:
-        raise DamagedData(f"{where} is damaged: it is not a JSON document ({_brief(error)})") from error
+        raise DamagedData(
+            f"{where} is damaged: it is not a JSON document ({_brief(error)})"
+        ) from error
     number = fields.get("format")
     if number != FORMAT:
         raise UnknownFormat(

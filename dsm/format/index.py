@@ -10,11 +10,13 @@ Specified in docs/format/index-file.md.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import sys
 import zlib
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 from blake3 import blake3
@@ -23,6 +25,7 @@ from blake3 import blake3
 # was the tracked one; ABSENT: it has none here, by intent; bytes: only the id is known.
 ABSENT = 0
 UNKNOWN = -1
+CONTENT = 0xFFFF
 Mark = int | bytes
 
 MAGIC = b"DSMINDX\x01"
@@ -32,9 +35,23 @@ LENGTH = struct.Struct("<I")
 HASHING = f"{sys.implementation.name}-{sys.hash_info.width}-{sys.hash_info.modulus:x}"
 
 
-def mark_of(mtime_ns: int, ctime_ns: int, inode: int, size: int) -> int:
-    """Returns the mark of a file with this stat."""
-    return hash((mtime_ns, ctime_ns, inode, size)) or 1
+def mark_of(stat: tuple[int, int, int, int], oid: bytes) -> int:
+    """Returns the mark of a file with this stat (mtime_ns, ctime_ns, inode, size) and content.
+
+    48 bits tell the stat, which is all that `status` needs; 16 bits tell the content, so that a
+    file with another stat is mostly recognised as modified without asking the history.
+    """
+    return (hash(stat) & ~CONTENT) | int.from_bytes(oid[:2], "big") or 1
+
+
+def fits(mark: Mark | None, stat: tuple[int, int, int, int]) -> bool:
+    """Whether a file with this stat is the one that was marked."""
+    return isinstance(mark, int) and 0 <= mark ^ hash(stat) <= CONTENT
+
+
+def may_be(mark: int, oid: bytes) -> bool:
+    """Whether the marked content may have this id; False is certain."""
+    return mark & CONTENT == int.from_bytes(oid[:2], "big")
 
 
 def encode_base(position: dict[str, Any], folders: dict[str, dict[str, Mark]]) -> bytes:
@@ -44,7 +61,9 @@ def encode_base(position: dict[str, Any], folders: dict[str, dict[str, Mark]]) -
         if not marks:
             continue
         names = zlib.compress("\0".join(marks).encode(), 1)
-        unknown = [(row, mark) for row, mark in enumerate(marks.values()) if isinstance(mark, bytes)]
+        unknown = [
+            (row, mark) for row, mark in enumerate(marks.values()) if isinstance(mark, bytes)
+        ]
         values = array("q", [UNKNOWN if isinstance(m, bytes) else m for m in marks.values()])
         page = names + _little(values) + b"".join(LENGTH.pack(row) + oid for row, oid in unknown)
         table.append((folder, len(names), len(marks), len(unknown)))
@@ -65,16 +84,17 @@ class Base:
             raise ValueError("not an intact index")
         first = 8 + LENGTH.size
         end = first + LENGTH.unpack_from(data, 8)[0]
-        head = json.loads(bytes(body[first:end]))
-        if head["hashing"] != HASHING:
-            raise ValueError("written by another kind of interpreter")
-        self.position: dict[str, Any] = head["position"]
         self._body = body
         self._places: dict[str, tuple[int, int, int, int]] = {}
         at = end
-        for folder, names, count, unknown in head["folders"]:
-            self._places[folder] = (at, names, count, unknown)
-            at += names + 8 * count + 36 * unknown
+        with _sound():
+            head = json.loads(bytes(body[first:end]))
+            if head["hashing"] != HASHING:
+                raise ValueError("written by another kind of interpreter")
+            self.position: dict[str, Any] = head["position"]
+            for folder, names, count, unknown in head["folders"]:
+                self._places[folder] = (at, names, count, unknown)
+                at += names + 8 * count + 36 * unknown
         if at != len(body):
             raise ValueError("pages do not add up")
 
@@ -89,7 +109,10 @@ class Base:
         place = self._places.get(folder)
         if place is None:
             return {}
-        at, packed, count, unknown = place
+        with _sound():
+            return self._page(*place)
+
+    def _page(self, at: int, packed: int, count: int, unknown: int) -> dict[str, Mark]:
         names = zlib.decompress(self._body[at : at + packed]).decode().split("\0")
         at += packed
         values = array("q")
@@ -99,9 +122,27 @@ class Base:
         marks: dict[str, Mark] = dict(zip(names, values.tolist(), strict=True))
         at += 8 * count
         for _ in range(unknown):
-            marks[names[LENGTH.unpack_from(self._body, at)[0]]] = bytes(self._body[at + 4 : at + 36])
+            marks[names[LENGTH.unpack_from(self._body, at)[0]]] = bytes(
+                self._body[at + 4 : at + 36]
+            )
             at += 36
         return marks
+
+
+@contextlib.contextmanager
+def _sound() -> Iterator[None]:
+    """Turns whatever nonsense under a fitting hash leads to into ValueError."""
+    try:
+        yield
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        struct.error,
+        zlib.error,
+    ) as error:
+        raise ValueError(f"not an intact index: {error}") from error
 
 
 def log_head(base_digest: bytes) -> bytes:
@@ -128,7 +169,7 @@ def decode_log(
     head = log_head(base_digest)
     if data[: len(head)] != head:
         return [], not data
-    records = []
+    records: list[tuple[dict[str, Any], dict[str, Mark | None]]] = []
     at = len(head)
     while at < len(data):
         if at + 20 > len(data):
@@ -137,13 +178,27 @@ def decode_log(
         body = data[at + 20 : at + 20 + size]
         if len(body) != size or blake3(body).digest()[:16] != data[at + 4 : at + 20]:
             return records, False
-        position, rows = json.loads(zlib.decompress(body))
-        changes = {
-            path: bytes.fromhex(mark) if isinstance(mark, str) else mark for path, mark in rows
-        }
+        with _sound():
+            position, rows = json.loads(zlib.decompress(body))
+            changes = {
+                path: bytes.fromhex(mark) if isinstance(mark, str) else mark for path, mark in rows
+            }
         records.append((position, changes))
         at += 20 + size
     return records, True
+
+
+def cut_short(data: bytes, base_digest: bytes) -> bool:
+    """Whether a log merely ends too early, as an append that a power cut interrupted leaves it."""
+    head = log_head(base_digest)
+    if data[: len(head)] != head:
+        return head.startswith(data.rstrip(b"\0"))
+    at = len(head)
+    for _ in decode_log(data, base_digest)[0]:
+        at += 20 + LENGTH.unpack_from(data, at)[0]
+    rest = data[at:]
+    too_long = len(rest) < 20 or LENGTH.unpack_from(rest)[0] > len(rest) - 20
+    return too_long or not rest.strip(b"\0")
 
 
 def _little(values: array[int]) -> bytes:

@@ -83,9 +83,7 @@ def encode_contents(
     )
     dictionaries = sum(1 for _, _, codec in frames if codec == DICTIONARY_FRAME)
     digest = blake3(tables).digest()
-    return tables + TRAILER.pack(
-        position, len(frames), len(objects), dictionaries, 0, digest, END
-    )
+    return tables + TRAILER.pack(position, len(frames), len(objects), dictionaries, 0, digest, END)
 
 
 def pack_location(start: int, size: int, is_list: bool) -> int:
@@ -126,6 +124,4 @@ def decode_contents(tables: bytes, tail: bytes, name: str, *, verify: bool) -> C
         raise DamagedData(f"pack {name}: its frames do not add up")
     first = frame_count * FRAME.size
     middle = first + object_count * PREFIX
-    return Contents(
-        frames, raw_starts, dictionaries, tables[first:middle], tables[middle:], at
-    )
+    return Contents(frames, raw_starts, dictionaries, tables[first:middle], tables[middle:], at)

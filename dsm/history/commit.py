@@ -12,7 +12,7 @@ the same paths go on top, others are a conflict. Locks are not needed for any of
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,9 @@ def record(
                 rows, table_of, manifest = kept, None, None
             checked = head
         if not len(rows) and not allow_empty:
-            raise AnswerIsNo("nothing to commit", hint="`dsm add` stages changes, `dsm status` lists them")
+            raise AnswerIsNo(
+                "nothing to commit", hint="`dsm add` stages changes, `dsm status` lists them"
+            )
         known = parent.attributes if parent else {}
         if len(rows) and (manifest is None or table_of != known):
             from dsm.format.manifest import attribute_types
@@ -167,10 +169,7 @@ def _without_conflicts(
     head: int,
 ) -> Rows:
     """Checks rows against the changesets that came after their base; drops those done already."""
-    if isinstance(bases, int):
-        oldest = bases
-    else:
-        oldest = min(bases.values(), default=head)
+    oldest = bases if isinstance(bases, int) else min(bases.values(), default=head)
     if oldest >= head or not len(rows):
         return rows
     position = {path: row for row, path in enumerate(rows.paths)}
@@ -179,15 +178,23 @@ def _without_conflicts(
     from dsm.history.snapshot import example_at
 
     touched: dict[str, int] = {}
+    theirs_put: dict[str, int] = {}
+
+    def base_of(path: str) -> int:
+        return bases if isinstance(bases, int) else bases.get(path, head)
+
     for number in range(oldest + 1, head + 1):
         table = snapshots.manifest(number)
         if table is None:
             continue
-        for path in table.column("path").to_pylist():
-            if path in position:
-                base = bases if isinstance(bases, int) else bases.get(path, head)
-                if number > base:
-                    touched[path] = number
+        oids = table.column("object").to_pylist()
+        for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
+            if oid is None:
+                theirs_put.pop(path, None)
+            else:
+                theirs_put[path] = number
+            if path in position and number > base_of(path):
+                touched[path] = number
     for path, number in touched.items():
         table = snapshots.manifest(number)
         assert table is not None
@@ -198,13 +205,14 @@ def _without_conflicts(
             done.add(row)
         else:
             conflicts.append(path)
+    conflicts += [path for path in _nested(rows, theirs_put, base_of) if path not in touched]
     if conflicts:
         listed = tuple(sorted(conflicts))
         raise ChangedMeanwhile(
             f"{len(conflicts)} of the examples to commit changed since they were staged,"
-            f" in changeset {min(touched.values())} or later",
-            hint="look at `dsm log -- PATH`, then `dsm add` your version again, or"
-            " `dsm restore --staged PATH` to drop it",
+            f" in changeset {min(touched.values(), default=oldest + 1)} or later",
+            hint="look at `dsm log -- PATH`; `dsm restore --staged PATH` drops your version, after"
+            " which `dsm add PATH` stages it on top of theirs",
             items=listed[:PATHS_LISTED],
         )
     if not done:
@@ -212,3 +220,19 @@ def _without_conflicts(
     return rows.take([row for row in range(len(rows)) if row not in done])
 
 
+def _nested(rows: Rows, theirs: dict[str, int], base_of: Callable[[str], int]) -> Iterator[str]:
+    """Yields the paths that rows put below or above what others have put since: no example is a
+    folder as well."""
+    above: dict[str, int] = {}
+    for path, number in theirs.items():
+        above.update({folder: max(number, above.get(folder, 0)) for folder in _folders_of(path)})
+    for path, oid in zip(rows.paths, rows.oids, strict=True):
+        if oid is not None:
+            numbers = [above.get(path, 0), *(theirs.get(f, 0) for f in _folders_of(path))]
+            if max(numbers) > base_of(path):
+                yield path
+
+
+def _folders_of(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]

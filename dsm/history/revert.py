@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from dsm.errors import AnswerIsNo, Conflict
 from dsm.history.snapshot import Snapshots
@@ -38,22 +39,27 @@ def plan_revert(snapshots: Snapshots, number: int, head: int, *, force: bool) ->
     table = snapshots.manifest(number)
     paths: list[str] = table.column("path").to_pylist() if table is not None else []
     mine = set(paths)
+    before = snapshots.lookup(number - 1, mine) if number > 1 else {}
+    now = snapshots.lookup(head, mine)
     later: set[str] = set()
     for following in range(number + 1, head + 1):
         other = snapshots.manifest(following)
         if other is not None:
             later.update(mine.intersection(other.column("path").to_pylist()))
+    # What is back to how it was before needs no undoing, whoever put it back.
+    later = {path for path in later if before.get(path) != now.get(path)}
+    later |= _without_room(snapshots, head, mine, before, now)
     if later and not force:
         listed = tuple(sorted(later))
         raise TouchedLater(
-            f"{len(later)} of the {len(mine)} examples of changeset {number} were changed again later",
+            f"{len(later)} of the {len(mine)} examples of changeset {number} changed again later",
             hint=f"--force keeps the later changes and reverts the other {len(mine) - len(later)};"
             " `dsm log -- PATH` tells who changed them",
             items=listed,
         )
     wanted = sorted(mine - later)
-    before = snapshots.lookup(number - 1, wanted) if number > 1 else {}
-    now = snapshots.lookup(head, wanted)
+    before = {path: before[path] for path in wanted if path in before}
+    now = {path: now[path] for path in wanted if path in now}
     rows = Rows()
     for path in wanted:
         old, current = before.get(path), now.get(path)
@@ -67,3 +73,46 @@ def plan_revert(snapshots: Snapshots, number: int, head: int, *, force: bool) ->
     if not len(rows):
         raise AnswerIsNo(f"nothing is left of changeset {number} to revert")
     return RevertPlan(rows, tuple(sorted(later)), before, now)
+
+
+def _without_room(
+    snapshots: Snapshots,
+    head: int,
+    mine: set[str],
+    before: dict[str, Example],
+    now: dict[str, Example],
+) -> set[str]:
+    """Returns the paths that cannot come back: an example stands above or below them now."""
+    coming = [path for path in before if path not in now]
+    if not coming:
+        return set()
+    going = {path for path in mine if path in now and path not in before}
+    folders = {folder for path in coming for folder in _folders_of(path)}
+    above = set(snapshots.lookup(head, folders)) - going
+    column = snapshots.table(head).column("path")
+    return {
+        path
+        for path in coming
+        if not above.isdisjoint(_folders_of(path)) or _any_below(column, path + "/", going)
+    }
+
+
+def _any_below(column: Any, lead: str, going: set[str]) -> bool:
+    """Whether a sorted column has a path that begins so, other than those that go."""
+    low, high = 0, len(column)
+    while low < high:
+        middle = (low + high) >> 1
+        if column[middle].as_py() < lead:
+            low = middle + 1
+        else:
+            high = middle
+    while low < len(column) and (path := column[low].as_py()).startswith(lead):
+        if path not in going:
+            return True
+        low += 1
+    return False
+
+
+def _folders_of(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]

@@ -16,7 +16,6 @@ from typing import Any
 import pyarrow as pa
 from blake3 import blake3
 
-from dsm.errors import DamagedData
 from dsm.format import manifest as fmt
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
@@ -29,6 +28,8 @@ SUFFIX = ".snapshot"
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
 OVERLAY_CHANGESETS = 64
+# Larger ones are not synced: a power cut may cost the time to build one again, a sync always does.
+SYNC_BYTES = 32 << 20
 CHANGESET = pa.field("changeset", pa.int32(), nullable=False)
 
 
@@ -38,6 +39,11 @@ class _Found:
 
     number: int
     table: pa.Table | None
+
+
+def cut_short(data: bytes) -> bool:
+    """Whether a cached snapshot merely ends too early: a power cut came before it was written."""
+    return data[-38:-32] != b"ARROW1" and (MAGIC.startswith(data[:8].rstrip(b"\0")))
 
 
 class Snapshots:
@@ -55,7 +61,8 @@ class Snapshots:
     def manifest(self, number: int) -> pa.Table | None:
         """Reads and verifies the manifest of a changeset; None when it has no rows.
 
-        Raises ManifestDamaged.
+        Raises ManifestDamaged. That the rows make sense is checked where they are put to use: when
+        a snapshot is folded, by fsck, and again by what writes files or archives.
         """
         known = self._manifests.get(number)
         if known is not None:
@@ -81,8 +88,9 @@ class Snapshots:
             data, path, manifest_id=changeset.manifest, file_id=changeset.manifest_file
         )
         if table.num_rows != changeset.counts.rows:
-            raise fmt.ManifestDamaged(f"{path} has {table.num_rows} rows, not {changeset.counts.rows}")
-        fmt.check_rows(table, path)
+            raise fmt.ManifestDamaged(
+                f"{path} has {table.num_rows} rows, not {changeset.counts.rows}"
+            )
         return table
 
     # --- few paths ---
@@ -130,12 +138,17 @@ class Snapshots:
         for current in range(base.number + 1, number + 1):
             manifest = self.manifest(current)
             if manifest is not None:
+                # Whoever made this repository may have meant harm: see it before it is used.
+                fmt.check_rows(manifest, f"the manifest of changeset {current}")
                 parts.append(_numbered(manifest, current))
                 rows += manifest.num_rows
         types = self._log.get(number).attributes
         table = _fold(base.table, parts, types)
         size = 0 if base.table is None else base.table.num_rows
-        if rows > min(OVERLAY_ROWS, max(2000, size // 8)) or number - base.number > OVERLAY_CHANGESETS:
+        if (
+            rows > min(OVERLAY_ROWS, max(2000, size // 8))
+            or number - base.number > OVERLAY_CHANGESETS
+        ):
             self._save(number, table)
         return table
 
@@ -144,15 +157,7 @@ class Snapshots:
             if known == number:
                 return _Found(known, self._bases[known])
         best = 0
-        names: dict[int, str] = {}
-        try:
-            listed = os.listdir(self._folder)
-        except FileNotFoundError:
-            listed = []
-        for name in listed:
-            text, _, rest = name.partition("-")
-            if name.endswith(SUFFIX) and text.isdigit() and int(text) <= number:
-                names[int(text)] = rest.removesuffix(SUFFIX)
+        names = {n: changeset_id for n, changeset_id in self._cached() if n <= number}
         for candidate in sorted(names, reverse=True):
             if candidate in self._bases:
                 return _Found(candidate, self._bases[candidate])
@@ -161,6 +166,17 @@ class Snapshots:
                 self._bases[candidate] = table
                 return _Found(candidate, table)
         return _Found(best, None)
+
+    def _cached(self) -> Iterator[tuple[int, str]]:
+        """Yields (number, changeset id) of the cached snapshots; other files are passed over."""
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return  # it is a cache: what cannot be looked at is not there
+        for name in names:
+            text, _, rest = name.removesuffix(SUFFIX).partition("-")
+            if name.endswith(SUFFIX) and len(text) == 8 and text.isascii() and text.isdigit():
+                yield int(text), rest
 
     def _open(self, number: int, changeset_id: str) -> pa.Table | None:
         """Opens a cached snapshot; None (and gone) when it is damaged or of another history."""
@@ -175,7 +191,9 @@ class Snapshots:
         view = memoryview(buffer)
         body = view[len(MAGIC) : -32]
         hasher = blake3(max_threads=blake3.AUTO if len(body) > 1 << 26 else 1)
-        if len(view) < 48 or bytes(view[:8]) != MAGIC or hasher.update(body).digest() != view[-32:]:
+        # As bytes: a view of Arrow's memory has signed items, and would never equal a digest.
+        digest = bytes(view[-32:])
+        if len(view) < 48 or bytes(view[:8]) != MAGIC or hasher.update(body).digest() != digest:
             return None
         try:
             return pa.ipc.open_file(buffer.slice(len(MAGIC), len(body))).read_all()
@@ -193,10 +211,13 @@ class Snapshots:
         digest = blake3(body).digest()
         temporary = os.path.join(self._layout.temporary, f"snapshot-{os.urandom(8).hex()}")
         try:
+            disk.make_dirs(self._folder, durable=False)
             fd = disk.open_new(temporary)
             try:
                 for part in (MAGIC, memoryview(body), digest):
                     disk.write_all(fd, part, temporary)
+                if len(body) <= SYNC_BYTES:
+                    disk.sync_file(fd, temporary)
             finally:
                 os.close(fd)
             disk.replace(temporary, path)
@@ -206,13 +227,10 @@ class Snapshots:
 
     def _drop_old(self, newest: int) -> None:
         """Keeps the two newest snapshots and every one at least twice as far back."""
-        numbers = sorted(
-            ((int(name[:8]), name) for name in os.listdir(self._folder) if name.endswith(SUFFIX)),
-            reverse=True,
-        )
         kept = newest
-        for position, (number, name) in enumerate(numbers):
+        for position, (number, changeset_id) in enumerate(sorted(self._cached(), reverse=True)):
             if position >= 2 and number * 2 > kept:
+                name = f"{number:08d}-{changeset_id}{SUFFIX}"
                 disk.discard(os.path.join(self._folder, name))
             else:
                 kept = number
@@ -251,6 +269,15 @@ def examples_of(table: pa.Table) -> Iterator[Example]:
                 yield example
 
 
+def has_any(table: pa.Table, path: str) -> bool:
+    """Whether a snapshot has an example at or below a path."""
+    import pyarrow.compute as pc
+
+    column = table.column("path")
+    found = pc.or_(pc.equal(column, path), pc.starts_with(column, path + "/"))
+    return bool(pc.any(found).as_py())
+
+
 def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:
     """Rows whose path is wanted. Few: binary search, since rows are sorted; many: one pass."""
     count = len(column)
@@ -276,7 +303,9 @@ def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:
 
 def _schema(types: Any) -> pa.Schema:
     fields = [field for field in fmt.FIXED if field.name != "op"]
-    fields += [pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)]
+    fields += [
+        pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)
+    ]
     return pa.schema([*fields, CHANGESET])
 
 
@@ -295,7 +324,10 @@ def _widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
     for field in schema:
         if field.name in table.column_names:
             column = table.column(field.name)
-            columns.append(column if column.type == field.type else column.cast(field.type))
+            # Not safe: an integer beyond 2**53 that was committed before its attribute became float
+            # is rounded here; its manifest keeps it.
+            wide = column if column.type == field.type else column.cast(field.type, safe=False)
+            columns.append(wide)
         else:
             columns.append(pa.nulls(table.num_rows, field.type))
     return pa.Table.from_arrays(columns, schema=schema)
@@ -356,5 +388,3 @@ def _spliced(base: pa.Table, overlay: pa.Table, puts: pa.Table) -> pa.Table:
             next_put += 1
     pieces.append(base.slice(at))
     return pa.concat_tables(pieces).combine_chunks()
-
-

@@ -48,8 +48,8 @@ def _is_finite(text: str) -> float:
     return number
 
 
-# type -> what its text looks like, and text -> value (ValueError: it does not fit). Digits are taken
-# all at once (`++`): what follows a number in a pattern never begins with one.
+# type -> what its text looks like, and text -> value (ValueError: it does not fit). `++` takes all
+# digits at once: what follows a number in a pattern never begins with one.
 _TYPES: dict[str, tuple[str, Callable[[str], AttributeValue]]] = {
     "str": (_SOME, str),
     "int": ("-?[0-9]++", _fits_int64),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dsm.model.example import Attributes, Example
 
@@ -66,7 +67,7 @@ class Rows:
 
     def take(self, rows: list[int]) -> Rows:
         """Returns the given rows, in that order."""
-        return Rows(*([column[row] for row in rows] for column in self.columns()))  # type: ignore[arg-type]
+        return Rows(*([column[row] for row in rows] for column in self.columns()))
 
     def extend(self, other: Rows) -> None:
         """Appends all rows of another one."""
@@ -83,7 +84,7 @@ class Rows:
         """Returns the rows in the order of their paths' UTF-8 bytes."""
         paths = self.paths
         # Code point order is UTF-8 byte order, so strings compare as they are.
-        if all(a < b for a, b in zip(paths, paths[1:], strict=False)):
+        if all(a < b for a, b in pairwise(paths)):
             return self
         return self.take(sorted(range(len(paths)), key=paths.__getitem__))
 

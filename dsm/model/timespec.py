@@ -73,7 +73,8 @@ def parse_instant(text: str) -> int:
     Raises InvalidInput.
     """
     digits = text.strip()
-    match = _EXTENDED_TIME.fullmatch(digits) or _COMPACT_TIME.fullmatch(digits)
+    shape = _COMPACT_TIME if digits[4:5].isdigit() else _EXTENDED_TIME
+    match = shape.fullmatch(digits)
     if match:
         return _from_calendar(match, text)
     if _UNIX_TIME.fullmatch(digits):
@@ -97,29 +98,31 @@ def format_time(us: int) -> str:
 
 
 def _from_calendar(match: re.Match[str], text: str) -> int:
-    fields = match.groups()
-    year, month, day = int(fields[0]), int(fields[1] or 1), int(fields[2] or 1)
+    years, months, days, hours, minutes, seconds, fraction, zone = match.groups()
+    year, month, day = int(years), int(months or 1), int(days or 1)
     if not (year >= 1 and 1 <= month <= 12 and 1 <= day <= _days_in(year, month)):
         raise _not_a_time(text, "there is no such day")
     us = _days_since_1970(year, month, day) * _DAY
-    if fields[3] is None:
+    if hours is None:
         return us
-    hour, minute, second = int(fields[3]), int(fields[4]), int(fields[5] or 0)
+    hour, minute, second = int(hours), int(minutes), int(seconds or 0)
     if hour > 23 or minute > 59 or second > 60:
         raise _not_a_time(text, "there is no such time of day")
-    us += ((hour * 60 + minute) * 60 + second) * _SECOND - _offset(fields[7], text)
+    us += ((hour * 60 + minute) * 60 + second) * _SECOND
+    if zone is not None:
+        us -= _offset(zone, text)
     # RFC 3339 allows a leap second, which only ever ends a day of UTC; it counts as the next one.
     if second == 60 and us % _DAY:
         raise _not_a_time(text, "there is no such time of day")
-    return _within_range(us + _microseconds(fields[6] or ""), text)
+    return _within_range(us + _microseconds(fraction) if fraction else us, text)
 
 
 def _microseconds(fraction: str) -> int:
     return int(fraction[:6].ljust(6, "0"))
 
 
-def _offset(zone: str | None, text: str) -> int:
-    if zone is None or zone in "Zz":
+def _offset(zone: str, text: str) -> int:
+    if zone in "Zz":
         return 0
     hours, minutes = int(zone[1:3]), int(zone[3:].lstrip(":") or 0)
     if hours > 23 or minutes > 59:
@@ -129,8 +132,9 @@ def _offset(zone: str | None, text: str) -> int:
 
 
 def _days_in(year: int, month: int) -> int:
-    leap = month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return _DAYS_IN_MONTH[month - 1] + leap
+    if month == 2 and year % 4 == 0 and (year % 100 != 0 or year % 400 == 0):
+        return 29
+    return _DAYS_IN_MONTH[month - 1]
 
 
 # Both directions count years from March, so that a leap day is the last of its year, in eras of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from dsm.errors import InvalidInput, StorageFailed
@@ -49,8 +50,10 @@ class Config:
         _check_key(key)
         if key == "core.dataset":
             check_dataset_name(value)
-        elif key == "core.workers" and not (value.isdigit() and 1 <= int(value) <= 256):
-            raise InvalidInput(f"core.workers is a number from 1 to 256, not {value!r}")
+        elif key == "core.workers":
+            check_workers(value)
+        elif not value.isprintable():
+            raise InvalidInput(f"{key} is one line of text, not {value[:100]!r}")
         self._edit(key, value)
 
     def unset(self, key: str) -> bool:
@@ -69,6 +72,10 @@ class Config:
         _parse(text, self.path)
         document: Any = tomlkit.parse(text)
         table = document.setdefault(section, tomlkit.table())
+        if not isinstance(table, dict):
+            raise InvalidInput(
+                f"{self.path}: {section} is no table of settings", hint="mend it with an editor"
+            )
         if value is None:
             table.pop(name, None)
             if not table:
@@ -78,6 +85,16 @@ class Config:
         temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
         disk.rewrite(self.path, tomlkit.dumps(document).encode(), temporary, durable=True)
         self._values = None
+
+
+def check_workers(value: str) -> int:
+    """Returns the number of workers that a setting says. Raises InvalidInput."""
+    if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= 256:
+        raise InvalidInput(
+            f"core.workers is a number from 1 to 256, not {value[:20]!r}",
+            hint="set it with `dsm config core.workers 4`",
+        )
+    return int(value)
 
 
 def _check_key(key: str) -> None:

@@ -8,13 +8,14 @@ mutable reference that could be lost or disagree. Parents chain by hash.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
-from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.errors import DamagedData, InvalidInput, NotFound, OutcomeUnknown
 from dsm.format import document
 from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
 from dsm.model.names import check_tag_name, close_matches
@@ -22,6 +23,9 @@ from dsm.repo.repository import Repository, create_document, create_file, read_d
 from dsm.store import disk
 
 NUMBER_MAX = 99_999_999
+ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
+_HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,13 @@ class ChangesetLog:
         self._read: dict[int, Changeset] = {}
 
     def head(self) -> int:
-        """Returns the newest changeset's number, 0 when there is none. Raises DamagedData on gaps."""
+        """Returns the newest changeset's number, 0 for none. Raises DamagedData on gaps."""
         numbers = self.numbers()
         if numbers and len(numbers) != max(numbers):
             missing = next(n for n in range(1, max(numbers) + 1) if n not in set(numbers))
             raise DamagedData(
-                f"changeset {missing} of dataset {self.name} is missing, though {max(numbers)} is there",
+                f"changeset {missing} of dataset {self.name} is missing,"
+                f" though {max(numbers)} is there",
                 hint="run `dsm fsck`; copy the missing header back from a backup",
             )
         return len(numbers)
@@ -61,7 +66,7 @@ class ChangesetLog:
             names = os.listdir(self.layout.changesets(self.name))
         except FileNotFoundError:
             return []
-        return [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
+        return [int(name[:-5]) for name in names if _HEADER_NAME.fullmatch(name)]
 
     def get(self, number: int) -> Changeset:
         """Reads one header. Raises NotFound or DamagedData."""
@@ -105,12 +110,25 @@ class ChangesetLog:
         """Creates the header with `fields["number"]`; None when that number was just taken.
 
         Durable when it returns: the header file is synced before it is linked, and the folder
-        after.
+        after. Raises OutcomeUnknown when the header is there but could not be made durable.
         """
         path = self.layout.changeset(self.name, fields["number"])
         data = document.encode(fields)
-        if not create_file(path, data, self.layout.temporary):
-            return None
+        if fields["number"] > 1:
+            # The header before may be of a writer that has not yet synced it, or died before: a
+            # power cut must not leave this one without that one.
+            disk.sync_dir(os.path.dirname(path))
+        try:
+            if not create_file(path, data, self.layout.temporary):
+                return None
+        except disk.WriteFailed as error:
+            if os.path.exists(path) and read_file(path) == data:
+                raise OutcomeUnknown(
+                    f"{error.message}; changeset {fields['number']} (transaction"
+                    f" {fields['transaction']}) is there, but may not outlast a power cut",
+                    hint="`dsm log` shows whether it is there; running the command again is safe",
+                ) from error
+            raise
         return parse_header(data, path)
 
     # --- names for changesets ---
@@ -123,15 +141,17 @@ class ChangesetLog:
         text = str(reference).strip()
         name, _, back = text.partition("~")
         head = self.head()
-        if name.isdigit():
+        if _NUMBER.fullmatch(name):
             number = int(name)
         elif name.lower() == "head":
             number = head
         else:
             tag = self.read_tag(name)
             number = tag.number if tag else self._by_id(name)
+            if tag and 1 <= number <= head and self.get(number).id != tag.id:
+                raise DamagedData(f"tag {name} was given to another changeset than {number}")
         if back or text.endswith("~"):
-            if not (back or "1").isdigit():
+            if not _NUMBER.fullmatch(back or "1"):
                 raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, or a number")
             number -= int(back or "1")
         if not 1 <= number <= head:
@@ -170,11 +190,20 @@ class ChangesetLog:
         if fields is None:
             return None
         try:
-            tag = Tag(fields["name"], fields["number"], fields["changeset"], fields["time"], fields["message"])
+            tag = Tag(
+                fields["name"],
+                fields["number"],
+                fields["changeset"],
+                fields["time"],
+                fields["message"],
+            )
+            dataset = fields["dataset"]
         except KeyError as error:
             raise DamagedData(f"{path} lacks {error}") from error
-        if tag.name != name:
-            raise DamagedData(f"{path} is the tag {tag.name!r}")
+        if (tag.name, dataset) != (name, self.dataset_id):
+            raise DamagedData(f"{path} is the tag {tag.name!r} of another name or dataset")
+        if [type(v) for v in (tag.number, tag.id, tag.time, tag.message)] != [int, str, int, str]:
+            raise DamagedData(f"{path} is no tag: a field is of a kind that does not belong there")
         return tag
 
     def create_tag(self, tag: Tag) -> bool:
@@ -245,6 +274,7 @@ def parse_header(data: bytes, path: str) -> Changeset:
             manifest["bytes"], provenance["source"], provenance["note"], fields["reverts"],
             fields["attributes"],
         )  # fmt: skip
+        _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
             raise document.UnknownFormat(
                 f"{path}: a changeset of kind {changeset.kind!r} needs a newer dsm"
@@ -254,3 +284,30 @@ def parse_header(data: bytes, path: str) -> Changeset:
         return changeset
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedData(f"{path} is damaged: {error}") from error
+
+
+def _check_types(changeset: Changeset) -> None:
+    """Raises TypeError when a field of a header is of another kind than what dsm writes there."""
+    counts = changeset.counts
+    numbers = (
+        changeset.number, changeset.time, changeset.size, changeset.examples,
+        changeset.manifest_bytes, counts.added, counts.modified, counts.relabelled, counts.deleted,
+    )  # fmt: skip
+    texts = (
+        changeset.dataset, changeset.transaction, changeset.kind, changeset.message,
+        changeset.author,
+    )  # fmt: skip
+    perhaps = (
+        changeset.parent, changeset.manifest, changeset.manifest_file, changeset.source,
+        changeset.note,
+    )  # fmt: skip
+    if (
+        any(type(value) is not int for value in numbers)
+        or any(type(value) is not int for value in (changeset.reverts,) if value is not None)
+        or any(not isinstance(value, str) for value in texts)
+        or any(not isinstance(value, str) for value in perhaps if value is not None)
+        or any(value < 0 for value in numbers if value is not changeset.time)
+        or not isinstance(changeset.attributes, dict)
+        or any(kind not in ATTRIBUTE_TYPES for kind in changeset.attributes.values())
+    ):
+        raise TypeError("a field is of a kind that does not belong there")

@@ -6,15 +6,16 @@ in `history` and `worktree`, and `datasets.Repo` is the form of this class that 
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from dsm.errors import DamagedData, InvalidInput, NotARepository, NotFound, Refused, StorageFailed
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
-from dsm.repo.config import Config
+from dsm.repo.config import Config, check_workers
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
 
@@ -42,6 +43,11 @@ class Repository:
         self.path = self.layout.base
         fields = read_document(self.layout.repository)
         if fields is None:
+            if _empty(self.layout.datasets) and _empty(self.layout.packs):
+                raise NotARepository(
+                    f"{self.path} is not complete: `dsm init` was interrupted here",
+                    hint="run `dsm init` again",
+                )
             raise DamagedData(
                 f"{self.layout.repository} is missing: this .dsm has lost its identity",
                 hint="copy repo.json back from a backup or another copy of the repository",
@@ -54,8 +60,12 @@ class Repository:
                 raise document.UnknownFormat("repo.json names an unknown chunking algorithm")
         except (KeyError, TypeError) as error:
             raise DamagedData(f"{self.layout.repository} lacks {error}") from error
+        if not (isinstance(self.id, str) and isinstance(self.org, str)):
+            raise DamagedData(f"{self.layout.repository} names no repository or org")
         self.config = Config(self.layout.config, self.layout.temporary)
         self._store: Any = None
+        if not os.path.isdir(self.layout.temporary):
+            make_local(self.layout)
 
     @property
     def store(self) -> Any:
@@ -64,8 +74,7 @@ class Repository:
             from dsm.store.chunks import Chunking
             from dsm.store.objects import ObjectStore
 
-            sizes = self._chunking_fields
-            chunking = Chunking(sizes["min"], sizes["average"], sizes["max"], sizes["from"])
+            chunking = Chunking.from_json(self._chunking_fields, self.layout.repository)
             self._store = ObjectStore(
                 self.layout.packs, self.layout.temporary, chunking, self.layout.trash
             )
@@ -76,7 +85,7 @@ class Repository:
         """How many processes store and restore files."""
         configured = self.config.get("core.workers")
         if configured is not None:
-            return int(configured)
+            return check_workers(configured)
         try:
             return min(16, len(os.sched_getaffinity(0)))
         except AttributeError:
@@ -88,7 +97,7 @@ class Repository:
             self._store.close()
             self._store = None
 
-    def __enter__(self) -> Repository:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,11 +119,15 @@ class Repository:
         where = self.layout.dataset_document(name)
         fields = read_document(where)
         if fields is None:
-            if os.path.isdir(self.layout.changesets(name)):
+            if not self.unfinished(name):
                 raise DamagedData(f"{where} is missing: dataset {name} has lost its identity")
             names = self.datasets()
             near = close_matches(name, names)
-            hint = f"did you mean {near[0]}?" if near else f"datasets here: {', '.join(names) or 'none'}"
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else f"datasets here: {', '.join(names) or 'none'}"
+            )
             raise NotFound(f"there is no dataset {name!r} in {self.root}", hint=hint)
         try:
             identity = DatasetIdentity(
@@ -125,9 +138,21 @@ class Repository:
             raise DamagedData(f"{where} lacks {error}") from error
         if identity.name != name:
             raise DamagedData(f"{where} belongs to dataset {identity.name!r}")
+        texts = (identity.id, identity.root, identity.pattern or "")
+        if not all(isinstance(text, str) for text in texts) or type(identity.created) is not int:
+            raise DamagedData(f"{where} has a field of a kind that does not belong there")
         if identity.root != ".":
             check_path(identity.root)
         return identity
+
+    def unfinished(self, name: str) -> bool:
+        """Whether no dataset of this name is here, but for folders of an interrupted creation."""
+        layout = self.layout
+        folders = (
+            layout.changesets(name), layout.manifests(name), layout.views(name),
+            layout.tags(name), layout.stage(name),
+        )  # fmt: skip
+        return not os.path.exists(layout.dataset_document(name)) and all(map(_empty, folders))
 
     def create_identity(self, identity: DatasetIdentity) -> bool:
         """Creates a dataset's folders and document; False when the name is taken."""
@@ -139,6 +164,11 @@ class Repository:
         for other in self.datasets():
             if other != name and other.casefold() == folded:
                 raise InvalidInput(f"dataset {name!r} and {other!r} differ only in case")
+        if not os.path.exists(layout.dataset_document(name)) and not self.unfinished(name):
+            raise DamagedData(
+                f"{layout.dataset_document(name)} is missing: dataset {name} has lost its identity",
+                hint="copy dataset.json back from a backup or another copy of the repository",
+            )
         folders = (
             layout.dataset(name), layout.changesets(name), layout.manifests(name),
             layout.views(name), layout.tags(name), layout.stage(name), layout.index(name),
@@ -157,6 +187,15 @@ class Repository:
             },
             layout.temporary,
         )
+
+
+def _empty(folder: str) -> bool:
+    try:
+        return not os.listdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def discover(start: str) -> str:
@@ -194,23 +233,41 @@ def initialise(root: str, org: str, fields: Callable[[], dict[str, Any]]) -> boo
     `fields` gives the identity (repository id, org, chunking) when one is needed.
     """
     layout = Layout(os.path.join(root, FOLDER))
-    disk.make_dirs(root)
+    if not os.path.isdir(root):
+        disk.make_dirs(root)
+    for folder in (layout.base, layout.packs, layout.datasets):
+        disk.make_dirs(folder)
+    make_local(layout)
+    if os.path.exists(layout.repository):
+        return False
+    if not (_no_datasets(layout) and _empty(layout.packs)):
+        raise DamagedData(
+            f"{layout.repository} is missing: this .dsm has lost its identity",
+            hint="copy repo.json back from a backup or another copy of the repository",
+        )
+    return create_document(layout.repository, fields(), layout.temporary)
+
+
+def _no_datasets(layout: Layout) -> bool:
+    """Whether there is nothing that another identity would make foreign."""
+    return _empty(layout.datasets) or not any(
+        os.path.exists(layout.dataset_document(name)) or not _empty(layout.changesets(name))
+        for name in os.listdir(layout.datasets)
+    )
+
+
+def make_local(layout: Layout) -> None:
+    """Creates the folders of this machine, all of which may be deleted at any time."""
     for folder in (
-        layout.base, layout.packs, layout.datasets, layout.local, layout.temporary, layout.trash,
-        os.path.join(layout.local, "stage"), os.path.join(layout.local, "index"),
-        os.path.join(layout.local, "cache"),
+        layout.local, layout.temporary, layout.trash, os.path.join(layout.local, "stage"),
+        os.path.join(layout.local, "index"), os.path.join(layout.local, "cache"),
     ):  # fmt: skip
         disk.make_dirs(folder)
     for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
-        if not os.path.exists(lock):
-            try:
-                disk.write_new(lock, b"", mode=0o644)
-            except disk.WriteFailed as error:
-                if error.errno != 17:
-                    raise
-    if os.path.exists(layout.repository):
-        return False
-    return create_document(layout.repository, fields(), layout.temporary)
+        fd = disk.lock(lock, exclusive=False, wait=False)
+        if fd is not None:
+            disk.unlock(fd)
+    disk.sync_dir(layout.local)
 
 
 # --- documents ------------------------------------------------------------------------------
@@ -250,12 +307,16 @@ def create_document(path: str, fields: dict[str, Any], temporary_folder: str) ->
 
 def create_file(path: str, data: bytes, temporary_folder: str) -> bool:
     """Writes, syncs, claims the name, syncs the folder; False when the name is taken."""
-    temporary = os.path.join(temporary_folder, f"new-{os.urandom(8).hex()}")
-    disk.write_new(temporary, data)
-    try:
-        created = disk.claim(temporary, path)
-    except BaseException:
-        disk.discard(temporary)
-        raise
+    for last_try in (False, False, True):
+        temporary = os.path.join(temporary_folder, f"new-{os.urandom(8).hex()}")
+        try:
+            disk.write_new(temporary, data)
+            created = disk.claim(temporary, path)
+            break
+        except disk.WriteFailed as error:
+            disk.discard(temporary)
+            # gc may take a temporary file for a dead writer's: then write it again.
+            if error.errno != errno.ENOENT or last_try or not os.path.isdir(os.path.dirname(path)):
+                raise
     disk.sync_dir(os.path.dirname(path))
     return created

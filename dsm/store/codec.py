@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import zstandard
 
-GROUP_BYTES = 16 << 10  # a shared frame is closed once it holds this many raw bytes
+GROUP_BYTES = 32 << 10  # a shared frame is closed once it holds this many raw bytes
 TRAIN_BYTES = 2 << 20  # enough small files to train on: this many bytes …
 TRAIN_FILES = 1500  # … or this many files
 TRAIN_FILES_MIN = 32
@@ -21,11 +21,39 @@ WORTH = 0.95  # compressed must be at most this share of raw
 PROBE_BYTES = 256 << 10
 LEVEL = 3
 GROUP_LEVEL = 6
+_CARRIES_SIZE = 0b1110_0000  # bits of a frame's first byte: content size field, single segment
 
 # Kinds whose bytes are dense already; small ones are still tried, for the headers they share.
 MEDIA = frozenset(
-    ".jpg .jpeg .png .webp .avif .heic .gif .mp3 .m4a .aac .ogg .opus .flac .mp4 .mkv .mov .webm .avi"
-    " .zip .gz .tgz .bz2 .xz .zst .7z .npz .parquet".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".webp",
+        ".avif",
+        ".heic",
+        ".gif",
+        ".mp3",
+        ".m4a",
+        ".aac",
+        ".ogg",
+        ".opus",
+        ".flac",
+        ".mp4",
+        ".mkv",
+        ".mov",
+        ".webm",
+        ".avi",
+        ".zip",
+        ".gz",
+        ".tgz",
+        ".bz2",
+        ".xz",
+        ".zst",
+        ".7z",
+        ".npz",
+        ".parquet",
+    ]
 )
 
 
@@ -54,14 +82,21 @@ def compressor(level: int, dictionary: bytes | None = None) -> Callable[[bytes],
 def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], bytes]:
     """Returns a function that decompresses one frame of a known raw size.
 
-    It raises ValueError when the bytes are not a frame of that size.
+    It raises ValueError when the bytes are not a frame of that size; so does this function when
+    the dictionary is damaged.
     """
-    trained = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
-    engine = zstandard.ZstdDecompressor(
-        dict_data=trained, format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << 27
-    )
+    try:
+        trained = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+        engine = zstandard.ZstdDecompressor(
+            dict_data=trained, format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << 27
+        )
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error
 
     def decompress(frame: bytes, raw_size: int) -> bytes:
+        # A size in the frame itself (which ours never carry) would overrule the bound below.
+        if not frame or frame[0] & _CARRIES_SIZE:
+            raise ValueError("not a frame as dsm writes them")
         try:
             # The size bounds the output, so a hostile frame cannot take more memory than it says.
             raw = engine.decompress(frame, max_output_size=max(1, raw_size))
@@ -79,7 +114,7 @@ def train(samples: list[bytes]) -> bytes | None:
     if len(samples) < TRAIN_FILES_MIN:
         return None
     try:
-        return zstandard.train_dictionary(DICTIONARY_BYTES, samples, level=LEVEL).as_bytes()
+        return zstandard.train_dictionary(DICTIONARY_BYTES, list(samples), level=LEVEL).as_bytes()
     except zstandard.ZstdError:
         return None
 
@@ -103,7 +138,16 @@ class Kind:
     `compress` is None while the kind is stored raw; `codec` is the number for the frame table.
     """
 
-    __slots__ = ("codec", "compress", "dense", "learning", "raw", "seen", "waiting", "waiting_bytes")
+    __slots__ = (
+        "codec",
+        "compress",
+        "dense",
+        "learning",
+        "raw",
+        "seen",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self, suffix: str):
         self.dense = suffix in MEDIA

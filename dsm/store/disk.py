@@ -15,7 +15,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dsm.errors import StorageFailed
 
@@ -42,7 +42,7 @@ class WriteFailed(StorageFailed):
         reason = error.strerror or str(error)
         hint = None
         if error.errno in _SPACE:
-            hint = "free some space (`dsm gc --prune` removes what nothing refers to), then run the command again"
+            hint = "free some space (`dsm gc --prune` removes what nothing refers to) and try again"
         elif error.errno == errno.EROFS:
             hint = "the file system is read-only; reading commands still work"
         elif error.errno in (errno.EACCES, errno.EPERM):
@@ -242,21 +242,21 @@ def make_dir(path: str, *, dir_fd: int | None = None, durable: bool = True) -> b
     try:
         _before("create folder", path)
         os.mkdir(path, dir_fd=dir_fd)
+        made = True
     except FileExistsError:
-        return False
+        made = False
     except OSError as error:
         raise WriteFailed("create folder", path, error) from error
     if durable and dir_fd is None:
+        # Also when it exists: who made it may have died, or not yet come to its sync.
         sync_dir(os.path.dirname(path) or ".")
-    return True
+    return made
 
 
 def make_dirs(path: str, *, durable: bool = True) -> None:
-    """Creates a folder and its parents."""
-    if os.path.isdir(path):
-        return
+    """Creates a folder and those of its parents that are not there."""
     parent = os.path.dirname(path)
-    if parent and parent != path:
+    if parent and parent != path and not os.path.isdir(parent):
         make_dirs(parent, durable=durable)
     make_dir(path, durable=durable)
 
@@ -270,10 +270,21 @@ def remove_dir(path: str, dir_fd: int | None = None) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY):
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR):
             return False
         raise WriteFailed("remove folder", path, error) from error
     return True
+
+
+def remove_empty(root: str, folders: Iterable[str]) -> None:
+    """Removes those of the folders below `root` that are empty, and parents that this empties.
+
+    A courtesy to whoever looks at the folder: one that stays is no failure.
+    """
+    for folder in sorted(set(folders), key=len, reverse=True):
+        with contextlib.suppress(WriteFailed):
+            while folder and remove_dir(os.path.join(root, folder)):
+                folder = os.path.dirname(folder)
 
 
 def rename_away(path: str, target: str) -> bool:
@@ -298,8 +309,14 @@ def append(path: str, data: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise WriteFailed("append to", path, error) from error
+    before = os.fstat(fd).st_size
     try:
         write_all(fd, data, path)
+    except WriteFailed:
+        # Half a record must not stay: what follows it could not be read.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, before)
+        raise
     finally:
         os.close(fd)
 
@@ -314,6 +331,34 @@ def rewrite(path: str, data: bytes, temporary: str, *, durable: bool = False) ->
         raise
     if durable:
         sync_dir(os.path.dirname(path))
+
+
+def open_unnamed(dir_fd: int, mode: int, path: str) -> int | None:
+    """Creates a file without a name in an open folder; None where that is not possible.
+
+    A process that dies leaves nothing of it behind. `path` is for errors and tests.
+    """
+    try:
+        _before("create", path)
+        return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+    except (AttributeError, IsADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT):
+            return None
+        raise WriteFailed("create", path, error) from error
+
+
+def give_name(fd: int, name: str, dir_fd: int, path: str) -> bool:
+    """Gives an unnamed file its name in an open folder; False when the name is taken."""
+    try:
+        _before("link", path)
+        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=dir_fd, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise WriteFailed("link", path, error) from error
+    return True
 
 
 def set_mode(fd: int, mode: int, path: str) -> None:
@@ -355,14 +400,17 @@ def _writeback_call() -> Callable[[int, int, int, int], int] | None:
 
 
 def lock(path: str, *, exclusive: bool, wait: bool = True) -> int | None:
-    """Takes a flock on an existing file and returns its descriptor; None when busy and not waiting.
+    """Takes a flock on a file and returns its descriptor; None when busy and not waiting.
 
     Locks only save work: no promise of dsm depends on one being honoured. flock and not fcntl
     locks, because those vanish when any descriptor of the file is closed.
     """
     try:
         _before("lock", path)
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:  # a lock file holds nothing: a lost one is made anew
+            fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         raise WriteFailed("lock", path, error) from error
     how = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)

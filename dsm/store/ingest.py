@@ -1,6 +1,6 @@
 """Storing many files: read each once, hash what was read, store exactly that.
 
-Small jobs run in this process; larger ones in forked workers, each writing packs of its own, so
+Small jobs run in this process; larger ones in workers, each writing packs of its own, so
 that no byte of content passes between processes. Results come back in the order of the batches.
 A file that changes while it is read is read again, and refused if it will not hold still.
 """
@@ -10,16 +10,21 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from dsm.errors import DsmError, StorageFailed
-from dsm.store.fork import Worker, may_fork, ready, receive, send
+from dsm.store.chunks import Chunking, ReadInto
+from dsm.store.lease import Lease
 from dsm.store.objects import ObjectStore
+from dsm.store.workers import ready, start
 
 INLINE_FILES = 1000
 INLINE_BYTES = 24 << 20
 IN_FLIGHT = 2
+AHEAD_BATCHES = 250  # about 128,000 files, 30 MB
 READ_AGAIN = 3
 
 
@@ -30,11 +35,13 @@ Stat = tuple[int, int, int, int]
 class Batch:
     """Files to store: paths below `root`, and what the scan said of each one.
 
-    A `Stat` is (mtime_ns, ctime_ns, inode, size in bytes).
+    A `Stat` is (mtime_ns, ctime_ns, inode, size in bytes). `new` is the caller's: whether these
+    files are untracked.
     """
 
     paths: list[str]
     stats: list[Stat]
+    new: bool = False
 
 
 @dataclass(slots=True)
@@ -62,7 +69,7 @@ def ingest(
     """Stores the files of all batches and yields each batch with its result, in order.
 
     When the iterator is exhausted, everything is durable. With `workers` > 1 and enough to do,
-    processes are forked, unless this process has threads (a fork would copy their locks).
+    that many processes are started for it.
     """
     source = iter(batches)
     first: list[Batch] = []
@@ -71,13 +78,15 @@ def ingest(
         first.append(batch)
         files += len(batch.paths)
         size += sum(stat[3] for stat in batch.stats)
-        if files > INLINE_FILES or size > INLINE_BYTES:
+        if files > INLINE_FILES or (size > INLINE_BYTES and files > 1):
             break
     everything = _chain(first, source)
     many = files > INLINE_FILES or (size > INLINE_BYTES and files > 1)
-    if workers > 1 and many and may_fork():
-        yield from _Pool(store, root, workers).run(everything)
-        return
+    if workers > 1 and many:
+        pool = _Pool(store, root, workers)
+        if pool.workers:
+            yield from pool.run(everything)
+            return
     for batch in everything:
         yield batch, store_batch(store, root, batch)
     store.flush()
@@ -148,14 +157,16 @@ def _store_file(store: ObjectStore, path: str, limit: int) -> tuple[bytes, Stat]
         try:
             before = os.fstat(fd)
             if not stat.S_ISREG(before.st_mode):
-                raise FileUnreadable(f"cannot read {_shown(path)}: it is not a regular file any more")
+                raise FileUnreadable(
+                    f"cannot read {_shown(path)}: it is not a regular file any more"
+                )
             size = before.st_size
             if size < limit:
                 data = _read_all(fd, size + 1)
                 length = len(data)
                 oid = None
             else:
-                oid, length = store.put_stream(lambda n, fd=fd: os.read(fd, n), suffix)
+                oid, length = store.put_stream(_reader(fd), suffix)
             after = os.fstat(fd)
             if length == size and _identity(before) == _identity(after):
                 return oid or store.put(data, suffix), _identity(after)
@@ -164,6 +175,10 @@ def _store_file(store: ObjectStore, path: str, limit: int) -> tuple[bytes, Stat]
         finally:
             os.close(fd)
     raise FileUnreadable(f"cannot read {_shown(path)}: it keeps changing while it is read")
+
+
+def _reader(fd: int) -> ReadInto:
+    return lambda view: os.readv(fd, [view])
 
 
 def _read_all(fd: int, size: int) -> bytes:
@@ -180,7 +195,9 @@ def _identity(st: os.stat_result) -> Stat:
 
 def _file_error(path: str, error: OSError) -> DsmError:
     if error.errno in (errno.EMFILE, errno.ENFILE):
-        return StorageFailed(f"cannot open {_shown(path)}: {error.strerror}", hint="raise `ulimit -n`")
+        return StorageFailed(
+            f"cannot open {_shown(path)}: {error.strerror}", hint="raise `ulimit -n`"
+        )
     return FileUnreadable(f"cannot read {_shown(path)}: {error.strerror or error}")
 
 
@@ -188,67 +205,91 @@ def _shown(path: str) -> str:
     return path.encode("utf-8", "backslashreplace").decode()
 
 
+@dataclass(frozen=True, slots=True)
+class _StoreJob:
+    """What a storing worker needs to know: batches come as orders, None ends the work."""
+
+    packs: str
+    temporary: str
+    chunking: Chunking
+    token: str
+    root: str
+
+    def run(self, next_order: Callable[[], object]) -> Iterator[object]:
+        store = ObjectStore(self.packs, self.temporary, self.chunking)
+        store.lease = Lease(self.temporary, self.token)
+        try:
+            while (order := next_order()) is not None:
+                number, paths, stats = cast(tuple[int, list[str], list[Stat]], order)
+                result = store_batch(store, self.root, Batch(paths, stats))
+                yield number, result.oids, result.stats, result.problems
+            store.flush()
+            yield store.relied_on
+        finally:
+            store.abandon()
+
+
 class _Pool:
     """Workers that store batches, each into packs of its own."""
 
     def __init__(self, store: ObjectStore, root: str, count: int):
         self.store = store
-        self.root = root
-        self.count = count
-        self.workers: list[Worker] = []
+        # What is in memory must be on disk before other processes look for it there.
+        store.flush()
+        token = store.hold_lease().token
+        job = _StoreJob(store.folder, store.temporary, store.chunking, token, root)
+        self.workers = start([job] * count)
 
     def run(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Stored]]:
-        # Nothing half-written may be in memory when it is copied into the workers.
-        self.store.flush()
-        self.store.hold_lease()
         try:
-            for _ in range(self.count):
-                self.workers.append(Worker(self._work, self.workers))
             yield from self._deal(batches)
             for worker in self.workers:
-                send(worker.orders, None)
+                worker.order(None)
             for worker in self.workers:
-                self.store.relied_on.update(worker.hear())  # type: ignore[arg-type]
+                self.store.relied_on.update(cast(set[str], worker.hear()))
             self.store.flush()
         finally:
             for worker in self.workers:
                 worker.end()
 
-    def _work(self, orders: int, answers: int) -> None:
-        """A worker's life: batches in, results out, until told to finish or the parent is gone."""
-        try:
-            while (order := receive(orders)) is not None:
-                number, paths, stats = order  # type: ignore[misc]
-                result = store_batch(self.store, self.root, Batch(paths, stats))
-                send(answers, (number, result.oids, result.stats, result.problems))
-            self.store.flush()
-            send(answers, self.store.relied_on)
-        finally:
-            self.store.abandon()
-
     def _deal(self, batches: Iterator[Batch]) -> Iterator[tuple[Batch, Stored]]:
-        """Keeps every worker busy with two batches, and hands results out in order."""
+        """Keeps every worker busy with two batches, and hands results out in order.
+
+        While all are busy the next batches are fetched already: that is how the caller's walk gets
+        ahead, and knows the whole amount of work early.
+        """
         load = [0] * len(self.workers)
+        ahead: deque[Batch] = deque()
         sent: dict[int, Batch] = {}
         done: dict[int, Stored] = {}
         given = taken = 0
         more = True
-        while more or taken < given:
-            while more and min(load) < IN_FLIGHT:
-                batch = next(batches, None)
+        while more or ahead or taken < given:
+            if min(load) < IN_FLIGHT and (more or ahead):
+                batch = ahead.popleft() if ahead else next(batches, None)
                 if batch is None:
                     more = False
-                    break
+                    continue
                 worker = load.index(min(load))
-                send(self.workers[worker].orders, (given, batch.paths, batch.stats))
+                self.workers[worker].order((given, batch.paths, batch.stats))
                 sent[given] = batch
                 load[worker] += 1
                 given += 1
+                continue
             while taken in done:
                 yield sent.pop(taken), done.pop(taken)
                 taken += 1
-            if taken < given and not (more and min(load) < IN_FLIGHT):
-                for worker in ready(self.workers):
-                    number, *result = self.workers[worker].hear()  # type: ignore[misc]
-                    done[number] = Stored(*result)
-                    load[worker] -= 1
+            if taken == given:
+                continue
+            fetch = more and len(ahead) < AHEAD_BATCHES
+            for worker in ready(self.workers, wait=not fetch):
+                number, *columns = cast(tuple[int, Any, Any, Any], self.workers[worker].hear())
+                done[number] = Stored(*columns)
+                load[worker] -= 1
+                fetch = False
+            if fetch:
+                batch = next(batches, None)
+                if batch is None:
+                    more = False
+                else:
+                    ahead.append(batch)

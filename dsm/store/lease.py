@@ -18,25 +18,27 @@ SUFFIX = ".lease"
 class Lease:
     """Held by a process from its first temporary file to its last; a context manager."""
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, borrowed: str | None = None):
+        """Takes out a lease; with `borrowed`, works under the token of a parent process."""
         self.folder = folder
-        self.token = os.urandom(8).hex()
+        self.token = borrowed or os.urandom(8).hex()
         self.path = os.path.join(folder, self.token + SUFFIX)
-        fd = disk.open_new(self.path)
-        os.close(fd)
-        self._fd = disk.lock(self.path, exclusive=True)
-        self._count = 0
-        self._owner = os.getpid()
+        self._fd: int | None = None
+        while borrowed is None and self._fd is None:
+            os.close(disk.open_new(self.path))
+            self._fd = disk.lock(self.path, exclusive=True)
+            if self._fd is not None and not os.fstat(self._fd).st_nlink:
+                # Not locked yet, it looked like a dead writer's to gc, which removed it.
+                disk.unlock(self._fd)
+                self._fd = None
 
     def temporary(self, suffix: str) -> str:
         """Returns a fresh path for a temporary file of this writer."""
-        self._count += 1
-        worker = "" if os.getpid() == self._owner else f"-{os.getpid()}"
-        return os.path.join(self.folder, f"{self.token}{worker}-{self._count}{suffix}")
+        return os.path.join(self.folder, f"{self.token}-{os.urandom(6).hex()}{suffix}")
 
     def release(self) -> None:
         """Ends the lease; what it left behind may be removed from now on."""
-        if self._fd is not None and os.getpid() == self._owner:
+        if self._fd is not None:
             disk.discard(self.path)
             disk.unlock(self._fd)
             self._fd = None
@@ -55,10 +57,13 @@ def living(folder: str) -> set[str]:
         for name in os.listdir(folder):
             if name.endswith(SUFFIX):
                 path = os.path.join(folder, name)
+                if not os.path.exists(path):
+                    continue  # released in this very moment
                 try:
                     fd = disk.lock(path, exclusive=True, wait=False)
                 except disk.WriteFailed:
-                    continue  # released in this very moment
+                    tokens.add(name.removesuffix(SUFFIX))  # in doubt, it lives
+                    continue
                 if fd is None:
                     tokens.add(name.removesuffix(SUFFIX))
                 else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -19,7 +19,7 @@ from dsm.errors import DamagedData, StorageFailed
 from dsm.format import chunk_list
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.store import disk
-from dsm.store.chunks import Chunking, Cutter
+from dsm.store.chunks import Chunking, Cutter, ReadInto
 from dsm.store.lease import Lease
 from dsm.store.packs import Pack, PackWriter
 
@@ -34,7 +34,11 @@ class ObjectMissing(DamagedData):
 
     def __init__(self, oid: bytes, damaged: Iterable[str] = ()):
         packs = tuple(damaged)
-        more = f" ({len(packs)} damaged pack{'s' * (len(packs) > 1)} could not be searched)" if packs else ""
+        more = (
+            f" ({len(packs)} damaged pack{'s' * (len(packs) > 1)} could not be searched)"
+            if packs
+            else ""
+        )
         super().__init__(
             f"object {oid.hex()} is not in the store{more}",
             hint="`dsm fsck` tells which examples and changesets need it",
@@ -103,6 +107,10 @@ class ObjectStore:
         for name in [name for name in self._known if name not in found]:
             self._packs.remove(self._known.pop(name))
 
+    def look_again(self) -> None:
+        """Forgets which packs there are until they are needed."""
+        self._scanned = False
+
     def read(self, oid: bytes) -> bytes:
         """Returns an object's bytes, verified. Raises ObjectMissing or ObjectDamaged."""
         return b"".join(self.stream(oid))
@@ -117,11 +125,17 @@ class ObjectStore:
         if not is_list:
             yield data
             return
+        whole = blake3()
         for chunk, size in self._chunks(data):
             piece, _ = self._fetch(chunk)
             if len(piece) != size:
                 raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
+            whole.update(piece)
             yield piece
+        # Whole chunks in a list that is whole can still be another object's: a list only says what
+        # it describes. Files are given their name after this.
+        if whole.digest() != oid:
+            raise ObjectDamaged(oid, "(its chunks make up another object)")
 
     def size(self, oid: bytes) -> int:
         """Returns an object's size in bytes, read from what is stored for it."""
@@ -129,10 +143,11 @@ class ObjectStore:
         return chunk_list.decode(data).size if is_list else len(data)
 
     def missing(self, oids: Iterable[bytes]) -> set[bytes]:
-        """Returns those that are not in the store, judged by the packs' tables (no content read)."""
+        """Returns those that are not in the store, by the packs' tables: no content is read."""
         wanted = set(oids)
+        just_scanned = not self._scanned
         absent = {oid for oid in wanted if not self._holders(oid)}
-        if absent and (not self._scanned or absent != wanted or self._packs):
+        if absent and not just_scanned:
             self.refresh()
             absent = {oid for oid in absent if not self._holders(oid)}
         return absent
@@ -176,10 +191,17 @@ class ObjectStore:
                     break
                 end = max(end, places[last][2])
                 last += 1
-            window = memoryview(pack._pread(end - first, first))
+            try:
+                window = memoryview(pack._pread(end - first, first))
+            except DamagedData:  # gc has moved what is live of it to another pack
+                window = memoryview(b"")
             for _, offset, stop, frame, size, oid in places[index:last]:
                 try:
-                    data = b"" if stop - first > len(window) else pack.read_from(window, first, frame, offset, size)
+                    data = (
+                        b""
+                        if stop - first > len(window)
+                        else pack.read_from(window, first, frame, offset, size)
+                    )
                 except DamagedData:
                     data = b""
                 if blake3(data).digest() != oid:
@@ -223,6 +245,8 @@ class ObjectStore:
         rows = decoded.rows
         if decoded.nested:
             rows = b"".join(self._fetch(piece)[0] for piece, _ in chunk_list.iterate(rows))
+            if len(rows) % chunk_list.ROW:
+                raise DamagedData(f"object {decoded.oid.hex()} has a chunk list of broken rows")
         return chunk_list.iterate(rows)
 
     def references(self, oid: bytes) -> Iterator[bytes]:
@@ -245,7 +269,7 @@ class ObjectStore:
     def put(self, data: bytes | memoryview, suffix: str = "") -> bytes:
         """Stores bytes and returns their id. `suffix` (".jpg") helps choosing the compression."""
         if len(data) >= self.chunking.from_size:
-            return self.put_stream(io.BytesIO(data).read, suffix)[0]
+            return self.put_stream(io.BytesIO(data).readinto, suffix)[0]
         oid: bytes = blake3(data).digest()
         self._put_piece(oid, data, suffix)
         return oid
@@ -259,21 +283,17 @@ class ObjectStore:
             if isinstance(content, (bytes, bytearray, memoryview)):
                 yield name, self.put(content, suffix), len(content)
             else:
-                yield name, *self.put_stream(content.read, suffix)
+                yield name, *self.put_stream(_readinto_of(content), suffix)
 
-    def put_stream(self, read: Callable[[int], bytes], suffix: str = "") -> tuple[bytes, int]:
-        """Stores what `read(n)` returns until it returns nothing; returns (id, size in bytes)."""
-        threshold = self.chunking.from_size
-        head = _read_up_to(read, threshold)
-        if len(head) < threshold:
-            return self.put(head, suffix), len(head)
-        return self._put_large(_after(head, read), suffix)
-
-    def _put_large(self, read: Callable[[int], bytes], suffix: str) -> tuple[bytes, int]:
+    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
+        """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file."""
         if self._cutter is None:
             self._cutter = Cutter(self.chunking)
+        head = self._cutter.begin(readinto)
+        if len(head) < self.chunking.from_size:
+            return self.put(bytes(head), suffix), len(head)
         whole, size, rows = blake3(), 0, []
-        for chunk in self._cutter.cut(read):
+        for chunk in self._cutter.cut(readinto, len(head)):
             whole.update(chunk)
             piece: bytes = blake3(chunk).digest()
             self._put_piece(piece, chunk, suffix)
@@ -416,23 +436,18 @@ def _digest(path: str) -> str:
     return hasher.hexdigest()
 
 
-def _read_up_to(read: Callable[[int], bytes], size: int) -> bytes:
-    parts = []
-    while size > 0 and (part := read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+def _readinto_of(file: BinaryIO) -> ReadInto:
+    """Returns a file's `readinto`, made from `read` where it has none."""
+    own = getattr(file, "readinto", None)
+    if own is not None:
+        return lambda view: own(view) or 0
 
+    def readinto(view: memoryview) -> int:
+        data = file.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
-def _after(head: bytes, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-    """A `read` that hands out `head` first, then fills its blocks from the other one."""
-    left = [head]
-
-    def both(size: int) -> bytes:
-        first = left.pop() if left else b""
-        return first + _read_up_to(read, size - len(first))
-
-    return both
+    return readinto
 
 
 class _ObjectFile(io.RawIOBase):

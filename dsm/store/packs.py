@@ -7,6 +7,7 @@ hash: under `packs/` there is never a pack that is not complete.
 from __future__ import annotations
 
 import os
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable
 
@@ -170,6 +171,10 @@ class PackWriter:
     # --- bytes ---
 
     def _write(self, data: bytes | memoryview) -> None:
+        if len(data) >= LARGE_BYTES:
+            self._drain()  # large pieces go out as they are: no copy
+            self._put_out(data)
+            return
         self._buffer.append(data if isinstance(data, bytes) else bytes(data))
         self._buffered += len(data)
         if self._buffered >= BUFFER_BYTES:
@@ -181,8 +186,10 @@ class PackWriter:
         # Joined, the buffer is hashed at full speed while it is still in the processor's cache.
         data = b"".join(self._buffer) if len(self._buffer) > 1 else self._buffer[0]
         self._buffer.clear()
-        self._unstarted += self._buffered
         self._buffered = 0
+        self._put_out(data)
+
+    def _put_out(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
         disk.write_all(self._fd, data, self.path)
         self.size += len(data)
@@ -191,6 +198,7 @@ class PackWriter:
             or len(self._objects) >= fmt.OBJECTS_MAX // 2
             or self._raw_end + self._waiting_bytes >= fmt.RAW_SPACE_MAX // 2
         )
+        self._unstarted += len(data)
         if self._unstarted >= WRITEBACK_BYTES:
             self._unstarted = 0
             disk.start_writeback(self._fd)
@@ -221,6 +229,11 @@ class PackWriter:
 _compress_large = compressor(3)
 
 
+# Files held open, oldest first, of all packs of this process.
+OPEN_MAX = 200
+_opened: dict[int, weakref.ref[Pack]] = {}
+
+
 class Pack:
     """A sealed pack, opened for reading.
 
@@ -230,12 +243,8 @@ class Pack:
     def __init__(self, path: str, *, verify: bool = False):
         self.path = path
         self.name = os.path.basename(path).removesuffix(".pack")
-        try:
-            self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        self.fd = -1
+        self._open()
         try:
             size = os.fstat(self.fd).st_size
             tail = self._pread(fmt.TRAILER.size, max(0, size - fmt.TRAILER.size))
@@ -245,7 +254,7 @@ class Pack:
                 raise DamagedData(f"pack {self.name} does not begin as a pack does")
             self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
         except BaseException:
-            os.close(self.fd)
+            self.close()  # and not again by __del__, when the number may be another file's
             raise
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
@@ -253,7 +262,24 @@ class Pack:
         self._by_prefix: dict[bytes, int] | None = None
         self._finds = 0
 
+    def _open(self) -> None:
+        """Opens the file. A repository may have more packs than a process may have open files."""
+        while len(_opened) >= OPEN_MAX:
+            oldest = _opened.pop(next(iter(_opened)))()
+            if oldest is not None:
+                oldest.close()
+        try:
+            # Not blocking: a pipe in the place of a pack must not hang us.
+            self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        _opened[id(self)] = weakref.ref(self)
+
     def close(self) -> None:
+        """Releases the file; it is opened again when something is read."""
+        _opened.pop(id(self), None)
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -265,6 +291,11 @@ class Pack:
 
     def _pread(self, size: int, at: int) -> bytes:
         parts: list[bytes] = []
+        if self.fd < 0:
+            try:
+                self._open()
+            except FileNotFoundError as error:
+                raise DamagedData(f"pack {self.name} is not there any more") from error
         while size > 0:
             try:
                 part = os.pread(self.fd, min(size, 1 << 30), at)
@@ -301,9 +332,7 @@ class Pack:
         table, width = self.contents.prefixes, fmt.PREFIX
         # From the back, so that of equal prefixes the first row stays.
         last = len(table) - width
-        self._by_prefix = {
-            table[at : at + width]: at // width for at in range(last, -1, -width)
-        }
+        self._by_prefix = {table[at : at + width]: at // width for at in range(last, -1, -width)}
 
     def _search(self, prefix: bytes) -> int:
         table, width = self.contents.prefixes, fmt.PREFIX
@@ -319,6 +348,8 @@ class Pack:
     def place(self, row: int) -> tuple[int, int, int, bool]:
         """Returns (frame, offset in its raw bytes, size, is a chunk list) of a table row."""
         start, size, is_list = self.contents.location(row)
+        if size == 0:
+            return 0, 0, 0, is_list  # it needs no frame, and there may be none
         starts = self.contents.raw_starts
         # Empty objects and dictionary frames share a start with their neighbour.
         frame = bisect_right(starts, start) - 1
@@ -344,7 +375,9 @@ class Pack:
             self._last = (frame, self._decode(self._pread(stored, at), frame, codec))
         return self._last[1][offset : offset + size]
 
-    def read_from(self, window: memoryview, window_at: int, frame: int, offset: int, size: int) -> bytes:
+    def read_from(
+        self, window: memoryview, window_at: int, frame: int, offset: int, size: int
+    ) -> bytes:
         """Like `read`, from bytes of the file that were read already (`window_at` in the file)."""
         if size == 0:
             return b""
@@ -359,16 +392,20 @@ class Pack:
 
     def extent(self, frame: int, offset: int, size: int) -> tuple[int, int]:
         """Returns (first, past the last) byte of the file that reading this object touches."""
+        if size == 0:
+            return 0, 0
         at, stored, codec = self.contents.frames[frame]
         return (at + offset, at + offset + size) if codec == fmt.RAW else (at, at + stored)
 
     def _decode(self, packed: bytes, frame: int, codec: int) -> bytes:
-        starts = self.contents.raw_starts
+        raw_size = self.contents.raw_starts[frame + 1] - self.contents.raw_starts[frame]
+        if raw_size > fmt.OBJECT_BYTES_MAX:
+            raise DamagedData(f"pack {self.name}: frame {frame} claims to be {raw_size} bytes")
         decode = self._decoders.get(codec)
-        if decode is None:
-            decode = self._decoders[codec] = decompressor(self._dictionary(codec))
         try:
-            return decode(packed, starts[frame + 1] - starts[frame])
+            if decode is None:
+                decode = self._decoders[codec] = decompressor(self._dictionary(codec))
+            return decode(packed, raw_size)
         except ValueError as error:
             raise DamagedData(f"pack {self.name}: frame {frame} does not decompress") from error
 

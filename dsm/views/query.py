@@ -20,7 +20,7 @@ from dsm.format.document import canonical
 class Query:
     """Which examples of a snapshot: `at` and `at_id` pin the changeset.
 
-    `labels` (sorted) asks for any of them, or with `all_labels` for all; `exclude` for none of them.
+    `labels` (sorted) asks for any of them, or with `all_labels` for all; `exclude` for none.
     """
 
     dataset: str
@@ -58,6 +58,12 @@ class Query:
             )  # fmt: skip
         except (KeyError, TypeError, AttributeError) as error:
             raise DamagedData(f"{where} is not a view's query: {error}") from error
+        texts = (query.dataset, query.at_id, *query.labels, *query.exclude)
+        plain = type(query.at) is int and all(isinstance(text, str) for text in texts)
+        if not plain or any(
+            list(names) != sorted(set(names)) for names in (query.labels, query.exclude)
+        ):
+            raise DamagedData(f"{where} is not a view's query as dsm writes it")
         if query.to_json() != fields:
             raise DamagedData(f"{where} asks for something that this dsm does not know")
         return query

@@ -1,7 +1,7 @@
 """Deterministic tar: the same members give the same bytes, on any machine.
 
-Plain USTAR headers with fixed owner, mode and time; a PAX header only where a name or a size does not
-fit. A header is a template with name, size and checksum filled in.
+Plain USTAR headers with fixed owner, mode and time; a PAX header only where a name or a size does
+not fit. A header is a template with name, size and checksum filled in.
 """
 
 from __future__ import annotations

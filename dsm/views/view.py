@@ -1,11 +1,13 @@
 """A view: a named query over a dataset, evaluated when its examples are asked for.
 
-`prepare` names and remembers the query; `get` materialises it, the same bytes wherever and whenever.
+`prepare` names and remembers the query; `get` materialises it, the same bytes wherever and
+whenever.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput, NotFound
 from dsm.history.snapshot import Snapshots, examples_of
 from dsm.model.example import Example
-from dsm.model.names import check_tag_name, close_matches
+from dsm.model.names import check_path, check_tag_name, close_matches
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
@@ -28,6 +30,7 @@ BATCH_BYTES = 64 << 20
 BATCH_EXAMPLES = 4096
 WRITE_BYTES = 1 << 20
 PREFIX_MIN = 8
+_VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
 
 
 class View:
@@ -55,7 +58,7 @@ class View:
         log = self._snapshots._log
         if log.get(query.at).id != query.at_id:
             raise DamagedData(
-                f"the view asks for changeset {query.at} of another history of dataset {self.dataset}"
+                f"the view asks for changeset {query.at} of another history of {self.dataset}"
             )
         return select(self._snapshots.table(query.at), query)
 
@@ -85,6 +88,10 @@ class View:
         data: bytes = self.repository.store.read(example.oid)
         return data
 
+    def path_in(self, folder: str) -> str:
+        """Returns where `get` puts the tar."""
+        return os.path.join(folder, f"{self.dataset}-{self.version[:16]}.tar")
+
     def get(
         self, out: str, *, format: str = "tar", force: bool = False, progress: Progress = SILENT
     ) -> str:
@@ -102,7 +109,7 @@ class View:
             sink.flush()
             return out
         disk.make_dirs(out, durable=False)
-        path = os.path.join(out, f"{self.dataset}-{self.version[:16]}.tar")
+        path = self.path_in(out)
         if os.path.lexists(path) and not force:
             with open(path, "rb") as present:
                 self._write(_same_as(present, path), progress)
@@ -129,13 +136,17 @@ class View:
         size = 0
         for example, data in self._contents():
             pieces = (data,) if data is not None else self.repository.store.stream(example.oid)
-            parts.append(tar.header(example.path, example.size))
+            parts.append(tar.header(check_path(example.path), example.size))
+            left = example.size
             for piece in pieces:
                 parts.append(piece)
+                left -= len(piece)
                 size += len(piece)
                 if size >= WRITE_BYTES:
                     write(b"".join(parts))
                     parts, size = [], 0
+            if left:
+                raise DamagedData(f"{example.path} has not the {example.size} bytes that it should")
             parts.append(tar.padding(example.size))
             size += 2 * tar.BLOCK
             progress.advance(1, example.size)
@@ -158,8 +169,6 @@ class View:
         content = dict(self.repository.store.read_many(example.oid for example in batch))
         for example in batch:
             data = content[example.oid]
-            if data is not None and len(data) != example.size:
-                raise DamagedData(f"{example.path} has {len(data)} bytes, not {example.size}")
             yield example, data
 
 
@@ -227,19 +236,14 @@ def prepare(
     view = View(repository, dataset, snapshots, query)
     if name is not None:
         check_tag_name(name)
+    _require_labels(snapshots.table(query.at), query)
     if not len(view):
-        known = label_counts(snapshots.table(query.at))
-        for label in query.labels:
-            if label not in known:
-                near = close_matches(label, known)
-                raise NotFound(
-                    f"no example of changeset {query.at} has the label {label!r}",
-                    hint=f"did you mean {near[0]}?" if near else f"labels: {', '.join(list(known)[:10])}",
-                )
         raise AnswerIsNo(f"no example of changeset {query.at} fits the query")
     folder = repository.layout.views(dataset)
     fields = {"query": query.to_json(), "version": view.version}
-    create_document(os.path.join(folder, view.version + ".json"), fields, repository.layout.temporary)
+    create_document(
+        os.path.join(folder, view.version + ".json"), fields, repository.layout.temporary
+    )
     if name is not None:
         path = os.path.join(folder, name + ".name.json")
         named = {"name": name, "version": view.version}
@@ -250,6 +254,21 @@ def prepare(
     return view
 
 
+def _require_labels(table: pa.Table, query: Query) -> None:
+    """Raises NotFound for a label that no example has: a misspelt one would go unnoticed."""
+    if not query.labels:
+        return
+    known = label_counts(table)
+    for label in query.labels:
+        if label not in known:
+            near = close_matches(label, known)
+            some = ", ".join(list(known)[:10]) or "none"
+            raise NotFound(
+                f"no example of changeset {query.at} has the label {label!r}",
+                hint=f"did you mean {near[0]}?" if near else f"labels: {some}",
+            )
+
+
 def find_view(repository: Repository, text: str) -> tuple[str, Query]:
     """Finds a prepared view by version, unique prefix of at least 8 digits, or name.
 
@@ -257,25 +276,27 @@ def find_view(repository: Repository, text: str) -> tuple[str, Query]:
     """
     wanted = text.strip()
     is_hex = bool(wanted) and all(char in "0123456789abcdef" for char in wanted.lower())
-    if is_hex and len(wanted) < PREFIX_MIN:
-        raise InvalidInput(f"{wanted!r} is too short for a version", hint="give 8 digits or more")
+    long_enough = is_hex and len(wanted) >= PREFIX_MIN
     found: dict[str, str] = {}
     for dataset in repository.datasets():
         folder = repository.layout.views(dataset)
         named = None if is_hex and len(wanted) == 64 else _named(folder, wanted)
-        prefix = named or (wanted.lower() if is_hex else None)
+        prefix = named or (wanted.lower() if long_enough else None)
         if prefix is None:
             continue
         try:
             names = os.listdir(folder)
         except FileNotFoundError:
             continue
-        found.update(
-            {n[:-5]: dataset for n in names if n.startswith(prefix) and len(n) == 69}
-        )
+        found.update({n[:-5]: dataset for n in names if n.startswith(prefix) and _VERSION(n)})
     if not found:
+        if is_hex and not long_enough:
+            raise InvalidInput(
+                f"{wanted!r} is too short for a version", hint="give 8 digits or more"
+            )
         raise NotFound(
-            f"there is no view {wanted!r} here", hint="`dsm prepare` names a view and prints its version"
+            f"there is no view {wanted!r} here",
+            hint="`dsm prepare` names a view and prints its version",
         )
     if len(found) > 1:
         raise InvalidInput(f"{wanted!r} could be {len(found)} views", hint="give more digits")
@@ -293,5 +314,11 @@ def _named(folder: str, name: str) -> str | None:
         check_tag_name(name)
     except InvalidInput:
         return None
-    fields = read_document(os.path.join(folder, name + ".name.json"))
-    return None if fields is None else fields.get("version")
+    path = os.path.join(folder, name + ".name.json")
+    fields = read_document(path)
+    if fields is None:
+        return None
+    version = fields.get("version")
+    if fields.get("name") != name or not isinstance(version, str) or len(version) != 64:
+        raise DamagedData(f"{path} does not hold the name of a view")
+    return version

@@ -1,8 +1,8 @@
 """Staging files: find what is new or changed, store it, write down what the next changeset holds.
 
-All or nothing: unless asked to go on, one unreadable file means that nothing is staged. The order on
-disk is packs (durable), then the stage segment, then the index; a crash in between costs unreferenced
-packs, which gc removes.
+All or nothing: unless asked to go on, one unreadable file means that nothing is staged. The order
+on disk is packs (durable), then the stage segment, then the index; a crash in between costs
+unreferenced packs, which gc removes.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from dsm.errors import InvalidInput, NotFound, StorageFailed
-from dsm.format.index import ABSENT
-from dsm.model.changeset import Counts
-from dsm.model.example import Attributes, Change, Example
+from dsm.format.index import ABSENT, fits, mark_of
+from dsm.model.example import Attributes, Example
 from dsm.model.names import check_path, lookalike_key, printable
 from dsm.model.pattern import PathPattern
-from dsm.model.reports import AddReport, Problem
+from dsm.model.reports import Problem
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
-from dsm.worktree.index import Position, WorkIndex
+from dsm.worktree.index import RACY_NS, WorkIndex
 from dsm.worktree.label_file import LabelRow
-from dsm.worktree.scan import Folder, Scan, Stat
-from dsm.worktree.stage import Staged
-from dsm.worktree.status import KIND_NAMES, hash_file
+from dsm.worktree.scan import Folder, Scan, Stat, without_nested
+from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree, settled
 
 BATCH_FILES = 512
@@ -56,14 +55,6 @@ class Request:
     def restates_meaning(self) -> bool:
         """Whether labels are to be set on files whose content is unchanged too."""
         return bool(self.labels or self.pattern or self.label_rows)
-
-
-@dataclass(slots=True)
-class Candidate:
-    """Files that need a look, as columns; `marks` tells whether each is tracked."""
-
-    paths: list[str] = field(default_factory=list)
-    stats: list[Stat] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -100,7 +91,7 @@ class Adder:
         self._folders_seen: dict[str, str] = {}
         self._relook: list[tuple[str, Stat]] = []  # unchanged files that get new labels
         self._changed: list[tuple[str, Stat, bytes]] = []  # tracked files that were read
-        self._tracked_new: set[str] = set()
+        self._passed_over: list[tuple[str, str]] = []  # (folder, name) that a walk did not meet
 
     # --- gathering ---
 
@@ -120,7 +111,9 @@ class Adder:
             size = sum(stat[3] for stat in batch.stats)
             out.size += size
             self.progress.advance(len(batch.paths), size)
+        self._warn_of_unused_labels()
         self._judge_tracked(moment)
+        self._make_room()
         if request.deletions or request.only_tracked:
             self._delete_missing()
         if out.failed and not request.keep_going:
@@ -141,78 +134,126 @@ class Adder:
         return out
 
     def _batches(self) -> Iterator[Batch]:
-        batch, size = Batch([], []), 0
-        for path, st in self._candidates():
-            batch.paths.append(path)
-            batch.stats.append(st)
-            size += st[3]
-            if len(batch.paths) >= BATCH_FILES or size >= BATCH_BYTES:
-                yield batch
-                batch, size = Batch([], []), 0
-        if batch.paths:
-            yield batch
+        """Cuts the files to read into batches, new and tracked ones apart."""
+        waiting = {True: Batch([], [], True), False: Batch([], [], False)}
+        sizes = {True: 0, False: 0}
+        files = total = 0
+        for new, paths, stats in self._candidates():
+            batch = waiting[new]
+            for path, st in zip(paths, stats, strict=True):
+                batch.paths.append(path)
+                batch.stats.append(st)
+                sizes[new] += st[3]
+                total += st[3]
+                if sizes[new] >= BATCH_BYTES or len(batch.paths) >= BATCH_FILES:
+                    yield batch
+                    batch = waiting[new] = Batch([], [], new)
+                    sizes[new] = 0
+            files += len(paths)
+        self.progress.start("adding", files, total)  # the walk is over: the amount is known
+        yield from (batch for batch in waiting.values() if batch.paths)
 
-    def _candidates(self) -> Iterator[tuple[str, Stat]]:
-        """Yields the files whose content must be read."""
-        seen: set[str] = set()
-        for start in _without_nested(self.request.paths):
-            scan = Scan(self.tree.root, follow_symlinks=self.request.follow_symlinks)
+    def _candidates(self) -> Iterator[tuple[bool, list[str], list[Stat]]]:
+        """Yields the files whose content must be read: (untracked, paths, stats)."""
+        follow = self.request.follow_symlinks
+        for start in without_nested(self.request.paths):
+            scan = Scan(self.tree.root, follow_symlinks=follow)
             full = os.path.join(self.tree.root, start)
-            if start and (not os.path.isdir(full) or os.path.islink(full)):
-                if not (os.path.isdir(full) and self.request.follow_symlinks):
-                    yield from self._single(scan, start)
-                    self._note(scan)
-                    continue
-            for folder in scan.folders(start):
-                yield from self._folder(folder, seen)
+            walk = os.path.isdir(full) and (follow or not start or not os.path.islink(full))
+            if walk:
+                met: set[str] = set()
+                for folder in scan.folders(start):
+                    yield from self._folder(folder)
+                    met.add(folder.path)
+                yield False, *self._not_met(start, met)
+            else:
+                yield from self._single(scan, start)
             self._note(scan)
+
+    def _not_met(self, start: str, met: set[str]) -> tuple[list[str], list[Stat]]:
+        """Tracked files that the walk passed over, since they are ignored or lie behind a link."""
+        for folder in self.index.folders(start):
+            if folder not in met:
+                self._passed_over += [(folder, name) for name in self.index.folder(folder)]
+        changed: dict[str, Stat] = {}
+        for folder, name in self._passed_over:
+            path = f"{folder}/{name}" if folder else name
+            st = file_stat(os.path.join(self.tree.root, path))
+            if st is not None and not fits(self.index.get(path), st):
+                changed[path] = st
+        self._passed_over = []
+        return list(changed), list(changed.values())
 
     def _note(self, scan: Scan) -> None:
         self.out.skipped += scan.notes.skipped
         self.out.failed += scan.notes.failed
 
-    def _single(self, scan: Scan, path: str) -> Iterator[tuple[str, Stat]]:
+    def _single(self, scan: Scan, path: str) -> Iterator[tuple[bool, list[str], list[Stat]]]:
         try:
             st = scan.single(path)
         except NotFound:
             gone = list(self.index.below(path))
-            if not gone:
-                raise
+            below = path + "/"
+            if not gone and not any(p == path or p.startswith(below) for p in self.staged.where):
+                raise  # what is staged there is a deletion, and that is known
             for name in gone:  # like git: adding a tracked file that is gone stages its deletion
                 self._delete(name)
             return
         if st is not None:
             folder, _, name = path.rpartition("/")
-            yield from self._folder(Folder(folder, [name], [st]), set())
+            yield from self._folder(Folder(folder, [name], [st]))
+            self._passed_over = []  # the rest of its folder was not asked for
 
-    def _folder(self, folder: Folder, seen: set[str]) -> Iterator[tuple[str, Stat]]:
+    def _folder(self, folder: Folder) -> Iterator[tuple[bool, list[str], list[Stat]]]:
         lead = folder.path + "/" if folder.path else ""
         page = self.index.folder(folder.path)
-        only_tracked, relook = self.request.only_tracked, self.request.restates_meaning
-        get, new = page.get, False
         self.out.files += len(folder.names)
+        new, new_stats = folder.names, folder.stats
+        if page:
+            new, new_stats = [], []
+            changed, changed_stats = self._sift(folder, lead, page, new, new_stats)
+            yield False, changed, changed_stats
+            if len(folder.names) - len(new) < len(page):
+                here = set(folder.names)
+                self._passed_over += [(folder.path, name) for name in page if name not in here]
+        if self.request.only_tracked or not new:
+            return
+        paths, stats = [], []
+        for name, st in zip(new, new_stats, strict=True):
+            try:
+                paths.append(check_path(lead + name))
+                stats.append(st)
+            except InvalidInput as error:
+                self.out.failed.append(Problem(lead + name, error.message))
+        yield True, paths, stats
+        self._warn_of_lookalikes(folder, page)
+
+    def _sift(
+        self,
+        folder: Folder,
+        lead: str,
+        page: dict[str, int | bytes],
+        new: list[str],
+        new_stats: list[Stat],
+    ) -> tuple[list[str], list[Stat]]:
+        """Parts the files of a folder: fills `new`, returns the tracked ones that must be read."""
+        changed: list[str] = []
+        changed_stats: list[Stat] = []
+        relook, get = self.request.restates_meaning, page.get
         for name, st in zip(folder.names, folder.stats, strict=True):
             mark = get(name)
-            if mark is None:
-                if only_tracked:
-                    continue
-                path = lead + name
-                try:
-                    check_path(path)
-                except InvalidInput as error:
-                    self.out.failed.append(Problem(path, error.message))
-                    continue
-                new = True
-                yield path, st
-            elif mark == (hash(st) or 1):
+            if fits(mark, st):
                 if relook:
                     self._relook.append((lead + name, st))
                 else:
                     self.out.unchanged += 1
+            elif mark is None:
+                new.append(name)
+                new_stats.append(st)
             else:
-                yield lead + name, st
-        if new:
-            self._warn_of_lookalikes(folder, page)
+                changed.append(lead + name)
+                changed_stats.append(st)
+        return changed, changed_stats
 
     def _warn_of_lookalikes(self, folder: Folder, page: dict[str, int | bytes]) -> None:
         """Names that some file system, or some reader, cannot tell apart."""
@@ -231,6 +272,20 @@ class Adder:
                 reason = f"is a folder that looks like {printable(other)}"
                 self.out.warnings.append(Problem(folder.path, reason))
 
+    def _warn_of_unused_labels(self) -> None:
+        """Rows of the label file that name no file: most likely their paths are misspelt."""
+        if not self.request.label_rows:
+            return
+        met = {*self.out.rows.paths, *(c[0] for c in self._changed), *(r[0] for r in self._relook)}
+        unused = [path for path in self.request.label_rows if path not in met]
+        if unused:
+            reason = (
+                f"and {len(unused) - 1} more of the label file name no file that was added"
+                if len(unused) > 1
+                else "in the label file names no file that was added"
+            )
+            self.out.warnings.append(Problem(unused[0], reason))
+
     def _only_hash(self, batch: Batch) -> tuple[Batch, Stored]:
         """For a dry run: new files are not read, tracked ones are compared."""
         result = Stored()
@@ -247,25 +302,47 @@ class Adder:
     # --- judging ---
 
     def _judge(self, batch: Batch, stored: Stored, moment: int | None) -> None:
-        out, index, rows = self.out, self.index, self.out.rows
+        out = self.out
+        paths, oids, stats = batch.paths, stored.oids, stored.stats
         for position, reason in stored.problems:
-            out.failed.append(Problem(batch.paths[position], reason))
-        for path, oid, st in zip(batch.paths, stored.oids, stored.stats, strict=True):
-            if oid is None:
-                continue
-            if index.get(path) is not None:
-                self._changed.append((path, st, oid))
-                continue
-            labels, time, annotation, attributes = self._meaning(path, st, None)
-            rows.paths.append(path)
-            rows.kinds.append(ADDED)
-            rows.oids.append(oid)
-            rows.sizes.append(st[3])
-            rows.times.append(time)
-            rows.labels.append(labels)
-            rows.annotations.append(annotation)
-            rows.attributes.append(attributes)
-            out.marks[path] = (hash(st) or 1) if settled(st, moment) else oid
+            out.failed.append(Problem(paths[position], reason))
+        if stored.problems:
+            good = [row for row, oid in enumerate(oids) if oid is not None]
+            paths = [paths[row] for row in good]
+            oids = [oids[row] for row in good]
+            stats = [stats[row] for row in good]
+        if batch.new:
+            self._judge_new(paths, cast(list[bytes], oids), stats, moment)
+        else:
+            self._changed += zip(paths, stats, cast(list[bytes], oids), strict=True)
+
+    def _judge_new(
+        self, paths: list[str], oids: list[bytes], stats: list[Stat], moment: int | None
+    ) -> None:
+        """Appends rows for untracked files, a column at a time."""
+        out, rows, request = self.out, self.out.rows, self.request
+        rows.paths += paths
+        rows.kinds += [ADDED] * len(paths)
+        rows.oids += oids
+        rows.sizes += [st[3] for st in stats]
+        if request.pattern or request.default_pattern or request.label_rows:
+            for path, st in zip(paths, stats, strict=True):
+                labels, time, annotation, attributes = self.meaning(path, st, None)
+                rows.labels.append(labels)
+                rows.times.append(time)
+                rows.annotations.append(annotation)
+                rows.attributes.append(attributes)
+        else:
+            rows.labels += [request.labels] * len(paths)
+            rows.times += [st[0] // 1000 for st in stats]
+            rows.annotations += [None] * len(paths)
+            rows.attributes += [NOTHING] * len(paths)
+        before = 0 if moment is None else moment - RACY_NS
+        marks = [
+            mark_of(st, oid) if st[0] < before and st[1] < before else oid
+            for st, oid in zip(stats, oids, strict=True)
+        ]
+        out.marks.update(zip(paths, marks, strict=True))
 
     def _judge_tracked(self, moment: int | None) -> None:
         """Compares what was read of tracked files with what the head and the stage say."""
@@ -297,11 +374,14 @@ class Adder:
         moment: int | None,
     ) -> None:
         same = oid == before.oid
-        labels, time, annotation, attributes = self._meaning(path, st, before)
-        if same and not self._times_itself(path):
-            time = before.time
+        labels, time, annotation, attributes = self.meaning(path, st, before)
+        if not self.times_itself(path):
+            if same:
+                time = before.time
+            elif committed is not None and committed.oid == oid:
+                time = committed.time  # back to what the head has
         after = Example(path, oid, st[3], time, labels, attributes, annotation)
-        self.out.marks[path] = (hash(st) or 1) if settled(st, moment) else oid
+        self.out.marks[path] = mark_of(st, oid) if settled(st, moment) else oid
         if same and after.same_meaning(before):
             self.out.unchanged += 1
             return
@@ -318,7 +398,7 @@ class Adder:
         self.out.rows.put(kind, after)
 
     def _resurrect(self) -> None:
-        """A file added again whose deletion is staged: relative to the head it may be no addition."""
+        """A file added again whose deletion is staged may be no addition to the head."""
         rows = self.out.rows
         again = [
             row for row, path in enumerate(rows.paths)
@@ -343,13 +423,14 @@ class Adder:
             rows.times[row], rows.labels[row] = kept.time, kept.labels
             rows.annotations[row], rows.attributes[row] = kept.annotation, kept.attributes
 
-    def _times_itself(self, path: str) -> bool:
+    def times_itself(self, path: str) -> bool:
+        """Whether the request says what time an example has."""
         given = (self.request.label_rows or {}).get(path)
         if given is not None and given.time_us is not None:
             return True
         return self.request.pattern is not None and "{time}" in self.request.pattern.text
 
-    def _meaning(
+    def meaning(
         self, path: str, st: Stat, before: Example | None
     ) -> tuple[tuple[str, ...], int, str | None, Attributes]:
         """Labels, time, annotation and attributes of a file that was read."""
@@ -387,13 +468,25 @@ class Adder:
 
     # --- deletions ---
 
+    def _make_room(self) -> None:
+        """New files take the place of examples that they cannot be beside: `a` and `a/b`."""
+        rows = self.out.rows
+        new = [path for path, oid in zip(rows.paths, rows.oids, strict=True) if oid is not None]
+        for path in self.index.in_the_way(p for p in new if self.index.get(p) is None):
+            if path not in self.out.marks or self.out.marks[path] is not None:
+                self._delete(path)
+
     def _delete_missing(self) -> None:
         known = dict.fromkeys(self.out.rows.paths)
-        for start in _without_nested(self.request.paths):
+        unseen = tuple(problem.path for problem in self.out.failed)
+        for start in without_nested(self.request.paths):
             for path in list(self.index.below(start)):
                 if path in known or self.index.get(path) == ABSENT:
                     continue
-                if not os.path.lexists(os.path.join(self.tree.root, path)):
+                if file_stat(os.path.join(self.tree.root, path)) is not None:
+                    continue
+                # What lies in a folder that cannot be read is not gone.
+                if not any(p == "." or path == p or path.startswith(p + "/") for p in unseen):
                     self._delete(path)
 
     def _delete(self, path: str) -> None:
@@ -403,73 +496,3 @@ class Adder:
         else:
             self.out.rows.delete(path, DELETED)
         self.out.marks[path] = None
-
-
-def _without_nested(paths: tuple[str, ...]) -> list[str]:
-    """Drops duplicates and paths that lie below another one."""
-    kept: list[str] = []
-    chosen: set[str] = set()
-    for path in sorted(set(paths)):
-        parts = path.split("/")
-        above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
-        if "" in chosen or above & chosen:
-            continue
-        chosen.add(path)
-        kept.append(path)
-    return kept
-
-
-def counts_of(rows: Rows) -> Counts:
-    """Counts the rows by kind."""
-    return Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
-
-
-def report(outcome: Outcome, stored: int, *, pattern: str | None, dry_run: bool) -> AddReport:
-    """Builds what `add` answers; `stored` is what the packs grew by, in bytes."""
-    changes: tuple[Change, ...] = ()
-    if dry_run:
-        changes = tuple(
-            Change(KIND_NAMES[kind], path, after=example)
-            for path, kind, example in outcome.rows.sorted()
-            if kind != FORGET
-        )
-    return AddReport(
-        counts=counts_of(outcome.rows),
-        files=outcome.files,
-        size=outcome.size,
-        stored=stored,
-        unchanged=outcome.unchanged,
-        unlabelled=len(outcome.unlabelled),
-        warnings=tuple(outcome.warnings),
-        skipped=tuple(outcome.skipped),
-        failed=tuple(outcome.failed),
-        changes=changes,
-        pattern=pattern,
-    )
-
-
-def stage_rows(
-    tree: WorkTree,
-    index: WorkIndex,
-    staged: Staged,
-    rows: Rows,
-    marks: dict[str, int | bytes | None],
-) -> None:
-    """Writes rows to the stage and brings the index along. Packs must be durable already."""
-    with tree.locked():
-        if len(rows):
-            # The head that the rows were judged against, not one that came in between.
-            name = tree.stage.write(index.position.head, rows)
-
-            index.position = Position(
-                index.position.head, index.position.id, (*index.position.segments, name)
-            )
-        for path, mark in marks.items():
-            if mark is None:
-                index.remove(path)
-            elif index.get(path) != mark:
-                index.set(path, mark)
-        try:
-            index.save()
-        except StorageFailed:
-            return  # the index is a cache: the next command learns again what was lost

@@ -10,8 +10,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from dsm.errors import DsmError
-from dsm.format.index import ABSENT
+from dsm.errors import DsmError, StorageFailed
+from dsm.format.index import ABSENT, fits, mark_of
 from dsm.history.commit import Intent, record
 from dsm.history.revert import plan_revert
 from dsm.model.changeset import Changeset
@@ -21,8 +21,8 @@ from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.worktree.add import Adder, Request
 from dsm.worktree.index import Position, WorkIndex
-from dsm.worktree.publish import publishing
-from dsm.worktree.restore import perform, plan
+from dsm.worktree.publish import check_present, publishing
+from dsm.worktree.restore import REPLACE, by_content, perform, plan, reachable
 from dsm.worktree.scan import Stat
 from dsm.worktree.status import file_stat
 from dsm.worktree.tree import WorkTree, settled
@@ -44,21 +44,22 @@ def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -
     with publishing(tree.repository) as publish, _one_at_a_time(tree):
         with tree.locked():
             tree.stage.tidy()
-        staged = tree.stage.load()
-        index = tree.index(staged)
-        rows = staged.rows()
-        head = tree.log.head()
         with publish:
+            # Read under the lock that keeps gc out: what is staged now is stored now.
+            staged = tree.stage.load()
+            index = tree.index(staged)
+            rows = staged.rows()
+            head = tree.log.head()
             changeset = _recorded(
                 tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty
             )
-        with tree.locked():
+        # Past the commit point no failure is one of the commit: the note tells what is used up.
+        with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, staged.names)
             if index.position.head + 1 == changeset.number:
                 rest = tuple(n for n in index.position.segments if n not in staged.names)
                 index.position = Position(changeset.number, changeset.id, rest)
-                with contextlib.suppress(disk.WriteFailed):
-                    index.save()
+                index.save()
         return changeset
 
 
@@ -117,23 +118,19 @@ def commit_paths(
             {path: adder.staged.where[path][0].base for path in wanted if path not in done}
         )
         with _one_at_a_time(tree), publish:
+            check_present(tree.repository, rows, tree.stage, adder.staged)
             head = tree.log.head()
             changeset = _recorded(tree, intent, rows, bases, (), wanted, head, allow_empty)
-        with tree.locked():
-            if wanted:
-                tree.stage.drop(set(wanted))
-            tree.stage.clear(intent.transaction, ())
+        with contextlib.suppress(StorageFailed), tree.locked():
+            written = tree.stage.settle(intent.transaction)
             index = adder.index
             if index.position.head + 1 == changeset.number:
-                for path, mark in outcome.marks.items():
-                    if mark is None:
-                        index.remove(path)
-                    else:
-                        index.set(path, mark)
-                names = tree.stage.load().names
+                index.set_many(outcome.marks)
+                # What others staged meanwhile is not in this index: the next command applies it.
+                known = {*adder.staged.names, written}
+                names = tuple(name for name in tree.stage.load().names if name in known)
                 index.position = Position(changeset.number, changeset.id, names)
-                with contextlib.suppress(disk.WriteFailed):
-                    index.save()
+                index.save()
         return changeset
 
 
@@ -159,11 +156,19 @@ def commit_revert(
         clean = {} if keep_files else _clean_files(tree, index, planned.now)
         with publish:
             changeset = _recorded(tree, intent, planned.rows, head, (), [], head, False)
-        with tree.locked():
+        with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
-    _bring_files(tree, index, planned.rows.paths, planned.before, clean, set(staged.where))
-    index.position = Position(changeset.number, changeset.id, staged.names)
-    tree.save(index)
+    try:
+        _bring_files(tree, index, planned.rows.paths, planned.before, clean, set(staged.where))
+    except StorageFailed as error:
+        raise StorageFailed(
+            f"{error.message} (the revert itself is done: changeset {changeset.number})",
+            hint="`dsm status` lists the files that did not follow; when there is room,"
+            " `dsm restore --force PATH` brings them back",
+        ) from error
+    if index.position.head + 1 == changeset.number:
+        index.position = Position(changeset.number, changeset.id, staged.names)
+        tree.save(index)
     return changeset
 
 
@@ -177,7 +182,7 @@ def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> d
         st = file_stat(full)
         if st is None or os.path.islink(full):
             continue
-        if index.get(path) == (hash(st) or 1) or hash_file(full) == example.oid:
+        if fits(index.get(path), st) or hash_file(full) == example.oid:
             clean[path] = st
     return clean
 
@@ -194,10 +199,13 @@ def _bring_files(
     moment = tree.moment()
     back = [before[p] for p in paths if p in before and p not in staged]
     gone = [p for p in paths if p not in before and p in clean and p not in staged]
-    saved: dict[str, Stat | None] = dict(clean)
-    planned = plan(
-        tree.root, [e for e in back if _wanted(tree, index, e, clean)], saved=saved, remove=gone
-    )
+    wanted = [example for example in back if _wanted(tree, index, example, clean)]
+
+    def judge(example: Example, full: str, st: Stat) -> str:
+        return REPLACE if clean.get(example.path) == st else by_content(example, full, st)
+
+    gone = [p for p in gone if file_stat(os.path.join(tree.root, p)) == clean[p]]
+    planned = plan(tree.root, wanted, judge, remove=gone)
     store, workers = tree.repository.store, tree.repository.workers
     written = perform(planned, store, force=False, workers=workers)
     same = dict(planned.same)
@@ -207,16 +215,18 @@ def _bring_files(
         if path not in before:
             index.remove(path)
             continue
-        st = written.get(path) or same.get(path)
+        st, oid = written.get(path) or same.get(path), before[path].oid
         if st is not None:
-            index.set(path, (hash(st) or 1) if settled(st, moment) else before[path].oid)
+            index.set(path, mark_of(st, oid) if settled(st, moment) else oid)
         else:
             present = os.path.lexists(os.path.join(tree.root, path))
-            index.set(path, before[path].oid if present else ABSENT)
+            index.set(path, oid if present else ABSENT)
 
 
 def _wanted(tree: WorkTree, index: WorkIndex, example: Example, clean: dict[str, Stat]) -> bool:
     """A file is brought back where the head's file was in place, or where there was no example."""
+    if not reachable(tree.root, example.path):
+        return False
     mark = index.get(example.path)
     if mark is None:
         return not os.path.lexists(os.path.join(tree.root, example.path))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dsm.history.difference import between, compare as compare_examples
+from dsm.history.difference import between
+from dsm.history.difference import compare as compare_examples
 from dsm.model.example import Change, Example
 from dsm.model.reports import Diff
 from dsm.worktree.status import compare

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dsm.errors import Conflict, InvalidInput, NotFound
-from dsm.format.index import Mark
+from dsm.format.index import Mark, fits
 from dsm.model.example import Example
 from dsm.model.names import check_path, close_matches, printable
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.store import disk
 from dsm.worktree.index import WorkIndex
+from dsm.worktree.restore import UnsafeTarget, reachable
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree
@@ -68,7 +70,7 @@ def relabel_rows(
     add: tuple[str, ...],
     remove: tuple[str, ...],
 ) -> Rows:
-    """Returns rows that relabel tracked examples; those whose labels stay as they are are left out."""
+    """Returns rows that relabel tracked examples; unchanged ones are left out."""
     known = tree.lookup(paths, staged)
     committed = tree.committed(path for path in paths if path in staged.where)
     rows = Rows()
@@ -98,7 +100,7 @@ def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iter
     doubtful = []
     for path in paths:
         st = file_stat(os.path.join(tree.root, path))
-        if st is not None and index.get(path) != (hash(st) or 1):
+        if st is not None and not fits(index.get(path), st):
             doubtful.append(path)
     known = tree.lookup(doubtful, staged)
     unsaved = [
@@ -109,21 +111,35 @@ def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iter
     if unsaved:
         raise UnsavedChanges(
             f"{len(unsaved)} file{'s' * (len(unsaved) > 1)} changed since they were added",
-            hint="`dsm add` them first, keep the files with --keep-files, or lose them with --force",
+            hint="`dsm add` them, keep the files with --keep-files, or lose them with --force",
             items=tuple(unsaved),
         )
 
 
+def refuse_behind_links(root: str, paths: Iterable[str]) -> None:
+    """Raises UnsafeTarget when a file lies behind a link: it is not the dataset's to remove."""
+    behind = tuple(path for path in paths if not reachable(root, check_path(path)))
+    behind = tuple(path for path in behind if os.path.lexists(os.path.join(root, path)))
+    if behind:
+        raise UnsafeTarget(
+            f"{printable(behind[0])} lies behind a link, so its file is not removed",
+            hint="--keep-files removes it from the dataset alone",
+            items=behind,
+        )
+
+
 def remove_files(root: str, paths: Iterable[str]) -> None:
-    """Removes files of the work tree and the folders that this leaves empty."""
+    """Removes files of the work tree and the folders that this leaves empty.
+
+    What is no file any more, a folder say, is none of the examples and stays.
+    """
     folders = set()
     for path in paths:
-        disk.remove(os.path.join(root, path))
+        full = os.path.join(root, path)
+        if os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
+            disk.remove(full)
         folders.add(os.path.dirname(path))
-    for folder in sorted(folders, key=len, reverse=True):
-        current = folder
-        while current and disk.remove_dir(os.path.join(root, current)):
-            current = os.path.dirname(current)
+    disk.remove_empty(root, folders)
 
 
 def plan_move(
@@ -143,14 +159,22 @@ def plan_move(
     if target == source or target.startswith(source + "/"):
         raise InvalidInput(f"cannot move {printable(source)} into itself")
     moves = []
-    for path in index.below(source):
+    for path in map(check_path, index.below(source)):
         new = check_path(target + path[len(source) :])
         taken = index.get(new) is not None or os.path.lexists(os.path.join(tree.root, new))
         if taken and not force:
             raise Conflict(
                 f"{printable(new)} exists already", hint="--force replaces it", items=(new,)
             )
+        if not reachable(tree.root, new):
+            raise Conflict(f"a link or a file is on the way to {printable(new)}", items=(new,))
         moves.append((path, new))
+    blocking = index.in_the_way(new for _, new in moves).difference(path for path, _ in moves)
+    if blocking:
+        one = min(blocking)
+        raise Conflict(
+            f"{printable(one)} cannot be an example and another one lie below it", items=(one,)
+        )
     return sorted(moves)
 
 
@@ -165,18 +189,34 @@ def move_rows(tree: WorkTree, staged: Staged, moves: list[tuple[str, str]]) -> R
     return rows
 
 
+def move_back(tree: WorkTree, moves: list[tuple[str, str]]) -> None:
+    """Undoes `move_files` as far as that is possible."""
+    for path, new in moves:
+        full, target = os.path.join(tree.root, path), os.path.join(tree.root, new)
+        with contextlib.suppress(disk.WriteFailed):
+            if os.path.lexists(target) and not os.path.lexists(full):
+                disk.make_dirs(os.path.dirname(full), durable=False)
+                disk.replace(target, full)
+    disk.remove_empty(tree.root, [os.path.dirname(new) for _, new in moves])
+
+
 def move_files(tree: WorkTree, moves: list[tuple[str, str]]) -> dict[str, Mark | None]:
-    """Renames the files; returns the marks to record. Files that are not there stay absent."""
+    """Renames the files; returns the marks to record. Files that are not there stay absent.
+
+    When one of them cannot be renamed, those that were are renamed back.
+    """
     marks: dict[str, Mark | None] = {}
+    done: list[tuple[str, str]] = []
     for path, new in moves:
         full, target = os.path.join(tree.root, path), os.path.join(tree.root, new)
         if os.path.lexists(full):
-            disk.make_dirs(os.path.dirname(target), durable=False)
-            disk.replace(full, target)
+            try:
+                disk.make_dirs(os.path.dirname(target), durable=False)
+                disk.replace(full, target)
+            except disk.WriteFailed:
+                move_back(tree, [*done, (path, new)])
+                raise
+            done.append((path, new))
         marks[path] = None
-    folders = {os.path.dirname(path) for path, _ in moves}
-    for folder in sorted(folders, key=len, reverse=True):
-        current = folder
-        while current and disk.remove_dir(os.path.join(tree.root, current)):
-            current = os.path.dirname(current)
+    disk.remove_empty(tree.root, [os.path.dirname(path) for path, _ in moves])
     return marks

@@ -431,7 +431,7 @@ def _inferred(cells: Sequence[str | None]) -> Sequence[AttributeValue | None]:
 
 def _keeps_value(cell: str) -> bool:
     number = float(cell)
-    return isfinite(number) and (abs(number) <= 2**53 or not _INT.fullmatch(cell))
+    return isfinite(number) and (abs(number) < 2**53 or not _INT.fullmatch(cell))
 
 
 # Parquet

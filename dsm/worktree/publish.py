@@ -1,7 +1,7 @@
 """The hand-over from packs to references, safe beside gc.
 
-gc removes what nothing refers to, and a writer's packs are not referred to until its stage segment or
-changeset exists. So the last step of every writer runs under a shared lock, and first makes sure
+gc removes what nothing refers to, and a writer's packs are not referred to until its stage segment
+or changeset exists. So the last step of every writer runs under a shared lock, and first makes sure
 that the packs it counts on are still there; one that gc has just put into the trash is taken
 back. The lock is held for that step only: a writer that is stopped in its work blocks nobody.
 """
@@ -11,11 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dsm.errors import StorageFailed
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.objects import pack_path, pack_paths
+
+if TYPE_CHECKING:
+    from dsm.model.rows import Rows
+    from dsm.worktree.stage import Stage, Staged
 
 
 class PacksVanished(StorageFailed):
@@ -59,6 +64,13 @@ class Publisher:
         if self._repository._store is None:
             return
         store, layout = self._repository.store, self._repository.layout
+        # Another writer may have given a pack its name and died, or not yet synced the folder.
+        shelves = {os.path.dirname(pack_path(layout.packs, name)) for name in store.relied_on}
+        for shelf in sorted(shelves):
+            if os.path.isdir(shelf):
+                disk.sync_dir(shelf)
+        if shelves:
+            disk.sync_dir(layout.packs)
         for name in store.relied_on:
             final = pack_path(layout.packs, name)
             if os.path.exists(final):
@@ -74,14 +86,30 @@ class Publisher:
             disk.sync_dir(os.path.dirname(final))
 
 
+def check_present(repository: Repository, rows: Rows, stage: Stage, staged: Staged) -> None:
+    """Makes sure that objects known from the stage alone are there, if it changed since.
+
+    Call with the publisher entered. Raises PacksVanished.
+    """
+    if stage.lacks(staged):
+        wanted = {oid for oid in rows.oids if oid is not None}
+        if repository.store.missing(wanted):
+            raise PacksVanished(
+                "what this command found in the stage was dropped and removed meanwhile",
+                hint="nothing was recorded; run the command again",
+            )
+
+
 @contextlib.contextmanager
 def publishing(repository: Repository) -> Iterator[Publisher]:
-    """Covers a whole writing command: shows a lease to gc from the first decision to the last step."""
+    """Covers a writing command: shows a lease to gc from the first decision to the last step."""
     from dsm.store.lease import Lease
 
     with Lease(repository.layout.temporary) as lease:
         store = repository.store
         store.lease = lease
+        # Packs that gc removed before it could see this lease must not be counted on.
+        store.look_again()
         try:
             yield Publisher(repository)
         finally:

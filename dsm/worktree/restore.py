@@ -10,22 +10,26 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
-from dsm.errors import Conflict, DsmError, StorageFailed
+from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
-from dsm.store.fork import run_in_workers
+from dsm.store.chunks import Chunking
 from dsm.store.objects import ObjectStore
-from dsm.worktree.scan import Stat
+from dsm.store.workers import Worker, gather, start
+from dsm.worktree.scan import TEMPORARY, Stat
 from dsm.worktree.status import file_stat, hash_file
 
-TEMPORARY = ".dsm-restore-"
 WORKER_FILES = 2000
 FILE_MODE = 0o666
+
+File = tuple[str, bytes, int]  # path, object id, size in bytes
 
 
 class UnsavedWork(Conflict):
@@ -51,16 +55,42 @@ class RestorePlan:
     remove: list[str] = field(default_factory=list)
 
 
+# What may become of a file that is in the way.
+SAME, REPLACE, UNSAVED = "same", "replace", "unsaved"
+Judge = Callable[[Example, str, Stat], str]
+
+
+def by_content(example: Example, full: str, st: Stat) -> str:
+    """Judges a file by its bytes alone: they are what is wanted, or they are in the way."""
+    same = st[3] == example.size and hash_file(full) == example.oid
+    return SAME if same else UNSAVED
+
+
+def reachable(root: str, path: str) -> bool:
+    """Whether the way from `root` to a path leads through folders alone: no link, no file.
+
+    Folders that are not there yet are no obstacle.
+    """
+    walked = root
+    for part in path.split("/")[:-1]:
+        walked = f"{walked}/{part}"
+        try:
+            if not stat.S_ISDIR(os.lstat(walked).st_mode):
+                return False
+        except OSError as error:
+            return error.errno == errno.ENOENT
+    return True
+
+
 def plan(
     target: str,
     examples: Iterable[Example],
+    judge: Judge = by_content,
     *,
-    saved: dict[str, Stat | None],
     remove: Iterable[str] = (),
 ) -> RestorePlan:
-    """Decides what to write. `saved` maps paths whose file is known to hold stored content to its
-    stat; their files may be replaced, others only if they hold what is wanted already."""
-    result = RestorePlan(target)
+    """Decides what to write; `judge` says of each file in the way what may become of it."""
+    result = RestorePlan(target, remove=[p for p in remove if reachable(target, check_path(p))])
     empty = not os.path.isdir(target) or not os.listdir(target)
     for example in examples:
         check_path(example.path)
@@ -69,18 +99,18 @@ def plan(
             result.write.append(example)
             continue
         st = file_stat(full)
-        if st is None or os.path.islink(full):
-            result.in_the_way.append(example)
-        elif saved.get(example.path) == st:
+        if st is None:
+            verdict = UNSAVED
+        elif os.path.islink(full):
+            verdict = by_content(example, full, st)  # a link is left as it is, or it is in the way
+        else:
+            verdict = judge(example, full, st)
+        if verdict == REPLACE:
             result.write.append(example)
-        elif st[3] == example.size and hash_file(full) == example.oid:
+        elif verdict == SAME and st is not None:
             result.same.append((example.path, st))
         else:
             result.in_the_way.append(example)
-    for path in remove:
-        st = file_stat(target + "/" + path)
-        if st is not None and saved.get(path) == st:
-            result.remove.append(path)
     return result
 
 
@@ -89,7 +119,7 @@ def refuse_unsaved(planned: RestorePlan) -> None:
     if planned.in_the_way:
         count = len(planned.in_the_way)
         raise UnsavedWork(
-            f"{count} file{'s' * (count > 1)} would be overwritten, with content that is in no changeset",
+            f"{count} file{'s' * (count > 1)} with content that is in no changeset would be lost",
             hint="`dsm add` and `dsm commit` them first, or give --force to lose them",
             items=tuple(example.path for example in planned.in_the_way),
         )
@@ -105,22 +135,14 @@ def perform(
 ) -> dict[str, Stat]:
     """Writes the planned files; returns the stat of each. Raises UnsafeTarget, StorageFailed."""
     disk.make_dirs(planned.target, durable=False)
+    if not os.path.isdir(planned.target):
+        raise UnsafeTarget(f"{printable(planned.target)} is not a folder")
     examples = planned.write + (planned.in_the_way if force else [])
     progress.start("restoring", len(examples), sum(example.size for example in examples))
     result: dict[str, Stat] = {}
-    parts = _split(examples, workers)
-    if len(parts) > 1:
-        store.refresh()
-        jobs = [_Job(planned.target, store, part) for part in parts]
-        for message in run_in_workers(jobs):
-            assert isinstance(message, list)
-            for path, st in message:
-                result[path] = st
-            progress.advance(len(message), sum(st[3] for _, st in message))
-    else:
-        for part in _Writer(planned.target, store).write(examples):
-            result.update(part)
-            progress.advance(len(part), sum(st[3] for _, st in part))
+    for part in _written(planned.target, store, examples, workers):
+        result.update(part)
+        progress.advance(len(part), sum(st[3] for _, st in part))
     _remove(planned)
     progress.finish()
     return result
@@ -145,14 +167,41 @@ def _split(examples: list[Example], workers: int) -> list[list[Example]]:
     return parts
 
 
-class _Job:
-    """One worker's share."""
+def _written(
+    target: str, store: ObjectStore, examples: list[Example], workers: int
+) -> Iterator[list[tuple[str, Stat]]]:
+    """Writes the examples, in worker processes when there are many."""
+    parts = _split(examples, workers)
+    crew: list[Worker] = []
+    if len(parts) > 1:
+        files = [[(e.path, e.oid, e.size) for e in part] for part in parts]
+        crew = start(
+            [_RestoreJob(target, store.folder, store.temporary, store.chunking, f) for f in files]
+        )
+    if not crew:
+        yield from _Writer(target, store).write([(e.path, e.oid, e.size) for e in examples])
+        return
+    try:
+        for message in gather(crew):
+            yield cast(list[tuple[str, Stat]], message)
+    finally:
+        for worker in crew:
+            worker.end()
 
-    def __init__(self, target: str, store: ObjectStore, examples: list[Example]):
-        self.target, self.store, self.examples = target, store, examples
 
-    def __call__(self) -> Iterator[list[tuple[str, Stat]]]:
-        yield from _Writer(self.target, self.store).write(self.examples)
+@dataclass(frozen=True, slots=True)
+class _RestoreJob:
+    """One worker's share of the files."""
+
+    target: str
+    packs: str
+    temporary: str
+    chunking: Chunking
+    files: list[File]
+
+    def run(self, next_order: Callable[[], object]) -> Iterator[object]:
+        store = ObjectStore(self.packs, self.temporary, self.chunking)
+        yield from _Writer(self.target, store).write(self.files)
 
 
 class _Writer:
@@ -168,15 +217,16 @@ class _Writer:
         os.umask(umask)
         self._mode = FILE_MODE & ~umask
 
-    def write(self, examples: list[Example]) -> Iterator[list[tuple[str, Stat]]]:
-        by_oid: dict[bytes, list[Example]] = {}
-        for example in examples:
-            by_oid.setdefault(example.oid, []).append(example)
+    def write(self, files: list[File]) -> Iterator[list[tuple[str, Stat]]]:
+        """Writes all files, in the order in which their content lies in the packs."""
+        by_oid: dict[bytes, list[File]] = {}
+        for file in files:
+            by_oid.setdefault(file[1], []).append(file)
         done: list[tuple[str, Stat]] = []
         try:
             for oid, data in self.store.read_many(by_oid):
-                for example in by_oid[oid]:
-                    done.append((example.path, self._file(example, data)))
+                for path, _, size in by_oid[oid]:
+                    done.append((path, self._file(path, oid, size, data)))
                 if len(done) >= 512:
                     yield done
                     done = []
@@ -190,7 +240,7 @@ class _Writer:
             self._open = None
 
     def _folder(self, path: str) -> int:
-        """Returns a descriptor of a folder below the target, made if need be; no link is followed."""
+        """Returns a descriptor of a folder below the target, made if need be; follows no link."""
         if self._open is not None and self._open[0] == path:
             return self._open[1]
         self._leave()
@@ -207,8 +257,8 @@ class _Writer:
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
                     raise UnsafeTarget(
-                        f"{printable(self.target + '/' + walked)} is a link or a file where a folder"
-                        " must be; nothing is written through it",
+                        f"{printable(self.target + '/' + walked)} is a link or a file where a"
+                        " folder must be; nothing is written through it",
                         hint="move it away, or restore --to another folder",
                     ) from error
                 raise StorageFailed(f"cannot open {printable(walked)}: {error.strerror}") from error
@@ -218,33 +268,52 @@ class _Writer:
         self._open = (path, fd)
         return fd
 
-    def _file(self, example: Example, data: bytes | None) -> Stat:
-        folder, _, name = example.path.rpartition("/")
+    def _file(self, path: str, oid: bytes, size: int, data: bytes | None) -> Stat:
+        folder, _, name = path.rpartition("/")
         where = self._folder(folder)
-        self._count += 1
-        temporary = f"{TEMPORARY}{self._token}-{self._count}"
         try:
-            fd = disk.open_new(temporary, self._mode, dir_fd=where)
-        except disk.WriteFailed as error:
-            raise _named(error, example.path) from error
-        try:
+            fd = disk.open_unnamed(where, self._mode, path)
+            if fd is None:
+                return self._by_rename(path, where, name, oid, size, data)
             try:
-                if data is None:
-                    for piece in self.store.stream(example.oid):
-                        disk.write_all(fd, piece, example.path)
-                elif data:
-                    disk.write_all(fd, data, example.path)
+                self._fill(fd, path, oid, size, data)
+                if not disk.give_name(fd, name, where, path):
+                    # Something is there, and the plan says that it may go.
+                    return self._by_rename(path, where, name, oid, size, data)
                 st = os.fstat(fd)
             finally:
                 os.close(fd)
+        except disk.WriteFailed as error:
+            raise _named(error, path) from error
+        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+
+    def _fill(self, fd: int, path: str, oid: bytes, size: int, data: bytes | None) -> None:
+        length = 0
+        for piece in self.store.stream(oid) if data is None else (data,):
+            length += len(piece)
+            if piece:
+                disk.write_all(fd, piece, path)
+        if length != size:
+            raise DamagedData(f"{printable(path)} has {length} bytes, its changeset says {size}")
+
+    def _by_rename(
+        self, path: str, where: int, name: str, oid: bytes, size: int, data: bytes | None
+    ) -> Stat:
+        """Writes under a temporary name, then renames over what is there."""
+        self._count += 1
+        temporary = f"{TEMPORARY}{self._token}-{self._count}"
+        fd = disk.open_new(temporary, self._mode, dir_fd=where)
+        try:
+            try:
+                self._fill(fd, path, oid, size, data)
+            finally:
+                os.close(fd)
             disk.replace(temporary, name, dir_fd=where)
-            # The rename has changed the ctime.
-            st = os.stat(name, dir_fd=where, follow_symlinks=False)
-        except BaseException as error:
+        except BaseException:
             disk.discard(temporary, dir_fd=where)
-            if isinstance(error, disk.WriteFailed):
-                raise _named(error, example.path) from error
             raise
+        # Looked at after the rename, which changes the ctime.
+        st = os.stat(name, dir_fd=where, follow_symlinks=False)
         return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
 
 
@@ -265,14 +334,4 @@ def _remove(planned: RestorePlan) -> None:
     """Removes files that the plan names, and the folders that this leaves empty."""
     for path in planned.remove:
         disk.remove(os.path.join(planned.target, path))
-        folder = os.path.dirname(path)
-        while folder and disk.remove_dir(os.path.join(planned.target, folder)):
-            folder = os.path.dirname(folder)
-
-
-def leftovers(target: str) -> Iterator[str]:
-    """Yields temporary files that a killed restore left below a folder."""
-    for folder, _, names in os.walk(target):
-        for name in names:
-            if name.startswith(TEMPORARY):
-                yield os.path.join(folder, name)
+    disk.remove_empty(planned.target, [os.path.dirname(path) for path in planned.remove])

@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 
 from dsm.errors import AnswerIsNo, NotFound
+from dsm.format.index import fits, mark_of
 from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.reports import RestoreReport
 from dsm.progress import SILENT, Progress
-from dsm.worktree.restore import perform, plan, refuse_unsaved
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.restore import (
+    REPLACE,
+    SAME,
+    UNSAVED,
+    by_content,
+    perform,
+    plan,
+    refuse_unsaved,
+)
 from dsm.worktree.scan import Stat
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import file_stat
+from dsm.worktree.status import hash_file
 from dsm.worktree.tree import WorkTree, settled
 
 
@@ -33,18 +43,8 @@ def restore(
     target = os.path.abspath(to) if to is not None else tree.root
     in_place = os.path.realpath(target) == os.path.realpath(tree.root)
     index = tree.index(staged) if in_place else None
-    saved: dict[str, Stat | None] = {}
-    if index is not None:
-        # A file whose mark fits holds what is tracked, and that is stored: it may be replaced.
-        known = None
-        for example in examples:
-            st = file_stat(target + "/" + example.path)
-            if st is not None and index.get(example.path) == (hash(st) or 1):
-                known = known or tree.lookup([e.path for e in examples], staged)
-                tracked = known.get(example.path)
-                if tracked is None or tracked.oid != example.oid:
-                    saved[example.path] = st
-    planned = plan(target, examples, saved=saved)
+    judge = by_content if index is None else _Judge(tree, staged, index, examples, number)
+    planned = plan(target, examples, judge)
     if not force:
         refuse_unsaved(planned)
     extra = planned.in_the_way if force else []
@@ -65,10 +65,57 @@ def restore(
                 continue
             st = written[example.path]
             same = tracked.oid == example.oid and settled(st, moment)
-            index.set(example.path, (hash(st) or 1) if same else tracked.oid)
+            index.set(example.path, mark_of(st, tracked.oid) if same else tracked.oid)
         tree.save(index)
     size = sum(st[3] for st in written.values())
     return RestoreReport(target, len(written), len(planned.same), size)
+
+
+class _Judge:
+    """Says of a file in the work tree whether its content is wanted, stored, or unsaved work."""
+
+    def __init__(
+        self,
+        tree: WorkTree,
+        staged: Staged,
+        index: WorkIndex,
+        examples: list[Example],
+        number: int | None,
+    ):
+        self.tree = tree
+        self.staged = staged
+        self.index = index
+        self._paths = [example.path for example in examples]
+        # Without a source, what is wanted is what is tracked.
+        self._tracked = {e.path: e for e in examples} if number is None else None
+        self._history: dict[str, set[bytes]] | None = None
+
+    def __call__(self, example: Example, full: str, st: Stat) -> str:
+        if self._tracked is None:
+            self._tracked = self.tree.lookup(self._paths, self.staged)
+        tracked = self._tracked.get(example.path)
+        if tracked is not None and fits(self.index.get(example.path), st):
+            return SAME if tracked.oid == example.oid else REPLACE
+        oid = hash_file(full)
+        if oid == example.oid:
+            return SAME
+        if oid is not None and (tracked is not None and oid == tracked.oid):
+            return REPLACE
+        return REPLACE if oid in self._versions(example.path) else UNSAVED
+
+    def _versions(self, path: str) -> set[bytes]:
+        """The contents that a path ever had in a changeset: those are stored for good."""
+        if self._history is None:
+            self._history = {}
+            wanted = set(self._paths)
+            for number in range(1, self.tree.log.head() + 1):
+                table = self.tree.snapshots().manifest(number)
+                if table is not None:
+                    oids = table.column("object").to_pylist()
+                    for name, oid in zip(table.column("path").to_pylist(), oids, strict=True):
+                        if oid is not None and name in wanted:
+                            self._history.setdefault(name, set()).add(oid)
+        return self._history.get(path, set())
 
 
 def _wanted(

@@ -2,8 +2,8 @@
 
 A folder is read once and its files come out together, sorted by name. Nothing is read but names and
 stats. What cannot be an example (sockets, devices, pipes, links out of the root) is reported, never
-silently dropped. Links to files are followed when they stay below the root; links to folders only on
-request, and never into a folder that is being walked already.
+silently dropped. Links to files are followed when they stay below the root; links to folders only
+on request, and never into a folder that is being walked already.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from dsm.errors import NotFound, StorageFailed
-from dsm.format.index import mark_of
 from dsm.model.reports import Problem
 from dsm.worktree.ignore import IgnoreRules
 
@@ -26,7 +26,12 @@ SPECIAL = {
 }  # fmt: skip
 IGNORE_FILE = ".dsmignore"
 OWN_FOLDERS = frozenset((".dsm", ".git"))
+TEMPORARY = ".dsm-restore-"  # what a killed restore may leave behind
 OWN_FILES = frozenset((".dsm", ".git", IGNORE_FILE))
+
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NAME = attrgetter("name")
 
 
 @dataclass(slots=True)
@@ -65,6 +70,7 @@ class Scan:
             rules = self._rules_for(start)
         st = os.stat(os.path.join(self.root, start))
         # A stack and not recursion: a tree may be deeper than Python's call stack.
+        waiting: list[tuple[str, IgnoreRules, Above]]
         waiting = [(start, rules, ((st.st_dev, st.st_ino),))]
         while waiting:
             path, rules, above = waiting.pop()
@@ -109,18 +115,36 @@ class Scan:
         folder = Folder(start)
         subfolders: list[tuple[str, bool]] = []
         try:
-            with os.scandir(os.path.join(self.root, start) if start else self.root) as entries:
-                listed = sorted(entries, key=_name)
+            # Through a descriptor: the stat of each entry then needs no walk down from the root.
+            fd = os.open(os.path.join(self.root, start) if start else self.root, _FOLDER)
         except OSError as error:
             self.notes.failed.append(Problem(start or ".", error.strerror or str(error)))
             return None, subfolders
-        lead = start + "/" if start else ""
+        try:
+            with os.scandir(fd) as entries:
+                listed = sorted(entries, key=_NAME)
+            self._sort_out(listed, folder, subfolders, rules)
+        except OSError as error:
+            self.notes.failed.append(Problem(start or ".", error.strerror or str(error)))
+            return None, []
+        finally:
+            os.close(fd)
+        return folder, subfolders
+
+    def _sort_out(
+        self,
+        listed: list[os.DirEntry[str]],
+        folder: Folder,
+        subfolders: list[tuple[str, bool]],
+        rules: IgnoreRules,
+    ) -> None:
+        lead = folder.path + "/" if folder.path else ""
         names, stats, trivial = folder.names, folder.stats, rules.trivial
         for entry in listed:
             name = entry.name
             try:
                 if entry.is_file(follow_symlinks=False):
-                    if name in OWN_FILES:
+                    if name in OWN_FILES or name.startswith(TEMPORARY):
                         continue
                     if trivial or not rules.ignored(lead + name, False):
                         st = entry.stat(follow_symlinks=False)
@@ -137,7 +161,6 @@ class Scan:
                 continue  # removed since the folder was read
             except OSError as error:
                 self.notes.failed.append(Problem(lead + name, error.strerror or str(error)))
-        return folder, subfolders
 
     def _unusual(
         self,
@@ -152,7 +175,10 @@ class Scan:
             if not rules.ignored(path, False):
                 self.notes.skipped.append(Problem(path, SPECIAL.get(kind, "not a regular file")))
             return
-        is_folder = entry.is_dir()
+        try:
+            is_folder = entry.is_dir()
+        except OSError:  # a link to itself
+            is_folder = False
         if entry.name in OWN_FOLDERS or rules.ignored(path, is_folder):
             return
         problem = self._link_problem(path)
@@ -210,19 +236,15 @@ class Scan:
         return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
 
 
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
-
-
-def file_time_now(folder: str) -> int:
-    """Returns what the file system thinks the time is, in nanoseconds.
-
-    Compared with the timestamps of files on the same file system, so that a wrong clock of this
-    machine, or of a server, changes nothing. `folder` is one that was changed just now.
-    """
-    return os.stat(folder).st_mtime_ns
-
-
-def mark(st: Stat) -> int:
-    """Returns the index mark of a stat."""
-    return mark_of(*st)
+def without_nested(paths: tuple[str, ...]) -> list[str]:
+    """Drops duplicates and paths that lie below another one."""
+    kept: list[str] = []
+    chosen: set[str] = set()
+    for path in sorted(set(paths)):
+        parts = path.split("/")
+        above = {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        if "" in chosen or above & chosen:
+            continue
+        chosen.add(path)
+        kept.append(path)
+    return kept

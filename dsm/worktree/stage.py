@@ -11,7 +11,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from blake3 import blake3
 
 from dsm.errors import DamagedData
 from dsm.format import segment as fmt
@@ -21,6 +27,7 @@ from dsm.repo.repository import Repository, create_file, read_file
 from dsm.store import disk
 
 SEGMENT, NOTE = ".stage", ".commit"
+_NUMBERED = re.compile(r"[0-9]{8}-.*\.stage\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,30 @@ class Segment:
     rows: Rows
 
 
-@dataclass(slots=True)
 class Staged:
-    """The fold of all segments: `where[path]` is (segment, row)."""
+    """The fold of all segments. `forgotten` names paths that a commit has used up, by segment."""
 
-    segments: list[Segment] = field(default_factory=list)
-    where: dict[str, tuple[Segment, int]] = field(default_factory=dict)
+    def __init__(
+        self, segments: list[Segment], forgotten: Mapping[str, frozenset[str]] | None = None
+    ):
+        self.segments = segments
+        self.forgotten = forgotten or {}
+
+    @cached_property
+    def where(self) -> dict[str, tuple[Segment, int]]:
+        """The live rows: (segment, row) by path."""
+        where: dict[str, tuple[Segment, int]] = {}
+        for segment in self.segments:
+            drop = self.forgotten.get(segment.name, ())
+            rows = segment.rows
+            for row, (path, kind) in enumerate(zip(rows.paths, rows.kinds, strict=True)):
+                if path in drop:
+                    continue
+                if kind == FORGET:
+                    where.pop(path, None)
+                else:
+                    where[path] = (segment, row)
+        return where
 
     def __len__(self) -> int:
         return len(self.where)
@@ -48,8 +73,13 @@ class Staged:
 
     def rows(self) -> Rows:
         """Returns the live rows, sorted by path."""
-        if len(self.segments) == 1 and len(self.where) == len(self.segments[0].rows):
-            return self.segments[0].rows.sorted()
+        if len(self.segments) == 1 and not self.forgotten:
+            # One large `add`, the usual case: its rows are the answer, without a fold.
+            only = self.segments[0].rows
+            if FORGET not in only.kinds:
+                rows = only.sorted()
+                if all(a < b for a, b in pairwise(rows.paths)):
+                    return rows
         rows = Rows()
         columns = rows.columns()
         for path in sorted(self.where):
@@ -58,8 +88,11 @@ class Staged:
                 mine.append(theirs[row])
         return rows
 
-    def bases(self) -> dict[str, int]:
-        """Returns, for each staged path, the head it was judged against."""
+    def bases(self) -> dict[str, int] | int:
+        """Returns the head that staged rows were judged against, by path where they differ."""
+        heads = {segment.base for segment in self.segments}
+        if len(heads) == 1:
+            return heads.pop()
         return {path: segment.base for path, (segment, _) in self.where.items()}
 
 
@@ -85,7 +118,7 @@ class Stage:
         if self._cached is not None and self._cached[0] == key:
             return self._cached[1]
         used, forgotten = self._landed(names)
-        staged = Staged()
+        segments = []
         for name in names:
             if not name.endswith(SEGMENT) or name in used:
                 continue
@@ -93,18 +126,14 @@ class Stage:
             if data is None:
                 continue  # committed by somebody else in this moment
             header, rows = fmt.decode(data, os.path.join(self._folder, name))
-            part = Segment(name, header["base"], rows)
-            staged.segments.append(part)
-            drop = forgotten.get(name, ())
-            for row, (path, kind) in enumerate(zip(rows.paths, rows.kinds, strict=True)):
-                if path in drop:
-                    continue
-                if kind == FORGET:
-                    staged.where.pop(path, None)
-                else:
-                    staged.where[path] = (part, row)
+            segments.append(Segment(name, header["base"], rows))
+        staged = Staged(segments, forgotten)
         self._cached = (key, staged)
         return staged
+
+    def lacks(self, staged: Staged) -> bool:
+        """Whether a segment that was read earlier is not there any more."""
+        return not set(staged.names) <= set(self._names())
 
     def _landed(self, names: list[str]) -> tuple[set[str], dict[str, frozenset[str]]]:
         """Segments used up by commits that landed but were not cleared, and paths to drop."""
@@ -124,23 +153,23 @@ class Stage:
         data = read_file(os.path.join(self._folder, name))
         if not data:
             return None
-        try:
-            note: dict = json.loads(data)  # type: ignore[type-arg]
-            return (
-                note
-                if {"transaction", "after", "consumed", "forget", "seen"} <= set(note)
-                else None
+        body, _, seal = data.rpartition(b"\n")
+        if blake3(body).hexdigest().encode() != seal:
+            raise DamagedData(
+                f"{os.path.join(self._folder, name)} is damaged",
+                hint="run `dsm restore --staged` to drop the stage, then `dsm add` again",
             )
-        except ValueError as error:
-            raise DamagedData(f"{os.path.join(self._folder, name)} is damaged") from error
+        note: dict = json.loads(body)  # type: ignore[type-arg]
+        return note
 
     def write(self, base: int, rows: Rows) -> str:
         """Adds a segment; durable when it returns its name. Call with the stage lock held."""
-        taken = [int(name[:8]) for name in self._names() if name.endswith(SEGMENT)]
+        disk.make_dirs(self._folder)
+        taken = [int(name[:8]) for name in self._names() if _NUMBERED.match(name)]
         number = max(taken, default=0) + 1
         while True:
             name = f"{number:08d}-{os.urandom(4).hex()}{SEGMENT}"
-            data = fmt.encode({"base": base}, rows)
+            data = fmt.encode({"base": base, "name": name}, rows)
             if create_file(os.path.join(self._folder, name), data, self._temporary):
                 self._cached = None
                 return name
@@ -154,8 +183,10 @@ class Stage:
             "transaction": transaction, "after": after, "consumed": list(consumed),
             "forget": forget, "seen": seen,
         }  # fmt: skip
+        disk.make_dirs(self._folder)
         path = os.path.join(self._folder, transaction + NOTE)
-        create_file(path, json.dumps(note).encode(), self._temporary)
+        body = json.dumps(note).encode()
+        create_file(path, body + b"\n" + blake3(body).hexdigest().encode(), self._temporary)
 
     def clear(self, transaction: str, consumed: tuple[str, ...]) -> None:
         """Removes what a landed commit has used up; its note goes last."""
@@ -187,34 +218,50 @@ class Stage:
                 else:
                     self._forget_for_good(note)
 
-    def _forget_for_good(self, note: dict) -> None:  # type: ignore[type-arg]
+    def settle(self, transaction: str) -> str | None:
+        """Clears away what a commit of chosen paths, which has landed, used up of the stage.
+
+        Returns the segment that it wrote for this, if any. Call with the stage lock held.
+        """
+        note = self._note(transaction + NOTE)
+        if note is not None and note["forget"]:
+            return self._forget_for_good(note)
+        self.clear(transaction, ())
+        return None
+
+    def _forget_for_good(self, note: dict) -> str | None:  # type: ignore[type-arg]
         # `load` hides these paths as long as the note is there. One that was staged anew since
         # wins by itself; the others are forgotten by a segment of their own.
         where = self.load().where
+        names = tuple(name for name in self._names() if name.endswith(SEGMENT))
+        if not where and set(names) <= set(note["seen"]):
+            self.clear(note["transaction"], names)
+            return None
         rows = Rows()
         if set(note["seen"]) & set(self._names()):
             for path in note["forget"]:
                 if path not in where:
                     rows.delete(path, FORGET)
-        if len(rows):
-            self.write(note["after"], rows)
+        written = self.write(note["after"], rows) if len(rows) else None
         self.clear(note["transaction"], ())
+        return written
 
-    def drop(self, paths: set[str] | None) -> int:
-        """Forgets staged rows (all, when None); returns how many. Call with the stage lock held."""
-        staged = self.load()
-        gone = [path for path in staged.where if paths is None or path in paths]
-        if len(gone) == len(staged.where):
+    def drop(self, staged: Staged, paths: set[str]) -> str | None:
+        """Forgets staged rows; returns the segment that says so, if one is needed.
+
+        Call with the stage lock held.
+        """
+        if len(paths) == len(staged.where):
             for name in staged.names:
                 disk.remove(os.path.join(self._folder, name))
             disk.sync_dir(self._folder)
             self._cached = None
-        elif gone:
+        elif paths:
             rows = Rows()
-            for path in gone:
+            for path in sorted(paths):
                 rows.delete(path, FORGET)
-            self.write(0, rows)
-        return len(gone)
+            return self.write(0, rows)
+        return None
 
     def discard_damaged(self) -> list[str]:
         """Removes segments that are not intact; returns their names."""

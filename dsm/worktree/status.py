@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from dsm.format.index import ABSENT, Mark, mark_of
+from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.reports import Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
@@ -65,7 +65,8 @@ def compare(
             get, hits = page.get, 0
             for name, st in zip(folder.names, folder.stats, strict=True):
                 mark = get(name)
-                if mark == (hash(st) or 1):
+                # `fits`, written out: this runs once a file.
+                if isinstance(mark, int) and 0 <= mark ^ hash(st) <= CONTENT:
                     hits += 1
                 elif mark is None:
                     found.untracked.append(lead + name)
@@ -99,7 +100,7 @@ def _compare_single(
     if st is not None:
         if mark is None:
             found.untracked.append(path)
-        elif mark != mark_of(*st):
+        elif not fits(mark, st):
             doubtful.append((path, st, mark))
         return
     missing += [(below, index.get(below) or ABSENT) for below in index.below(path)]
@@ -109,7 +110,7 @@ def file_stat(full: str) -> Stat | None:
     """Returns the stat of a regular file (links followed), None when there is none."""
     try:
         st = os.stat(full)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     if not stat.S_ISREG(st.st_mode):
         return None
@@ -126,7 +127,7 @@ def _settle_missing(
     for path, mark in missing:
         st = file_stat(os.path.join(tree.root, path))
         if st is not None:
-            if mark != mark_of(*st):
+            if not fits(mark, st):
                 doubtful.append((path, st, mark))
         elif mark == ABSENT:
             found.absent += 1
@@ -146,18 +147,27 @@ def _settle_doubtful(
     if not doubtful:
         return
     moment = tree.moment()
-    unknown = [path for path, _, mark in doubtful if not isinstance(mark, bytes)]
-    tracked = {path: example.oid for path, example in tree.lookup(unknown, staged).items()}
     progress.start("comparing", len(doubtful), sum(st[3] for _, st, _ in doubtful))
+    touched: list[tuple[str, Stat, bytes]] = []
     for path, st, mark in doubtful:
-        expected = mark if isinstance(mark, bytes) else tracked.get(path)
         oid = hash_file(os.path.join(tree.root, path))
         progress.advance(1, st[3])
-        if oid is not None and oid == expected:
+        if oid is None:
+            found.modified.append((path, b"", st))
+        elif mark == oid:
             # Learnt: this stat goes with the tracked content, unless it could change unnoticed.
-            index.set(path, mark_of(*st) if settled(st, moment) else oid)
+            index.set(path, mark_of(st, oid) if settled(st, moment) else oid)
+        elif isinstance(mark, bytes) or (mark != ABSENT and not may_be(mark, oid)):
+            found.modified.append((path, oid, st))
         else:
-            found.modified.append((path, oid or b"", st))
+            touched.append((path, st, oid))
+    # Only files that were touched and, it seems, not modified are worth asking the history.
+    tracked = tree.lookup([path for path, _, _ in touched], staged) if touched else {}
+    for path, st, oid in touched:
+        if path in tracked and tracked[path].oid == oid:
+            index.set(path, mark_of(st, oid) if settled(st, moment) else oid)
+        else:
+            found.modified.append((path, oid, st))
     progress.finish()
 
 

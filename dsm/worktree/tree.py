@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dsm.errors import InvalidInput
+from dsm.errors import DamagedData, InvalidInput
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
+from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store import disk
@@ -49,9 +50,14 @@ class WorkTree:
         if index.position == now:
             return index
         before = index.position
-        follows = before.head <= head and (
-            before.head == 0 or self.log.get(before.head).id == before.id
-        )
+        if before.head > head:
+            # The newest changeset has no successor that would miss it: the index alone does.
+            raise DamagedData(
+                f"changeset {before.head} of dataset {self.log.name} was here and is missing",
+                hint="copy its header back from a backup; if it is lost for good, remove"
+                f" {layout.index(self.log.name)} and go on from changeset {head}",
+            )
+        follows = before.head == 0 or self.log.get(before.head).id == before.id
         known = set(now.segments)
         if follows and not index.damaged and all(name in known for name in before.segments):
             for number in range(before.head + 1, head + 1):
@@ -60,6 +66,8 @@ class WorkTree:
             for segment in staged.segments:
                 if segment.name not in before.segments or head > before.head:
                     self._apply_staged(index, staged, segment.name)
+                if segment.name not in before.segments:
+                    self._apply_forgotten(index, staged, segment.rows)
         else:
             self._rebuild(index, head, staged)
         index.position = now
@@ -70,9 +78,12 @@ class WorkTree:
         index.set(path, oid if present else ABSENT)
 
     def _apply_manifest(self, index: WorkIndex, number: int) -> None:
+        from dsm.format.manifest import check_rows
+
         table = self.snapshots().manifest(number)
         if table is None:
             return
+        check_rows(table, f"the manifest of changeset {number}")
         oids = table.column("object").to_pylist()
         for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
             if oid is None:
@@ -88,6 +99,20 @@ class WorkTree:
                     index.remove(path)
                 else:
                     self._mark_unknown(index, path, oid)
+
+    def _apply_forgotten(self, index: WorkIndex, staged: Staged, rows: Rows) -> None:
+        """What was unstaged is again as the head has it; the file may still be as it was staged."""
+        paths = [
+            path
+            for path, kind in zip(rows.paths, rows.kinds, strict=True)
+            if kind == FORGET and path not in staged.where
+        ]
+        committed = self.committed(paths) if paths else {}
+        for path in paths:
+            if path in committed:
+                self._mark_unknown(index, path, committed[path].oid)
+            else:
+                index.remove(path)
 
     def _rebuild(self, index: WorkIndex, head: int, staged: Staged) -> None:
         """Starts over from the snapshot: every file will be looked at once."""

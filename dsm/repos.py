@@ -1,0 +1,69 @@
+"""The repository as people use it: opened, with its datasets and views."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dsm.datasets import Dataset
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import dataset_name_for
+from dsm.repo.repository import DatasetIdentity
+from dsm.repo.workplace import Workplace
+
+if TYPE_CHECKING:
+    from dsm.views.view import View
+
+
+class Repo(Workplace):
+    """An opened repository with its datasets."""
+
+    created = False
+
+    @property
+    def current(self) -> str:
+        """The dataset that is meant when none is named. Raises NotFound when that is unclear."""
+        name = self.config.get("core.dataset")
+        if name is not None:
+            return name
+        names = self.datasets()
+        if len(names) == 1:
+            return names[0]
+        own = dataset_name_for(os.path.basename(self.root))
+        if own in names:
+            return own
+        raise NotFound(
+            f"which dataset? {self.root} has {len(names)}: {', '.join(names[:10])}",
+            hint="choose one with `dsm switch NAME` or -d NAME",
+        )
+
+    def switch(self, name: str) -> None:
+        """Makes a dataset the current one of this copy."""
+        self.identity(name)
+        self.config.set("core.dataset", name)
+
+    def dataset(self, name: str | None = None) -> Dataset:
+        """Opens a dataset, the current one by default. Raises NotFound with near matches."""
+        return Dataset(self, self.identity(name or self.current))
+
+    def create_dataset(self, name: str, *, pattern: str | None = None, root: str = ".") -> Dataset:
+        """Creates a dataset whose examples lie below `root`, a folder in the repository.
+
+        Raises InvalidInput when the name is taken or impossible.
+        """
+        if pattern is not None:
+            from dsm.model.pattern import PathPattern
+
+            PathPattern.parse(pattern)
+        root = os.path.normpath(root)
+        identity = DatasetIdentity(os.urandom(16).hex(), name, self.clock(), root, pattern)
+        if not self.create_identity(identity):
+            raise InvalidInput(f"there is a dataset {name!r} already", hint="`dsm dataset list`")
+        return self.dataset(name)
+
+    def view(self, version: str) -> View:
+        """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""
+        from dsm.views.view import View, find_view
+
+        name, query = find_view(self, version)
+        return View(self, name, self.dataset(name).snapshots, query)

@@ -1,0 +1,202 @@
+"""Worker processes and the pipes to them.
+
+Workers are fresh interpreters, not forks: a fork copies the locks of threads that it does not copy,
+and pyarrow, torch and notebooks all have threads. They share nothing but the job they are sent.
+Messages are pickled and length-prefixed. A worker whose parent is gone reads the end of its pipe
+and leaves; a worker that dies is noticed by the end of its answers. Our own errors pass through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import select
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
+
+_LENGTH = struct.Struct("<I")
+_BY_STATUS: dict[int, type[DsmError]] = {5: Conflict, 7: DamagedData, 8: StorageFailed}
+_START = (
+    "import signal, sys\n"
+    "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # the parent tells us when to stop
+    "sys.path[:] = sys.argv[3:]\n"
+    "from dsm.store.workers import serve\n"
+    "serve(int(sys.argv[1]), int(sys.argv[2]))\n"
+)
+
+
+class Job(Protocol):
+    """What a worker does, sent to it by pickle: `next_order` raises EOFError when the parent is
+    gone, what is yielded goes to the parent."""
+
+    def run(self, next_order: Callable[[], object]) -> Iterator[object]: ...
+
+
+class _Failed:
+    """An error on its way to the parent."""
+
+    def __init__(self, error: DsmError):
+        self.status, self.code, self.text = error.exit_status, error.code, error.message
+        self.hint, self.items = error.hint, error.items
+
+
+class _Done:
+    """The end of a job."""
+
+
+def _framed(message: object) -> bytes:
+    data = pickle.dumps(message, 5)
+    return _LENGTH.pack(len(data)) + data
+
+
+def send(fd: int, message: object) -> None:
+    """Writes one message."""
+    view = memoryview(_framed(message))
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def receive(fd: int) -> object:
+    """Reads one message. Raises EOFError when the other end is gone."""
+    return pickle.loads(_exactly(fd, _LENGTH.unpack(_exactly(fd, _LENGTH.size))[0]))
+
+
+def _exactly(fd: int, size: int) -> bytes:
+    parts = []
+    while size:
+        part = os.read(fd, min(size, 1 << 20))
+        if not part:
+            raise EOFError
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+class Worker:
+    """A started worker. Raises OSError when no process can be started."""
+
+    def __init__(self, job: Job):
+        import subprocess
+
+        orders_in, self.orders = os.pipe()
+        self.answers, answers_out = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, str(orders_in), str(answers_out), *sys.path],
+                pass_fds=(orders_in, answers_out),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except BaseException:
+            os.close(self.orders)
+            os.close(self.answers)
+            raise
+        finally:
+            os.close(orders_in)
+            os.close(answers_out)
+        os.set_blocking(self.orders, False)
+        self.heard: deque[object] = deque()  # answers that came while an order was being sent
+        self.order(job)
+
+    def order(self, message: object) -> None:
+        """Sends an order; a worker that is gone is noticed when it is heard."""
+        view = memoryview(_framed(message))
+        with contextlib.suppress(BrokenPipeError, EOFError):
+            while view:
+                # Orders and answers may be larger than a pipe holds: a parent that only writes and
+                # a worker that only writes would wait for each other for ever.
+                readable, _, _ = select.select([self.answers], [self.orders], [])
+                if readable:
+                    self.heard.append(receive(self.answers))
+                else:
+                    view = view[os.write(self.orders, view) :]
+
+    def hear(self) -> object | None:
+        """Waits for the next answer, None at the end of the job; raises what the worker raised."""
+        try:
+            message = self.heard.popleft() if self.heard else receive(self.answers)
+        except EOFError:
+            raise StorageFailed(
+                "a worker process ended before its work was done",
+                hint="it may have been killed for lack of memory; nothing was recorded: try again",
+            ) from None
+        if isinstance(message, _Failed):
+            kind = _BY_STATUS.get(message.status, DsmError)
+            error = kind(message.text, hint=message.hint, items=message.items)
+            error.code = message.code
+            raise error
+        return None if isinstance(message, _Done) else message
+
+    def end(self) -> None:
+        """Closes the pipes, at which the worker stops, and waits for it."""
+        for fd in (self.orders, self.answers):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+        self._process.wait()
+
+
+def serve(orders: int, answers: int) -> None:
+    """A worker's life: receives its job, runs it, answers. Called in the new process."""
+    import gc
+
+    gc.disable()  # short-lived, and rows of tuples would be walked again and again
+    status = 0
+    try:
+        try:
+            job = receive(orders)
+            for message in job.run(lambda: receive(orders)):  # type: ignore[attr-defined]
+                send(answers, message)
+            send(answers, _Done())
+        except DsmError as error:
+            send(answers, _Failed(error))
+        except (EOFError, BrokenPipeError):
+            raise
+        except Exception as error:
+            send(answers, _Failed(DsmError(f"a worker failed: {type(error).__name__}: {error}")))
+    except (EOFError, BrokenPipeError):
+        status = 1  # the parent is gone
+    os._exit(status)
+
+
+def start(jobs: Sequence[Job]) -> list[Worker]:
+    """Starts a worker for each job; none when processes cannot be started here."""
+    workers: list[Worker] = []
+    if not sys.executable:
+        return workers
+    try:
+        for job in jobs:
+            workers.append(Worker(job))
+    except OSError:
+        for worker in workers:
+            worker.end()
+        return []
+    return workers
+
+
+def ready(workers: Sequence[Worker], *, wait: bool = True) -> list[int]:
+    """Returns the positions of the workers that have something to say; waits until there is one."""
+    waiting = [number for number, worker in enumerate(workers) if worker.heard]
+    if waiting:
+        return waiting
+    answers = [worker.answers for worker in workers]
+    readable, _, _ = select.select(answers, [], [], None if wait else 0)
+    return [number for number, worker in enumerate(workers) if worker.answers in readable]
+
+
+def gather(workers: list[Worker]) -> Iterator[object]:
+    """Yields what the workers answer, as it comes, until all are done."""
+    running = list(workers)
+    while running:
+        for number in reversed(ready(running)):
+            message = running[number].hear()
+            if message is None:
+                del running[number]
+            else:
+                yield message

@@ -1,0 +1,377 @@
+"""Removing what nothing refers to: a plan that anyone may look at, then its performance.
+
+Safe beside writers, without clocks or process ids. The last step of a writer runs under a shared
+lock and checks that its packs are there; gc takes the lock alone, looks again, and renames what
+it condemns into the trash, from where a writer can take it back. Trash is removed once no writer
+lives that was alive when it was filled. Unknown files are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+
+from dsm.errors import Conflict, DamagedData, InvalidInput, NotFound, Refused
+from dsm.format import chunk_list
+from dsm.format import pack as pack_format
+from dsm.model.names import printable
+from dsm.model.reports import GcPlan
+from dsm.repo.repository import Repository
+from dsm.store import disk
+from dsm.store.lease import SUFFIX as LEASE_SUFFIX
+from dsm.store.lease import Lease, living
+from dsm.store.objects import pack_paths, publish_pack
+from dsm.store.packs import Pack, PackWriter
+from dsm.upkeep.references import STAGED, dataset_log, referenced_ids, references
+from dsm.worktree.scan import OWN_FOLDERS, TEMPORARY
+
+REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
+TRIES, PAUSE_SECONDS = 50, 0.1
+WAITING = ".waiting"
+
+
+def plan_gc(repository: Repository) -> GcPlan:
+    """Returns what can be removed; changes nothing.
+
+    Raises DamagedData when a manifest, a stage segment or a chunk list cannot be read: what it
+    refers to is then unknown.
+    """
+    layout = repository.layout
+    packs, unreadable = _open_packs(repository)
+    live = _live_prefixes(referenced_ids(repository), packs)
+    if unreadable and (needed := len(_absent(live, packs))):
+        raise DamagedData(
+            f"pack {unreadable[0]} cannot be read, and {needed} objects that are needed are in no"
+            " other pack: what they consist of is unknown",
+            hint="run `dsm fsck`; nothing was removed",
+        )
+    dead: list[tuple[str, int]] = []
+    repack: list[tuple[str, int, int]] = []
+    objects = live_objects = 0
+    for pack in packs:
+        total = kept = rows_kept = 0
+        for row, prefix in _rows(pack):
+            _, size, _ = pack.contents.location(row)
+            total += size
+            if prefix in live:
+                kept += size
+                rows_kept += 1
+        objects += len(pack)
+        live_objects += rows_kept
+        if not rows_kept:
+            dead.append((pack.name, pack.size))
+        elif kept < total * REPACK_BELOW:
+            repack.append((pack.name, pack.size, kept * pack.size // max(1, total)))
+    size = sum(pack.size for pack in packs)
+    files = [*_unreferenced_manifests(repository), *_temporary_files(layout.temporary)]
+    files += _trash(layout.trash, living(layout.temporary))
+    files += _unfinished_restores(repository)
+    for pack in packs:
+        pack.close()
+    return GcPlan(tuple(dead), tuple(repack), tuple(files), objects, live_objects, size)
+
+
+def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
+    """Removes what is garbage now; returns what was done.
+
+    The plan is made again under the lock, so an old one does no harm: only what it lists and what
+    is still garbage goes. Raises Conflict when a writer holds the lock and does not let go.
+    """
+    lock = _alone(repository)
+    try:
+        _take_back(repository)
+        now = plan_gc(repository)
+        listed = {name for name, _ in plan.packs} | {name for name, _, _ in plan.repack}
+        packs = tuple(item for item in now.packs if item[0] in listed)
+        repack = tuple(item for item in now.repack if item[0] in listed)
+        wanted = {path for path, _ in plan.files}
+        files = tuple(item for item in now.files if item[0] in wanted)
+        notes: list[str] = []
+        condemned = [name for name, _ in packs]
+        done_repack = []
+        for item in repack:
+            try:
+                _repack(repository, item[0])
+            except disk.WriteFailed as error:
+                notes.append(f"pack {item[0][:16]} was not rewritten: {error.message}")
+                continue
+            condemned.append(item[0])
+            done_repack.append(item)
+        kept = _condemn(repository, condemned)
+        for path, _ in files:
+            disk.remove(path)
+        return GcPlan(
+            packs, tuple(done_repack), files, now.objects, now.live_objects, now.size, kept,
+            tuple(notes),
+        )  # fmt: skip
+    finally:
+        disk.unlock(lock)
+
+
+def _alone(repository: Repository) -> int:
+    for _ in range(TRIES):
+        lock = disk.lock(repository.layout.store_lock, exclusive=True, wait=False)
+        if lock is not None:
+            # A second descriptor must be refused, or leases say nothing about who is alive.
+            try:
+                other = disk.lock(repository.layout.store_lock, exclusive=False, wait=False)
+            except disk.WriteFailed:
+                disk.unlock(lock)
+                raise
+            if other is None:
+                return lock
+            disk.unlock(other)
+            disk.unlock(lock)
+            raise Refused(
+                "locks do not work on this file system, so that writers cannot be seen",
+                hint="nothing was removed; copy the repository to a local disk to prune it",
+            )
+        time.sleep(PAUSE_SECONDS)
+    raise Conflict(
+        "another process is just recording its work and does not finish",
+        hint="nothing was removed; run `dsm gc --prune` again when it is done",
+    )
+
+
+def _open_packs(repository: Repository) -> tuple[list[Pack], list[str]]:
+    """Returns the packs, and the names of those that are damaged.
+
+    A damaged pack is never removed: it may be all that is left of something.
+    """
+    packs, damaged = [], []
+    for path in pack_paths(repository.layout.packs):
+        try:
+            packs.append(Pack(path, verify=True))
+        except DamagedData:
+            damaged.append(os.path.basename(path).removesuffix(".pack"))
+        except FileNotFoundError:
+            continue
+    return packs, damaged
+
+
+def _absent(live: set[bytes], packs: list[Pack]) -> set[bytes]:
+    return live.difference(*({prefix for _, prefix in _rows(pack)} for pack in packs))
+
+
+def _take_back(repository: Repository) -> None:
+    """Gives packs in the trash their names back, should anything in them be referred to."""
+    layout = repository.layout
+    trashed = [name for name in _listed(layout.trash) if name.endswith(".pack")]
+    if not trashed:
+        return
+    taken = True
+    while taken:  # what comes back may be a chunk list, whose chunks are needed as well
+        taken = False
+        packs, _ = _open_packs(repository)
+        absent = _absent(_live_prefixes(referenced_ids(repository), packs), packs)
+        for name in trashed if absent else ():
+            path = os.path.join(layout.trash, name)
+            with contextlib.suppress(DamagedData, FileNotFoundError):
+                if any(prefix in absent for _, prefix in _rows(Pack(path))):
+                    publish_pack(layout.packs, path, name.removesuffix(".pack"))
+                    taken = True
+
+
+def _rows(pack: Pack) -> Iterator[tuple[int, bytes]]:
+    table, width = pack.contents.prefixes, pack_format.PREFIX
+    for row in range(len(pack)):
+        yield row, table[row * width : row * width + width]
+
+
+def _live_prefixes(ids: set[bytes], packs: list[Pack]) -> set[bytes]:
+    """Returns the prefixes of all referenced objects and of the pieces that they consist of."""
+    live = {oid[: pack_format.PREFIX] for oid in ids}
+    nested: set[bytes] = set()
+    for pack in packs:
+        for row, prefix in _rows(pack):
+            if pack.contents.location(row)[2] and prefix in live:
+                nested |= _pieces(pack, row, packs)
+    return live | nested
+
+
+def _pieces(pack: Pack, row: int, packs: list[Pack]) -> set[bytes]:
+    frame, offset, size, _ = pack.place(row)
+    payload = pack.read(frame, offset, size)
+    if not chunk_list.names(payload, payload[4:36]):
+        raise DamagedData(
+            f"a chunk list in pack {pack.name} is damaged, so it is unknown what it refers to",
+            hint="run `dsm fsck --full`; nothing was removed",
+        )
+    decoded = chunk_list.decode(payload)
+    pieces = {piece for piece, _ in chunk_list.iterate(decoded.rows)}
+    if decoded.nested:
+        for part in list(pieces):
+            rows = _read_piece(part, packs)
+            pieces.update(piece for piece, _ in chunk_list.iterate(rows))
+    return {piece[: pack_format.PREFIX] for piece in pieces}
+
+
+def _read_piece(oid: bytes, packs: list[Pack]) -> bytes:
+    from blake3 import blake3
+
+    for pack in packs:
+        for row in pack.find(oid):
+            frame, offset, size, _ = pack.place(row)
+            data = pack.read(frame, offset, size)
+            if blake3(data).digest() == oid:
+                return data
+    raise DamagedData(f"a part of a chunk list ({oid.hex()}) is missing; nothing was removed")
+
+
+def _unreferenced_manifests(repository: Repository) -> Iterator[tuple[str, int]]:
+    """Manifests whose commit never happened. A running one holds the lock that gc needs."""
+    for name in repository.datasets():
+        log, _ = dataset_log(repository, name)
+        used = {log.get(number).manifest for number in range(1, log.head() + 1)}
+        folder = repository.layout.manifests(name)
+        for entry in _listed(folder):
+            if entry.endswith(".parquet") and entry.removesuffix(".parquet") not in used:
+                yield from _sized(os.path.join(folder, entry))
+
+
+def _temporary_files(folder: str) -> Iterator[tuple[str, int]]:
+    """Files of writers that are dead: the token in the name has no living lease."""
+    alive = living(folder)
+    for entry in _listed(folder):
+        token = entry.removesuffix(LEASE_SUFFIX).partition("-")[0]
+        if token not in alive:
+            yield from _sized(os.path.join(folder, entry))
+
+
+def _unfinished_restores(repository: Repository) -> Iterator[tuple[str, int]]:
+    """Temporary files that a killed restore left in a work tree."""
+    roots = {repository.identity(name).root for name in repository.datasets()}
+    for root in {os.path.normpath(os.path.join(repository.root, root)) for root in roots}:
+        for folder, inner, names in os.walk(root):
+            inner[:] = [name for name in inner if name not in OWN_FOLDERS]
+            for name in names:
+                if name.startswith(TEMPORARY):
+                    yield from _sized(os.path.join(folder, name))
+
+
+def _trash(folder: str, alive: set[str]) -> Iterator[tuple[str, int]]:
+    """Condemned packs that no living writer can count on any more."""
+    for entry in _listed(folder):
+        path = os.path.join(folder, entry)
+        if entry.endswith(WAITING) and not os.path.exists(path.removesuffix(WAITING)):
+            yield from _sized(path)
+        if not entry.endswith(".pack"):
+            continue
+        waiting = alive
+        with contextlib.suppress(OSError, ValueError):
+            with open(path + WAITING, encoding="ascii") as file:
+                waiting = alive & set(json.load(file))
+        if not waiting:
+            yield from _sized(path)
+            yield from _sized(path + WAITING)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+
+
+def _sized(path: str) -> Iterator[tuple[str, int]]:
+    with contextlib.suppress(OSError):
+        yield path, os.lstat(path).st_size
+
+
+def _condemn(repository: Repository, names: list[str]) -> int:
+    """Moves packs into the trash, and out of it if no writer lives; returns how many wait."""
+    layout = repository.layout
+    moved = []
+    for name in names:
+        path = os.path.join(layout.packs, name[:2], name + ".pack")
+        target = os.path.join(layout.trash, name + ".pack")
+        try:
+            disk.rename_away(path, target)
+            moved.append(target)
+        except disk.WriteFailed:
+            # No room even for a name: without living writers the trash is not needed.
+            if living(layout.temporary):
+                raise
+            disk.remove(path)
+    # Asked after the packs have lost their names: who starts now cannot count on them.
+    alive = living(layout.temporary)
+    for target in moved:
+        if alive:
+            with contextlib.suppress(disk.WriteFailed):
+                tokens = json.dumps(sorted(alive)).encode()
+                disk.write_new(target + WAITING, tokens, durable=False)
+        else:
+            disk.remove(target)
+    for shelf in {name[:2] for name in names}:
+        disk.sync_dir(os.path.join(layout.packs, shelf))
+    return len(moved) if alive else 0
+
+
+def _repack(repository: Repository, name: str) -> None:
+    """Writes what is live in a pack to a new one. The old one goes after the new one is durable."""
+    layout = repository.layout
+    packs, _ = _open_packs(repository)
+    live = _live_prefixes(referenced_ids(repository), packs)
+    pack = next(pack for pack in packs if pack.name == name)
+    with Lease(layout.temporary) as lease:
+        writer = PackWriter(lease.temporary(".pack"))
+        try:
+            for row, prefix in sorted(
+                _rows(pack), key=lambda item: pack.contents.location(item[0])
+            ):
+                if prefix not in live:
+                    continue
+                frame, offset, size, is_list = pack.place(row)
+                data = pack.read(frame, offset, size)
+                if is_list:
+                    writer.add_list(data[4:36], data)
+                    continue
+                from blake3 import blake3
+
+                oid = blake3(data).digest()
+                if oid[: pack_format.PREFIX] != prefix:
+                    raise DamagedData(
+                        f"pack {name} is damaged; it was not rewritten",
+                        hint="run `dsm fsck --full`",
+                    )
+                writer.add(oid, data, "")
+            new = writer.seal().hex()
+            publish_pack(layout.packs, writer.path, new)
+        except BaseException:
+            writer.abandon()
+            raise
+
+
+def explain(repository: Repository, text: str) -> list[str]:
+    """Returns what keeps an object: one line per changeset, staged row or larger object.
+
+    `text` is the object's id or a prefix of at least 8 hex digits. Raises NotFound when nothing of
+    that name is stored or referred to.
+    """
+    wanted = text.strip().lower()
+    if len(wanted) < 8 or any(char not in "0123456789abcdef" for char in wanted):
+        raise InvalidInput(f"{text!r} is not an object id", hint="give 8 hex digits or more")
+    lines = []
+    owners: dict[bytes, list[str]] = {}
+    store = repository.store
+    for reference in references(repository):
+        where = "the stage" if reference.number == STAGED else f"changeset {reference.number}"
+        line = f"{where} of {reference.dataset}: {printable(reference.path)}"
+        if reference.oid.hex().startswith(wanted):
+            lines.append(line)
+        owners.setdefault(reference.oid, []).append(line)
+    for oid, users in owners.items():
+        for piece in store.references(oid):
+            if piece != oid and piece.hex().startswith(wanted):
+                lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
+                break
+    if not lines:
+        width = min(len(wanted), 2 * pack_format.PREFIX)
+        for pack in _open_packs(repository)[0]:
+            if any(prefix.hex()[:width] == wanted[:width] for _, prefix in _rows(pack)):
+                return [f"nothing refers to it; it lies in pack {pack.name} until gc removes it"]
+        raise NotFound(f"no object {text} is stored here, and nothing refers to one")
+    return lines

@@ -1,0 +1,80 @@
+"""What is referred to: every object id that a changeset or the stage of a dataset names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dsm.format import segment
+from dsm.history.snapshot import Snapshots
+from dsm.repo.log import ChangesetLog
+from dsm.repo.repository import Repository, read_file
+from dsm.worktree.stage import SEGMENT
+
+STAGED = 0  # stands for the stage where a changeset number is expected
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A changeset (or, with number 0, the stage) naming an object for a path."""
+
+    dataset: str
+    number: int
+    path: str
+    oid: bytes
+
+
+def dataset_log(repository: Repository, name: str) -> tuple[ChangesetLog, Snapshots]:
+    """Opens the log and the snapshots of a dataset."""
+    log = ChangesetLog(repository, name, repository.identity(name).id)
+    return log, Snapshots(repository, log)
+
+
+def staged_segments(repository: Repository, name: str) -> Iterator[tuple[str, bytes]]:
+    """Yields (path of the file, bytes) of every stage segment."""
+    folder = repository.layout.stage(name)
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    for entry in names:
+        if entry.endswith(SEGMENT):
+            data = read_file(os.path.join(folder, entry))
+            if data is not None:
+                yield os.path.join(folder, entry), data
+
+
+def references(repository: Repository) -> Iterator[Reference]:
+    """Yields all references. Raises DamagedData when anything that may refer cannot be read."""
+    for name in repository.datasets():
+        log, snapshots = dataset_log(repository, name)
+        for number in range(1, log.head() + 1):
+            table = snapshots.read_manifest(log.get(number))
+            if table is not None:
+                paths, oids = table.column("path").to_pylist(), table.column("object").to_pylist()
+                for path, oid in zip(paths, oids, strict=True):
+                    if oid is not None:
+                        yield Reference(name, number, path, oid)
+        for where, data in staged_segments(repository, name):
+            _, rows = segment.decode(data, where)
+            for path, oid in zip(rows.paths, rows.oids, strict=True):
+                if oid is not None:
+                    yield Reference(name, STAGED, path, oid)
+
+
+def referenced_ids(repository: Repository) -> set[bytes]:
+    """Returns all object ids that are referred to, without keeping the paths."""
+    import pyarrow.compute as pc
+
+    ids: set[bytes] = set()
+    for name in repository.datasets():
+        log, snapshots = dataset_log(repository, name)
+        for number in range(1, log.head() + 1):
+            table = snapshots.read_manifest(log.get(number))
+            if table is not None:
+                ids.update(pc.unique(table.column("object")).to_pylist())
+        for where, data in staged_segments(repository, name):
+            ids.update(oid for oid in segment.decode(data, where)[1].oids if oid is not None)
+    ids.discard(None)
+    return ids

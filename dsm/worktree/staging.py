@@ -1,0 +1,184 @@
+"""What `add` does from end to end: judge, store, hand over to the stage, report.
+
+Everything between the first decision and the stage segment happens under one lease, and the
+hand-over itself under the publisher; see `publish`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from dsm.errors import InvalidInput, StorageFailed
+from dsm.format.index import ABSENT, Mark
+from dsm.model.changeset import Counts
+from dsm.model.example import Change, Example
+from dsm.model.names import check_path, printable
+from dsm.model.reports import AddReport
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
+from dsm.progress import SILENT, Progress
+from dsm.worktree.add import Adder, Outcome, Request
+from dsm.worktree.edit import kind_against_head
+from dsm.worktree.index import Position, WorkIndex, folders_above
+from dsm.worktree.publish import check_present, publishing
+from dsm.worktree.stage import Staged
+from dsm.worktree.status import KIND_NAMES
+from dsm.worktree.tree import WorkTree
+
+
+def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> AddReport:
+    """Stages files of the work tree; a dry run only says what would be staged."""
+    with publishing(tree.repository) as publish:
+        adder = Adder(tree, request, progress)
+        before = publish.stored_bytes()
+        outcome = adder.run()
+        if not request.dry_run:
+            with publish:
+                stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+        return report(outcome, publish.stored_bytes() - before, request)
+
+
+def add_content(
+    tree: WorkTree, request: Request, content: Mapping[str, bytes | BinaryIO], now: int
+) -> AddReport:
+    """Stages bytes by path, which need no file; new ones get the time `now` (microseconds)."""
+    paths = [check_path(path) for path in content]
+    with publishing(tree.repository) as publish:
+        before = publish.stored_bytes()
+        adder = Adder(tree, request)
+        outcome = adder.out
+        _refuse_nested(adder.index, paths)
+        known = tree.lookup(paths, adder.staged)
+        committed = tree.committed(paths)
+        for path, oid, size in tree.repository.store.put_many(content.items()):
+            outcome.size += size
+            old = known.get(path)
+            labels, time, annotation, attributes = adder.meaning(
+                path, (now * 1000, 0, 0, size), old
+            )
+            for base in (committed.get(path), old):
+                if base is not None and base.oid == oid and not adder.times_itself(path):
+                    time = base.time
+            example = Example(path, oid, size, time, labels, attributes, annotation)
+            kind = kind_against_head(example, committed.get(path))
+            if kind == FORGET:
+                outcome.rows.delete(path, FORGET)
+            elif example != old:
+                outcome.rows.put(kind, example)
+            on_disk = os.path.lexists(os.path.join(tree.root, path))
+            outcome.marks[path] = oid if on_disk else ABSENT
+        tree.repository.store.flush()
+        outcome.files = len(paths)
+        with publish:
+            stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+        return report(outcome, publish.stored_bytes() - before, request)
+
+
+def _refuse_nested(index: WorkIndex, paths: list[str]) -> None:
+    given = set(paths)
+    nested = {path for path in paths if given.intersection(folders_above([path]))}
+    blocking = nested | index.in_the_way(path for path in paths if index.get(path) is None)
+    if blocking:
+        one = min(blocking)
+        raise InvalidInput(
+            f"{printable(one)} cannot be an example and another one lie below it",
+            hint="remove the one that is there first, or choose another path",
+            items=tuple(sorted(blocking)),
+        )
+
+
+def stage_without_content(
+    tree: WorkTree, index: WorkIndex, staged: Staged, rows: Rows, marks: dict[str, Mark | None]
+) -> Counts:
+    """Stages rows of stored objects; `staged` and `index` are what they were judged by."""
+    with publishing(tree.repository) as publish, publish:
+        stage_rows(tree, index, staged, rows, marks)
+    return counts_of(rows)
+
+
+def counts_of(rows: Rows) -> Counts:
+    """Counts the rows by kind."""
+    return Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
+
+
+def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
+    """Builds what `add` answers; `stored` is what the packs grew by, in bytes."""
+    changes: tuple[Change, ...] = ()
+    used = request.pattern or request.default_pattern
+    if request.dry_run:
+        changes = tuple(
+            Change(KIND_NAMES[kind], path, after=example)
+            for path, kind, example in outcome.rows.sorted()
+            if kind != FORGET
+        )
+    return AddReport(
+        counts=counts_of(outcome.rows),
+        files=outcome.files,
+        size=outcome.size,
+        stored=stored,
+        unchanged=outcome.unchanged,
+        unlabelled=len(outcome.unlabelled),
+        warnings=tuple(outcome.warnings),
+        skipped=tuple(outcome.skipped),
+        failed=tuple(outcome.failed),
+        changes=changes,
+        pattern=used.text if used else None,
+    )
+
+
+def stage_rows(
+    tree: WorkTree,
+    index: WorkIndex,
+    staged: Staged,
+    rows: Rows,
+    marks: dict[str, Mark | None],
+) -> None:
+    """Writes rows to the stage and brings the index along. Packs must be durable already.
+
+    Call with the publisher entered. Raises PacksVanished when something that the rows took over
+    from the stage was dropped and removed meanwhile.
+    """
+    check_present(tree.repository, rows, tree.stage, staged)
+    with tree.locked():
+        if len(rows):
+            # The head that the rows were judged against, not one that came in between.
+            name = tree.stage.write(index.position.head, rows)
+            index.position = Position(
+                index.position.head, index.position.id, (*index.position.segments, name)
+            )
+        index.set_many(marks)
+        try:
+            index.save()
+        except StorageFailed:
+            return  # the index is a cache: the next command learns again what was lost
+
+
+def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
+    """Forgets staged rows at and below the paths (all, with None, damaged ones too)."""
+    if paths is None:
+        tree.stage.discard_damaged()
+    with tree.locked():
+        staged = tree.stage.load()
+        gone = {
+            path
+            for path in staged.where
+            if paths is None or any(not p or path == p or path.startswith(p + "/") for p in paths)
+        }
+        index = tree.index(staged)
+        committed = tree.committed(gone)
+        written = tree.stage.drop(staged, gone)
+        for path in gone:
+            if path in committed:
+                on_disk = os.path.lexists(os.path.join(tree.root, path))
+                index.set(path, committed[path].oid if on_disk else ABSENT)
+            else:
+                index.remove(path)
+        # Only what this index mirrors: a changeset or segment that came meanwhile is applied later.
+        known = {*staged.names, written}
+        names = tuple(name for name in tree.stage.load().names if name in known)
+        index.position = Position(index.position.head, index.position.id, names)
+        with contextlib.suppress(StorageFailed):
+            index.save()
+    return len(gone)

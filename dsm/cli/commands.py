@@ -26,7 +26,7 @@ COMMANDS = {
     "restore": ("dsm.cli.restore", "Bring files back from a changeset, or unstage changes"),
     "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
     "prepare": ("dsm.cli.prepare", "Choose examples for training and print the view's version"),
-    "get": ("dsm.cli.get", "Write the examples of a view as a tarball or as files"),
+    "get": ("dsm.cli.get", "Write the examples of a view as a tarball"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),

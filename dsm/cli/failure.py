@@ -18,7 +18,7 @@ ITEMS_MAX = 10
 
 # What Ctrl-C leaves, where it is more than "as before".
 _AFTER_INTERRUPT = {
-    "add": "nothing was lost and nothing is half staged; running it again is safe and goes faster",
+    "add": "nothing was lost and nothing is half staged; running it again is safe",
     "commit": "nothing was lost; `dsm log` shows whether it was done, and running it again is safe",
     "revert": "nothing was lost; `dsm log` shows whether it was done, `dsm status` what is left",
     "restore": "nothing was lost; some files may be back already, run it again for the rest",
@@ -42,7 +42,9 @@ def report(error: BaseException, words: list[str]) -> int:
     if isinstance(error, BrokenPipeError) and _reader_has_gone():
         return BROKEN_PIPE
     if isinstance(error, OSError):
-        names = [os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
+        names = [
+            os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)
+        ]
         where = "".join(f": {name}" for name in names)
         _say(f"error: {error.strerror or type(error).__name__}{where}")
         return STORAGE
@@ -55,7 +57,9 @@ def report(error: BaseException, words: list[str]) -> int:
 def _expected(error: DsmError) -> int:
     _say(error.message if isinstance(error, AnswerIsNo) else f"error: {error.message}")
     # An item that the message names already would only be said twice.
-    items = error.items if len(error.items) > 1 else [i for i in error.items if i not in error.message]
+    items = (
+        error.items if len(error.items) > 1 else [i for i in error.items if i not in error.message]
+    )
     for item in items[:ITEMS_MAX]:
         _say(f"  {item}")
     if len(items) > ITEMS_MAX:
@@ -66,7 +70,7 @@ def _expected(error: DsmError) -> int:
 
 
 def _bug(error: BaseException) -> int:
-    """Names the kind and the place, not the message: that may hold names of files or their content."""
+    """Names kind and place; the message may hold names of files, or what is in them."""
     from dsm.version import __version__
 
     place = ""

@@ -6,6 +6,7 @@ typer, which decides alone what is right; a test checks that both understand the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from dsm.cli.session import Settings
@@ -77,7 +78,11 @@ def parse(words: list[str]) -> tuple[str, Settings, dict[str, Any]] | None:
 
 
 def _option(
-    word: str, rest: Any, command: str | None, settings: Settings, arguments: dict[str, Any]
+    word: str,
+    rest: Iterator[str],
+    command: str | None,
+    settings: Settings,
+    arguments: dict[str, Any],
 ) -> bool:
     """Takes in one option, with its value; False when it is not a plain one."""
     tables = FLAGS.get(command or "", {})
@@ -96,7 +101,7 @@ def _option(
     if kind is None and name not in GLOBAL_VALUES:
         return False
     if not equals:
-        value = next(rest, "-")
+        value = next(rest, "-")  # as good as a value that is missing
     if value.startswith("-"):
         return False
     if kind is None:

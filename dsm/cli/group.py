@@ -6,17 +6,19 @@ completion of command names work from the table in `dsm.cli.commands` and import
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
 import typer
+from typer._completion_classes import completion_init
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from dsm.cli.commands import COMMANDS, SECTIONS
-from dsm.cli.completions import dataset_names
 from dsm.cli.output import message
 from dsm.cli.session import Settings
+from dsm.cli.suggestions import dataset_names
 from dsm.model.names import printable
 
 # Click is inside typer under a private name; its error classes are reached by what is public.
@@ -45,7 +47,8 @@ def global_options(taken: Iterable[Any] = ()) -> list[Any]:
             "help": "Work as if started in this folder",
         }),
         ("dataset", ["-d", "--dataset"], {
-            "type": str, "metavar": "NAME", "autocompletion": dataset_names,
+            "type": str, "metavar": "NAME",
+            "autocompletion": lambda ctx, _, word: dataset_names(ctx, word),
             "help": "Use this dataset (else DSM_DATASET, else the one chosen by switch)",
         }),
         ("quiet", ["-q", "--quiet"], {"is_flag": True, "help": "Print only answers and errors"}),
@@ -71,6 +74,10 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         ctx.find_root().obj.enter()
         return super().invoke(ctx)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        # Typer puts what is required into braces, which elsewhere mean a choice.
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
 class Group(TyperGroup):
@@ -138,8 +145,10 @@ def root() -> Any:
     @app.callback(
         epilog="Run dsm COMMAND --help for the options of a command, dsm demo to see them at work."
     )
-    def dsm(version: bool = typer.Option(False, "--version", "-V", help="Print the version")) -> None:
-        """Keep datasets for machine learning: numbered changesets, and views of them to train on"""
+    def dsm(
+        version: bool = typer.Option(False, "--version", "-V", help="Print the version"),
+    ) -> None:
+        """Version datasets by numbered changesets, and choose views of them to train on"""
 
     return typer.main.get_command(app)
 
@@ -147,8 +156,10 @@ def root() -> Any:
 def run_with_typer(words: list[str]) -> int:
     """Parses and runs a command line; mistakes in it become two lines and exit status 2."""
     group, settings = root(), Settings()
-    # Does nothing unless a shell asks for completions; then it answers and exits.
-    group._main_shell_completion({"obj": settings}, "dsm")
+    if "_DSM_COMPLETE" in os.environ:
+        # A shell asks what could stand at the cursor; this answers and exits.
+        completion_init()
+        group._main_shell_completion({"obj": settings}, "dsm")
     if not words:
         words = ["--help"]
     try:

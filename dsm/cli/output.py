@@ -60,12 +60,10 @@ def size_text(size: int) -> str:
     """Returns a size in bytes as people read it, in decimal units: "5.2 MB"."""
     if size < 1000:
         return f"{size} B"
-    amount = float(size)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        amount /= 1000
-        if amount < 999.95:
-            break
-    return f"{amount:.1f} {unit}"
+    amount, units = size / 1000, ["kB", "MB", "GB", "TB", "PB"]
+    while amount >= 999.95 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.1f} {units[0]}"
 
 
 def write_bytes(data: bytes) -> None:

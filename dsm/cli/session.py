@@ -19,8 +19,9 @@ from dsm.progress import SILENT, Progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dsm.datasets import Dataset, Repo
+    from dsm.datasets import Dataset
     from dsm.model.reports import Problem
+    from dsm.repos import Repo
 
 
 class Settings:
@@ -106,3 +107,10 @@ class Session:
         if root != here:
             path = os.path.relpath(os.path.join(root, path), here)
         return printable(path)
+
+    def below_root(self, path: str) -> str:
+        """Returns a path typed here as the example it names, below the dataset's root."""
+        root, here = self.dataset.root, os.getcwd()
+        if root == here and not os.path.isabs(path):
+            return os.path.normpath(path)
+        return os.path.relpath(os.path.join(here, path), root)

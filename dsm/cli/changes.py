@@ -1,0 +1,128 @@
+"""Changes and examples as text lines and as JSON, one form for status, diff, show and log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dsm.cli.color import Paint
+from dsm.cli.output import count_text, quoted, size_text
+from dsm.model.changeset import Counts
+from dsm.model.example import KINDS, LETTERS, Change, Example
+from dsm.model.names import printable
+
+KIND_WIDTH = max(len(kind) for kind in KINDS) + 2
+
+
+def example_fields(example: Example) -> dict[str, object]:
+    """Returns an example as JSON has it: the object in hex, the time in RFC 3339."""
+    import json
+
+    from dsm.model.timespec import format_time
+
+    return {
+        "path": example.path,
+        "object": example.oid.hex(),
+        "size": example.size,
+        "time": format_time(example.time),
+        "labels": list(example.labels),
+        "attributes": dict(example.attributes),
+        "annotation": None if example.annotation is None else json.loads(example.annotation),
+    }
+
+
+def change_fields(change: Change) -> dict[str, object]:
+    """Returns a change as JSON has it."""
+    return {
+        "kind": change.kind,
+        "path": change.path,
+        "renamed_from": change.renamed_from,
+        "before": None if change.before is None else example_fields(change.before),
+        "after": None if change.after is None else example_fields(change.after),
+    }
+
+
+def name_status(change: Change) -> str:
+    """Returns "M<tab>path", for a rename "R<tab>old<tab>new"; names quoted as in C if need be."""
+    names = [quoted(name) for name in (change.renamed_from, change.path) if name is not None]
+    return "\t".join([LETTERS[change.kind], *names])
+
+
+def change_line(change: Change, paint: Paint) -> str:
+    """Returns a change as a line for people."""
+    path = printable(change.path)
+    if change.renamed_from is not None:
+        path = f"{printable(change.renamed_from)} -> {path}"
+    details = "; ".join(_details(change))
+    line = f"{paint(change.kind.ljust(KIND_WIDTH), change.kind)}{path}"
+    return f"{line}  ({details})" if details else line
+
+
+def _details(change: Change) -> Iterator[str]:
+    old, new = change.before, change.after
+    if new is None:
+        return
+    if old is None:
+        yield size_text(new.size)
+        if new.labels:
+            yield _labels(new.labels)
+        return
+    if old.oid != new.oid:
+        was, now = size_text(old.size), size_text(new.size)
+        yield f"{was} -> {now}" if was != now else f"{now}, {new.size - old.size:+,} B"
+    if old.labels != new.labels:
+        yield f"{_labels(old.labels)} -> {_labels(new.labels)}"
+    for name in sorted({*old.attributes, *new.attributes}):
+        before, after = old.attributes.get(name), new.attributes.get(name)
+        if before != after:
+            yield f"{printable(name)}: {_value(before)} -> {_value(after)}"
+    if old.annotation != new.annotation:
+        yield "annotation"
+    # Other bytes come with another file time; only a time that changed by itself is news.
+    if old.time != new.time and old.oid == new.oid:
+        from dsm.model.timespec import format_time
+
+        yield f"time: {format_time(old.time)} -> {format_time(new.time)}"
+
+
+def _labels(labels: tuple[str, ...]) -> str:
+    return printable(", ".join(labels)) or "no label"
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else printable(str(value))
+
+
+def counts_text(counts: Counts) -> str:
+    """Returns "598 added, 2 modified"; empty when nothing changed."""
+    pairs = (
+        (counts.added, "added"), (counts.modified, "modified"),
+        (counts.relabelled, "relabelled"), (counts.deleted, "deleted"),
+    )  # fmt: skip
+    return ", ".join(f"{number:,} {word}" for number, word in pairs if number)
+
+
+def folder_rows(changes: Iterable[Change]) -> list[dict[str, object]]:
+    """Returns, for each folder with changes, how many there are of each kind."""
+    found: dict[str, dict[str, int]] = {}
+    for change in changes:
+        kinds = found.setdefault(change.path.rpartition("/")[0] or ".", dict.fromkeys(KINDS, 0))
+        kinds[change.kind] += 1
+    return [{"folder": folder, **found[folder]} for folder in sorted(found)]
+
+
+def stat_lines(rows: list[dict[str, object]]) -> list[str]:
+    """Returns `folder_rows` as lines, and their sum as a last one."""
+    totals = dict.fromkeys(KINDS, 0)
+    width = max((len(printable(str(row["folder"]))) for row in rows), default=0)
+    lines = []
+    for row in rows:
+        numbers = {kind: int(str(row[kind])) for kind in KINDS}
+        for kind in KINDS:
+            totals[kind] += numbers[kind]
+        lines.append(f" {printable(str(row['folder'])):{width}} | {_kinds_text(numbers)}")
+    changed = count_text(sum(totals.values()), "example")
+    return [*lines, f" {changed} changed: {_kinds_text(totals)}" if rows else " nothing changed"]
+
+
+def _kinds_text(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {kind}" for kind, number in numbers.items() if number)

@@ -1,0 +1,64 @@
+"""dsm commit: record what is staged as the next changeset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from dsm.cli.history import recorded
+from dsm.cli.session import Session
+
+if TYPE_CHECKING:
+    import typer
+
+
+def command(
+    ctx: typer.Context,
+    messages: Annotated[
+        list[str],
+        typer.Option(
+            "-m", "--message", metavar="M", help="What it is about; repeat it for more paragraphs"
+        ),
+    ],
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="Stage and commit these alone, in one step"),
+    ] = None,
+    stage_all: Annotated[
+        bool, typer.Option("-a", "--all", help="Stage changes and deletions of known files first")
+    ] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Record a changeset that changes nothing")
+    ] = False,
+    author: Annotated[
+        str | None,
+        typer.Option(
+            "--author",
+            metavar="NAME",
+            help="Who made the change (default: DSM_AUTHOR, else user.name and user.email)",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="URI", help="Where the data came from")
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option("--note", metavar="TEXT", help="How the data was made")
+    ] = None,
+) -> None:
+    """Record what is staged as the next changeset
+
+    With PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to
+    commit, 5 when somebody else has committed changes of the same examples meanwhile.
+
+    \b
+    Examples:
+      dsm commit -m "first import"
+      dsm commit -a -m "fix labels" --author "Ada <ada@example.org>"
+      dsm commit -m "night shots" images/night --source s3://camera/2026-01
+    """  # fmt: skip
+    with Session(ctx) as s:
+        changeset = s.dataset.commit(
+            "\n\n".join(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
+            author=author, source=source, note=note, progress=s.progress(),
+        )  # fmt: skip
+        if not s.settings.quiet:
+            print(recorded(s.dataset.name, changeset))

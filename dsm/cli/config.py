@@ -1,0 +1,109 @@
+"""dsm config: read and change settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.group import Command, new_app
+from dsm.cli.output import print_json
+from dsm.cli.session import Session
+from dsm.errors import AnswerIsNo
+from dsm.model.names import printable
+
+
+def known_keys(incomplete: str) -> list[str]:
+    """Returns the keys that begin so, for the shell to complete."""
+    from dsm.repo.config import KEYS
+
+    return [key for key in KEYS if key.startswith(incomplete)]
+
+
+app = new_app()
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", autocompletion=known_keys, help="Such as user.name")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+
+
+@app.callback(invoke_without_command=True)
+def config(ctx: typer.Context) -> None:
+    """Read and change settings
+
+    Settings belong to this copy of the repository (.dsm/config.toml). Without a command, lists
+    them.
+
+    \b
+    Examples:
+      dsm config set user.name "Ada Lovelace"
+      dsm config get user.name
+      dsm config list --json
+      dsm config unset user.name
+    """
+    if ctx.invoked_subcommand is None:
+        list_settings(ctx)
+
+
+@app.command("get", cls=Command)
+def get(ctx: typer.Context, key: Key, as_json: Json = False) -> None:
+    """Print a setting; exit 1 when it is not set
+
+    \b
+    Examples:
+      dsm config get core.dataset
+    """
+    with Session(ctx) as s:
+        value = s.repo.config.get(key)
+        if as_json:
+            print_json({"key": key, "value": value})
+        elif value is not None:
+            print(printable(value))
+    if value is None:
+        raise AnswerIsNo(f"{key} is not set")
+
+
+@app.command("set", cls=Command)
+def set_value(
+    ctx: typer.Context,
+    key: Key,
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="New value")],
+) -> None:
+    """Change a setting
+
+    \b
+    Examples:
+      dsm config set user.email ada@example.org
+    """
+    with Session(ctx) as s:
+        s.repo.config.set(key, value)
+
+
+@app.command("unset", cls=Command)
+def unset(ctx: typer.Context, key: Key) -> None:
+    """Remove a setting; exit 1 when it was not set
+
+    \b
+    Examples:
+      dsm config unset user.email
+    """
+    with Session(ctx) as s:
+        if not s.repo.config.unset(key):
+            raise AnswerIsNo(f"{key} was not set")
+
+
+@app.command("list", cls=Command)
+def list_settings(ctx: typer.Context, as_json: Json = False) -> None:
+    """List all settings
+
+    \b
+    Examples:
+      dsm config list
+    """
+    with Session(ctx) as s:
+        items = s.repo.config.items()
+        if as_json:
+            print_json({"settings": dict(items)})
+            return
+        for key, value in items:
+            print(f"{printable(key)}={printable(value)}")

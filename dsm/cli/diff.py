@@ -1,0 +1,63 @@
+"""dsm diff: show changes between snapshots, the stage and the files here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.changes import change_fields, change_line, folder_rows, name_status, stat_lines
+from dsm.cli.output import print_json
+from dsm.cli.session import Session
+from dsm.cli.suggestions import changeset_names
+from dsm.errors import InvalidInput
+
+
+def command(
+    ctx: typer.Context,
+    a: Annotated[
+        str | None,
+        typer.Argument(metavar="[A]", autocompletion=changeset_names, help="Changeset or tag"),
+    ] = None,
+    b: Annotated[
+        str | None,
+        typer.Argument(metavar="[B]", autocompletion=changeset_names, help="Changeset or tag"),
+    ] = None,
+    staged: Annotated[
+        bool, typer.Option("--staged", "--cached", help="Show what the next commit would record")
+    ] = False,
+    name_status_only: Annotated[
+        bool, typer.Option("--name-status", help="One letter and path a line, for programs")
+    ] = False,
+    stat: Annotated[bool, typer.Option("--stat", help="Count the changes in each folder")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when there are differences")
+    ] = False,
+) -> int:
+    """Show changes between snapshots, the stage and the files here
+
+    Without A, shows what is changed here and not staged; with A, how the files here differ from
+    snapshot A; with A and B, how snapshot B differs from A. Renames are found by content. The
+    letters of --name-status are A added, M modified, L labels or attributes, D deleted, R renamed.
+
+    \b
+    Examples:
+      dsm diff
+      dsm diff --staged --stat
+      dsm diff 3 7 --name-status
+      dsm diff v1 head --exit-code --json
+    """
+    if staged and b is not None:
+        raise InvalidInput("--staged compares with one changeset at most")
+    with Session(ctx) as s:
+        diff = s.dataset.diff(a, b, staged=staged)
+        if as_json:
+            rows = (change_fields(change) for change in diff.changes)
+            print_json({"before": diff.before, "after": diff.after}, "changes", rows)
+        elif stat:
+            print("\n".join(stat_lines(folder_rows(diff.changes))))
+        else:
+            for change in diff.changes:
+                print(name_status(change) if name_status_only else change_line(change, s.paint))
+    return 1 if exit_code and diff.changes else 0

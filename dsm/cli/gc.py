@@ -1,0 +1,97 @@
+"""dsm gc: find, and with --prune remove, data that nothing refers to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.output import count_text, print_json, size_text
+from dsm.cli.session import Session
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
+from dsm.model.reports import GcPlan
+
+
+def command(
+    ctx: typer.Context,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove it (default: only say what would go)")
+    ] = False,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="ID", help="Say what keeps an object")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Find, and with --prune remove, data that nothing refers to
+
+    Data goes only when no changeset, tag or stage refers to it; commands that run meanwhile lose
+    nothing.
+
+    \b
+    Examples:
+      dsm gc
+      dsm gc --prune
+      dsm gc --explain 3f9a1c2b
+    """
+    from dsm.upkeep import gc
+
+    if explain is not None and prune:
+        raise InvalidInput("--explain and --prune do not go together")
+    with Session(ctx) as s:
+        if explain is not None:
+            reasons = gc.explain(s.repo, explain)
+            if as_json:
+                print_json({"object": explain, "kept_by": reasons})
+            else:
+                for line in reasons:
+                    print(printable(line))
+            return
+        plan = gc.plan_gc(s.repo)
+        if prune:
+            plan = gc.apply_gc(s.repo, plan)
+        if as_json:
+            print_json(plan_fields(plan, prune))
+            return
+        for line in _lines(plan, prune):
+            print(line)
+        for note in plan.notes:
+            s.say(f"note: {note}")
+        if not prune and plan.reclaimable:
+            s.say("nothing was removed (use --prune)")
+
+
+def plan_fields(plan: GcPlan, pruned: bool) -> dict[str, object]:
+    """Returns the plan as JSON has it; sizes in bytes."""
+    return {
+        "pruned": pruned,
+        "reclaimable": plan.reclaimable,
+        "size": plan.size,
+        "objects": plan.objects,
+        "live_objects": plan.live_objects,
+        "packs": [{"pack": name, "size": size} for name, size in plan.packs],
+        "repack": [
+            {"pack": name, "size": size, "stays": stays} for name, size, stays in plan.repack
+        ],
+        "files": [{"file": name, "size": size} for name, size in plan.files],
+        "kept_for_writers": plan.kept_for_writers,
+        "notes": list(plan.notes),
+    }
+
+
+def _lines(plan: GcPlan, pruned: bool) -> list[str]:
+    lines = [f"remove pack   {size_text(size):>9}  {name}" for name, size in plan.packs]
+    lines += [
+        f"rewrite pack  {size_text(size - stays):>9}  {name} ({size_text(stays)} stays)"
+        for name, size, stays in plan.repack
+    ]
+    lines += [f"remove file   {size_text(size):>9}  {printable(n)}" for n, size in plan.files]
+    done = "freed" if pruned else "would free"
+    lines.append(
+        f"{done} {size_text(plan.reclaimable)} of {size_text(plan.size)}; "
+        f"{plan.live_objects:,} of {count_text(plan.objects, 'object')} in use"
+    )
+    if plan.kept_for_writers:
+        kept = count_text(plan.kept_for_writers, "pack")
+        lines.append(f"kept {kept} for commands that may be running")
+    return lines

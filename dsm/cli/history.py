@@ -1,0 +1,101 @@
+"""A changeset as text and as JSON, for log, show, commit and revert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsm.cli.changes import counts_text
+from dsm.cli.color import Paint
+from dsm.cli.output import count_text, message, size_text
+from dsm.errors import DamagedData
+from dsm.model.changeset import Changeset
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.datasets import Dataset
+
+Tags = dict[int, list[str]]
+SHORT_ID = 12
+
+
+def changeset_fields(changeset: Changeset) -> dict[str, object]:
+    """Returns a changeset as JSON has it; the time in RFC 3339."""
+    counts = changeset.counts
+    return {
+        "number": changeset.number,
+        "id": changeset.id,
+        "parent": changeset.parent,
+        "dataset": changeset.dataset,
+        "transaction": changeset.transaction,
+        "kind": changeset.kind,
+        "message": changeset.message,
+        "author": changeset.author,
+        "time": format_time(changeset.time),
+        "added": counts.added,
+        "modified": counts.modified,
+        "relabelled": counts.relabelled,
+        "deleted": counts.deleted,
+        "size": changeset.size,
+        "examples": changeset.examples,
+        "manifest": changeset.manifest,
+        "manifest_bytes": changeset.manifest_bytes,
+        "source": changeset.source,
+        "note": changeset.note,
+        "reverts": changeset.reverts,
+        "attributes": dict(changeset.attributes),
+    }
+
+
+def tags_by_number(dataset: Dataset) -> Tags:
+    """Returns the tags of each changeset; a damaged tag costs a warning, not the log."""
+    found: Tags = {}
+    try:
+        for tag in dataset.tags():
+            found.setdefault(tag.number, []).append(tag.name)
+    except DamagedData as error:
+        message(f"warning: {printable(error.message)}")
+    return found
+
+
+def entry(changeset: Changeset, tags: Tags, paint: Paint) -> list[str]:
+    """Returns the lines of one changeset as `dsm log` and `dsm show` print them."""
+    names = "".join(f"  tag: {name}" for name in tags.get(changeset.number, ()))
+    lines = [
+        paint(f"changeset {changeset.number}", "id") + f"  {changeset.id}{names}",
+        f"Author: {printable(changeset.author)}",
+        f"Date:   {format_time(changeset.time - changeset.time % 1_000_000)}",
+    ]
+    if changeset.source is not None:
+        lines.append(f"Source: {printable(changeset.source)}")
+    if changeset.note is not None:
+        lines.append(f"Note:   {printable(changeset.note)}")
+    text = changeset.message.splitlines() or [""]
+    counts = counts_text(changeset.counts) or "no changes"
+    live = count_text(changeset.examples, "example")
+    return [
+        *lines,
+        "",
+        *(f"    {printable(line)}".rstrip() for line in text),
+        "",
+        f"    {counts}; {live} ({size_text(changeset.size)} put)",
+    ]
+
+
+def one_line(changeset: Changeset, tags: Tags, paint: Paint) -> str:
+    """Returns a changeset in one line: number, short id, message, tags."""
+    names = ", ".join(f"tag: {name}" for name in tags.get(changeset.number, ()))
+    head = f"{paint(str(changeset.number), 'id')} {changeset.id[:SHORT_ID]} {subject(changeset)}"
+    return f"{head}  ({names})" if names else head
+
+
+def subject(changeset: Changeset) -> str:
+    """Returns the first line of the message, fit for a terminal."""
+    return printable((changeset.message.splitlines() or [""])[0])
+
+
+def recorded(name: str, changeset: Changeset) -> str:
+    """Returns what commit and revert answer: two lines, like git's."""
+    counts = counts_text(changeset.counts) or "no changes"
+    live = count_text(changeset.examples, "example")
+    return f"[{name} {changeset.number}] {subject(changeset)}\n {counts}; {live} now"

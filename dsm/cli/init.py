@@ -1,0 +1,46 @@
+"""dsm init: make a repository, or a dataset in it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm import api
+from dsm.cli.output import message
+from dsm.cli.session import Settings
+from dsm.model.names import printable
+
+
+def command(
+    ctx: typer.Context,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder that holds your data")] = ".",
+    org: Annotated[
+        str | None,
+        typer.Option("--org", metavar="NAME", help="Organisation that the data belongs to"),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option("--pattern", metavar="P", help="Where labels stand in paths; kept"),
+    ] = None,
+) -> None:
+    """Make a repository, or a dataset in it
+
+    Makes DIR/.dsm and a first dataset, named after the folder or by --dataset. Where there is a
+    repository already, nothing of it is changed.
+
+    \b
+    Examples:
+      dsm init
+      dsm init photos --dataset photos
+      dsm init --pattern '{split}/{label}/{name}.jpg'
+    """
+    settings: Settings = ctx.obj
+    repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern)
+    with repo:
+        if not settings.quiet:
+            found = "made a repository in" if repo.created else "there is a repository in"
+            name = settings.dataset or repo.current
+            message(f"{found} {printable(repo.path)} with dataset {printable(name)}")
+            if repo.created:
+                message('next: stage your data with "dsm add .", see it with "dsm status"')

@@ -1,0 +1,60 @@
+"""dsm ls: list the examples of a snapshot."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.changes import example_fields
+from dsm.cli.output import print_json, quoted, size_text
+from dsm.cli.session import Session
+from dsm.cli.suggestions import changeset_names
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+
+def command(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH]...", help="Examples and folders (default: all)"),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="N",
+            autocompletion=changeset_names,
+            help="Changeset or tag (default: head)",
+        ),
+    ] = None,
+    long: Annotated[
+        bool, typer.Option("-l", "--long", help="Show size, time and labels, too")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """List the examples of a snapshot
+
+    Names that hold quotes, backslashes or control characters are quoted as in C.
+
+    \b
+    Examples:
+      dsm ls
+      dsm ls --long train/cat
+      dsm ls --at v1 --json
+    """  # fmt: skip
+    with Session(ctx) as s:
+        examples = s.dataset.ls(paths or None, at)
+        if as_json:
+            rows = (example_fields(example) for example in examples)
+            print_json({"dataset": s.dataset.name}, "examples", rows)
+            return
+        for example in examples:
+            if long:
+                labels = printable(",".join(example.labels)) or "-"
+                when = format_time(example.time - example.time % 1_000_000)
+                size = size_text(example.size)
+                print(f"{size:>9}  {when}  {labels:12}  {quoted(example.path)}")
+            else:
+                print(quoted(example.path))

@@ -1,0 +1,32 @@
+"""dsm mv: stage a rename of examples, and move their files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.output import count_text
+from dsm.cli.session import Session
+
+
+def command(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Example or folder")],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="New name, or folder to go to")],
+    force: Annotated[
+        bool, typer.Option("-f", "--force", help="Replace examples and files that are in the way")
+    ] = False,
+) -> None:
+    """Stage a rename of examples, and move their files
+
+    Labels and attributes go with them.
+
+    \b
+    Examples:
+      dsm mv images/1.jpg images/0001.jpg
+      dsm mv incoming/cats train/cat
+    """
+    with Session(ctx) as s:
+        moved = s.dataset.move(source, target, force=force)
+        s.say(f"staged the rename of {count_text(len(moved), 'example')}")

@@ -1,0 +1,45 @@
+"""dsm rm: stage the removal of examples, and remove their files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.output import count_text, quoted
+from dsm.cli.session import Session
+
+
+def command(
+    ctx: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Examples and folders")],
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="List what would be removed, remove nothing")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("-f", "--force", help="Remove files with unsaved changes, too")
+    ] = False,
+    keep_files: Annotated[
+        bool, typer.Option("--keep-files", "--cached", help="Leave the files where they are")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("-r", hidden=True)] = False,
+) -> None:
+    """Stage the removal of examples, and remove their files
+
+    Earlier changesets keep the examples. The command is refused when files hold changes that are
+    stored nowhere, unless --force is given.
+
+    \b
+    Examples:
+      dsm rm images/broken.jpg
+      dsm rm -n images/night
+      dsm rm --keep-files drafts
+    """
+    # -r is for hands that know git: folders are always taken whole.
+    with Session(ctx) as s:
+        removed = s.dataset.remove(paths, keep_files=keep_files, force=force, dry_run=dry_run)
+        if dry_run:
+            for path in removed:
+                print(f"rm {quoted(path)}")
+        done = "would remove" if dry_run else "staged the removal of"
+        s.say(f"{done} {count_text(len(removed), 'example')}")

@@ -1,0 +1,123 @@
+"""dsm status: show what is staged, changed and new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from dsm.cli.changes import KIND_WIDTH
+from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
+from dsm.cli.porcelain import raw, rows, status_fields
+from dsm.cli.session import Session
+from dsm.model.example import Change
+from dsm.model.reports import Status
+
+if TYPE_CHECKING:
+    import typer
+
+SECTION_MAX = 50
+
+
+def command(
+    ctx: typer.Context,
+    short: Annotated[bool, typer.Option("-s", "--short", help="One line a change")] = False,
+    porcelain: Annotated[
+        bool, typer.Option("--porcelain", help="The same for programs; this form never changes")
+    ] = False,
+    zero: Annotated[
+        bool, typer.Option("-z", help="As --porcelain, names raw and lines ended by NUL")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 when there is anything to commit or add")
+    ] = False,
+) -> int:
+    """Show what is staged, changed and new
+
+    --porcelain prints "XY PATH": X is the staged change, Y the change of the file here since,
+    each A added, M modified, L labels or attributes only, D deleted, R renamed (then "R  OLD ->
+    NEW", with -z NEW first), or a blank; new files are "?? PATH". Paths are below the dataset's
+    root, and quoted as in C when they hold quotes, backslashes or control characters.
+
+    \b
+    Examples:
+      dsm status
+      dsm status --short
+      dsm status --exit-code -q || echo "not saved yet"
+      dsm status --porcelain | grep '^??'
+    """
+    with Session(ctx) as s:
+        status = s.dataset.status(progress=s.progress())
+        if as_json:
+            print_json(status_fields(status))
+        elif zero:
+            write_bytes(b"".join(raw(x + y, name, old) for x, y, name, old in rows(status)))
+        elif porcelain:
+            for x, y, name, old in rows(status):
+                print(f"{x}{y} {quoted(old) + ' -> ' if old else ''}{quoted(name)}")
+        elif short:
+            for x, y, name, old in rows(status):
+                shown = f"{s.shown(old)} -> {s.shown(name)}" if old else s.shown(name)
+                staged = s.paint(x, "added" if x != "?" else "untracked")
+                print(f"{staged}{s.paint(y, 'untracked')} {shown}")
+        elif not s.settings.quiet:
+            print("\n".join(_long(status, s)))
+    return 1 if exit_code and not status.clean else 0
+
+
+def _long(status: Status, s: Session) -> list[str]:
+    where = f"changeset {status.head}" if status.head else "no changeset yet"
+    lines = [f"On dataset {status.dataset}, {where}, {count_text(status.examples, 'example')}"]
+    if status.absent:
+        lines.append(
+            f"{count_text(status.absent, 'example')} without a file here "
+            '(use "dsm restore" to bring files back)'
+        )
+    if status.staged:
+        lines += ["", "Changes to be committed:"]
+        lines.append('  (use "dsm restore --staged <path>..." to unstage)')
+        lines += _section([_change(change, s, staged=True) for change in status.staged])
+    if status.unstaged:
+        lines += ["", "Changes not staged for commit:"]
+        lines.append('  (use "dsm add -A <path>..." to update what will be committed)')
+        lines.append('  (use "dsm restore --force <path>..." to discard changes of files here)')
+        lines += _section([_change(change, s, staged=False) for change in status.unstaged])
+    if status.untracked:
+        lines += ["", f"Untracked files ({len(status.untracked):,}):"]
+        lines.append('  (use "dsm add <path>..." to include in what will be committed)')
+        lines += _section([s.paint(name, "untracked") for name in _untracked(status, s)])
+    return [*lines, *([""] if len(lines) > 2 else []), *_advice(status)]
+
+
+def _section(names: list[str]) -> list[str]:
+    lines = listed(names, SECTION_MAX)
+    if len(lines) > SECTION_MAX:
+        lines[-1] += ' (use "dsm status --short" to see all)'
+    return [f"        {line}" for line in lines]
+
+
+def _change(change: Change, s: Session, *, staged: bool) -> str:
+    name = s.shown(change.path)
+    if change.renamed_from is not None:
+        name = f"{s.shown(change.renamed_from)} -> {name}"
+    return s.paint(f"{change.kind + ':':{KIND_WIDTH}}{name}", "added" if staged else "deleted")
+
+
+def _untracked(status: Status, s: Session) -> list[str]:
+    """Returns the new files, or, when they are many, their folders with how many each holds."""
+    if len(status.untracked) <= SECTION_MAX:
+        return [s.shown(path) for path in status.untracked]
+    folders: dict[str, int] = {}
+    for path in status.untracked:
+        folder = path.rpartition("/")[0]
+        folders[folder] = folders.get(folder, 0) + 1
+    return [f"{s.shown(f or '.')}/ ({count_text(n, 'file')})" for f, n in folders.items()]
+
+
+def _advice(status: Status) -> list[str]:
+    if status.staged:
+        return []
+    if status.unstaged:
+        return ['nothing staged (use "dsm add" or "dsm commit -a")']
+    if status.untracked:
+        return ['nothing staged, but there are untracked files (use "dsm add" to track them)']
+    return ["nothing to commit, work tree clean"]

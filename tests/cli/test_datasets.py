@@ -1,0 +1,83 @@
+"""init, dataset, switch: making repositories and choosing among datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Runner, write
+
+
+def test_init_names_the_dataset_after_the_folder(dsm: Runner, tmp_path: Path) -> None:
+    """`dsm init DIR` makes DIR/.dsm with one dataset and prints nothing to standard output."""
+    said = dsm("init", str(tmp_path / "my photos"))
+    assert said.out == ""
+    assert f"made a repository in {tmp_path}/my photos/.dsm with dataset my-photos" in said.err
+    assert dsm("-C", str(tmp_path / "my photos"), "dataset").lines == [
+        "* my-photos  changeset 0, 0 examples"
+    ]
+
+
+def test_init_again_changes_nothing(dsm: Runner, empty_repo: Path) -> None:
+    """A second init says that the repository is there."""
+    before = dsm("dataset", "show", "--json").json
+    assert "there is a repository in" in dsm("init").err
+    assert before == dsm("dataset", "show", "--json").json
+
+
+def test_init_takes_the_name_from_the_option(dsm: Runner, tmp_path: Path) -> None:
+    """`--dataset` names the first dataset, before and after the command name."""
+    dsm("init", str(tmp_path / "a"), "--dataset", "speech")
+    dsm("-d", "speech", "init", str(tmp_path / "b"))
+    for folder in "ab":
+        shown = dsm("-C", str(tmp_path / folder), "dataset", "list", "--json").json
+        assert [row["name"] for row in shown["datasets"]] == ["speech"]
+
+
+def test_datasets_are_created_listed_and_chosen(dsm: Runner, empty_repo: Path) -> None:
+    """create adds a dataset, switch makes it current, -d and DSM_DATASET go before that."""
+    dsm("dataset", "create", "speech", "--root", "speech", "--pattern", "{speaker}/{name}.wav")
+    assert sorted(
+        line.split("  change")[0] for line in (dsm("switch", "speech"), dsm("dataset"))[1].lines
+    ) == ["  photos", "* speech"]
+    shown = dsm("dataset", "show", "--json").json
+    assert (
+        shown["name"], shown["pattern"], shown["head"], shown["current"],
+    ) == ("speech", "{speaker}/{name}.wav", 0, True)  # fmt: skip
+    assert dsm("-d", "photos", "status", "--json").json["dataset"] == "photos"
+
+
+def test_show_is_for_reading(dsm: Runner, two_changesets: Path) -> None:
+    """Each fact has a line."""
+    lines = dsm("dataset", "show").lines
+    assert {"name:      photos", "current:   yes", "head:      2", "examples:  5"} <= set(lines)
+
+
+def test_environment_names_the_dataset(
+    dsm: Runner, empty_repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DSM_DATASET counts when no -d is given."""
+    dsm("dataset", "create", "speech")
+    monkeypatch.setenv("DSM_DATASET", "speech")
+    assert dsm("status", "--json").json["dataset"] == "speech"
+    assert dsm("status", "--json", "-d", "photos").json["dataset"] == "photos"
+
+
+def test_an_unknown_dataset_is_answered_with_near_names(dsm: Runner, empty_repo: Path) -> None:
+    """A mistyped name exits 4 and the hint has the right one."""
+    said = dsm("status", "-d", "phtos", status=4)
+    assert "hint: did you mean photos?" in said.err
+
+
+def test_paths_are_those_of_the_current_folder(
+    dsm: Runner, empty_repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a sub-folder, add takes and status shows paths as one types them there."""
+    write(empty_repo / "cat/1.txt", "one")
+    monkeypatch.chdir(empty_repo / "cat")
+    assert dsm("status", "--short").lines == ["?? 1.txt"]
+    assert dsm("status", "--porcelain").lines == ["?? cat/1.txt"]
+    dsm("add", "1.txt")
+    dsm("commit", "-m", "one")
+    assert b"one" == dsm("cat", "1.txt").raw == dsm("cat", "1:cat/1.txt").raw

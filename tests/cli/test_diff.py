@@ -1,0 +1,50 @@
+"""diff: what is compared, in which form, and the exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .conftest import Runner, write
+
+
+def test_between_two_snapshots(dsm: Runner, two_changesets: Path) -> None:
+    """A and B, in either direction."""
+    forward = ["M\tcat/1.txt", "D\tdog/2.txt", "A\tdog/3.txt"]
+    assert forward == dsm("diff", "1", "2", "--name-status").lines
+    backward = ["M\tcat/1.txt", "A\tdog/2.txt", "D\tdog/3.txt"]
+    assert backward == dsm("diff", "2", "1", "--name-status").lines
+
+
+def test_with_the_files_here(dsm: Runner, two_changesets: Path) -> None:
+    """Nothing: what is not staged; --staged: what is; A: the files here against snapshot A."""
+    write(two_changesets / "cat/2.txt", "staged")
+    dsm("add", ".")
+    write(two_changesets / "cat/3.txt", "not staged")
+    assert dsm("diff", "--name-status").lines == ["M\tcat/3.txt"]
+    assert dsm("diff", "--staged", "--name-status").lines == ["M\tcat/2.txt"]
+    assert dsm("diff", "head", "--name-status").lines == ["M\tcat/2.txt", "M\tcat/3.txt"]
+
+
+def test_forms(dsm: Runner, two_changesets: Path) -> None:
+    """Lines for people, a table, or one JSON document: the same changes."""
+    assert dsm("diff", "1", "2").lines[0] == "modified    cat/1.txt  (11 B -> 20 B)"
+    assert dsm("diff", "1", "2", "--stat").lines[0] == " cat | 1 modified"
+    found = dsm("diff", "1", "2", "--json").json
+    assert [change["kind"] for change in found["changes"]] == ["modified", "deleted", "added"]
+    assert {"before", "after", "changes"} == set(found)
+    assert dsm("diff", "--stat").lines == [" nothing changed"]
+    assert dsm("diff", "--json").json["changes"] == []
+
+
+def test_exit_code(dsm: Runner, two_changesets: Path) -> None:
+    """1 with differences, 0 without; without the option always 0."""
+    dsm("diff", "--exit-code")
+    dsm("diff", "1", "2")
+    dsm("diff", "1", "2", "--exit-code", status=1)
+    dsm("diff", "1", "2", "--exit-code", "--json", status=1)
+
+
+def test_mistakes(dsm: Runner, two_changesets: Path) -> None:
+    """--staged with two snapshots makes no sense; unknown ones are not found."""
+    dsm("diff", "--staged", "1", "2", status=2)
+    dsm("diff", "1", "77", status=4)

@@ -1,0 +1,125 @@
+"""commit, log, show, tag: recording history and reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .conftest import Runner, write
+
+
+def test_commit_answers_like_git(dsm: Runner, empty_repo: Path) -> None:
+    """Number and subject, then the counts; further -m are further paragraphs."""
+    write(empty_repo / "cat/1.txt", "one")
+    dsm("add", ".")
+    said = dsm("commit", "-m", "first", "-m", "and why")
+    assert said.lines == ["[photos 1] first", " 1 added; 1 example now"]
+    assert dsm("show", "--json").json["message"] == "first\n\nand why"
+
+
+def test_nothing_to_commit_is_no_error(dsm: Runner, two_changesets: Path) -> None:
+    """It exits 1 with a line that is not called an error; --allow-empty commits all the same."""
+    said = dsm("commit", "-m", "again", status=1)
+    assert said.err.startswith("nothing")
+    dsm("commit", "--allow-empty", "-m", "again")
+    assert dsm("dataset", "show", "--json").json["head"] == 3
+
+
+def test_commit_a_stages_known_files(dsm: Runner, two_changesets: Path) -> None:
+    """-a takes changes and deletions of known files and leaves new ones alone."""
+    write(two_changesets / "cat/1.txt", "third")
+    (two_changesets / "dog/1.txt").unlink()
+    write(two_changesets / "new.txt", "new")
+    dsm("commit", "-a", "-m", "all")
+    assert dsm("status", "--porcelain").lines == ["?? new.txt"]
+    assert sorted(
+        dsm("show", "--name-status").lines[-2:], key=lambda line: line.split("\t")[1]
+    ) == ["M\tcat/1.txt", "D\tdog/1.txt"]
+
+
+def test_commit_of_paths_leaves_the_stage(dsm: Runner, two_changesets: Path) -> None:
+    """PATHs are added and committed alone; what is staged otherwise stays staged."""
+    write(two_changesets / "cat/1.txt", "third")
+    write(two_changesets / "cat/2.txt", "third")
+    dsm("add", "cat/1.txt")
+    dsm("commit", "-m", "only two", "cat/2.txt")
+    assert dsm("status", "--porcelain").lines == ["M  cat/1.txt"]
+
+
+def test_provenance_is_recorded(dsm: Runner, two_changesets: Path) -> None:
+    """--author, --source and --note are in the changeset and in the log."""
+    write(two_changesets / "cat/1.txt", "third")
+    dsm(
+        "commit", "-a", "-m", "bought", "--author", "Grace", "--source", "s3://shop/1",
+        "--note", "resized",
+    )  # fmt: skip
+    shown = dsm("show", "--json").json
+    assert (
+        shown["author"], shown["source"], shown["note"],
+    ) == ("Grace", "s3://shop/1", "resized")  # fmt: skip
+    assert {"Author: Grace", "Source: s3://shop/1", "Note:   resized"} <= set(dsm("log").lines)
+
+
+def test_log_is_newest_first(dsm: Runner, two_changesets: Path) -> None:
+    """--oneline has number, id and subject; -n cuts; PATHs choose."""
+    ids = [c["id"] for c in dsm("log", "--json").json["changesets"]]
+    assert [f"2 {ids[0][:12]} second thoughts", f"1 {ids[1][:12]} first import"] == dsm(
+        "log", "--oneline"
+    ).lines
+    assert len(dsm("log", "--oneline", "-n", "1").lines) == 1
+    assert len(dsm("log", "--oneline", "--", "cat/3.txt").lines) == 1
+    assert dsm("log", "--", "owl").err == "there is no changeset that touches these\n"
+
+
+def test_log_shows_who_when_and_how_much(dsm: Runner, two_changesets: Path) -> None:
+    """The long form names author and date and sums up."""
+    lines = dsm("log", "-n", "1").lines
+    assert lines[0].startswith("changeset 2  ")
+    assert lines[1] == "Author: Ada <ada@example.org>"
+    assert lines[4:6] == ["    second thoughts", ""]
+    assert lines[6].startswith("    1 added, 1 modified, 1 deleted; 5 examples (")
+
+
+def test_stat_counts_by_folder(dsm: Runner, two_changesets: Path) -> None:
+    """log --stat and show --stat count each folder's changes, and all of them."""
+    table = [
+        " cat | 1 modified",
+        " dog | 1 added, 1 deleted",
+        " 3 examples changed: 1 added, 1 modified, 1 deleted",
+    ]
+    assert table == dsm("show", "--stat").lines[-3:]
+    assert table == dsm("log", "-n", "1", "--stat").lines[-3:]
+    first = dsm("log", "--stat", "--json").json["changesets"][1]
+    assert [(f["folder"], f["added"]) for f in first["folders"]] == [("cat", 3), ("dog", 2)]
+
+
+def test_show_lists_the_changes(dsm: Runner, two_changesets: Path) -> None:
+    """Sizes and labels for people, letters with --name-status, all of it with --json."""
+    assert dsm("show").lines[-3:] == [
+        "modified    cat/1.txt  (11 B -> 20 B)",
+        "deleted     dog/2.txt",
+        "added       dog/3.txt  (12 B; dog)",
+    ]
+    shown = dsm("show", "2", "--json").json
+    assert [change["kind"] for change in shown["changes"]] == ["modified", "deleted", "added"]
+    assert shown["changes"][0]["after"]["size"] == 20
+    assert shown["parent"] == dsm("show", "head~1", "--json").json["id"]
+
+
+def test_unknown_changesets_are_not_found(dsm: Runner, two_changesets: Path) -> None:
+    """A number or tag that is not there exits 4."""
+    dsm("show", "9", status=4)
+    dsm("show", "v1", status=4)
+
+
+def test_tags_name_changesets(dsm: Runner, two_changesets: Path) -> None:
+    """Created, listed, used, shown in the log, deleted."""
+    assert dsm("tag", "v1", "1", "-m", "as trained").err == "tag v1 names changeset 1\n"
+    dsm("tag", "latest")
+    assert dsm("tag").lines == ["latest  2", "v1      1  as trained"]
+    assert [tag["name"] for tag in dsm("tag", "--json").json["tags"]] == ["latest", "v1"]
+    assert dsm("show", "v1", "--json").json["number"] == 1
+    assert dsm("log", "--oneline").lines[1].endswith("first import  (tag: v1)")
+    dsm("tag", "-d", "v1")
+    assert dsm("tag").lines == ["latest  2"]
+    dsm("tag", "-d", "v1", status=4)
+    dsm("tag", "-d", status=2)

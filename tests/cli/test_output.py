@@ -1,0 +1,202 @@
+"""Quoting, units, JSON, colours and the progress bar."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+
+from dsm.cli import progress_bar
+from dsm.cli.changes import change_line, name_status, stat_lines
+from dsm.cli.color import Paint
+from dsm.cli.output import count_text, listed, print_json, quoted, size_text
+from dsm.model.example import Change, Example
+
+PLAIN = Paint(None, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("cat/1.jpg", "cat/1.jpg"),
+        ("with blank", "with blank"),
+        ("grün/日本", "grün/日本"),
+        ('a"b', r'"a\"b"'),
+        ("a\\b", r'"a\\b"'),
+        ("a\tb\n", r'"a\tb\n"'),
+        ("\x1b[2J", r'"\033[2J"'),
+        ("\u202egpj", r'"\342\200\256gpj"'),
+        ("\udcff", r'"\377"'),
+        ("\x7f", r'"\177"'),
+    ],
+)
+def test_quoted_as_git_does(path: str, shown: str) -> None:
+    """Only names that could be misread are quoted."""
+    assert shown == quoted(path)
+
+
+def test_sizes_and_counts() -> None:
+    """Decimal units with one digit; a noun in the right number."""
+    sizes = [0, 999, 1000, 5_249_999, 999_949_999, 999_950_000, 3 * 10**18]
+    assert [size_text(size) for size in sizes] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "5.2 MB",
+        "999.9 MB",
+        "1.0 GB",
+        "3000.0 PB",
+    ]
+    assert [count_text(n, "file") for n in (1, 0, 60000)] == ["1 file", "0 files", "60,000 files"]
+    assert listed(["a", "b", "c", "d"], 2) == ["a", "b", "… and 2 more"]
+
+
+@pytest.mark.parametrize("rows", [[], [1], [{"a": "\x7f\u202e"}, "b"]])
+def test_json_is_one_ascii_document(rows: list[Any], capsys: Any) -> None:
+    """Rows that are written as they come make the same document as all at once."""
+    print_json({"x": "é\x1b", "y": {}}, "rows", iter(rows))
+    out = capsys.readouterr().out
+    assert {"x": "é\x1b", "y": {}, "rows": rows} == json.loads(out)
+    assert all(" " <= char < "\x7f" or char == "\n" for char in out)
+
+
+def example(path: str, **more: Any) -> Example:
+    return Example(path, b"\1" * 32, 10, 1_000_000, **more)
+
+
+def test_a_change_is_told_by_what_changed() -> None:
+    """Labels, attributes, annotation and time are named with old and new value."""
+    old = example("a", labels=("cat",), attributes={"w": 1, "h": 2})
+    new = Example(
+        "a", old.oid, 10, 3_000_000, ("dog", "pet"), {"w": 3, "by": "\x1b"}, '{"boxes": []}'
+    )
+    line = change_line(Change("relabelled", "a", old, new), PLAIN)
+    assert line == (
+        "relabelled  a  (cat -> dog, pet; by: none -> \\x1b; h: 2 -> none; w: 1 -> 3; annotation; "
+        "time: 1970-01-01T00:00:01Z -> 1970-01-01T00:00:03Z)"
+    )
+    renamed = Change("renamed", "b\n", example("a"), example("b\n"), renamed_from="a")
+    assert change_line(renamed, PLAIN) == "renamed     a -> b\\n"
+    assert name_status(renamed) == 'R\ta\t"b\\n"'
+    assert stat_lines([]) == [" nothing changed"]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_colours_only_on_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in files, not after --no-color, not with NO_COLOR or a dumb terminal."""
+    monkeypatch.setenv("TERM", "xterm")
+    assert Paint(Terminal(), True)("x", "added") == "\x1b[32mx\x1b[0m"
+    assert "x" == Paint(io.StringIO(), True)("x", "added") == Paint(Terminal(), False)("x", "added")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Paint(Terminal(), True)("x", "added") == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert Paint(Terminal(), True)("x", "added") == "x"
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A clock for the bar that stands still until it is told."""
+
+    class Clock:
+        now = 100.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    found = Clock()
+    monkeypatch.setattr(progress_bar, "monotonic", found)
+    return found
+
+
+def test_short_tasks_show_no_bar(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the first second nothing is drawn and rich is not asked for."""
+    monkeypatch.setattr(progress_bar.Bar, "_new_bar", lambda self: pytest.fail("drawn"))
+    bar = progress_bar.Bar()
+    bar.start("adding", 10, 1000)
+    clock.now += 0.9
+    bar.advance(5, 500)
+    bar.finish()
+    clock.now += 0.9
+    bar.start("next")
+    bar.advance(1, 1)
+    bar.finish()
+
+
+def test_long_tasks_show_files_bytes_and_rate(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a second the bar is drawn on standard error, and gone when the task is done."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    bar = progress_bar.Bar()
+    bar.start("adding", 4000, 10_000_000)
+    for _ in range(4):
+        clock.now += 1
+        bar.advance(500, 1_250_000)
+    shown = terminal.getvalue()
+    assert "adding" in shown
+    assert "5.0 MB of 10.0 MB, 2,000 of 4,000 files, 1.2 MB/s, 0:05 left" in shown
+    bar.finish()
+    assert terminal.getvalue().removeprefix(shown).endswith("\x1b[2K")
+
+
+def test_a_task_of_unknown_length_shows_what_is_done(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without totals there is no time left, and the next task begins at nothing."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    bar = progress_bar.Bar(color=False)
+    bar.start("adding")
+    clock.now += 2
+    bar.advance(1, 3_000_000)
+    assert "3.0 MB, 1 file, 1.5 MB/s" in terminal.getvalue()
+    assert "left" not in terminal.getvalue()
+    bar.start("storing")
+    clock.now += 2
+    bar.advance(0, 2_000)
+    assert "2.0 kB, 0 files, 1.0 kB/s" in terminal.getvalue()
+    bar.finish()
+
+
+def test_the_bar_is_drawn_at_most_four_times_a_second(
+    clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand steps in a second cost four drawings."""
+    drawn = []
+
+    class Counting:
+        task_ids = (0,)
+
+        def start(self) -> None:
+            pass
+
+        def add_task(self, *_: Any, **__: Any) -> int:
+            return 0
+
+        def update(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def refresh(self) -> None:
+            drawn.append(clock.now)
+
+        def stop(self) -> None:
+            pass
+
+    monkeypatch.setattr(progress_bar.Bar, "_new_bar", lambda self: Counting())
+    bar = progress_bar.Bar()
+    bar.start("adding")
+    clock.now += 1
+    for _ in range(1000):
+        clock.now += 1 / 1024
+        bar.advance(1, 1)
+    assert len(drawn) == 4

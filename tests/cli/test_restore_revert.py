@@ -1,0 +1,65 @@
+"""restore, revert: going back, without losing what nobody saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .conftest import Runner, write
+
+
+def test_restore_brings_files_back(dsm: Runner, two_changesets: Path) -> None:
+    """A missing file returns from the head, or as it was in an earlier changeset."""
+    (two_changesets / "cat/1.txt").unlink()
+    said = dsm("restore", "cat")
+    assert said.err.startswith("restored 1 file (20 B), 2 unchanged in ")
+    assert (two_changesets / "cat/1.txt").read_text() == "second cat/1, longer"
+    dsm("restore", "--source", "1", "cat/1.txt")
+    assert (two_changesets / "cat/1.txt").read_text() == "first cat/1"
+
+
+def test_restore_to_another_folder(dsm: Runner, two_changesets: Path) -> None:
+    """--to writes a whole snapshot elsewhere and leaves the files here alone."""
+    dsm("restore", "--source", "1", "--to", "../then")
+    then = two_changesets.parent / "then"
+    assert (then / "dog/2.txt").read_text() == "first dog/2"
+    assert len([path for path in then.rglob("*") if path.is_file()]) == 5
+    assert dsm("status", "--porcelain").out == ""
+
+
+def test_restore_refuses_to_lose_work(dsm: Runner, two_changesets: Path) -> None:
+    """Unsaved files are listed and kept, but for --force; -n only lists."""
+    write(two_changesets / "cat/1.txt", "unsaved")
+    said = dsm("restore", "cat/1.txt", status=5)
+    assert "cat/1.txt" in said.err
+    assert (two_changesets / "cat/1.txt").read_text() == "unsaved"
+    assert dsm("restore", "-n", "--force", "cat/1.txt").lines == ["cat/1.txt"]
+    assert (two_changesets / "cat/1.txt").read_text() == "unsaved"
+    dsm("restore", "--force", "cat/1.txt")
+    assert (two_changesets / "cat/1.txt").read_text() == "second cat/1, longer"
+
+
+def test_restore_staged_unstages(dsm: Runner, two_changesets: Path) -> None:
+    """--staged forgets staged changes and leaves files alone; other options do not fit."""
+    write(two_changesets / "cat/1.txt", "third")
+    dsm("add", ".")
+    assert dsm("restore", "--staged", "cat").err == "unstaged 1 example\n"
+    assert dsm("status", "--porcelain").lines == [" M cat/1.txt"]
+    dsm("restore", "--staged", "--force", status=2)
+
+
+def test_revert_undoes_a_changeset(dsm: Runner, two_changesets: Path) -> None:
+    """A third changeset brings the first snapshot back, in history and in files."""
+    said = dsm("revert", "2")
+    assert said.lines[0] == '[photos 3] Revert changeset 2: "second thoughts"'
+    assert dsm("diff", "1", "3").out == ""
+    assert (two_changesets / "cat/1.txt").read_text() == "first cat/1"
+    assert dsm("status", "--porcelain").out == ""
+    assert dsm("show", "--json").json["reverts"] == 2
+
+
+def test_revert_is_refused_with_the_list(dsm: Runner, two_changesets: Path) -> None:
+    """When later changesets touched the same examples, they are named; --force leaves those."""
+    said = dsm("revert", "1", status=5)
+    assert "cat/1.txt" in said.err
+    dsm("revert", "1", "--force", "-m", "undo the rest")
+    assert dsm("ls").lines == ["cat/1.txt", "dog/3.txt"]

@@ -1,0 +1,64 @@
+"""Fixtures for every test: repositories, golden files, and the two profiles of hypothesis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from situations import Work
+
+LONG = os.environ.get("DSM_TEST_LONG") == "1"
+
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET
+)
+settings.register_profile(
+    "deep", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_QUIET
+)
+settings.load_profile("deep" if LONG else "steady")
+
+
+@pytest.fixture
+def make_work(tmp_path: Path) -> Iterator[Callable[..., Work]]:
+    """Makes repositories below the test's folder."""
+    made: list[Work] = []
+
+    def make(name: str = "work", **options: Any) -> Work:
+        made.append(Work(tmp_path / name, **options))
+        return made[-1]
+
+    yield make
+    for work in made:
+        work.repo.close()
+
+
+@pytest.fixture
+def work(make_work: Callable[..., Work]) -> Work:
+    """An empty repository with one dataset."""
+    return make_work()
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compares text with a golden file; `--update-golden` writes it, to be reviewed in the diff."""
+    folder = Path(__file__).parent / "golden"
+
+    def check(name: str, text: str) -> None:
+        path = folder / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.read_text() == text
+
+    return check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files instead of comparing"
+    )

@@ -1,0 +1,129 @@
+"""Console blocks of Markdown pages, run in a shell: what the documentation shows is what happens.
+
+A page is one shell session that starts in an empty home folder. A block ```console holds commands
+("$ dsm status", going on in lines that begin with "> ") and what they print; a comment `<!-- run`
+holds commands that a reader need not see; the block after `<!-- file: NAME -->` becomes that file.
+Ids, times, sizes and the home folder may differ; a line "…" stands for any lines.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = "/home/you"
+MARK = "@@@ end of step"
+ANY = "…"
+
+_VARIABLE = (
+    (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]+)?Z"), "<time>"),
+    (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{8,64}\b|\b[0-9a-f]{12,64}\b"), "<id>"),
+    (re.compile(r" *\b[0-9]+(?:\.[0-9])? (?:B|kB|MB|GB)\b"), " <size>"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command (or hidden ones) and the lines `first` to `end` of the page that it prints."""
+
+    command: str
+    hidden: bool
+    first: int
+    end: int
+
+
+def steps(lines: list[str]) -> Iterator[Step]:
+    """Yields what a page runs, in order."""
+    at = 0
+    while at < len(lines):
+        if lines[at] == "<!-- run":
+            end = lines.index("-->", at)
+            yield Step("\n".join(lines[at + 1 : end]), True, end, end)
+            at = end
+        elif lines[at].startswith("<!-- file: "):
+            end = lines.index("```", at)
+            name = lines[at].removeprefix("<!-- file: ").removesuffix(" -->")
+            content = "\n".join(lines[at + 2 : end])
+            yield Step(f"cat > {name} <<'END OF FILE'\n{content}\nEND OF FILE", True, end, end)
+            at = end
+        elif lines[at] == "```console":
+            end = lines.index("```", at)
+            yield from _block(lines, at + 1, end)
+            at = end
+        at += 1
+
+
+def _block(lines: list[str], at: int, end: int) -> Iterator[Step]:
+    while at < end:
+        assert lines[at].startswith("$ "), f"line {at + 1} is no command: {lines[at]!r}"
+        command = [lines[at][2:]]
+        at += 1
+        while at < end and lines[at].startswith("> "):
+            command.append(lines[at][2:])
+            at += 1
+        first = at
+        while at < end and not lines[at].startswith("$ "):
+            at += 1
+        yield Step("\n".join(command), False, first, at)
+
+
+def played(text: str, folder: Path) -> str:
+    """Runs a page in a folder; returns it with the output of every command that printed
+    something else than the page says. Raises AssertionError when a hidden command fails."""
+    lines = text.split("\n")
+    found = list(steps(lines))
+    outputs = _run([step.command for step in found], folder)
+    for step, (status, output) in reversed(list(zip(found, outputs, strict=True))):
+        if step.hidden:
+            assert status == 0, f"{step.command}\n{output}"
+        elif not _same(lines[step.first : step.end], output.split("\n") if output else []):
+            lines[step.first : step.end] = output.split("\n") if output else []
+    return "\n".join(lines)
+
+
+def _run(commands: list[str], folder: Path) -> list[tuple[int, str]]:
+    home, programs = folder / "home", folder / "programs"
+    home.mkdir()
+    programs.mkdir()
+    for name, arguments in (("dsm", " -m dsm"), ("python3", ""), ("python", "")):
+        (programs / name).write_text(f"#!/bin/sh\nexec '{sys.executable}'{arguments} \"$@\"\n")
+        (programs / name).chmod(0o755)
+    script = "exec 2>&1\n" + "".join(
+        f"{command}\n__s=$?; printf '\\n{MARK} %d\\n' $__s; (exit $__s)\n" for command in commands
+    )
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "TZ": "UTC",
+        "LC_ALL": "C.UTF-8", "COLUMNS": "100", "PYTHONUNBUFFERED": "1", "SHELL": "/bin/bash",
+        "DSM_AUTHOR": "You <you@example.org>",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=home, env=environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    output = done.stdout.decode(errors="replace").replace(str(home), HOME)
+    parts = re.split(rf"\n{MARK} ([0-9]+)\n", output)
+    results = list(zip(parts[1::2], parts[0::2], strict=False))
+    assert len(results) == len(commands), f"the shell stopped early:\n{output}"
+    return [(int(status), text.strip("\n")) for status, text in results]
+
+
+def _same(expected: list[str], actual: list[str]) -> bool:
+    if not expected:
+        return not actual
+    if expected[0].strip() == ANY:
+        return any(_same(expected[1:], actual[at:]) for at in range(len(actual) + 1))
+    if not actual or plain(expected[0]) != plain(actual[0]):
+        return False
+    return _same(expected[1:], actual[1:])
+
+
+def plain(line: str) -> str:
+    """Returns a line without what differs from run to run."""
+    for pattern, stands_for in _VARIABLE:
+        line = pattern.sub(stands_for, line)
+    return re.sub(r" +", " ", line).rstrip()

@@ -1,0 +1,178 @@
+"""Names for changesets: numbers, head, head~2, tags and id prefixes; and what tags promise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from situations import Work
+
+from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
+from dsm.format import document
+
+
+@pytest.fixture
+def five(work: Work) -> Work:
+    """Five changesets and a tag on the third."""
+    for number in range(1, 6):
+        work.commit(f"{number}", **{f"f{number}": "x"})
+    work.ds.tag("v1.0", 3, "the release")
+    return work
+
+
+def tag_file(work: Work, name: str) -> Path:
+    return Path(work.repo.layout.tags("data")) / f"{name}.json"
+
+
+def test_all_names_of_a_changeset(five: Work) -> None:
+    """Whatever names a changeset leads to its number."""
+    ds = five.ds
+    ids = {n: ds.changeset(n).id for n in range(1, 6)}
+    names = {
+        3: [3, "3", " 3 ", "03", "head~2", "HEAD~2", "v1.0", "5~2", ids[3], ids[3][:8],
+            ids[3][:12].upper()],
+        5: ["head", "Head", "5", "head~0"],
+        2: ["v1.0~", "v1.0~1", "head~3", "3~"],
+    }  # fmt: skip
+    for number, spellings in names.items():
+        assert [ds.resolve(name) for name in spellings] == [number] * len(spellings)
+    assert ds.resolve(None) == 5
+    assert ds.changeset("v1.0~1").number == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "0", "6", "-1", "head~5", "head~99", "v2", "v1.0~3", "~", "~1", "head~~", "head~-1",
+     "head~x", "1.5", "²", "٣", "head~²", "9" * 30, "9" * 5000, "head~" + "9" * 5000, "deadbeef",
+     "a" * 7, "../../x", "a/b", "\0", "head\n", "\udcff", "tag\x1b[2J"],
+)  # fmt: skip
+def test_what_names_no_changeset(five: Work, name: str) -> None:
+    """Every other text is refused with an error of ours."""
+    if name == "head\n":
+        assert five.ds.resolve(name) == 5  # blanks around a name do not count
+        return
+    with pytest.raises((NotFound, InvalidInput)):
+        five.ds.resolve(name)
+
+
+def test_near_matches_are_named(five: Work) -> None:
+    """A mistyped tag is answered with the one that was meant."""
+    with pytest.raises(NotFound) as caught:
+        five.ds.resolve("v1.O")
+    assert caught.value.hint == "did you mean v1.0?"
+
+
+def test_without_changesets(work: Work) -> None:
+    """In an empty dataset nothing has a name, and there is nothing to tag."""
+    for name in ("head", 1, "1", "x"):
+        with pytest.raises(NotFound):
+            work.ds.resolve(name)
+    with pytest.raises(AnswerIsNo):
+        work.ds.tag("v1")
+    assert work.ds.tags() == [] and list(work.ds.log()) == []
+    assert work.ds.snapshot().num_rows == 0
+    assert work.ds.diff().changes == ()
+
+
+def test_tags(five: Work) -> None:
+    """Tags are listed by name, keep what was said, never move and can be deleted."""
+    made = five.ds.tag("a-tag")
+    assert (made.number, made.id) == (5, five.ds.changeset(5).id)
+    assert [(t.name, t.number, t.message) for t in five.reopen().tags()] == [
+        ("a-tag", 5, ""), ("v1.0", 3, "the release")
+    ]  # fmt: skip
+    with pytest.raises(InvalidInput, match="there is a tag 'v1.0' already"):
+        five.ds.tag("v1.0")
+    five.ds.delete_tag("v1.0")
+    with pytest.raises(NotFound):
+        five.ds.delete_tag("v1.0")
+    assert five.ds.tag("v1.0", 4).number == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["", "head", "HEAD", "7", "a b", "../x", "a/b", ".x", "x.lock", "é"]
+)
+def test_names_that_are_no_tags(five: Work, name: str) -> None:
+    """A tag is a plain name that names nothing else."""
+    with pytest.raises(InvalidInput):
+        five.ds.tag(name, 1)
+    assert [tag.name for tag in five.ds.tags()] == ["v1.0"]
+
+
+def test_a_damaged_tag_hurts_only_itself(five: Work) -> None:
+    """Reading a damaged tag says which file it is; numbers and other tags go on working."""
+    five.ds.tag("other", 2)
+    path = tag_file(five, "v1.0")
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(DamagedData, match=r"v1\.0\.json"):
+        five.ds.resolve("v1.0")
+    assert five.ds.resolve("other") == 2
+    assert five.ds.resolve(4) == 4
+
+
+def test_tags_of_another_dataset_or_history(five: Work) -> None:
+    """A tag document that belongs to another dataset, name or changeset is not followed."""
+    repo = five.repo
+    other = repo.create_dataset("other")
+    other.add({"x": b"x"})
+    other.commit("one")
+    other.commit("two", allow_empty=True)
+    other.tag("theirs", 2)
+    data = (Path(repo.layout.tags("other")) / "theirs.json").read_bytes()
+    tag_file(five, "theirs").write_bytes(data)
+    tag_file(five, "renamed").write_bytes(tag_file(five, "v1.0").read_bytes())
+    fields = document.decode(tag_file(five, "v1.0").read_bytes(), "t")
+    del fields["format"]
+    hostile = {
+        "moved": {"number": 1}, "beyond": {"number": 99}, "text": {"number": "3"},
+        "nothing": {"number": None}, "elsewhere": {"dataset": "00" * 16}, "zero": {"number": 0},
+        "below": {"number": -1}, "odd": {"time": "now"}, "list": {"message": []},
+    }  # fmt: skip
+    for name, changes in hostile.items():
+        document_bytes = document.encode({**fields, "name": name, **changes})
+        tag_file(five, name).write_bytes(document_bytes)
+    for name in ("theirs", "renamed", *hostile):
+        with pytest.raises(DsmError):
+            five.ds.resolve(name)
+    assert five.ds.resolve("v1.0") == 3
+
+
+def test_strange_files_among_the_tags(five: Work) -> None:
+    """Files that are no tags are passed over, and a link is not followed."""
+    folder = Path(five.repo.layout.tags("data"))
+    (folder / "README").write_bytes(b"")
+    (folder / "not a tag.json").write_bytes(b"")
+    os.symlink(tag_file(five, "v1.0"), folder / "linked.json")
+    assert five.ds.resolve("v1.0") == 3
+    with pytest.raises(DsmError):
+        five.ds.resolve("linked")
+
+
+def test_an_ambiguous_id_says_so(five: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix that fits several ids is refused rather than guessed."""
+    ds = five.ds
+    log = ds.log_
+    for number in range(1, 6):
+        log.get(number)
+    import dataclasses
+
+    log._read = {n: dataclasses.replace(c, id="abcdef12" + c.id[8:]) for n, c in log._read.items()}
+    with pytest.raises(NotFound, match="could be changeset 1 or 5"):
+        log.resolve("abcdef12")
+
+
+def test_the_log_of_paths(work: Work) -> None:
+    """The log of some paths tells the changesets that touched them or what lies below them."""
+    work.commit("one", **{"a": "1", "dir/b": "1", "dirx": "1"})
+    work.commit("two", **{"dir/b": "2"})
+    work.commit("three", **{"dirx": "3"})
+    work.ds.remove(["dir"])
+    work.ds.commit("four")
+    assert [c.number for c in work.ds.log(paths=["dir"])] == [4, 2, 1]
+    assert [c.number for c in work.ds.log(paths=["dir/b", "dirx"])] == [4, 3, 2, 1]
+    assert [c.number for c in work.ds.log(paths=["a"], limit=5)] == [1]
+    assert [c.number for c in work.ds.log(paths=["dir"], limit=2)] == [4, 2]
+    assert [c.number for c in work.ds.log(2)] == [4, 3]
+    assert [c.number for c in work.ds.log(paths=["never"])] == []

@@ -1,0 +1,242 @@
+"""Snapshots: the fold of all changesets up to one, however it is reached and whatever is cached."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from situations import Work
+
+from dsm.errors import InvalidInput, NotFound
+from dsm.history import snapshot as module
+from dsm.model.example import Example
+
+
+def cached(work: Work) -> list[Path]:
+    return sorted(Path(work.repo.layout.cache("data")).iterdir())
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every snapshot that folds more than two changesets is cached."""
+    monkeypatch.setattr(module, "OVERLAY_CHANGESETS", 2)
+
+
+def grown(work: Work, changesets: int = 20) -> list[dict[str, tuple[bytes, tuple[str, ...]]]]:
+    """A history of random changes; returns what each snapshot holds."""
+    source = random.Random("history")
+    state: dict[str, tuple[bytes, tuple[str, ...]]] = {}
+    states = [dict(state)]
+    for number in range(changesets):
+        for _ in range(source.randint(1, 6)):
+            path = f"dir{source.randint(0, 2)}/file{source.randint(0, 9)}"
+            what = source.choice(["put", "put", "label", "drop"])
+            if what == "put":
+                data, labels = f"{number} {source.random()}".encode(), state.get(path, (b"", ()))[1]
+                work.ds.add({path: data})
+                state[path] = (data, labels)
+            elif path in state and what == "label":
+                label = source.choice(["cat", "dog"])
+                work.ds.label([path], set=[label])
+                state[path] = (state[path][0], (label,))
+            elif path in state:
+                work.ds.remove([path])
+                del state[path]
+        work.ds.commit(f"change {number}", allow_empty=True)
+        states.append(dict(state))
+    return states
+
+
+def test_every_snapshot_is_the_fold_of_its_changesets(work: Work) -> None:
+    """Last writer wins, at every number, in any order of asking."""
+    states = grown(work)
+    order = list(range(1, len(states)))
+    random.Random(0).shuffle(order)
+    for number in order:
+        assert work.snapshot(number) == states[number], number
+    assert work.ds.snapshots.table(0).num_rows == 0
+
+
+def test_cached_snapshots_give_the_same(work: Work, eager: None) -> None:
+    """With caches of older snapshots, damaged caches, or none: the same answers."""
+    states = grown(work)
+    for number in range(1, len(states)):
+        assert work.snapshot(number) == states[number]
+    assert len(cached(work)) >= 2
+    rng = random.Random(3)
+    for damage in range(12):
+        for path in cached(work):
+            data = bytearray(path.read_bytes())
+            if damage % 4 == 0 and data:
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            elif damage % 4 == 1 and data:
+                del data[rng.randrange(len(data)) :]
+            elif damage % 4 == 2:
+                data = bytearray()
+            else:
+                path.rename(path.with_name(path.name.replace("0", "1")))
+                continue
+            path.write_bytes(data)
+        number = rng.randrange(1, len(states))
+        assert work.snapshot(number) == states[number]
+        assert work.snapshot() == states[-1]
+    for path in cached(work):
+        path.unlink()
+    assert work.snapshot() == states[-1]
+
+
+def test_the_cache_of_another_history_is_not_believed(work: Work, eager: None) -> None:
+    """A cached snapshot belongs to one changeset id: one of another number or history is passed."""
+    states = grown(work, 12)
+    for number in range(1, 13):
+        work.snapshot(number)
+    kept = [path for path in cached(work) if path.name.startswith("0000")]
+    (Path(work.repo.layout.cache("data")) / f"00000012-{'ab' * 32}.snapshot").write_bytes(
+        kept[0].read_bytes()
+    )
+    own = work.ds.changeset(11).id
+    (Path(work.repo.layout.cache("data")) / f"00000011-{own}.snapshot").write_bytes(b"DSMSNAP\1")
+    for stray in ("x.snapshot", "²-x.snapshot", "-1-x.snapshot", "00000003.snapshot"):
+        (Path(work.repo.layout.cache("data")) / stray).write_bytes(b"")
+    assert work.snapshot(12) == states[12]
+    assert work.snapshot(11) == states[11]
+
+
+def test_few_caches_are_kept(work: Work, eager: None) -> None:
+    """Old caches go as new ones come: their number grows with the logarithm of the history."""
+    for number in range(1, 41):
+        work.ds.add({"a": b"%d" % number})
+        work.ds.commit("change")
+        work.snapshot(number)
+    assert 2 <= len(cached(work)) <= 9
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(work: Work, eager: None) -> None:
+    """Where the cache folder is gone or taken by a file, snapshots are folded each time."""
+    states = grown(work, 8)
+    folder = Path(work.repo.layout.cache("data"))
+    for path in cached(work):
+        path.unlink()
+    folder.rmdir()
+    assert work.snapshot(8) == states[8]
+    for path in cached(work):
+        path.unlink()
+    folder.rmdir()
+    folder.write_bytes(b"a file")
+    assert work.snapshot(8) == states[8]
+
+
+def test_the_table_has_every_column(work: Work) -> None:
+    """Path, object, size, time, labels, annotation, typed attributes, and who put it."""
+    work.write({"labels.jsonl": '{"path": "a", "label": "x", "width": 3, "ok": true, "time": "1970-01-01T00:00:05Z"}\n'
+                                '{"path": "b", "annotation": {"k": [1]}, "s": "t", "f": 0.5}\n',
+                "a": "1", "b": "22"})  # fmt: skip
+    work.ds.add(["a", "b"], label_file=str(work.path("labels.jsonl")))
+    work.ds.commit("one")
+    work.ds.label(["b"], add=["y"])
+    work.ds.commit("two")
+    table = work.ds.snapshot()
+    assert table.column_names == [
+        "path", "object", "offset", "length", "size", "time", "labels", "annotation",
+        "attr.f", "attr.ok", "attr.s", "attr.width", "changeset",
+    ]  # fmt: skip
+    assert str(table.schema.field("time").type) == "timestamp[us, tz=UTC]"
+    rows = table.to_pylist()
+    assert [row["labels"] for row in rows] == [["x"], ["y"]]
+    assert [row["changeset"] for row in rows] == [1, 2]
+    assert [row["attr.width"] for row in rows] == [3, None]
+    assert [row["attr.f"] for row in rows] == [None, 0.5]
+    assert rows[1]["annotation"] == '{"k":[1]}'
+    assert rows[0]["time"].timestamp() == 5
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_looking_up_paths_agrees_with_the_table(work: Work, many: bool) -> None:
+    """Few paths are found by searching, many by one pass: the answers are the snapshot's."""
+    states = grown(work)
+    ds = work.ds
+    for number, state in enumerate(states):
+        if number:
+            asked = (
+                [f"dir{d}/file{f}" for d in range(3) for f in range(10)] if many else ["dir1/file3"]
+            )
+            found = ds.snapshots.lookup(number, [*asked, "nowhere", "dir1"])
+            assert {path: example.labels for path, example in found.items()} == {
+                path: labels for path, (_, labels) in state.items() if path in asked
+            }
+            assert all(isinstance(example, Example) for example in found.values())
+
+
+def test_large_and_small_changes_over_a_large_snapshot(work: Work) -> None:
+    """Splicing few rows into many, and merging many, give the same as folding from the start."""
+    first = {f"{n:05d}": b"" for n in range(3000)}
+    work.ds.add(first)
+    work.ds.commit("many")
+    assert work.ds.snapshot().num_rows == 3000
+    expected = dict(first)
+    changes: list[dict[str, bytes | None]] = [
+        {"00000": b"x", "02999": b"y", "a": b"z", "!": b"w", "01500": None},
+        {"": b""} and {"00001x": b"1", "00001": None, "00002": None, "0": b"0"},
+        {f"{n:05d}": b"m" for n in range(0, 3000, 2)},
+        {"~": b"last"},
+    ]
+    for change in changes:
+        work.ds.add({path: data for path, data in change.items() if data is not None})
+        gone = [path for path, data in change.items() if data is None]
+        if gone:
+            work.ds.remove(gone)
+        work.ds.commit("few")
+        for path, data in change.items():
+            if data is None:
+                del expected[path]
+            else:
+                expected[path] = data
+        table = work.reopen().snapshot()
+        paths = table.column("path").to_pylist()
+        assert paths == sorted(expected)
+        sizes = dict(zip(paths, table.column("size").to_pylist(), strict=True))
+        assert sizes == {path: len(data) for path, data in expected.items()}
+    assert work.ds.ls(["00001x"]).__next__().size == 1
+
+
+def test_int_attributes_that_become_float(work: Work) -> None:
+    """Where later rows make an attribute float, earlier integers are floats in the snapshot."""
+    work.write({"one.jsonl": '{"path": "a", "x": 1}\n{"path": "b", "x": 9007199254740993}\n',
+                "two.jsonl": '{"path": "c", "x": 0.5}\n', "a": "", "b": "", "c": ""})  # fmt: skip
+    work.ds.add(["a", "b"], label_file=str(work.path("one.jsonl")))
+    work.ds.commit("one")
+    work.ds.add(["c"], label_file=str(work.path("two.jsonl")))
+    work.ds.commit("two")
+    assert work.ds.snapshot(1).column("attr.x").type == pa.int64()
+    values = work.ds.snapshot(2).column("attr.x").to_pylist()
+    assert values == [1.0, 9007199254740992.0, 0.5]
+    assert work.ds.example("b", 1).attributes == {"x": 9007199254740993}
+
+
+def test_an_attribute_that_changes_its_type_is_refused(work: Work) -> None:
+    """The commit names attribute and path; the stage can be mended and committed."""
+    work.write({"one.jsonl": '{"path": "a", "x": 1}\n', "two.jsonl": '{"path": "b", "x": "one"}\n',
+                "a": "", "b": ""})  # fmt: skip
+    work.ds.add(["a"], label_file=str(work.path("one.jsonl")))
+    work.ds.commit("one")
+    work.ds.add(["b"], label_file=str(work.path("two.jsonl")))
+    with pytest.raises(InvalidInput, match="attribute 'x' of 'b' is string, but it is int"):
+        work.ds.commit("two")
+    assert work.ds.head == 1
+    work.ds.unstage(["b"])
+    work.ds.add(["b"])
+    work.ds.commit("two")
+    assert work.ds.snapshot().column("attr.x").to_pylist() == [1, None]
+
+
+@pytest.mark.parametrize("path", ["", "nowhere", "/a", "../a", "a\udcff", "a\0b", "A", "x" * 5000])
+def test_examples_that_are_not_there(work: Work, path: str) -> None:
+    """Whatever is asked for, the answer is an error of ours."""
+    work.commit("one", a="a", b="b")
+    for ask in (work.ds.example, work.ds.read, work.ds.open):
+        with pytest.raises((NotFound, InvalidInput)):
+            ask(path)
+    assert os.path.isdir(work.root)

@@ -1,0 +1,387 @@
+"""The Python package as people use it: `import dsm`, repositories, datasets, settings, errors."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from situations import Work
+
+import dsm
+import dsm.api
+from dsm.errors import (
+    DamagedData,
+    DsmError,
+    InvalidInput,
+    NotARepository,
+    NotFound,
+)
+from dsm.format import document
+from dsm.repos import Repo
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, which is the current one, and an author in the environment."""
+    folder = tmp_path / "pets"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DSM_AUTHOR", "somebody")
+    return folder
+
+
+def test_the_whole_way(here: Path) -> None:
+    """Init, add, commit, log, snapshot, diff, revert, restore, tag, view: the same verbs."""
+    repo = dsm.init()
+    assert (repo.created, repo.datasets(), repo.current) == (True, ["pets"], "pets")
+    ds = repo.dataset()
+    (here / "cat.jpg").write_bytes(b"cat")
+    assert ds.add(["cat.jpg"], labels=["cat"]).counts.added == 1
+    assert ds.add({"dog.jpg": b"dog", "bird.jpg": io.BytesIO(b"bird")}).counts.added == 2
+    first = ds.commit("three pets")
+    assert (first.number, first.author, first.message) == (1, "somebody", "three pets")
+    ds.label(["dog.jpg"], add=["dog"])
+    assert ds.commit("label").kind == "relabel"
+    assert [c.number for c in ds.log()] == [2, 1]
+    assert ds.snapshot().column("path").to_pylist() == ["bird.jpg", "cat.jpg", "dog.jpg"]
+    assert ds.snapshot(1).num_rows == 3
+    assert [c.kind for c in ds.diff(1, 2).changes] == ["relabelled"]
+    assert ds.revert(2).number == 3
+    assert ds.example("dog.jpg").labels == ()
+    ds.restore(to="copy")
+    assert sorted(os.listdir(here / "copy")) == ["bird.jpg", "cat.jpg", "dog.jpg"]
+    assert ds.read("cat.jpg") == b"cat" and ds.open("bird.jpg", 1).read() == b"bird"
+    ds.tag("v1")
+    view = ds.prepare(labels=["cat"], at="v1")
+    assert [example.path for example in repo.view(view.version)] == ["cat.jpg"]
+    repo.close()
+    with dsm.open(here / "copy") as again:
+        assert again.dataset("pets").head == 3
+        assert isinstance(again, Repo)
+
+
+def test_importing_the_package_imports_little() -> None:
+    """`import dsm` loads no other module of ours; `dsm.open` needs neither pyarrow nor rich."""
+    script = (
+        "import sys, dsm; assert {m for m in sys.modules if m.startswith('dsm')}"
+        " == {'dsm', 'dsm.version'}, sys.modules; dsm.open\n"
+        "for m in ('pyarrow', 'rich', 'typer', 'fsspec', 'zstandard', 'pathspec', 'tomlkit'):\n"
+        "    assert m not in sys.modules, m\n"
+        "try: dsm.nothing\nexcept AttributeError as error: assert 'nothing' in str(error)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=env)
+    assert set(dsm.__all__) == {"__version__", "init", "open"}
+    assert dsm.__version__.count(".") == 2
+
+
+# --- init and open ----------------------------------------------------------------------------------
+
+
+def test_init_again_changes_nothing(here: Path) -> None:
+    """Init is idempotent: a second one keeps identity, datasets and data."""
+    repo = dsm.init(org="acme", pattern="{label}/{_}")
+    repo.dataset().add({"cat/x": b"x"})
+    repo.dataset().commit("one")
+    identity = (repo.id, repo.org, repo.dataset().id)
+    repo.close()
+    again = dsm.init()
+    assert again.created is False
+    assert (again.id, again.org, again.dataset().id) == identity
+    assert again.dataset().head == 1 and again.dataset().pattern == "{label}/{_}"
+    assert dsm.init(dataset="pets", pattern="{label}/{_}").datasets() == ["pets"]
+    assert dsm.init(dataset="more").datasets() == ["more", "pets"]
+    with pytest.raises(InvalidInput, match="belongs to org 'acme'"):
+        dsm.init(org="other")
+    with pytest.raises(InvalidInput, match="another pattern"):
+        dsm.init(dataset="pets", pattern="{label}.jpg")
+
+
+def test_an_interrupted_init_is_completed(here: Path) -> None:
+    """Whatever is missing of a fresh repository, init creates it."""
+    dsm.init().close()
+    (here / ".dsm" / "datasets" / "pets" / "dataset.json").unlink()
+    (here / ".dsm" / "local" / "store.lock").unlink()
+    repo = dsm.init()
+    repo.dataset().add({"a": b"a"})
+    assert repo.dataset().commit("one").number == 1
+    repo.close()
+    other = here / "other"
+    dsm.init(other).close()
+    (other / ".dsm" / "repo.json").unlink()
+    (other / ".dsm" / "datasets" / "other" / "dataset.json").unlink()
+    for folder in sorted((other / ".dsm" / "datasets").rglob("*"), reverse=True):
+        folder.rmdir()
+    with pytest.raises(NotARepository, match="init"):
+        dsm.open(other)
+    assert dsm.init(other).created is True
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", ".x", "a/b", "é", "x.lock", "a" * 101])
+def test_impossible_names_leave_nothing(here: Path, name: str) -> None:
+    """A dataset's name is refused before anything is created."""
+    if name:
+        with pytest.raises(InvalidInput):
+            dsm.init(dataset=name)
+        assert not (here / ".dsm").exists()
+    with pytest.raises(InvalidInput):
+        dsm.init(pattern="{unclosed")
+    assert not (here / ".dsm").exists()
+    repo = dsm.init()
+    with pytest.raises(InvalidInput):
+        repo.create_dataset(name)
+    assert repo.datasets() == ["pets"]
+
+
+def test_where_a_repository_cannot_be(here: Path) -> None:
+    """A file is no place for one; outside of any there is none to open."""
+    (here / "file").write_bytes(b"")
+    with pytest.raises(InvalidInput, match="not a folder"):
+        dsm.init("file")
+    with pytest.raises(NotARepository) as caught:
+        dsm.open()
+    assert caught.value.exit_status == 3 and "dsm init" in (caught.value.hint or "")
+    with pytest.raises(NotFound):
+        dsm.open(here / "nowhere")
+    (here / ".dsm").write_bytes(b"a file")
+    with pytest.raises(DsmError):
+        dsm.init()
+    with pytest.raises(NotARepository):
+        dsm.open()
+
+
+def test_the_nearest_repository_is_opened(here: Path) -> None:
+    """A repository is found from any folder below; one within another is its own."""
+    dsm.init().close()
+    (here / "a" / "b").mkdir(parents=True)
+    assert dsm.open("a/b").root == str(here)
+    dsm.init("a").close()
+    assert dsm.open("a/b").root == str(here / "a")
+    outer = dsm.open(here)
+    (here / "a" / "x").write_bytes(b"x")
+    (here / "y").write_bytes(b"y")
+    outer.dataset().add(["."])
+    assert {c.path for c in outer.dataset().status().staged} == {"a/x", "y"}
+
+
+# --- datasets ---------------------------------------------------------------------------------------
+
+
+def test_several_datasets(work: Work) -> None:
+    """Datasets have roots, histories and stages of their own, in one store."""
+    repo = work.repo
+    faces = repo.create_dataset("faces", root="faces", pattern="{label}/{_}")
+    assert (faces.root, faces.pattern) == (str(work.root / "faces"), "{label}/{_}")
+    work.write({"faces/ada/1.jpg": "1", "top": "t"})
+    faces.add(["faces"])
+    faces.commit("one")
+    assert [(e.path, e.labels) for e in faces.ls()] == [("ada/1.jpg", ("ada",))]
+    work.ds.add(["top"])
+    work.ds.commit("one")
+    assert list(work.contents()) == ["top"]
+    with pytest.raises(InvalidInput, match="outside the dataset's folder"):
+        faces.add(["top"])
+    assert repo.datasets() == ["data", "faces"]
+    for name in ("data", "faces"):
+        with pytest.raises(InvalidInput):
+            repo.create_dataset(name)
+    with pytest.raises(InvalidInput, match="differ only in case"):
+        repo.create_dataset("Faces")
+    with pytest.raises(NotFound, match="face") as caught:
+        repo.dataset("face")
+    assert caught.value.hint == "did you mean faces?"
+
+
+def test_the_current_dataset(work: Work) -> None:
+    """One dataset is the current one; of several, the one switched to, or named like the folder."""
+    repo = work.repo
+    assert repo.current == "data"
+    repo.create_dataset("more")
+    with pytest.raises(NotFound, match="which dataset"):
+        repo.current  # noqa: B018
+    repo.switch("more")
+    assert repo.dataset().name == "more"
+    with pytest.raises(NotFound):
+        repo.switch("nowhere")
+    repo.config.unset("core.dataset")
+    repo.create_dataset("work")  # the folder's name
+    assert repo.current == "work"
+
+
+def test_relative_paths_start_in_the_current_folder(here: Path) -> None:
+    """Paths are given as on a command line: from where one is, or absolute."""
+    dsm.init().close()
+    (here / "dir").mkdir()
+    for name in ("dir/a", "b"):
+        (here / name).write_bytes(b"x")
+    os.chdir("dir")
+    ds = dsm.open().dataset()
+    ds.add(["a", "../b", str(here / "dir")])
+    ds.commit("one")
+    assert [e.path for e in ds.ls()] == ["b", "dir/a"]
+    assert [e.path for e in ds.ls(["."])] == ["dir/a"]
+    assert [e.path for e in ds.ls(["../b"])] == ["b"]
+    assert ds.example("dir/a").size == 1  # names of examples start at the root
+    ds.add("a")  # one path need not be in a list
+    ds.remove("a", keep_files=True)
+    os.chdir(here)
+    os.symlink("dir", "linked")
+    os.chdir("linked")
+    assert dsm.open().root == str(here)
+
+
+def test_a_single_label_need_not_be_in_a_list(work: Work) -> None:
+    """A text where labels are expected is one label, not one for each letter."""
+    work.ds.add({"a": b"a"}, labels="cat")
+    work.ds.commit("one")
+    work.ds.label(["a"], add="dog")
+    work.ds.commit("two")
+    assert work.ds.example("a").labels == ("cat", "dog")
+    assert len(work.ds.prepare(labels="cat")) == 1
+    assert len(work.ds.prepare(exclude="bird")) == 1
+
+
+# --- identity documents -----------------------------------------------------------------------------
+
+
+def altered(path: Path, **changes: object) -> None:
+    fields = document.decode(path.read_bytes(), "d")
+    del fields["format"]
+    path.chmod(0o644)
+    path.write_bytes(document.encode({**fields, **changes}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"chunking": {}}, {"chunking": 5}, {"chunking": None}, {"org": 7}, {"repository": None},
+     {"chunking": {"algorithm": "rabin", "min": 1, "average": 2, "max": 3, "from": 4}},
+     {"chunking": {"algorithm": "fastcdc-2020", "min": 0, "average": 0, "max": 0, "from": 0}},
+     {"chunking": {"algorithm": "fastcdc-2020", "min": "a", "average": 2, "max": 3, "from": 4}},
+     {"chunking": {"algorithm": "fastcdc-2020", "min": 1 << 40, "average": 1 << 41,
+                   "max": 1 << 42, "from": 1 << 43}},
+     {"chunking": {"algorithm": "fastcdc-2020"}}],
+    ids=str,
+)  # fmt: skip
+def test_a_hostile_repo_json(work: Work, changes: dict[str, object]) -> None:
+    """An identity that makes no sense is refused when the repository is opened or used."""
+    altered(work.root / ".dsm" / "repo.json", **changes)
+    with pytest.raises(DamagedData):
+        repo = dsm.open(work.root)
+        repo.dataset().add({"a": os.urandom(3 << 20)})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"root": "../outside"}, {"root": "/etc"}, {"root": 5}, {"root": ""}, {"name": "other"},
+     {"dataset": None}, {"pattern": 5}, {"pattern": "{x"}, {"created": "now"}, {"root": ".dsm"}],
+    ids=str,
+)  # fmt: skip
+def test_a_hostile_dataset_json(work: Work, changes: dict[str, object]) -> None:
+    """A dataset whose identity leads outside or makes no sense is refused."""
+    work.write({"a": "a"})
+    altered(work.root / ".dsm" / "datasets" / "data" / "dataset.json", **changes)
+    with pytest.raises(DsmError):
+        dsm.open(work.root).dataset("data").add(["."])
+
+
+@pytest.mark.parametrize("name", ["repo.json", "datasets/data/dataset.json"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "format", "gone", "folder", "link", "pipe"])
+def test_identity_documents_that_are_damaged(work: Work, name: str, damage: str) -> None:
+    """A damaged or missing identity is named; nothing hangs and nothing is created anew."""
+    work.commit("one", a="a")
+    path = work.root / ".dsm" / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(data[:-3])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "format":
+        path.write_bytes(data.replace(b'"format":1', b'"format":2'))
+    elif damage == "folder":
+        path.mkdir()
+    elif damage == "link":
+        path.symlink_to("/etc/hostname")
+    elif damage == "pipe":
+        os.mkfifo(path)
+    with pytest.raises(DsmError) as caught:
+        dsm.open(work.root).dataset("data").status()
+    assert path.name in caught.value.message
+    before = path.lstat() if damage != "gone" else None
+    with contextlib.suppress(DsmError):
+        dsm.init(work.root, dataset="data")
+    assert (path.lstat() if os.path.lexists(path) else None) == before
+
+
+# --- settings ---------------------------------------------------------------------------------------
+
+
+def test_settings(work: Work) -> None:
+    """Settings are set, listed, kept with comments, and removed."""
+    config = work.repo.config
+    assert (config.get("user.name"), config.items(), config.unset("user.name")) == (None, [], False)
+    config.set("user.name", 'Q"uote \\ 猫')
+    config.set("core.workers", "3")
+    path = work.root / ".dsm" / "config.toml"
+    path.write_text("# mine\n" + path.read_text())
+    fresh = dsm.open(work.root).config
+    assert fresh.items() == [("core.workers", "3"), ("user.name", 'Q"uote \\ 猫')]
+    fresh.set("user.email", "t@example.org")
+    assert path.read_text().startswith("# mine\n")
+    assert fresh.unset("user.name") is True and fresh.get("user.name") is None
+    assert dsm.open(work.root).workers == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("user.nam", "x"), ("", "x"), ("core", "x"), ("core.workers", "many"), ("core.workers", "0"),
+     ("core.workers", "²"), ("core.workers", "9" * 5000), ("core.dataset", "../x"),
+     ("user.name", "\ud800")],
+)  # fmt: skip
+def test_settings_that_are_refused(work: Work, key: str, value: str) -> None:
+    """A key that does not exist, or a value that makes no sense, changes nothing."""
+    with pytest.raises(InvalidInput):
+        work.repo.config.set(key, value)
+    assert dsm.open(work.root).config.items() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["core = 5\n", "[core]\nworkers = 'many'\n", "[core]\nworkers = 0\n", "[core\n", "\xff",
+     "[core]\ndataset = ['x']\n", "[core]\ndataset = '../../x'\n", "[core.workers]\nx = 1\n"],
+)  # fmt: skip
+def test_a_configuration_by_hand_that_is_wrong(work: Work, text: str) -> None:
+    """A config.toml that was edited wrongly leads to errors of ours, which name it or the value."""
+    work.commit("one", a="a")
+    (work.root / ".dsm" / "config.toml").write_bytes(text.encode("latin-1"))
+
+    def use() -> None:
+        repo = dsm.open(work.root)
+        repo.dataset().restore(to=str(work.root / "out"), force=True)
+        repo.config.set("user.name", "x")
+        repo.config.set("core.workers", "2")
+
+    with contextlib.suppress(DsmError):
+        use()
+    assert dsm.open(work.root).dataset("data").head == 1
+
+
+def test_authors(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who commits: the environment, the settings, the login, in this order."""
+    repo = dsm.open(work.root)
+    for name in ("DSM_AUTHOR", "LOGNAME", "USER"):
+        monkeypatch.delenv(name, raising=False)
+    assert dsm.api.author(repo)
+    monkeypatch.setenv("LOGNAME", "login")
+    assert dsm.api.author(repo) == "login"
+    repo.config.set("user.email", "t@example.org")
+    assert dsm.api.author(repo) == "<t@example.org>"
+    repo.config.set("user.name", "Tester")
+    assert dsm.api.author(repo) == "Tester <t@example.org>"
+    monkeypatch.setenv("DSM_AUTHOR", "override")
+    assert dsm.api.author(repo) == "override"

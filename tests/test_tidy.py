@@ -1,0 +1,320 @@
+"""The shape of the code as a test: layers, confinement, names, sizes, what the library may ask."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "dsm"
+
+# Low to high: a module imports from its own layer and from those before it.
+LAYERS = [
+    "errors", "version", "progress", "model", "format", "store", "repo", "history", "worktree",
+    "views", "datasets", "repos", "upkeep", "api", "cli",
+]  # fmt: skip
+# The package itself (`dsm.open`) and `python -m dsm` stand above all layers.
+ENTRANCES = {"__init__", "__main__"}
+# Imports that only a type checker sees may point up where they are listed here.
+UPWARD_FOR_TYPES: set[tuple[str, str]] = set()
+
+# Third-party package -> the places that may import it.
+CONFINED = {
+    "typer": ("cli/",),
+    "rich": ("cli/",),
+    "zstandard": ("store/codec.py",),
+    "pyfastcdc": ("store/chunks.py",),
+    "tomlkit": ("repo/config.py",),
+    "pathspec": ("worktree/ignore.py",),
+    "pyarrow": (
+        "format/manifest.py", "history/", "views/", "upkeep/references.py",
+        "worktree/label_file.py",  # a label file may be Parquet
+        "datasets.py",  # for types only
+    ),
+    "blake3": ("format/", "store/", "repo/", "history/", "worktree/", "views/", "upkeep/"),
+    "fsspec": (),  # remotes are not there yet
+}  # fmt: skip
+
+BAG_NAMES = (
+    "util", "utils", "helper", "helpers", "common", "misc", "base", "core", "manager", "handler",
+    "service", "processor",
+)  # fmt: skip
+# A class of this name says what it is: the checked first part of an index file, beside its log.
+NOT_BAGS = {"dsm/format/index.py Base"}
+
+FILE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 70
+INIT_LINES_MAX = 40
+
+# Below `api` nothing asks the terminal, the environment, the clock or the user: they are arguments.
+OUTSIDE_WORLD = {
+    "print", "input", "os.environ", "os.getenv", "os.environb", "os.getenvb", "os.putenv",
+    "time.time", "time.time_ns", "time.localtime", "time.gmtime", "datetime.now",
+    "datetime.datetime.now", "datetime.utcnow", "datetime.datetime.utcnow", "datetime.today",
+    "datetime.datetime.today", "date.today", "datetime.date.today", "getpass.getuser",
+    "getpass.getpass", "os.getlogin", "os.path.expanduser", "pwd.getpwuid",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, as written; `for_types` when only a type checker sees it."""
+
+    place: str
+    line: int
+    module: str
+    for_types: bool
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def layer_of(module: str) -> str | None:
+    """`dsm.store.disk` -> `store`; None for the entrances and for other packages."""
+    parts = module.split(".")
+    if parts[0] != "dsm" or len(parts) < 2 or parts[1] in ENTRANCES:
+        return None
+    return parts[1]
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_type_check(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Yields every import in a file, at any depth: in functions, and for type checkers only."""
+    package = module_of(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+
+    def walk(node: ast.AST, for_types: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(shown(path), node.lineno, alias.name, for_types)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*above, node.module] if node.module else above)
+            yield Import(shown(path), node.lineno, origin, for_types)
+            for alias in node.names:  # `from dsm import api` imports dsm.api
+                yield Import(shown(path), node.lineno, f"{origin}.{alias.name}", for_types)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            name = node.args[0] if node.args else None
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield Import(shown(path), node.lineno, name.value, for_types)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, for_types or is_type_check(node))
+
+    return walk(tree_of(path), False)
+
+
+def test_every_layer_is_in_the_list() -> None:
+    """A new folder or module at the top says where it stands."""
+    found = {path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.name[0] != "_"}
+    found -= {"py.typed"}
+    assert sorted(LAYERS) == sorted(found)
+
+
+def test_imports_point_down() -> None:
+    """No module imports from a layer above its own, not in a function and not for types either."""
+    upward = []
+    for path in sources():
+        mine = layer_of(module_of(path))
+        if mine is None:
+            continue
+        for found in imports_of(path):
+            theirs = layer_of(found.module)
+            if theirs not in LAYERS or LAYERS.index(theirs) <= LAYERS.index(mine):
+                continue
+            if not (found.for_types and (mine, theirs) in UPWARD_FOR_TYPES):
+                upward.append(f"{found.place}:{found.line}: {mine} must not import {theirs}")
+    assert sorted(set(upward)) == []
+
+
+def test_nothing_imports_the_package_itself() -> None:
+    """Inside the package modules are named in full: `import dsm` would hide the layer."""
+    found = [
+        f"{imported.place}:{imported.line}"
+        for path in sources() if path.parent != PACKAGE
+        for imported in imports_of(path) if imported.module == "dsm"
+        and not imported.place.startswith("dsm/cli/")
+    ]  # fmt: skip
+    assert found == []
+
+
+def test_history_does_not_know_the_work_tree() -> None:
+    """History is served without files: the work tree stands on it, not beside it."""
+    assert LAYERS.index("history") < LAYERS.index("worktree")
+    found = [
+        f"{imported.place}:{imported.line}"
+        for path in sources() if layer_of(module_of(path)) == "history"
+        for imported in imports_of(path) if layer_of(imported.module) == "worktree"
+    ]  # fmt: skip
+    assert found == []
+
+
+@pytest.mark.parametrize("package", CONFINED)
+def test_third_party_packages_stay_where_they_belong(package: str) -> None:
+    """Each library is behind one door: it can be replaced, and nothing loads it by accident."""
+    folders = tuple(f"dsm/{place}" for place in CONFINED[package] if place.endswith("/"))
+    files = {f"dsm/{place}" for place in CONFINED[package]}
+    strays = [
+        f"{found.place}:{found.line}"
+        for path in sources()
+        for found in imports_of(path)
+        if found.module.split(".")[0] == package
+        and found.place not in files
+        and not found.place.startswith(folders or ("nowhere",))
+    ]
+    assert sorted(set(strays)) == []
+
+
+def test_no_other_third_party_package_is_used() -> None:
+    """Whatever is imported is part of Python, of this package, or in the table above."""
+    import sys
+
+    known = {*sys.stdlib_module_names, "dsm", *CONFINED}
+    strays = {
+        f"{found.place}:{found.line}: {found.module}"
+        for path in sources()
+        for found in imports_of(path)
+        if found.module.split(".")[0] not in known
+    }
+    assert sorted(strays) == []
+
+
+def test_datasets_imports_pyarrow_for_types_only() -> None:
+    """The nouns that people use load without Arrow."""
+    found = [
+        found.line
+        for found in imports_of(PACKAGE / "datasets.py")
+        if found.module.split(".")[0] == "pyarrow" and not found.for_types
+    ]
+    assert found == []
+
+
+def test_no_bag_names() -> None:
+    """Modules and classes are named for what they are: `utils` and `Manager` say nothing."""
+    strays = []
+    for path in sources():
+        if path.stem.lower() in BAG_NAMES or path.parent.name.lower() in BAG_NAMES:
+            strays.append(shown(path))
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                last_word = re.findall(r"[A-Z][a-z0-9]*|[a-z0-9]+", node.name)[-1].lower()
+                if last_word in BAG_NAMES and f"{shown(path)} {node.name}" not in NOT_BAGS:
+                    strays.append(f"{shown(path)}:{node.lineno}: class {node.name}")
+    assert strays == []
+
+
+def test_files_are_short() -> None:
+    """A file of more than 500 lines hides its shape: split it by noun."""
+    lengths = {shown(path): len(path.read_text().splitlines()) for path in sources()}
+    long = {path: lines for path, lines in lengths.items() if lines > FILE_LINES_MAX}
+    assert long == {}
+
+
+def test_functions_are_short() -> None:
+    """A function of more than 70 lines does more than one thing."""
+    long = {}
+    for path in sources():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES_MAX:
+                    long[f"{shown(path)}:{node.lineno} {node.name}"] = lines
+    assert long == {}
+
+
+def test_every_module_says_what_it_hides() -> None:
+    """A module begins with a docstring."""
+    assert [shown(path) for path in sources() if not ast.get_docstring(tree_of(path))] == []
+
+
+def test_packages_hold_no_code() -> None:
+    """`__init__.py` is a docstring and re-exports; its one function is the lazy `__getattr__`."""
+    strays = []
+    for path in sources():
+        if path.name == "__init__.py":
+            if len(path.read_text().splitlines()) > INIT_LINES_MAX:
+                strays.append(f"{shown(path)} is too long")
+            for node in ast.walk(tree_of(path)):
+                if isinstance(node, ast.ClassDef) or (
+                    isinstance(node, ast.FunctionDef) and node.name != "__getattr__"
+                ):
+                    strays.append(f"{shown(path)}:{node.lineno}: {node.name}")
+    assert strays == []
+
+
+def test_the_library_asks_nobody() -> None:
+    """Below `api` there is no terminal, environment, clock or user: they arrive as arguments."""
+    strays = []
+    for path in sources():
+        if layer_of(module_of(path)) in (None, "api", "cli"):
+            continue
+        names: dict[str, str] = {}  # `from time import time as now` is found as well
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ImportFrom):
+                names.update({a.asname or a.name: f"{node.module}.{a.name}" for a in node.names})
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, (ast.Attribute, ast.Name)):
+                text = ast.unparse(node)
+                head, dot, rest = text.partition(".")
+                if text in OUTSIDE_WORLD or names.get(head, head) + dot + rest in OUTSIDE_WORLD:
+                    strays.append(f"{shown(path)}:{node.lineno}: {text}")
+    assert strays == []
+
+
+def test_no_error_is_swallowed_whole() -> None:
+    """No bare `except:`, and none that catches everything and passes."""
+    strays = []
+    for path in sources():
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ExceptHandler):
+                kind = "" if node.type is None else ast.unparse(node.type)
+                swallows = all(isinstance(line, (ast.Pass, ast.Continue)) for line in node.body)
+                if kind == "" or (kind in ("Exception", "BaseException") and swallows):
+                    strays.append(f"{shown(path)}:{node.lineno}")
+    assert strays == []
+
+
+def test_public_library_code_is_told() -> None:
+    """Public functions and classes of the library have a docstring, but for what is plain."""
+    # A property or a two-line accessor is its name; what a protocol asks for is told there.
+    silent = []
+    for path in sources():
+        if layer_of(module_of(path)) in (None, "cli"):
+            continue
+        for node in tree_of(path).body:
+            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or node.name[0] == "_":
+                continue
+            if not ast.get_docstring(node) and len(ast.unparse(node).splitlines()) > 4:
+                silent.append(f"{shown(path)}:{node.lineno}: {node.name}")
+    assert silent == []
+
+
+def test_format_golden_files_and_pages_go_together() -> None:
+    """A module of `dsm.format` has golden bytes; a golden file has its module."""
+    files = (ROOT / "tests/golden/format").glob("*.hex")
+    golden = {path.name.split("-v")[0].replace("-", "_") for path in files}
+    modules = {p.stem for p in (PACKAGE / "format").glob("*.py") if p.stem != "__init__"}
+    assert modules == golden

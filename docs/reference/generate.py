@@ -1,0 +1,405 @@
+"""Writes the pages of this folder from the code: `python docs/reference/generate.py`.
+
+cli.md from the commands, errors.md from the error classes, config.md from the settings, python.md
+from signatures and docstrings. It also puts the golden files into the pages of ../format, and the
+test vectors into its view.md. A test checks that the pages are what this script writes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from blake3 import blake3
+
+import dsm
+from dsm import api, errors
+from dsm.cli import failure, group
+from dsm.cli.commands import COMMANDS, SECTIONS
+from dsm.datasets import Dataset
+from dsm.format import manifest
+from dsm.model import changeset, example, reports
+from dsm.model.names import check_label
+from dsm.model.rows import Rows
+from dsm.repo import config
+from dsm.repo.log import Tag
+from dsm.repos import Repo
+from dsm.views.query import Query
+from dsm.views.view import View
+
+HERE = Path(__file__).resolve().parent
+FORMAT = HERE.parent / "format"
+GOLDEN = HERE.parent.parent / "tests" / "golden" / "format"
+NOTE = "<!-- Written by docs/reference/generate.py: change the code, then run that. -->\n"
+
+
+def pages() -> dict[Path, str]:
+    """Returns what every generated page should hold."""
+    return {
+        HERE / "cli.md": cli(),
+        HERE / "errors.md": error_page(),
+        HERE / "config.md": config_page(),
+        HERE / "python.md": python(),
+        **{page: with_examples(page.read_text()) for page in sorted(FORMAT.glob("*.md"))},
+    }
+
+
+def prose(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), 100, break_on_hyphens=False) + "\n"
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+def cli() -> str:
+    parts = [
+        f"# Commands\n\n{NOTE}",
+        prose("""Paths count from the current folder. `N` is a changeset: its number, `head`,
+            `head~2`, a tag, or at least 8 digits of its id. [Exit statuses](errors.md) are the
+            same for all commands."""),
+        "## Options of every command\n\n" + table(group.global_options(), "Option"),
+        prose(f"""Their place on the line does not matter. {own_letters()} means something else by
+            a letter of these: use the long form there. `dsm --version` prints the version."""),
+    ]
+    for title, names in SECTIONS.items():
+        listed = [f"- [`dsm {name}`](#dsm-{name}): {COMMANDS[name][1]}" for name in names]
+        parts.append(f"## {title}\n\n" + "\n".join(listed) + "\n")
+        for name in names:
+            parts += command(f"dsm {name}", group.load(name), 3)
+    return "\n".join(parts)
+
+
+def command(name: str, found: Any, level: int) -> Iterator[str]:
+    """Yields the sections of a command and of those below it."""
+    shared = {option.name for option in group.global_options()}
+    own = [p for p in found.params if p.name not in shared and not getattr(p, "hidden", False)]
+    arguments = [p for p in own if p.param_type_name == "argument"]
+    options = [p for p in own if p.param_type_name == "option"]
+    below = getattr(found, "commands", {})
+    usage = [name, *(["[OPTIONS]"] if options else []), *map(shown, arguments)]
+    if below:
+        usage.append("COMMAND")
+    lead, *rest = re.split(r"\n\n+", inspect.cleandoc(found.help or ""))
+    text = [f"{'#' * level} {name}\n", lead.strip().rstrip(".") + ".\n"]
+    text.append(f"```sh\n{' '.join(usage)}\n```\n")
+    for paragraph in rest:
+        paragraph = paragraph.removeprefix("\b\n")
+        if paragraph.startswith("Examples:\n"):
+            lines = [line.removeprefix("  ") for line in paragraph.splitlines()[1:]]
+            text.append("Examples:\n\n```sh\n" + "\n".join(lines) + "\n```\n")
+        else:
+            text.append(paragraph.replace("\b", "").strip() + "\n")
+    if arguments:
+        text.append(table(arguments, "Argument"))
+    if options:
+        text.append(table(options, "Option"))
+    yield "\n".join(text)
+    for inner, item in below.items():
+        yield from command(f"{name} {inner}", item, level + 1)
+
+
+def own_letters() -> str:
+    """Returns the commands for which a letter of the common options is one of their own."""
+    common = {flag for option in group.global_options() for flag in option.opts}
+    found = []
+    for name in COMMANDS:
+        shared = {option.name for option in group.global_options()}
+        own = [p for p in group.load(name).params if p.name not in shared]
+        if common & {flag for p in own for flag in p.opts}:
+            found.append(f"`dsm {name}`")
+    return " and ".join(found)
+
+
+def table(parameters: list[Any], title: str) -> str:
+    rows = [f"| {title} | |\n|---|---|"]
+    for parameter in parameters:
+        if parameter.param_type_name == "argument":
+            names = f"`{shown(parameter)}`"
+        else:
+            value = "" if parameter.is_flag else f" {parameter.metavar or 'TEXT'}"
+            names = ", ".join(f"`{flag}{value}`" for flag in parameter.opts)
+        rows.append(f"| {names.replace('|', chr(92) + '|')} | {cell(parameter.help or '')} |")
+    return "\n".join(rows) + "\n"
+
+
+def shown(argument: Any) -> str:
+    name: str = argument.metavar or argument.name
+    return name if argument.required or name.startswith("[") else f"[{name}]"
+
+
+def cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+
+def error_page() -> str:
+    """Returns the exit statuses, then every class that is raised on purpose."""
+    statuses = [(0, "-", "Done.")]
+    direct = [c for c in vars(errors).values() if isinstance(c, type)]
+    for found in sorted(direct, key=lambda c: c.exit_status):
+        if found is not errors.DsmError:
+            statuses.append((found.exit_status, f"`{found.__name__}`", sentence(found)))
+    statuses += [
+        (failure.BUG, "any other exception", "A bug in dsm. One line tells where."),
+        (failure.INTERRUPTED, "`KeyboardInterrupt`", "Interrupted by Ctrl-C. Nothing is lost."),
+        (failure.BROKEN_PIPE, "`BrokenPipeError`", "Who read the output has gone (`| head`)."),
+    ]
+    lines = [
+        f"# Errors and exit statuses\n\n{NOTE}",
+        prose("""An error is one line of cause and one line of hint on standard error.
+            `DSM_DEBUG=1` adds the traceback."""),
+        "| Exit status | Class in `dsm.errors` | Meaning |\n|---|---|---|",
+        *(f"| {status} | {name} | {meaning} |" for status, name, meaning in statuses),
+        "",
+        prose(f"""An `OSError` that reaches the command line, for example of a file that it was told
+            to read, also leaves with {failure.STORAGE}."""),
+        "## Classes\n",
+        prose("""Each class has a stable `code`. A specific class is raised where its group would
+            say too little; catch the group unless you need to tell them apart."""),
+        "| Class | `code` | Exit status | Group | Raised when |\n|---|---|---|---|---|",
+    ]
+    for found in sorted(error_classes(), key=lambda c: (c.exit_status, c.__module__, c.__name__)):
+        parent = "" if found in direct else f"`{found.__mro__[1].__name__}`"
+        where = f"`{found.__module__}.{found.__name__}`"
+        lines.append(
+            f"| {where} | `{found.code}` | {found.exit_status} | {parent} | {sentence(found)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def error_classes() -> list[type[errors.DsmError]]:
+    """Imports the whole package and returns every error class of it but the root."""
+    for module in pkgutil.walk_packages(dsm.__path__, "dsm."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+    def below(found: type[errors.DsmError]) -> Iterator[type[errors.DsmError]]:
+        for sub in found.__subclasses__():
+            yield sub
+            yield from below(sub)
+
+    return [c for c in dict.fromkeys(below(errors.DsmError)) if c.__module__.startswith("dsm.")]
+
+
+def sentence(found: Any) -> str:
+    """Returns the first sentence of a docstring."""
+    text = " ".join(inspect.cleandoc(found.__doc__ or "").split("\n\n")[0].split())
+    return cell(re.split(r"(?<=[.])\s", text)[0])
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def config_page() -> str:
+    variables = {
+        "DSM_DATASET": "the dataset to use, unless `-d` names one",
+        "DSM_AUTHOR": "the author of changesets, unless `--author` names one",
+        "DSM_DEBUG": "set to 1: errors come with their traceback",
+        "NO_COLOR": "set to anything: no colours",
+    }
+    lines = [
+        f"# Settings\n\n{NOTE}",
+        prose("""Settings belong to one copy of a repository and lie in `.dsm/config.toml`. Read and
+            change them with [`dsm config`](cli.md#dsm-config); an editor does as well. `dsm config`
+            refuses a key that is not listed here."""),
+        "| Key | What it is for |\n|---|---|",
+        *(f"| `{key}` | {cell(meaning)} |" for key, meaning in config.KEYS.items()),
+        "\n## Environment\n",
+        "| Variable | What it does |\n|---|---|",
+        *(f"| `{name}` | {meaning} |" for name, meaning in variables.items()),
+        "\n## Files in the work tree\n",
+        prose("""`.dsmignore` names files that are no examples. It is written like `.gitignore` and
+            counts from its own folder. `.dsm`, `.git` and `.dsmignore` are always left out."""),
+    ]
+    return "\n".join(lines)
+
+
+# --- Python -------------------------------------------------------------------------------------
+
+
+REPO_ATTRIBUTES = """\
+Attributes: `root` (the folder that holds `.dsm`), `path` (`.dsm` itself), `id`, `org`, `created`
+(whether `init` has just made it), and `config` with `get(key)`, `set(key, value)`, `unset(key)` and
+`items()`. A `Repo` is a context manager: leaving it closes it.
+"""
+INTERNAL = {"store", "identity", "create_identity", "unfinished"}
+
+
+def python() -> str:
+    values = (
+        changeset.Changeset, changeset.Counts, example.Example, example.Change, Tag,
+        reports.AddReport, reports.Status, reports.Diff, reports.RestoreReport, reports.Problem,
+        reports.FsckReport, reports.Finding, reports.GcPlan,
+    )  # fmt: skip
+    parts = [
+        f"# Python\n\n{NOTE}",
+        prose("""`import dsm` gives `dsm.init`, `dsm.open` and `dsm.__version__`. The rest is
+            reached from the object that they return. Times are integers: microseconds since 1970,
+            UTC. `Paths` is a sequence of text or path objects. A `reference` is a number, `head`,
+            `head~2`, a tag, or at least 8 digits of a changeset's id."""),
+        "## Functions\n",
+        *(routine(f"dsm.{f.__name__}", f) for f in (api.init, api.open)),
+    ]
+    for title, found in (("Repo", Repo), ("Dataset", Dataset), ("View", View)):
+        parts.append(f"## {title}\n\n{inspect.getdoc(found)}\n")
+        if found is Repo:
+            parts.append(REPO_ATTRIBUTES)
+        parts += members(found)
+    parts.append(
+        "## Checking and cleaning\n\nThese are functions over a repository, not methods of it.\n"
+    )
+    upkeep = [importlib.import_module(f"dsm.upkeep.{name}") for name in ("fsck", "gc")]
+    for function in (upkeep[0].fsck, upkeep[1].plan_gc, upkeep[1].apply_gc, upkeep[1].explain):
+        parts.append(routine(f"{function.__module__}.{function.__name__}", function))
+    parts.append("## Values\n\nAll are frozen dataclasses.\n")
+    for value in values:
+        assert is_dataclass(value)
+        listed = ", ".join(f"`{f.name}: {f.type}`" for f in fields(value))
+        parts.append(f"### {value.__name__}\n\n{inspect.getdoc(value)}\n\nFields: {listed}.\n")
+    return "\n".join(parts)
+
+
+def members(found: type) -> Iterator[str]:
+    """Yields the public properties and methods, in the order of the code, inherited ones last."""
+    seen: set[str] = set()
+    for owner in found.__mro__[:-1]:
+        for name, member in vars(owner).items():
+            if name.startswith("_") or name.endswith("_") or name in seen | INTERNAL:
+                continue
+            seen.add(name)
+            if inspect.isfunction(member):
+                yield routine(f"{found.__name__}.{name}", member)
+            elif isinstance(member, property):
+                doc = inspect.getdoc(member) or ""
+                kind = inspect.signature(member.fget).return_annotation  # type: ignore[arg-type]
+                yield f"### {found.__name__}.{name}\n\nProperty: `{kind}`. {doc}".rstrip() + "\n"
+
+
+def routine(name: str, function: Any) -> str:
+    doc = inspect.getdoc(function) or ""
+    return f"### {name}\n\n```python\n{signature(function)}\n```\n\n{doc}\n"
+
+
+def signature(function: Any) -> str:
+    """Returns a signature as one would write it, without `self`."""
+    found = inspect.signature(function)
+    words, bare_star = [], False
+    for parameter in found.parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not bare_star:
+            words.append("*")
+            bare_star = True
+        word = f"{parameter.name}: {parameter.annotation}"
+        if parameter.default is not parameter.empty:
+            value = parameter.default
+            plain = value is None or isinstance(value, (bool, int, str, tuple))
+            word += f" = {value!r}" if plain else " = SILENT"
+        words.append(word)
+    line = f"{function.__name__}({', '.join(words)}) -> {found.return_annotation}"
+    if len(line) <= 96:
+        return line
+    inner = "".join(f"    {word},\n" for word in words)
+    return f"{function.__name__}(\n{inner}) -> {found.return_annotation}"
+
+
+# --- test vectors -------------------------------------------------------------------------------
+
+DATASET = "00112233445566778899aabbccddeeff"
+CHANGESET = "1f" * 32
+QUESTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"labels": ["cat"]},
+    {"labels": ["dog", "cat"]},
+    {"labels": ["cat", "dog", "cat"]},
+    {"labels": ["cat", "dog"], "all_labels": True},
+    {"labels": ["cat"], "all_labels": True},
+    {"exclude": ["blurred"]},
+    {"labels": ["cat"], "exclude": ["night", "blurred"]},
+    {"number": 12_345_678, "changeset": "e0" * 32, "labels": ["cat"]},
+    {"dataset": "f" * 32, "labels": ["cat"]},
+    {"labels": ["Katze", "chat", "кошка", "猫", "😺"]},
+    {"labels": [" cafe\u0301 "]},
+    {"labels": ['a "quoted" \\ label', "tab-free / slash"]},
+    {"exclude": ["éclair", "zebra", "Äpfel"]},
+)
+
+
+def vectors() -> list[dict[str, Any]]:
+    """Returns questions with their versions, as the library computes them."""
+    found = []
+    for question in QUESTIONS:
+        asked = {
+            "dataset": DATASET, "number": 7, "changeset": CHANGESET, "labels": [],
+            "all_labels": False, "exclude": [], **question,
+        }  # fmt: skip
+        query = Query(
+            asked["dataset"], asked["number"], asked["changeset"],
+            tuple(sorted(set(map(check_label, asked["labels"])))), asked["all_labels"],
+            tuple(sorted(set(map(check_label, asked["exclude"])))),
+        )  # fmt: skip
+        found.append({**asked, "version": query.version})
+    return found
+
+
+def hashed_rows() -> str:
+    """Returns the bytes that a manifest's id is the hash of, and the id."""
+    rows = Rows()
+    put = example.Example("a.jpg", blake3(b"one").digest(), 3, 1_700_000_000_000_000, ("cat",))
+    rows.put("A", replace(put, attributes={"width": 640}))
+    rows.delete("b.jpg")
+    hashed = bytearray()
+
+    class Recorder:
+        def __init__(self, data: bytes):
+            hashed.extend(data)
+
+        def update(self, data: bytes | memoryview) -> None:
+            hashed.extend(bytes(data))
+
+        def hexdigest(self) -> str:
+            return blake3(hashed).hexdigest()
+
+    with mock.patch.object(manifest, "blake3", Recorder):
+        found = manifest.rows_id(manifest.to_table(rows, manifest.attribute_types(rows, {})))
+    lines = []
+    for at in range(0, len(hashed), 16):
+        part = bytes(hashed[at : at + 16])
+        shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+        lines.append(f"{at:08x}  {part[:8].hex(' '):<23}  {part[8:].hex(' '):<23}  |{shown}|")
+    return "```text\n" + "\n".join(lines) + f"\n```\n\nThe id is `{found}`.\n"
+
+
+def with_examples(page: str) -> str:
+    """Returns a page of the format with its golden bytes and its test vectors written anew."""
+
+    def golden(found: re.Match[str]) -> str:
+        text = (GOLDEN / found[1]).read_text().rstrip("\n")
+        return f"<!-- golden: {found[1]} -->\n\n```text\n{text}\n```\n"
+
+    page = re.sub(
+        r"<!-- hashed rows -->\n(?:\n```text\n(?s:.*?)\n```\n\n.*\n)?",
+        lambda _: f"<!-- hashed rows -->\n\n{hashed_rows()}",
+        page,
+    )
+    page = re.sub(r"<!-- golden: (\S+) -->\n(?:\n```text\n(?s:.*?)\n```\n)?", golden, page)
+    lines = ",\n ".join(json.dumps(vector, ensure_ascii=False) for vector in vectors())
+    block = f"```json\n[{lines}]\n```"
+    return re.sub(r"```json\n\[.*?\]\n```", lambda _: block, page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text)
+        print(path.relative_to(HERE.parent.parent))

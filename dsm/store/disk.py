@@ -21,6 +21,7 @@ from dsm.errors import StorageFailed
 
 IOV_MAX = 1024
 # What the operating system answers when a path is not there, or may not be used.
+_DIRECT = getattr(os, "O_DIRECT", 0)
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 # Called before each primitive with (operation, path). It may raise OSError (the call fails), or
@@ -166,6 +167,48 @@ def write_new(path: str, data: bytes, *, mode: int = 0o644, durable: bool = True
         discard(path)
         raise
     close(fd, path)
+
+
+def page_buffer(size: int) -> memoryview:
+    """Returns memory that begins at a page, as writes past the cache ask for."""
+    import mmap
+
+    return memoryview(mmap.mmap(-1, size))
+
+
+def pass_cache(fd: int) -> bool:
+    """Lets writes of whole aligned pages bypass the page cache; False where that is impossible.
+
+    Never under an observer: it is to see every write when it happens.
+    """
+    if _observer is not None or not _DIRECT:
+        return False
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | _DIRECT)
+    except OSError:
+        return False  # tmpfs and some network file systems
+    return True
+
+
+def use_cache(fd: int) -> None:
+    """Ends what `pass_cache` began: writes of any size are possible again."""
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~_DIRECT)
+
+
+def write_pages(fd: int, pages: memoryview, path: str) -> None:
+    """Writes whole aligned pages to a file that `pass_cache` was asked for. Not observed."""
+    try:
+        while pages:
+            try:
+                pages = pages[os.write(fd, pages) :]
+            except OSError as error:
+                # Some file systems take the flag and then want another alignment than a page.
+                if error.errno != errno.EINVAL:
+                    raise
+                use_cache(fd)
+                pages = pages[os.write(fd, pages) :]
+    except OSError as error:
+        raise WriteFailed("write", path, error) from error
 
 
 # --- names -----------------------------------------------------------------------------------
@@ -368,32 +411,6 @@ def set_mode(fd: int, mode: int, path: str) -> None:
         os.fchmod(fd, stat.S_IMODE(mode))
     except OSError as error:
         raise WriteFailed("chmod", path, error) from error
-
-
-def start_writeback(fd: int) -> None:
-    """Asks the kernel to start writing dirty pages now, so that the later fsync waits less.
-
-    A hint: failure means only that fsync has more to do. Linux only, elsewhere nothing happens.
-    """
-    call = _writeback_call()
-    if call is not None:
-        call(fd, 0, 0, 2)  # SYNC_FILE_RANGE_WRITE over the whole file
-
-
-_writeback: list[Callable[[int, int, int, int], int] | None] = []
-
-
-def _writeback_call() -> Callable[[int, int, int, int], int] | None:
-    if not _writeback:
-        try:
-            import ctypes
-
-            call = ctypes.CDLL(None).sync_file_range
-            call.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-            _writeback.append(call)
-        except (OSError, AttributeError, ImportError):
-            _writeback.append(None)
-    return _writeback[0]
 
 
 # --- locks -------------------------------------------------------------------------------------

@@ -15,12 +15,11 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import pack as fmt
-from dsm.store import disk
 from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
+from dsm.store.stream import Stream
 
 PACK_BYTES_TARGET = 256 << 20
 BUFFER_BYTES = 1 << 20
-WRITEBACK_BYTES = 32 << 20
 LARGE_BYTES = 16 << 10  # from here on an object has a frame of its own
 DENSE_PROBES = 16
 
@@ -34,11 +33,10 @@ class PackWriter:
 
     def __init__(self, temporary: str):
         self.path = temporary
-        self._fd = disk.open_new(temporary, 0o444)
+        self._file = Stream(temporary, 0o444)
         self._hash = blake3()
         self._buffer: list[bytes | memoryview] = []
         self._buffered = 0
-        self._unstarted = 0
         self._frames: list[tuple[int, int, int]] = []
         self._objects: list[tuple[bytes, int]] = []
         self._raw_end = 0
@@ -191,17 +189,13 @@ class PackWriter:
 
     def _put_out(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
-        disk.write_all(self._fd, data, self.path)
+        self._file.write(data)
         self.size += len(data)
         self.full = (
             self.size + self._waiting_bytes >= PACK_BYTES_TARGET
             or len(self._objects) >= fmt.OBJECTS_MAX // 2
             or self._raw_end + self._waiting_bytes >= fmt.RAW_SPACE_MAX // 2
         )
-        self._unstarted += len(data)
-        if self._unstarted >= WRITEBACK_BYTES:
-            self._unstarted = 0
-            disk.start_writeback(self._fd)
 
     def seal(self) -> bytes:
         """Writes the table of contents, makes the file durable, and returns the pack's id."""
@@ -213,17 +207,13 @@ class PackWriter:
         self._drain()
         self._write(fmt.encode_contents(self.size, self._frames, self._objects))
         self._drain()
-        disk.sync_file(self._fd, self.path)
-        fd, self._fd = self._fd, -1
-        disk.close(fd, self.path)
+        self._file.sync()
+        self._file.close()
         return self._hash.digest()
 
     def abandon(self) -> None:
         """Closes and removes the unfinished file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        disk.discard(self.path)
+        self._file.abandon()
 
 
 _compress_large = compressor(3)

@@ -1,0 +1,107 @@
+"""Streams of the disk: whole files whatever the pieces, and errors that are not lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from dsm.store import disk
+from dsm.store.stream import STREAM_BYTES, Stream
+
+BUFFER = STREAM_BYTES
+
+
+def written(path: Path, sizes: list[int]) -> tuple[bytes, bytes]:
+    """Writes random pieces of these sizes; returns what went in and what lies on the disk."""
+    source = random.Random(0)
+    pieces = [source.randbytes(size) for size in sizes]
+    stream = Stream(str(path))
+    for piece in pieces:
+        stream.write(memoryview(bytearray(piece)) if len(piece) % 2 else piece)
+    stream.sync()
+    stream.close()
+    return b"".join(pieces), path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [], [0], [1], [BUFFER - 1], [BUFFER], [BUFFER + 1], [BUFFER, BUFFER], [3 * BUFFER],
+        [BUFFER - 1, 1, 1], [BUFFER - 1, 2 * BUFFER + 5, 7], [5, 3 * BUFFER - 5],
+        [100_003] * 130, [1 << 20] * 9, [777] * 13_000,
+    ],
+    ids=lambda sizes: f"{len(sizes)} pieces of {sum(sizes)} bytes",
+)  # fmt: skip
+def test_what_is_written_is_there(tmp_path: Path, sizes: list[int]) -> None:
+    """Sizes around the buffer's, few pieces and many: the same bytes in the same order."""
+    given, found = written(tmp_path / "x", sizes)
+    assert found == given
+
+
+def test_pieces_may_be_used_again(tmp_path: Path) -> None:
+    """A buffer that the caller fills anew after `write` does not change what was written."""
+    stream = Stream(str(tmp_path / "x"))
+    piece = bytearray(1 << 20)
+    for number in range(10):
+        piece[:] = bytes([number]) * len(piece)
+        stream.write(memoryview(piece))
+    stream.sync()
+    stream.close()
+    assert (tmp_path / "x").read_bytes() == b"".join(bytes([n]) * (1 << 20) for n in range(10))
+
+
+def test_without_direct_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the page cache cannot be passed, the file is the same."""
+    monkeypatch.setattr(disk, "_DIRECT", 0)
+    given, found = written(tmp_path / "x", [BUFFER - 1, 2 * BUFFER + 5, 7])
+    assert found == given
+
+
+def test_another_alignment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that takes the flag and refuses the write gets the bytes the other way."""
+    write, refused = os.write, []
+
+    def picky(fd: int, data: memoryview) -> int:
+        if len(data) == BUFFER and not refused:
+            refused.append(len(data))
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return write(fd, data)
+
+    monkeypatch.setattr(disk.os, "write", picky)
+    given, found = written(tmp_path / "x", [BUFFER] * 3 + [9])
+    assert found == given and refused == [BUFFER]
+
+
+@pytest.mark.parametrize("when", [1, 2, 3])
+def test_a_write_that_fails_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    """An error of a write behind the caller's back is raised before the file counts as whole."""
+    write, count = os.write, []
+
+    def failing(fd: int, data: memoryview) -> int:
+        count.append(len(data))
+        if len(count) == when:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data)
+
+    monkeypatch.setattr(disk.os, "write", failing)
+    stream = Stream(str(tmp_path / "x"))
+    with pytest.raises(disk.WriteFailed, match="No space left"):
+        for _ in range(3):
+            stream.write(bytes(BUFFER))
+        stream.sync()
+    stream.abandon()
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take less than it is given."""
+    write = os.write
+    monkeypatch.setattr(disk.os, "write", lambda fd, data: write(fd, data[: 1 << 20]))
+    given, found = written(tmp_path / "x", [BUFFER] * 3 + [9])
+    assert found == given

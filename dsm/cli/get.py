@@ -43,8 +43,10 @@ def command(
       dsm get 3f9a1c2b4d5e -o - | tar -t
     """
     with Session(ctx) as s:
+        from dsm.views.materialise import path_in
+
         view = s.repo.view(version)
-        fresh = out == "-" or force or not os.path.lexists(view.path_in(out))
+        fresh = out == "-" or force or not os.path.lexists(path_in(view, out))
         where = view.get(out, format=format_, force=force, progress=s.progress())
         if out != "-":
             print(quoted(str(where)))

@@ -8,27 +8,21 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput, NotFound
+from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
 from dsm.history.snapshot import Snapshots, examples_of
 from dsm.model.example import Example
-from dsm.model.names import check_path, check_tag_name, close_matches
+from dsm.model.names import check_tag_name, close_matches
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository, create_document, read_document
-from dsm.store import disk
-from dsm.views import tar
 from dsm.views.query import Query
 
-BATCH_BYTES = 64 << 20
-BATCH_EXAMPLES = 4096
-WRITE_BYTES = 1 << 20
 PREFIX_MIN = 8
 _VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
 
@@ -88,100 +82,13 @@ class View:
         data: bytes = self.repository.store.read(example.oid)
         return data
 
-    def path_in(self, folder: str) -> str:
-        """Returns where `get` puts the tar."""
-        return os.path.join(folder, f"{self.dataset}-{self.version[:16]}.tar")
-
     def get(
         self, out: str, *, format: str = "tar", force: bool = False, progress: Progress = SILENT
     ) -> str:
-        """Materialises the view as one tar in folder `out` ("-": to stdout); returns its path.
+        """Materialises the view; see `dsm.views.materialise.get`."""
+        from dsm.views.materialise import get
 
-        A finished tar that is there already is compared and left alone. Raises Conflict when the
-        file there is another one (`force` replaces it).
-        """
-        if format != "tar":
-            raise InvalidInput(f"there is no format {format!r}", hint="tar is the format there is")
-        progress.start("writing", len(self), self.size)
-        if out == "-":
-            sink = sys.stdout.buffer
-            self._write(sink.write, progress)
-            sink.flush()
-            return out
-        disk.make_dirs(out, durable=False)
-        path = self.path_in(out)
-        if os.path.lexists(path) and not force:
-            with open(path, "rb") as present:
-                self._write(_same_as(present, path), progress)
-                if present.read(1):
-                    raise _differs(path)
-            progress.finish()
-            return path
-        temporary = os.path.join(out, f".{self.dataset}-{os.urandom(6).hex()}.tmp")
-        fd = disk.open_new(temporary)
-        try:
-            self._write(lambda data: disk.write_all(fd, data, path), progress)
-            disk.sync_file(fd, path)
-            disk.close(fd, path)
-            disk.replace(temporary, path)
-            disk.sync_dir(out)
-        except BaseException:
-            disk.discard(temporary)
-            raise
-        progress.finish()
-        return path
-
-    def _write(self, write: Callable[[bytes], object], progress: Progress) -> None:
-        parts: list[bytes] = []
-        size = 0
-        for example, data in self._contents():
-            pieces = (data,) if data is not None else self.repository.store.stream(example.oid)
-            parts.append(tar.header(check_path(example.path), example.size))
-            left = example.size
-            for piece in pieces:
-                parts.append(piece)
-                left -= len(piece)
-                size += len(piece)
-                if size >= WRITE_BYTES:
-                    write(b"".join(parts))
-                    parts, size = [], 0
-            if left:
-                raise DamagedData(f"{example.path} has not the {example.size} bytes that it should")
-            parts.append(tar.padding(example.size))
-            size += 2 * tar.BLOCK
-            progress.advance(1, example.size)
-        parts.append(tar.END)
-        write(b"".join(parts))
-
-    def _contents(self) -> Iterator[tuple[Example, bytes | None]]:
-        """Yields the examples in order, read a batch at a time in the order they lie on disk."""
-        batch: list[Example] = []
-        size = 0
-        for example in self:
-            batch.append(example)
-            size += example.size
-            if len(batch) >= BATCH_EXAMPLES or size >= BATCH_BYTES:
-                yield from self._read(batch)
-                batch, size = [], 0
-        yield from self._read(batch)
-
-    def _read(self, batch: list[Example]) -> Iterator[tuple[Example, bytes | None]]:
-        content = dict(self.repository.store.read_many(example.oid for example in batch))
-        for example in batch:
-            data = content[example.oid]
-            yield example, data
-
-
-def _same_as(present: IO[bytes], path: str) -> Callable[[bytes], object]:
-    def check(data: bytes) -> None:
-        if present.read(len(data)) != data:
-            raise _differs(path)
-
-    return check
-
-
-def _differs(path: str) -> Conflict:
-    return Conflict(f"{path} exists and is not this view", hint="--force replaces it")
+        return get(self, out, format=format, force=force, progress=progress)
 
 
 def select(table: pa.Table, query: Query) -> pa.Table:

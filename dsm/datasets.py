@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from dsm.history.commit import Intent
     from dsm.history.snapshot import Snapshots
+    from dsm.views.query import Query
+    from dsm.views.resolve import Asked
     from dsm.views.view import View
     from dsm.worktree.add import Request
 
@@ -445,30 +447,33 @@ class Dataset:
         """Removes a tag. Raises NotFound."""
         self.log_.delete_tag(name)
 
-    def prepare(
-        self,
-        *,
-        labels: Iterable[str] = (),
-        all_labels: bool = False,
-        exclude: Iterable[str] = (),
-        at: str | int | None = None,
-        name: str | None = None,
-    ) -> View:
-        """Names a query over the snapshot `at` (the head by default); see `dsm.views`.
+    def query(self, **query: Unpack[Asked]) -> Query:
+        """Resolves what `prepare` is asked to a query; its `.version` costs O(1) in the data.
+
+        Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
+        attributes that there are not.
+        """
+        from dsm.views.resolve import Request, resolve
+
+        return resolve(self.log_, self.id, Request(**query), now_us=self.repo.clock())
+
+    def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
+        """Names a query over the snapshot of a changeset and returns its view.
+
+        `labels` asks for examples with any of them (`all_labels`: all of them), `exclude` for none
+        of them; `since` (included) and `until` (excluded) for times: text such as "2026-01-31" or
+        "7d", datetimes, or microseconds UTC; `percent` for the newest share of what the other
+        filters leave, 0 < percent <= 1 or "80%", ordered by time and then path, rounded up;
+        `changesets` ("1,3-5", or numbers) folds only those; `at` (a number or tag, the head by
+        default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
+        `name` is a name to find the view by.
 
         Raises AnswerIsNo when no example fits, NotFound for a label that no example has.
         """
-        from dsm.views.query import Query
         from dsm.views.view import prepare
 
-        if not self.head:
-            raise AnswerIsNo(f"dataset {self.name} has no changeset yet", hint="`dsm commit` first")
-        changeset = self.changeset("head" if at is None else at)
-        query = Query(
-            self.id, changeset.number, changeset.id,
-            tuple(sorted(set(_labels(labels)))), all_labels, tuple(sorted(set(_labels(exclude)))),
-        )  # fmt: skip
-        return prepare(self.repo, self.name, self.snapshots, query, name=name)
+        resolved = self.query(**query)
+        return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)
 
 
 def _labels(given: Iterable[str]) -> tuple[str, ...]:

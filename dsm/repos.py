@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
-from dsm.errors import InvalidInput, NotFound
+from dsm.errors import DamagedData, InvalidInput, NotFound
 from dsm.model.names import dataset_name_for
 from dsm.repo.repository import DatasetIdentity
 from dsm.repo.workplace import Workplace
@@ -63,7 +63,11 @@ class Repo(Workplace):
 
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""
-        from dsm.views.view import View, find_view
+        from dsm.views.records import find_record
+        from dsm.views.view import View
 
-        name, query = find_view(self, version)
-        return View(self, name, self.dataset(name).snapshots, query)
+        record = find_record(self, version)
+        dataset = self.dataset(record.dataset)
+        if record.query.dataset != dataset.id:
+            raise DamagedData(f"view {record.version[:12]} is recorded for another dataset")
+        return View(self, dataset.name, lambda: dataset.snapshots, record.query, record.content)

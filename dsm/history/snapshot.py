@@ -9,7 +9,7 @@ never folds anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +151,27 @@ class Snapshots:
         ):
             self._save(number, table)
         return table
+
+    def folded(self, runs: Sequence[tuple[int, int]]) -> pa.Table:
+        """Folds only the changesets of these runs (first, last), in order; columns as `table`.
+
+        What a listed changeset deletes or replaces of one that is not listed is simply not there.
+        """
+        first, last = runs[0]
+        # A run from the beginning is a snapshot, which may be cached.
+        base = self.table(last) if first == 1 else None
+        parts: list[pa.Table] = []
+        for first, last in runs[1:] if base is not None else runs:
+            for current in range(first, last + 1):
+                manifest = self.manifest(current)
+                if manifest is not None:
+                    fmt.check_rows(manifest, f"the manifest of changeset {current}")
+                    parts.append(_numbered(manifest, current))
+        return _fold(base, parts, self._log.get(runs[-1][1]).attributes)
+
+    def is_of_this_history(self, number: int, changeset_id: str) -> bool:
+        """Whether changeset `number` is there and has this id."""
+        return 1 <= number <= self._log.head() and self._log.get(number).id == changeset_id
 
     def _nearest(self, number: int) -> _Found:
         for known in sorted((n for n in self._bases if n <= number), reverse=True):

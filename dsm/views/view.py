@@ -1,42 +1,57 @@
 """A view: a named query over a dataset, evaluated when its examples are asked for.
 
-`prepare` names and remembers the query; `get` materialises it, the same bytes wherever and
-whenever.
+`prepare` names and remembers the query; `get` materialises it, iterating reads it; the same
+examples wherever and whenever.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
-from dsm.history.snapshot import Snapshots, examples_of
-from dsm.model.example import Example
+from dsm.errors import AnswerIsNo, DamagedData, NotFound
 from dsm.model.names import check_tag_name, close_matches
 from dsm.progress import SILENT, Progress
-from dsm.repo.repository import Repository, create_document, read_document
+from dsm.repo.repository import Repository
 from dsm.views.query import Query
+from dsm.views.records import Content, give_name, read_record, write_record
 
-PREFIX_MIN = 8
-_VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
+
+    from dsm.history.snapshot import Snapshots
+    from dsm.model.example import Example
+    from dsm.views.evaluate import Evaluation
+
+LABELS_SHOWN = 10
 
 
 class View:
-    """One query of one dataset; sized and iterable, over its examples sorted by path."""
+    """One query of one dataset; sized and iterable, over its examples sorted by path.
 
-    def __init__(self, repository: Repository, dataset: str, snapshots: Snapshots, query: Query):
+    `content` is what an earlier evaluation recorded; without it the query is evaluated when
+    something about its examples is asked.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        dataset: str,
+        snapshots: Callable[[], Snapshots],
+        query: Query,
+        content: Content | None = None,
+    ):
         self.repository = repository
         self.dataset = dataset
         self.query_ = query
-        self._snapshots = snapshots
+        self._open_snapshots = snapshots
+        self._content = content
+        # Labels that were to be left out and that no example has: legal, and perhaps misspelt.
+        self.unknown_excludes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def version(self) -> str:
         """64 hex digits."""
         return self.query_.version
@@ -46,35 +61,63 @@ class View:
         """The query as it is hashed."""
         return self.query_.to_json()
 
+    # --- what it holds ---
+
     @cached_property
-    def _table(self) -> pa.Table:
-        query = self.query_
-        log = self._snapshots._log
-        if log.get(query.at).id != query.at_id:
+    def snapshot(self) -> pa.Table:
+        """The examples of the changesets that the query names, before any filter."""
+        snapshots, query = self._open_snapshots(), self.query_
+        if not snapshots.is_of_this_history(query.at, query.at_id):
             raise DamagedData(
                 f"the view asks for changeset {query.at} of another history of {self.dataset}"
             )
-        return select(self._snapshots.table(query.at), query)
+        return snapshots.folded(query.runs) if query.runs else snapshots.table(query.at)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Which rows of `snapshot` are selected, and where the newest share ends."""
+        from dsm.views.evaluate import evaluate
+
+        return evaluate(self.snapshot, self.query_)
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return self.evaluation.rows(self.snapshot)
 
     def table(self) -> pa.Table:
         """Returns the selected examples as an Arrow table; see `Dataset.snapshot` for columns."""
         return self._table
 
+    @property
+    def content(self) -> Content:
+        """The digest, the counts and the labels of the selected examples."""
+        if self._content is None:
+            self._content = content_of(self._table)
+        return self._content
+
+    @property
+    def digest(self) -> str:
+        """The content digest, 64 hex digits: equal when two views hold the same examples."""
+        return self.content.digest
+
     def __len__(self) -> int:
-        count: int = self._table.num_rows
-        return count
+        return self.content.examples
 
     @property
     def size(self) -> int:
         """The bytes of all selected examples."""
-        return pc.sum(self._table.column("size")).as_py() or 0
+        return self.content.size
 
     @property
     def labels(self) -> dict[str, int]:
         """How many selected examples have each label, sorted by label."""
-        return label_counts(self._table)
+        return self.content.labels
+
+    # --- examples ---
 
     def __iter__(self) -> Iterator[Example]:
+        from dsm.history.snapshot import examples_of
+
         return examples_of(self._table)
 
     def read(self, example: Example) -> bytes:
@@ -91,38 +134,23 @@ class View:
         return get(self, out, format=format, force=force, progress=progress)
 
 
-def select(table: pa.Table, query: Query) -> pa.Table:
-    """Applies a query's filters to a snapshot."""
-    if query.labels:
-        wanted = _with_labels(table, query.labels, need_all=query.all_labels)
-        table = table.take(wanted)
-    if query.exclude:
-        unwanted = _with_labels(table, query.exclude, need_all=False)
-        keep = pc.invert(pc.is_in(pa.array(range(table.num_rows), pa.int64()), value_set=unwanted))
-        table = table.filter(keep)
-    return table
+def content_of(table: pa.Table) -> Content:
+    """Sums up the rows of a view."""
+    import pyarrow.compute as pc
 
+    from dsm.views.digest import content_digest
 
-def _with_labels(table: pa.Table, labels: tuple[str, ...], *, need_all: bool) -> pa.Array:
-    """Returns the rows that have any of the labels, or all of them, in order."""
-    column = table.column("labels").combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    hit = pc.is_in(pc.list_flatten(column), value_set=pa.array(labels, pa.string()))
-    rows = pc.list_parent_indices(column).filter(hit)
-    if not need_all:
-        return rows.unique().cast(pa.int64())
-    counts = rows.value_counts()
-    full = pc.equal(counts.field("counts"), len(labels))
-    return counts.field("values").filter(full).cast(pa.int64())
+    size = pc.sum(table.column("size")).as_py() or 0
+    return Content(content_digest(table), table.num_rows, size, label_counts(table))
 
 
 def label_counts(table: pa.Table) -> dict[str, int]:
-    """Counts the examples of each label."""
-    column = table.column("labels")
+    """Counts the examples of each label, sorted by label."""
+    import pyarrow.compute as pc
+
     if not table.num_rows:
         return {}
-    found = pc.value_counts(pc.list_flatten(column))
+    found = pc.value_counts(pc.list_flatten(table.column("labels")))
     pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
     return dict(sorted(pairs))
 
@@ -130,7 +158,7 @@ def label_counts(table: pa.Table) -> dict[str, int]:
 def prepare(
     repository: Repository,
     dataset: str,
-    snapshots: Snapshots,
+    snapshots: Callable[[], Snapshots],
     query: Query,
     *,
     name: str | None = None,
@@ -140,92 +168,59 @@ def prepare(
     Raises NotFound for a label that no example has, AnswerIsNo when nothing is selected,
     InvalidInput when the name stands for another view.
     """
-    view = View(repository, dataset, snapshots, query)
     if name is not None:
         check_tag_name(name)
-    _require_labels(snapshots.table(query.at), query)
-    if not len(view):
-        raise AnswerIsNo(f"no example of changeset {query.at} fits the query")
-    folder = repository.layout.views(dataset)
-    fields = {"query": query.to_json(), "version": view.version}
-    create_document(
-        os.path.join(folder, view.version + ".json"), fields, repository.layout.temporary
-    )
+    record = read_record(repository, dataset, query.version)
+    view = View(repository, dataset, snapshots, query, record.content if record else None)
+    if record is None:
+        if not view.evaluation.count:
+            _require_labels(view.snapshot, query)
+            raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
+        _require_labels(view.snapshot, query)
+        view.unknown_excludes = tuple(_unknown(view.snapshot, query.exclude))
+        write_record(repository, dataset, query, view.content)
     if name is not None:
-        path = os.path.join(folder, name + ".name.json")
-        named = {"name": name, "version": view.version}
-        if not create_document(path, named, repository.layout.temporary):
-            present = read_document(path)
-            if present is None or present.get("version") != view.version:
-                raise InvalidInput(f"the name {name!r} stands for another view already")
+        give_name(repository, dataset, name, query.version)
     return view
+
+
+def _nothing_fits(snapshot: pa.Table, query: Query) -> str:
+    of = "those changesets" if query.runs else f"changeset {query.at}"
+    return f"no example of {of} fits the query" if snapshot.num_rows else f"{of} has no example"
+
+
+def _which_clause(view: View) -> str | None:
+    """Says how many examples each filter leaves by itself, so that the culprit is seen."""
+    import pyarrow.compute as pc
+
+    from dsm.views.evaluate import clauses
+
+    found = clauses(view.query_)
+    if not found or not view.snapshot.num_rows:
+        return None
+    counts = [(pc.sum(c.mask(view.snapshot)).as_py() or 0, c.text) for c in found]
+    return "by themselves: " + "; ".join(f"{text}: {count:,}" for count, text in counts)
+
+
+def _unknown(table: pa.Table, asked: tuple[str, ...]) -> list[str]:
+    """Returns those of the labels that no example of a snapshot has."""
+    if not asked:
+        return []
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = pc.unique(pc.list_flatten(table.column("labels")))
+    there = pc.is_in(pa.array(asked, pa.string()), value_set=known).to_pylist()
+    return [label for label, found in zip(asked, there, strict=True) if not found]
 
 
 def _require_labels(table: pa.Table, query: Query) -> None:
     """Raises NotFound for a label that no example has: a misspelt one would go unnoticed."""
-    if not query.labels:
-        return
-    known = label_counts(table)
-    for label in query.labels:
-        if label not in known:
-            near = close_matches(label, known)
-            some = ", ".join(list(known)[:10]) or "none"
-            raise NotFound(
-                f"no example of changeset {query.at} has the label {label!r}",
-                hint=f"did you mean {near[0]}?" if near else f"labels: {some}",
-            )
-
-
-def find_view(repository: Repository, text: str) -> tuple[str, Query]:
-    """Finds a prepared view by version, unique prefix of at least 8 digits, or name.
-
-    Returns (dataset, query). Raises NotFound, InvalidInput when the prefix is ambiguous.
-    """
-    wanted = text.strip()
-    is_hex = bool(wanted) and all(char in "0123456789abcdef" for char in wanted.lower())
-    long_enough = is_hex and len(wanted) >= PREFIX_MIN
-    found: dict[str, str] = {}
-    for dataset in repository.datasets():
-        folder = repository.layout.views(dataset)
-        named = None if is_hex and len(wanted) == 64 else _named(folder, wanted)
-        prefix = named or (wanted.lower() if long_enough else None)
-        if prefix is None:
-            continue
-        try:
-            names = os.listdir(folder)
-        except FileNotFoundError:
-            continue
-        found.update({n[:-5]: dataset for n in names if n.startswith(prefix) and _VERSION(n)})
-    if not found:
-        if is_hex and not long_enough:
-            raise InvalidInput(
-                f"{wanted!r} is too short for a version", hint="give 8 digits or more"
-            )
+    for label in _unknown(table, query.labels):
+        known = label_counts(table)
+        near = close_matches(label, known)
+        some = ", ".join(list(known)[:LABELS_SHOWN]) or "none"
         raise NotFound(
-            f"there is no view {wanted!r} here",
-            hint="`dsm prepare` names a view and prints its version",
+            f"no example of changeset {query.at} has the label {label!r}",
+            hint=f"did you mean {near[0]}?" if near else f"labels: {some}",
         )
-    if len(found) > 1:
-        raise InvalidInput(f"{wanted!r} could be {len(found)} views", hint="give more digits")
-    version, dataset = next(iter(found.items()))
-    path = os.path.join(repository.layout.views(dataset), version + ".json")
-    fields = read_document(path) or {}
-    query = Query.from_json(fields.get("query", {}), path)
-    if query.version != version:
-        raise DamagedData(f"{path} does not hold the query of its name")
-    return dataset, query
-
-
-def _named(folder: str, name: str) -> str | None:
-    try:
-        check_tag_name(name)
-    except InvalidInput:
-        return None
-    path = os.path.join(folder, name + ".name.json")
-    fields = read_document(path)
-    if fields is None:
-        return None
-    version = fields.get("version")
-    if fields.get("name") != name or not isinstance(version, str) or len(version) != 64:
-        raise DamagedData(f"{path} does not hold the name of a view")
-    return version

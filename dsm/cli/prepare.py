@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
+
+if TYPE_CHECKING:
+    from dsm.views.query import Query
+    from dsm.views.view import View
 
 LABELS_MAX = 10
 
@@ -26,6 +30,20 @@ def command(
         list[str] | None,
         typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
     ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="T", help="Take examples of before this time")
+    ] = None,
+    percent: Annotated[
+        str | None,
+        typer.Option("--percent", metavar="P", help="Of all that, take the newest share: .8, 80%"),
+    ] = None,
+    changesets: Annotated[
+        str | None,
+        typer.Option("--changesets", metavar="1,3-5", help="Take what these changesets hold"),
+    ] = None,
     at: Annotated[
         str | None,
         typer.Option(
@@ -33,6 +51,16 @@ def command(
             metavar="N",
             autocompletion=changeset_names,
             help="Changeset or tag (default: head)",
+        ),
+    ] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="GLOB", help="Take examples with such a path, or below it"),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"
         ),
     ] = None,
     name: Annotated[
@@ -43,32 +71,59 @@ def command(
     """Choose examples for training and print the view's version
 
     Prints nothing else to standard output. The version is the hash of what was asked for: the
-    same everywhere and for ever. Exit status 1 when no example matches.
+    same everywhere and for ever. Every filter narrows the choice; of several --label or --path
+    any one will do. Times are like 2026-01-31, 2026-01-31T08:00:00Z, 7d (ago) or yesterday, in
+    UTC; --until does not include its time. Exit status 1 when no example fits.
 
     \b
     Examples:
       dsm prepare --label cat --label dog
-      dsm prepare --at v1 --exclude-label blurred
+      dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
+      dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
+      dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
     with Session(ctx) as s:
         view = s.dataset.prepare(
-            labels=labels or (), all_labels=all_labels, exclude=exclude or (), at=at, name=name
-        )
+            labels=labels or (), all_labels=all_labels, exclude=exclude or (), since=since,
+            until=until, percent=percent, changesets=changesets, at=at, paths=paths or (),
+            where=where or (), name=name,
+        )  # fmt: skip
         if as_json:
-            fields = {
-                "version": view.version,
-                "dataset": view.dataset,
-                "query": view.query,
-                "examples": len(view),
-                "size": view.size,
-                "labels": dict(view.labels),
-            }
-            print_json(fields)
+            print_json(_fields(view))
         else:
             print(view.version)
+        for label in view.unknown_excludes:
+            s.say(f"note: no example has the label {label}, which is to be left out")
+        relative = _resolved(view.query_, since, until)
+        if relative:
+            s.say(relative)
         s.say(f"{count_text(len(view), 'example')}, {size_text(view.size)}")
         counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))
         if counts:
             s.say(", ".join(listed([f"{label} {n:,}" for label, n in counts], LABELS_MAX)))
         s.say(f"next: dsm get {view.version[:12]} -o DIR")
+
+
+def _fields(view: View) -> dict[str, Any]:
+    return {
+        "version": view.version,
+        "dataset": view.dataset,
+        "query": view.query,
+        "digest": view.digest,
+        "examples": len(view),
+        "size": view.size,
+        "labels": dict(view.labels),
+    }
+
+
+def _resolved(query: Query, since: str | None, until: str | None) -> str | None:
+    """Says which instants were meant by what was typed; they are what the version holds."""
+    from dsm.model.timespec import format_time
+
+    parts: list[str] = []
+    if query.since is not None and since is not None:
+        parts.append(f"since {format_time(query.since)}")
+    if query.until is not None and until is not None:
+        parts.append(f"until {format_time(query.until)}")
+    return ", ".join(parts) or None

@@ -14,23 +14,35 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from blake3 import blake3
 
 from dsm.format import manifest as fmt
+from dsm.history import snapshot_file
+from dsm.history.fold import (
+    FEW,
+    Layer,
+    empty,
+    fold,
+    numbered,
+    overlay_of,
+    puts_of,
+    snapshot_schema,
+    widened,
+)
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, read_file
 from dsm.store import disk
 
-MAGIC = b"DSMSNAP\x01"
 SUFFIX = ".snapshot"
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
 OVERLAY_CHANGESETS = 64
-# Larger ones are not synced: a power cut may cost the time to build one again, a sync always does.
-SYNC_BYTES = 32 << 20
-CHANGESET = pa.field("changeset", pa.int32(), nullable=False)
+# From here on manifests are read side by side.
+MANY_MANIFESTS = 4
+# More rows than this are merged on disk.
+MERGE_ROWS = 4_000_000
+READERS = 4
 
 
 @dataclass(slots=True)
@@ -39,11 +51,6 @@ class _Found:
 
     number: int
     table: pa.Table | None
-
-
-def cut_short(data: bytes) -> bool:
-    """Whether a cached snapshot merely ends too early: a power cut came before it was written."""
-    return data[-38:-32] != b"ARROW1" and (MAGIC.startswith(data[:8].rstrip(b"\0")))
 
 
 class Snapshots:
@@ -129,28 +136,72 @@ class Snapshots:
         changeset, the number that last put the example.
         """
         if number == 0:
-            return _empty({})
+            return empty({})
         base = self._nearest(number)
         if base.number == number and base.table is not None:
             return base.table
-        rows = 0
-        parts: list[pa.Table] = []
-        for current in range(base.number + 1, number + 1):
-            manifest = self.manifest(current)
-            if manifest is not None:
-                # Whoever made this repository may have meant harm: see it before it is used.
-                fmt.check_rows(manifest, f"the manifest of changeset {current}")
-                parts.append(_numbered(manifest, current))
-                rows += manifest.num_rows
+        numbers = range(base.number + 1, number + 1)
+        rows = sum(self._log.get(current).counts.rows for current in numbers)
         types = self._log.get(number).attributes
-        table = _fold(base.table, parts, types)
-        size = 0 if base.table is None else base.table.num_rows
-        if (
-            rows > min(OVERLAY_ROWS, max(2000, size // 8))
-            or number - base.number > OVERLAY_CHANGESETS
-        ):
-            self._save(number, table)
+        stays_unsaved = self._stays_unsaved(base, number, rows)
+        if not stays_unsaved and rows > MERGE_ROWS:
+            merged = self._merged(base, numbers, snapshot_schema(types))
+            if merged is not None:
+                return merged
+        table = fold(base.table, list(self._parts(numbers)), types)
+        if not stays_unsaved:
+            self._bases[number] = table
+            self._save(number, table.schema, [table])
         return table
+
+    def _merged(self, base: _Found, numbers: range, schema: pa.Schema) -> pa.Table | None:
+        """Folds more rows than should be in memory: sorted runs on disk, merged into the cache.
+
+        Returns None when there is no room for them.
+        """
+        from dsm.history.merge import Runs
+
+        number = numbers[-1]
+        try:
+            with Runs(self._layout.temporary, schema) as runs:
+                if base.table is not None:
+                    runs.add_sorted(widened(base.table, schema))
+                for first in range(numbers[0], number + 1, READERS):
+                    runs.add(self._parts(range(first, min(first + READERS, number + 1))))
+                saved = self._save(number, schema, runs.merged())
+        except disk.WriteFailed:
+            return None
+        found = self._open(number, self._log.get(number).id) if saved else None
+        if found is not None:
+            self._bases[number] = found
+        return found
+
+    def layers(self, number: int) -> list[Layer]:
+        """Returns the snapshot unmerged: few changes lie beside the many rows that they concern.
+
+        Each layer is sorted by path, and every path is live in one of them at most.
+        """
+        if number in self._bases or not number:
+            return [Layer(self.table(number))]
+        base = self._nearest(number)
+        numbers = range(base.number + 1, number + 1)
+        rows = sum(self._log.get(current).counts.rows for current in numbers)
+        if base.table is None or not self._stays_unsaved(base, number, rows):
+            return [Layer(self.table(number))]
+        schema = snapshot_schema(self._log.get(number).attributes)
+        wide = widened(base.table, schema)
+        parts = list(self._parts(numbers))
+        if rows * FEW >= wide.num_rows or not parts:
+            return [Layer(fold(wide, parts, self._log.get(number).attributes))]
+        overlay = overlay_of(parts, schema)
+        return [Layer(wide, _all_but(wide, overlay.column("path"))), Layer(puts_of(overlay))]
+
+    @staticmethod
+    def _stays_unsaved(base: _Found, number: int, rows: int) -> bool:
+        """Whether so few rows lie over a cached snapshot that the new one need not be cached."""
+        size = 0 if base.table is None else base.table.num_rows
+        few = rows <= min(OVERLAY_ROWS, max(2000, size // 8))
+        return few and number - base.number <= OVERLAY_CHANGESETS
 
     def folded(self, runs: Sequence[tuple[int, int]]) -> pa.Table:
         """Folds only the changesets of these runs (first, last), in order; columns as `table`.
@@ -162,12 +213,25 @@ class Snapshots:
         base = self.table(last) if first == 1 else None
         parts: list[pa.Table] = []
         for first, last in runs[1:] if base is not None else runs:
-            for current in range(first, last + 1):
-                manifest = self.manifest(current)
-                if manifest is not None:
-                    fmt.check_rows(manifest, f"the manifest of changeset {current}")
-                    parts.append(_numbered(manifest, current))
-        return _fold(base, parts, self._log.get(runs[-1][1]).attributes)
+            parts += self._parts(range(first, last + 1))
+        return fold(base, parts, self._log.get(runs[-1][1]).attributes)
+
+    def _parts(self, numbers: Sequence[int]) -> Iterator[pa.Table]:
+        """Yields the rows of these changesets with their numbers, checked; empty ones left out."""
+        if len(numbers) < MANY_MANIFESTS:
+            manifests: Iterable[pa.Table | None] = map(self.manifest, numbers)
+        else:
+            # Reading Parquet lets other threads run.
+            from concurrent.futures import ThreadPoolExecutor
+
+            headers = [self._log.get(number) for number in numbers]
+            with ThreadPoolExecutor(READERS) as pool:
+                manifests = list(pool.map(self.read_manifest, headers))
+        for number, manifest in zip(numbers, manifests, strict=True):
+            if manifest is not None:
+                # Whoever made this repository may have meant harm: see it before it is used.
+                fmt.check_rows(manifest, f"the manifest of changeset {number}")
+                yield numbered(manifest, number)
 
     def is_of_this_history(self, number: int, changeset_id: str) -> bool:
         """Whether changeset `number` is there and has this id."""
@@ -200,59 +264,33 @@ class Snapshots:
                 yield int(text), rest
 
     def _open(self, number: int, changeset_id: str) -> pa.Table | None:
-        """Opens a cached snapshot; None (and gone) when it is damaged or of another history."""
-        path = os.path.join(self._folder, f"{number:08d}-{changeset_id}{SUFFIX}")
+        """Opens a cached snapshot; None when it is damaged or of another history."""
         if self._log.get(number).id != changeset_id:
             return None
-        try:
-            with pa.memory_map(path) as source:
-                buffer = source.read_buffer()
-        except (OSError, pa.ArrowException):
-            return None
-        view = memoryview(buffer)
-        body = view[len(MAGIC) : -32]
-        hasher = blake3(max_threads=blake3.AUTO if len(body) > 1 << 26 else 1)
-        # As bytes: a view of Arrow's memory has signed items, and would never equal a digest.
-        digest = bytes(view[-32:])
-        if len(view) < 48 or bytes(view[:8]) != MAGIC or hasher.update(body).digest() != digest:
-            return None
-        try:
-            return pa.ipc.open_file(buffer.slice(len(MAGIC), len(body))).read_all()
-        except (OSError, pa.ArrowException):
-            return None
+        return snapshot_file.read(self._path(number, changeset_id))
 
-    def _save(self, number: int, table: pa.Table) -> None:
+    def _path(self, number: int, changeset_id: str) -> str:
+        return os.path.join(self._folder, f"{number:08d}-{changeset_id}{SUFFIX}")
+
+    def _save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
         """Caches a snapshot. A failure to write it costs time later, and nothing else."""
-        self._bases[number] = table
-        path = os.path.join(self._folder, f"{number:08d}-{self._log.get(number).id}{SUFFIX}")
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=1 << 20)
-        body = sink.getvalue()
-        digest = blake3(body).digest()
         temporary = os.path.join(self._layout.temporary, f"snapshot-{os.urandom(8).hex()}")
         try:
             disk.make_dirs(self._folder, durable=False)
-            fd = disk.open_new(temporary)
-            try:
-                for part in (MAGIC, memoryview(body), digest):
-                    disk.write_all(fd, part, temporary)
-                if len(body) <= SYNC_BYTES:
-                    disk.sync_file(fd, temporary)
-            finally:
-                os.close(fd)
-            disk.replace(temporary, path)
-            self._drop_old(number)
+            snapshot_file.write(
+                self._path(number, self._log.get(number).id), temporary, schema, tables
+            )
         except disk.WriteFailed:
-            disk.discard(temporary)
+            return False
+        self._drop_old(number)
+        return True
 
     def _drop_old(self, newest: int) -> None:
         """Keeps the two newest snapshots and every one at least twice as far back."""
         kept = newest
         for position, (number, changeset_id) in enumerate(sorted(self._cached(), reverse=True)):
             if position >= 2 and number * 2 > kept:
-                name = f"{number:08d}-{changeset_id}{SUFFIX}"
-                disk.discard(os.path.join(self._folder, name))
+                disk.discard(self._path(number, changeset_id))
             else:
                 kept = number
 
@@ -290,6 +328,14 @@ def examples_of(table: pa.Table) -> Iterator[Example]:
                 yield example
 
 
+def _all_but(table: pa.Table, paths: pa.ChunkedArray) -> pa.Array:
+    """A mask over a table that leaves out the rows of the given paths."""
+    live = bytearray(b"\xff" * ((table.num_rows + 7) // 8))
+    for row in _positions(table.column("path"), set(paths.to_pylist())):
+        live[row >> 3] &= ~(1 << (row & 7))
+    return pa.Array.from_buffers(pa.bool_(), table.num_rows, [None, pa.py_buffer(bytes(live))])
+
+
 def has_any(table: pa.Table, path: str) -> bool:
     """Whether a snapshot has an example at or below a path."""
     import pyarrow.compute as pc
@@ -320,92 +366,3 @@ def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:
         if low < count and column[low].as_py() == path:
             rows.append(low)
     return rows
-
-
-def _schema(types: Any) -> pa.Schema:
-    fields = [field for field in fmt.FIXED if field.name != "op"]
-    fields += [
-        pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)
-    ]
-    return pa.schema([*fields, CHANGESET])
-
-
-def _empty(types: Any) -> pa.Table:
-    return _schema(types).empty_table()
-
-
-def _numbered(manifest: pa.Table, number: int) -> pa.Table:
-    column = pa.repeat(pa.scalar(number, pa.int32()), manifest.num_rows)
-    return manifest.append_column(CHANGESET, column)
-
-
-def _widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Adds the attribute columns that a table lacks, and widens int to float."""
-    columns = []
-    for field in schema:
-        if field.name in table.column_names:
-            column = table.column(field.name)
-            # Not safe: an integer beyond 2**53 that was committed before its attribute became float
-            # is rounded here; its manifest keeps it.
-            wide = column if column.type == field.type else column.cast(field.type, safe=False)
-            columns.append(wide)
-        else:
-            columns.append(pa.nulls(table.num_rows, field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def _fold(base: pa.Table | None, parts: list[pa.Table], types: Any) -> pa.Table:
-    """Lays manifests, oldest first, over a base snapshot."""
-    import pyarrow.compute as pc
-
-    schema = _schema(types)
-    if not parts:
-        return _widened(base, schema) if base is not None else _empty(types)
-    with_op = schema.append(fmt.FIXED[1])
-    overlay = pa.concat_tables([_widened(part, with_op) for part in parts])
-    if len(parts) > 1:
-        overlay = _last_of_each(overlay)
-    puts = overlay.filter(pc.equal(overlay.column("op"), "put")).drop_columns(["op"])
-    if base is None or not base.num_rows:
-        return puts.combine_chunks()
-    base = _widened(base, schema)
-    if overlay.num_rows * 50 < base.num_rows:
-        return _spliced(base, overlay, puts)
-    replaced = pc.is_in(base.column("path"), value_set=overlay.column("path").combine_chunks())
-    merged = pa.concat_tables([base.filter(pc.invert(replaced)), puts])
-    return merged.take(pc.sort_indices(merged.column("path"))).combine_chunks()
-
-
-def _last_of_each(overlay: pa.Table) -> pa.Table:
-    """Keeps, of rows with the same path, the last one; the result is sorted by path."""
-    import pyarrow.compute as pc
-
-    numbered = pa.table({"path": overlay.column("path"), "row": pa.array(range(overlay.num_rows))})
-    last = numbered.group_by("path").aggregate([("row", "max")])
-    last = last.take(pc.sort_indices(last.column("path")))
-    return overlay.take(last.column("row_max"))
-
-
-def _spliced(base: pa.Table, overlay: pa.Table, puts: pa.Table) -> pa.Table:
-    """Merges few rows into many by slices of the base, instead of sorting everything."""
-    column = base.column("path").combine_chunks()
-    pieces: list[pa.Table] = []
-    at = next_put = 0
-    put_paths = puts.column("path").to_pylist()
-    count = len(column)
-    for path in overlay.column("path").to_pylist():
-        low, high = at, count
-        while low < high:
-            middle = (low + high) >> 1
-            if column[middle].as_py() < path:
-                low = middle + 1
-            else:
-                high = middle
-        if low > at:
-            pieces.append(base.slice(at, low - at))
-        at = low + 1 if low < count and column[low].as_py() == path else low
-        if next_put < len(put_paths) and put_paths[next_put] == path:
-            pieces.append(puts.slice(next_put, 1))
-            next_put += 1
-    pieces.append(base.slice(at))
-    return pa.concat_tables(pieces).combine_chunks()

@@ -17,7 +17,7 @@ from dsm.errors import DamagedData, DsmError, NotFound, StorageFailed
 from dsm.format import index as index_format
 from dsm.format import segment
 from dsm.format.manifest import check_rows
-from dsm.history import snapshot
+from dsm.history import snapshot_file
 from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
@@ -400,7 +400,7 @@ class Checker:
         for entry in _entries(folder):
             path = os.path.join(folder, entry)
             data = read_file(path) or b""
-            if snapshot.cut_short(data):
+            if snapshot_file.cut_short(data):
                 self.notes.append(f"{path} was not written to its end; it is built again")
             elif (
                 len(data) < 48

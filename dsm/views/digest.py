@@ -18,23 +18,32 @@ _HEAD = b"dsm content 1\n"
 _WIDE = pa.int64()
 
 
-def content_digest(table: pa.Table) -> str:
-    """Returns 64 hex digits over path, object and labels of all rows, in their order."""
-    columns = [blake3() for _ in range(6)]
-    path_sizes, paths, objects, label_counts, label_sizes, labels = columns
-    for batch in table.select(["path", "object", "labels"]).to_batches(max_chunksize=1 << 18):
-        names, oids, lists = batch.columns
+class ContentDigest:
+    """Hashes path, object and labels of rows, fed in batches and in order."""
+
+    def __init__(self) -> None:
+        self._columns = [blake3() for _ in range(6)]
+        self._rows = 0
+
+    def update(self, batch: pa.RecordBatch) -> None:
+        """Feeds a batch with the columns path, object and labels."""
+        path_sizes, paths, objects, label_counts, label_sizes, labels = self._columns
+        names, oids, lists = (batch.column(name) for name in ("path", "object", "labels"))
+        values = lists.flatten()
         path_sizes.update(_fixed(pc.binary_length(names).cast(_WIDE)))
         paths.update(_text(names))
         objects.update(_fixed(oids))
         label_counts.update(_fixed(lists.value_lengths().fill_null(0).cast(_WIDE)))
-        values = lists.flatten()
         label_sizes.update(_fixed(pc.binary_length(values).cast(_WIDE)))
         labels.update(_text(values))
-    whole = blake3(_HEAD + struct.pack("<Q", table.num_rows))
-    for column in columns:
-        whole.update(column.digest())
-    return whole.hexdigest()
+        self._rows += batch.num_rows
+
+    def hexdigest(self) -> str:
+        """Returns 64 hex digits."""
+        whole = blake3(_HEAD + struct.pack("<Q", self._rows))
+        for column in self._columns:
+            whole.update(column.digest())
+        return whole.hexdigest()
 
 
 def _fixed(array: pa.Array) -> Any:

@@ -7,7 +7,7 @@ why one is not among them. No Python object is made for an example.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import ATTRIBUTE
+from dsm.history.fold import FEW, Layer, spliced
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 from dsm.views.conditions import BOOL, NUMBER, SIZE, Condition
 from dsm.views.glob import expression
 from dsm.views.query import Query
 
+BATCH_ROWS = 1 << 18
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal, "!=": pc.not_equal, "<": pc.less, "<=": pc.less_equal,
@@ -56,31 +58,64 @@ class Cutoff:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The rows that a query selects: `mask` over the snapshot; None stands for all of them."""
+    """The rows of a snapshot's layers that a query selects; a mask of None selects all."""
 
-    mask: pa.ChunkedArray | None
+    layers: list[Layer]
+    masks: list[pa.ChunkedArray | pa.Array | None]
     cutoff: Cutoff | None
     count: int
 
-    def rows(self, table: pa.Table) -> pa.Table:
-        """Returns the selected rows, sorted by path."""
-        return table if self.mask is None else table.filter(self.mask)
+    def rows(self, columns: list[str] | None = None) -> pa.Table:
+        """Returns the selected rows, sorted by path; only some columns of them if asked."""
+        parts = [
+            table if mask is None else table.filter(mask)
+            for table, mask in zip(self._tables(columns), self.masks, strict=True)
+        ]
+        parts = [part for part in parts if part.num_rows] or parts[:1]
+        if len(parts) == 1:
+            return parts[0]
+        base, more = parts
+        if more.num_rows * FEW < base.num_rows:
+            return spliced(base, more, more)
+        both = pa.concat_tables(parts)
+        return both.take(pc.sort_indices(both.column("path")))
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Yields the selected rows like `rows`, if possible without a copy of all of them."""
+        if len(self.layers) > 1 or self.masks[0] is None:
+            yield from self.rows(columns).to_batches(max_chunksize=BATCH_ROWS)
+            return
+        (table,) = self._tables(columns)
+        marked = table.append_column("selected", self.masks[0])
+        for batch in marked.to_batches(max_chunksize=BATCH_ROWS):
+            part = batch.select(columns).filter(batch.column("selected"))
+            if part.num_rows:
+                yield part
+
+    def _tables(self, columns: list[str] | None) -> list[pa.Table]:
+        tables = [layer.table for layer in self.layers]
+        return tables if columns is None else [table.select(columns) for table in tables]
 
 
-def evaluate(table: pa.Table, query: Query) -> Evaluation:
-    """Applies a query's filters to a snapshot that is sorted by path."""
-    mask: pa.ChunkedArray | None = None
-    for clause in clauses(query):
-        passed = clause.mask(table)
-        mask = passed if mask is None else pc.and_(mask, passed)
-    count = table.num_rows if mask is None else pc.sum(mask).as_py() or 0
+def evaluate(layers: list[Layer], query: Query) -> Evaluation:
+    """Applies a query's filters to the layers of a snapshot."""
+    masks: list[pa.ChunkedArray | pa.Array | None] = []
+    count = 0
+    for layer in layers:
+        mask = layer.live
+        for clause in clauses(query):
+            passed = clause.mask(layer.table)
+            mask = passed if mask is None else pc.and_(mask, passed)
+        masks.append(mask)
+        count += layer.table.num_rows if mask is None else pc.sum(mask).as_py() or 0
     if query.percent is None or not count:
-        return Evaluation(mask, None, count)
-    cutoff = _cutoff(table, mask, count, Fraction(query.percent))
-    if cutoff.kept == count:
-        return Evaluation(mask, cutoff, count)
-    newest = cutoff.mask(table)
-    return Evaluation(newest if mask is None else pc.and_(mask, newest), cutoff, cutoff.kept)
+        return Evaluation(layers, masks, None, count)
+    cutoff = _cutoff(layers, masks, count, Fraction(query.percent))
+    if cutoff.kept < count:
+        for index, layer in enumerate(layers):
+            newest, mask = cutoff.mask(layer.table), masks[index]
+            masks[index] = newest if mask is None else pc.and_(mask, newest)
+    return Evaluation(layers, masks, cutoff, cutoff.kept)
 
 
 def clauses(query: Query) -> list[Clause]:
@@ -198,18 +233,29 @@ def _compare_int(column: pa.ChunkedArray, op: str, value: Fraction) -> Any:
     return _COMPARE[op](column, floor)
 
 
-def _cutoff(table: pa.Table, mask: pa.ChunkedArray | None, count: int, share: Fraction) -> Cutoff:
+def _cutoff(
+    layers: list[Layer],
+    masks: list[pa.ChunkedArray | pa.Array | None],
+    count: int,
+    share: Fraction,
+) -> Cutoff:
     """Finds the oldest example of the newest share: ceil(share * count), by (time, path)."""
     kept = -((-share.numerator * count) // share.denominator)
-    times = table.column("time").cast(pa.int64())
-    if mask is not None:
-        times = times.filter(mask)
-    time = _nth_newest(times, kept)
-    newer = pc.sum(pc.greater(times, time)).as_py() or 0
-    ties = pc.equal(table.column("time").cast(pa.int64()), time)
-    paths = table.column("path").filter(ties if mask is None else pc.and_(ties, mask))
-    # Paths ascend, and of equal times the greatest paths count as the newest.
-    return Cutoff(time, paths[len(paths) - (kept - newer)].as_py(), kept, count)
+    chunks: list[pa.Array] = []
+    for layer, mask in zip(layers, masks, strict=True):
+        times = layer.table.column("time").cast(pa.int64())
+        chunks += (times if mask is None else times.filter(mask)).chunks
+    selected = pa.chunked_array(chunks, pa.int64())
+    time = _nth_newest(selected, kept)
+    newer = pc.sum(pc.greater(selected, time)).as_py() or 0
+    paths: list[str] = []
+    for layer, mask in zip(layers, masks, strict=True):
+        ties = pc.equal(layer.table.column("time").cast(pa.int64()), time)
+        tied = layer.table.column("path").filter(ties if mask is None else pc.and_(ties, mask))
+        paths += tied.to_pylist()
+    # Of equal times the greatest paths count as the newest. Code points sort as UTF-8 does.
+    paths.sort()
+    return Cutoff(time, paths[len(paths) - (kept - newer)], kept, count)
 
 
 def _nth_newest(times: pa.ChunkedArray, nth: int) -> int:

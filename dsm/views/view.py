@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
     from dsm.model.example import Example
     from dsm.views.evaluate import Evaluation
+    from dsm.views.materialise import GetReport
 
 LABELS_SHOWN = 10
 
@@ -64,25 +66,35 @@ class View:
     # --- what it holds ---
 
     @cached_property
-    def snapshot(self) -> pa.Table:
-        """The examples of the changesets that the query names, before any filter."""
+    def layers(self) -> list[Layer]:
+        """The examples of the changesets that the query names, before any filter, unmerged."""
+        from dsm.history.fold import Layer
+
         snapshots, query = self._open_snapshots(), self.query_
         if not snapshots.is_of_this_history(query.at, query.at_id):
             raise DamagedData(
                 f"the view asks for changeset {query.at} of another history of {self.dataset}"
             )
-        return snapshots.folded(query.runs) if query.runs else snapshots.table(query.at)
+        return [Layer(snapshots.folded(query.runs))] if query.runs else snapshots.layers(query.at)
+
+    @cached_property
+    def snapshot(self) -> pa.Table:
+        """The same as one table, sorted by path."""
+        from dsm.views.evaluate import evaluate
+
+        everything = Query(self.query_.dataset, self.query_.at, self.query_.at_id)
+        return evaluate(self.layers, everything).rows()
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """Which rows of `snapshot` are selected, and where the newest share ends."""
+        """Which rows are selected, and where the newest share ends."""
         from dsm.views.evaluate import evaluate
 
-        return evaluate(self.snapshot, self.query_)
+        return evaluate(self.layers, self.query_)
 
     @cached_property
     def _table(self) -> pa.Table:
-        return self.evaluation.rows(self.snapshot)
+        return self.evaluation.rows()
 
     def table(self) -> pa.Table:
         """Returns the selected examples as an Arrow table; see `Dataset.snapshot` for columns."""
@@ -92,7 +104,7 @@ class View:
     def content(self) -> Content:
         """The digest, the counts and the labels of the selected examples."""
         if self._content is None:
-            self._content = content_of(self._table)
+            self._content = content_of(self.evaluation)
         return self._content
 
     @property
@@ -126,31 +138,50 @@ class View:
         return data
 
     def get(
-        self, out: str, *, format: str = "tar", force: bool = False, progress: Progress = SILENT
-    ) -> str:
-        """Materialises the view; see `dsm.views.materialise.get`."""
+        self,
+        out: str,
+        *,
+        format: str = "webdataset",
+        shard_size: int = 256_000_000,
+        compression: str = "none",
+        verify: bool = False,
+        force: bool = False,
+        croissant: bool | None = None,
+        workers: int | None = None,
+        progress: Progress = SILENT,
+    ) -> GetReport:
+        """Materialises the view in folder `out`; see `dsm.views.materialise.get`."""
         from dsm.views.materialise import get
 
-        return get(self, out, format=format, force=force, progress=progress)
+        return get(
+            self, out, format=format, shard_size=shard_size, compression=compression,
+            verify=verify, force=force, croissant=croissant, workers=workers, progress=progress,
+        )  # fmt: skip
 
 
-def content_of(table: pa.Table) -> Content:
-    """Sums up the rows of a view."""
+def content_of(evaluation: Evaluation) -> Content:
+    """Sums up the selected rows, a batch at a time."""
     import pyarrow.compute as pc
 
-    from dsm.views.digest import content_digest
+    from dsm.views.digest import ContentDigest
 
-    size = pc.sum(table.column("size")).as_py() or 0
-    return Content(content_digest(table), table.num_rows, size, label_counts(table))
+    digest, size = ContentDigest(), 0
+    labels: dict[str, int] = {}
+    for batch in evaluation.batches(["path", "object", "size", "labels"]):
+        digest.update(batch)
+        size += pc.sum(batch.column("size")).as_py() or 0
+        for label, count in label_counts(batch).items():
+            labels[label] = labels.get(label, 0) + count
+    return Content(digest.hexdigest(), evaluation.count, size, dict(sorted(labels.items())))
 
 
-def label_counts(table: pa.Table) -> dict[str, int]:
+def label_counts(rows: pa.Table | pa.RecordBatch) -> dict[str, int]:
     """Counts the examples of each label, sorted by label."""
     import pyarrow.compute as pc
 
-    if not table.num_rows:
+    if not rows.num_rows:
         return {}
-    found = pc.value_counts(pc.list_flatten(table.column("labels")))
+    found = pc.value_counts(pc.list_flatten(rows.column("labels")))
     pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
     return dict(sorted(pairs))
 
@@ -176,8 +207,10 @@ def prepare(
         if not view.evaluation.count:
             _require_labels(view.snapshot, query)
             raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
-        _require_labels(view.snapshot, query)
-        view.unknown_excludes = tuple(_unknown(view.snapshot, query.exclude))
+        if any(label not in view.labels for label in query.labels):
+            _require_labels(view.snapshot, query)
+        if query.exclude:
+            view.unknown_excludes = tuple(_unknown(view.snapshot, query.exclude))
         write_record(repository, dataset, query, view.content)
     if name is not None:
         give_name(repository, dataset, name, query.version)

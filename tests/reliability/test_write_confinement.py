@@ -41,7 +41,11 @@ WRITING_FLAGS = re.compile(r"O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE|EXCL)")
 # Arrow writes into memory and hands the bytes over; nothing of it may open a file for writing.
 ARROW = {"OSFile", "output_stream", "OutputStream", "write_table_to_file", "memory_map"}
 # Pipes to worker processes and standard output are no disks.
-ALLOWED = {("store/workers.py", "os.write"), ("history/snapshot.py", "pa.memory_map")}
+ALLOWED = {
+    ("store/workers.py", "os.write"),
+    ("history/snapshot_file.py", "pa.memory_map"),
+    ("history/merge.py", "pa.OSFile"),
+}
 
 
 def modules() -> list[Path]:

@@ -1,0 +1,134 @@
+"""Laying manifests over each other: of each path the last row wins.
+
+Tables in, tables out; where they come from and where the result is kept is `snapshot.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from dsm.format import manifest as fmt
+
+# Changes count as few below this share of the rows that they lie over.
+FEW = 50
+CHANGESET = pa.field("changeset", pa.int32(), nullable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Rows sorted by path, and which of them are live (None: all)."""
+
+    table: pa.Table
+    live: pa.Array | None = None
+
+
+def snapshot_schema(types: Any) -> pa.Schema:
+    fields = [field for field in fmt.FIXED if field.name != "op"]
+    fields += [
+        pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)
+    ]
+    return pa.schema([*fields, CHANGESET])
+
+
+def empty(types: Any) -> pa.Table:
+    return snapshot_schema(types).empty_table()
+
+
+def numbered(manifest: pa.Table, number: int) -> pa.Table:
+    column = pa.repeat(pa.scalar(number, pa.int32()), manifest.num_rows)
+    return manifest.append_column(CHANGESET, column)
+
+
+def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Adds the attribute columns that a table lacks, and widens int to float."""
+    columns = []
+    for field in schema:
+        if field.name in table.column_names:
+            column = table.column(field.name)
+            # Not safe: an integer beyond 2**53 that was committed before its attribute became float
+            # is rounded here; its manifest keeps it.
+            wide = column if column.type == field.type else column.cast(field.type, safe=False)
+            columns.append(wide)
+        else:
+            columns.append(pa.nulls(table.num_rows, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def fold(base: pa.Table | None, parts: list[pa.Table], types: Any) -> pa.Table:
+    """Lays manifests, oldest first, over a base snapshot. Empties `parts`, to free their memory."""
+    import pyarrow.compute as pc
+
+    schema = snapshot_schema(types)
+    if not parts:
+        return widened(base, schema) if base is not None else empty(types)
+    overlay = overlay_of(parts, schema)
+    if base is None or not base.num_rows:
+        return puts_of(overlay)
+    base = widened(base, schema)
+    if overlay.num_rows * FEW < base.num_rows:
+        return spliced(base, overlay, puts_of(overlay)).combine_chunks()
+    replaced = pc.is_in(base.column("path"), value_set=overlay.column("path").combine_chunks())
+    merged = pa.concat_tables([base.filter(pc.invert(replaced)), puts_of(overlay)])
+    return merged.take(pc.sort_indices(merged.column("path"))).combine_chunks()
+
+
+def overlay_of(parts: list[pa.Table], schema: pa.Schema) -> pa.Table:
+    """Puts manifests, oldest first, together: of each path the last row, sorted by path."""
+    import pyarrow.compute as pc
+
+    with_op = schema.append(fmt.FIXED[1])
+    if len(parts) == 1:
+        return widened(parts.pop(), with_op)
+    columns = pa.concat_tables([widened(part, with_op) for part in parts]).columns
+    parts.clear()
+    paths = columns[0]
+    order = pc.sort_indices(paths)  # stable: rows of one path stay in the order of changesets
+    paths = paths.take(order)
+    again = pc.equal(paths.slice(0, len(paths) - 1), paths.slice(1))
+    if pc.any(again).as_py():
+        last = pa.concat_arrays([*pc.invert(again).chunks, pa.array([True])])
+        order, paths = order.filter(last), paths.filter(last)
+    columns[0] = paths
+    for index in range(1, len(columns)):  # one at a time: each frees what it was made from
+        columns[index] = columns[index].take(order)
+    return pa.Table.from_arrays(columns, schema=with_op)
+
+
+def puts_of(overlay: pa.Table) -> pa.Table:
+    """The rows that put an example, without their column `op`."""
+    import pyarrow.compute as pc
+
+    put = pc.equal(overlay.column("op"), "put")
+    rows = overlay.drop_columns(["op"])
+    return rows if pc.all(put).as_py() else rows.filter(put)
+
+
+def spliced(base: pa.Table, overlay: pa.Table, puts: pa.Table) -> pa.Table:
+    """Merges few rows into many by slices of the base, instead of sorting everything.
+
+    Both are sorted by path; rows of the base whose path is in `overlay` give way to `puts`.
+    """
+    column = base.column("path").combine_chunks()
+    pieces: list[pa.Table] = []
+    at = next_put = 0
+    put_paths = puts.column("path").to_pylist()
+    count = len(column)
+    for path in overlay.column("path").to_pylist():
+        low, high = at, count
+        while low < high:
+            middle = (low + high) >> 1
+            if column[middle].as_py() < path:
+                low = middle + 1
+            else:
+                high = middle
+        if low > at:
+            pieces.append(base.slice(at, low - at))
+        at = low + 1 if low < count and column[low].as_py() == path else low
+        if next_put < len(put_paths) and put_paths[next_put] == path:
+            pieces.append(puts.slice(next_put, 1))
+            next_put += 1
+    pieces.append(base.slice(at))
+    return pa.concat_tables(pieces)

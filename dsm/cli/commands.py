@@ -26,6 +26,8 @@ COMMANDS = {
     "restore": ("dsm.cli.restore", "Bring files back from a changeset, or unstage changes"),
     "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
     "prepare": ("dsm.cli.prepare", "Choose examples for training and print the view's version"),
+    "view": ("dsm.cli.view", "List, show, compare and forget prepared views"),
+    "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as a tarball"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
@@ -38,6 +40,6 @@ SECTIONS = {
     "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert"),
-    "Train": ("prepare", "get"),
+    "Train": ("prepare", "view", "why", "get"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

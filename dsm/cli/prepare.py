@@ -11,7 +11,6 @@ from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 
 if TYPE_CHECKING:
-    from dsm.views.query import Query
     from dsm.views.view import View
 
 LABELS_MAX = 10
@@ -83,6 +82,8 @@ def command(
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
+    from dsm.views.describe import describe
+
     with Session(ctx) as s:
         view = s.dataset.prepare(
             labels=labels or (), all_labels=all_labels, exclude=exclude or (), since=since,
@@ -95,9 +96,7 @@ def command(
             print(view.version)
         for label in view.unknown_excludes:
             s.say(f"note: no example has the label {label}, which is to be left out")
-        relative = _resolved(view.query_, since, until)
-        if relative:
-            s.say(relative)
+        s.say(describe(view.query_))
         s.say(f"{count_text(len(view), 'example')}, {size_text(view.size)}")
         counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))
         if counts:
@@ -115,15 +114,3 @@ def _fields(view: View) -> dict[str, Any]:
         "size": view.size,
         "labels": dict(view.labels),
     }
-
-
-def _resolved(query: Query, since: str | None, until: str | None) -> str | None:
-    """Says which instants were meant by what was typed; they are what the version holds."""
-    from dsm.model.timespec import format_time
-
-    parts: list[str] = []
-    if query.since is not None and since is not None:
-        parts.append(f"since {format_time(query.since)}")
-    if query.until is not None and until is not None:
-        parts.append(f"until {format_time(query.until)}")
-    return ", ".join(parts) or None

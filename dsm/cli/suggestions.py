@@ -37,6 +37,18 @@ def tag_names(ctx: Any, incomplete: str) -> list[str]:
     return [name for name in changeset_names(ctx, incomplete) if name != "head"]
 
 
+def view_names(ctx: Any, incomplete: str) -> list[str]:
+    """Returns the names and versions of the current dataset's prepared views that begin so."""
+    try:
+        _enter(ctx)
+        layout = _layout()
+        files = sorted(os.listdir(layout.views(_dataset(ctx, layout))))
+    except (DsmError, OSError):
+        return []
+    names = [name.removesuffix(".json").removesuffix(".name") for name in files]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def _enter(ctx: Any) -> None:
     ctx.find_root().obj.enter()
 

@@ -1,0 +1,221 @@
+"""dsm view: list, show, compare and forget prepared views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsm.cli import view_differences
+from dsm.cli.drawing import bars, width
+from dsm.cli.group import Command, new_app
+from dsm.cli.output import count_text, listed, print_json, size_text
+from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.views.records import Record
+    from dsm.views.statistics import Histogram, Sizes
+    from dsm.views.view import View
+
+SHORT = 12
+LABELS_MAX = 10
+
+app = new_app()
+
+
+@app.callback(invoke_without_command=True)
+def view(ctx: typer.Context) -> None:
+    """List, show, compare and forget prepared views
+
+    A view is named by its version, the first 8 or more digits of it, or a name given to it.
+    Without a command, lists them.
+
+    \b
+    Examples:
+      dsm view list
+      dsm view show baseline
+      dsm view diff baseline 3f9a1c2b4d5e
+      dsm view explain baseline 3f9a1c2b4d5e
+    """
+    if ctx.invoked_subcommand is None:
+        list_views(ctx)
+
+
+@app.command("list", cls=Command)
+def list_views(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """List the prepared views of the dataset, those of older changesets first
+
+    \b
+    Examples:
+      dsm view list
+      dsm view list -d speech --json
+    """
+    with Session(ctx) as s:
+        from dsm.views.describe import describe
+        from dsm.views.records import list_records
+
+        records = list_records(s.repo, s.dataset.name)
+        if as_json:
+            print_json({"dataset": s.dataset.name}, "views", map(_record_fields, records))
+            return
+        names = [printable(", ".join(record.names)) or "-" for record in records]
+        counts = [count_text(record.content.examples, "example") for record in records]
+        sizes = [size_text(record.content.size) for record in records]
+        wide = [max(map(len, column), default=0) for column in (names, counts, sizes)]
+        for record, name, count, size in zip(records, names, counts, sizes, strict=True):
+            version = s.paint(record.version[:SHORT], "id")
+            cells = f"{name:{wide[0]}}  {count:>{wide[1]}}  {size:>{wide[2]}}"
+            print(f"{version}  {cells}  {describe(record.query)}")
+        if not records:
+            s.say("no view is prepared; `dsm prepare` makes one")
+
+
+@app.command("show", cls=Command)
+def show(
+    ctx: typer.Context,
+    version: Annotated[
+        str,
+        typer.Argument(metavar="VIEW", autocompletion=view_names, help="Version or name"),
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Show every label")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Describe a view: what it asks for, its labels, sizes and times
+
+    The bars are drawn to the width of the terminal, and for 80 columns in a pipe.
+
+    \b
+    Examples:
+      dsm view show baseline
+      dsm view show 3f9a1c2b4d5e --all
+      dsm view show baseline --json
+    """
+    with Session(ctx) as s:
+        from dsm.views import statistics
+        from dsm.views.records import find_record, names_of
+
+        record = find_record(s.repo, version)
+        record = replace(record, names=names_of(s.repo, record.dataset, record.version))
+        found = s.repo.view(record.version)
+        table = found.table()
+        sizes, times = statistics.sizes(table), statistics.times(table)
+        if as_json:
+            print_json({**_record_fields(record), **_statistics_fields(record, sizes, times)})
+            return
+        for line in _summary(found, record, sizes):
+            print(line)
+        room = width()
+        counts = sorted(record.content.labels.items(), key=lambda item: (-item[1], item[0]))
+        lines = bars([(printable(label), count) for label, count in counts], room)
+        if lines:
+            print("\nlabels")
+            print("\n".join(lines if every else _listed(lines)))
+        if times is not None:
+            print(f"\ntimes, by {_bin_text(times)} (UTC)")
+            print("\n".join(bars([(each.label, each.count) for each in times.bins], room)))
+
+
+@app.command("rm", cls=Command)
+def remove(
+    ctx: typer.Context,
+    versions: Annotated[
+        list[str],
+        typer.Argument(metavar="VIEW...", autocompletion=view_names, help="Versions or names"),
+    ],
+) -> None:
+    """Forget prepared views and their names; no example is touched
+
+    Preparing the same query again brings a view back, with the same version.
+
+    \b
+    Examples:
+      dsm view rm baseline
+      dsm view rm 3f9a1c2b4d5e 77aa01c4be02
+    """
+    with Session(ctx) as s:
+        from dsm.views.records import find_record, names_of, remove_record
+
+        # All of them are found before the first one goes.
+        found = {record.version: record for record in (find_record(s.repo, v) for v in versions)}
+        for record in found.values():
+            names = ", ".join(names_of(s.repo, record.dataset, record.version))
+            remove_record(s.repo, record.dataset, record.version)
+            s.say(f"forgot view {record.version[:SHORT]}" + (f" ({names})" if names else ""))
+        s.say("no example was touched; `dsm prepare` with the same query brings a view back")
+
+
+def _record_fields(record: Record) -> dict[str, Any]:
+    from dsm.views.describe import describe
+
+    return {
+        "version": record.version,
+        "names": list(record.names),
+        "dataset": record.dataset,
+        "changeset": record.query.at,
+        "examples": record.content.examples,
+        "size": record.content.size,
+        "digest": record.content.digest,
+        "asks": describe(record.query),
+    }
+
+
+def _statistics_fields(
+    record: Record, sizes: Sizes | None, times: Histogram | None
+) -> dict[str, Any]:
+    from dsm.model.timespec import format_time
+
+    fields: dict[str, Any] = {
+        "query": record.query.to_json(),
+        "labels": dict(record.content.labels),
+        "sizes": None,
+        "times": None,
+    }
+    if sizes is not None:
+        fields["sizes"] = {
+            "min": sizes.least, "median": sizes.median, "max": sizes.greatest,
+            "total": sizes.total,
+        }  # fmt: skip
+    if times is not None:
+        fields["times"] = {
+            "unit": times.unit,
+            "width": times.width,
+            "bins": [{"from": format_time(b.start), "examples": b.count} for b in times.bins],
+        }
+    return fields
+
+
+def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
+    from dsm.views.describe import describe
+
+    rows = [
+        ("view", found.version),
+        ("names", ", ".join(record.names) or "none"),
+        ("dataset", found.dataset),
+        ("asks for", describe(found.query_)),
+        ("digest", found.digest),
+        ("examples", f"{len(found):,}"),
+        ("size", size_text(found.size)),
+    ]
+    if sizes is not None:
+        least, median, greatest = map(size_text, (sizes.least, sizes.median, sizes.greatest))
+        rows.append(("each", f"{least} to {greatest}, median {median}"))
+    return [f"{key + ':':10} {printable(value)}" for key, value in rows]
+
+
+def _listed(lines: list[str]) -> list[str]:
+    shown = listed(lines, LABELS_MAX)
+    return shown if len(shown) == len(lines) else [*shown[:-1], "  " + shown[-1]]
+
+
+def _bin_text(times: Histogram) -> str:
+    return times.unit if times.width == 1 else f"{times.width} {times.unit}s"
+
+
+app.command("diff", cls=Command)(view_differences.diff)
+app.command("explain", cls=Command)(view_differences.explain)

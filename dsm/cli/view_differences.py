@@ -1,0 +1,220 @@
+"""dsm view diff and dsm view explain: what differs between two views, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsm.cli.changes import example_fields
+from dsm.cli.output import LISTED_MAX, count_text, print_json, quoted, size_text
+from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.model.example import Example
+    from dsm.views.comparing import ViewDiff
+    from dsm.views.explain import Explanation
+
+BATCH = 4096
+REASONS_MAX = 20
+_COLORS = {"added": "added", "dropped": "deleted", "changed": "modified"}
+
+First = Annotated[
+    str, typer.Argument(metavar="A", autocompletion=view_names, help="Version or name of a view")
+]
+Second = Annotated[
+    str, typer.Argument(metavar="B", autocompletion=view_names, help="The view to compare it with")
+]
+Every = Annotated[bool, typer.Option("--all", help="Show every example, not the first ten")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="Exit 1 when there are differences")]
+
+
+def diff(
+    ctx: typer.Context,
+    a: First,
+    b: Second,
+    every: Every = False,
+    as_json: AsJson = False,
+    exit_code: ExitCode = False,
+) -> int:
+    """Show how view B differs from view A, example by example
+
+    An example is added, dropped, or changed: other content, labels, attributes, time or annotation.
+
+    \b
+    Examples:
+      dsm view diff baseline 3f9a1c2b4d5e
+      dsm view diff baseline candidate --all
+      dsm view diff baseline candidate --json --exit-code
+    """
+    with Session(ctx) as s:
+        first, second = s.repo.view(a), s.repo.view(b)
+        from dsm.views.comparing import compare
+
+        found = compare(first, second)
+        if as_json:
+            print_json(_head(found), "examples", _diff_fields(found))
+        else:
+            for change, lines in _diff_lines(found, None if every else LISTED_MAX):
+                count = count_text(found.counts[change], "example")
+                print(s.paint(f"{count} {change}", _COLORS[change]))
+                for line in lines:
+                    print(f"  {line}")
+            if found.same:
+                s.say("both hold the same examples")
+    return 1 if exit_code and not found.same else 0
+
+
+def explain(
+    ctx: typer.Context,
+    a: First,
+    b: Second,
+    every: Every = False,
+    as_json: AsJson = False,
+    exit_code: ExitCode = False,
+) -> int:
+    """Tell, for each example in which two views differ, what decided
+
+    That is a filter of the view that lacks the example, or a changeset that it does not have, or
+    that deleted or changed the example. Each example has one reason; those of most examples come
+    first.
+
+    \b
+    Examples:
+      dsm view explain baseline 3f9a1c2b4d5e
+      dsm view explain baseline candidate --all
+      dsm view explain baseline candidate --json
+    """
+    with Session(ctx) as s:
+        first, second = s.repo.view(a), s.repo.view(b)
+        from dsm.views.explain import explain as explained
+
+        found = explained(first, second)
+        if as_json:
+            print_json(
+                {**_head(found.diff), "reasons": _reason_fields(found)},
+                "examples", _explain_fields(found),
+            )  # fmt: skip
+        else:
+            _print_views(found.diff)
+            _print_reasons(found, s, every)
+            if found.diff.same:
+                s.say("both hold the same examples")
+    return 1 if exit_code and not found.diff.same else 0
+
+
+def _print_reasons(found: Explanation, s: Session, every: bool) -> None:
+    limit = None if every else LISTED_MAX
+    shown = found.reasons if every else found.reasons[:REASONS_MAX]
+    for reason in shown:
+        count = count_text(reason.count, "example")
+        head = s.paint(f"{count} {reason.change}", _COLORS[reason.change])
+        print(f"\n{head}: {reason.text}")
+        for path, detail in reason.examples(limit):
+            print(f"  {quoted(path)}" + (f"  ({detail})" if detail else ""))
+        for line in _more(reason.count, limit):
+            print(f"  {line}")
+    rest = found.reasons[len(shown) :]
+    if rest:
+        examples = count_text(sum(reason.count for reason in rest), "example")
+        print(f"\n… and {count_text(len(rest), 'more reason')} for {examples}")
+
+
+def _print_views(found: ViewDiff) -> None:
+    """Says which view is called A and which B."""
+    from dsm.views.describe import describe
+
+    for letter, view in (("A", found.a), ("B", found.b)):
+        count = count_text(len(view), "example")
+        print(f"{letter} = {view.version[:12]}  {count}: {describe(view.query_)}")
+
+
+def _head(found: ViewDiff) -> dict[str, Any]:
+    return {
+        "before": found.a.version, "after": found.b.version, "dataset": found.a.dataset,
+        **found.counts,
+    }  # fmt: skip
+
+
+def _more(count: int, limit: int | None) -> list[str]:
+    return [f"… and {count - limit:,} more"] if limit is not None and count > limit else []
+
+
+def _diff_lines(found: ViewDiff, limit: int | None) -> Iterator[tuple[str, Iterator[str]]]:
+    """Yields each change that there is, with a line for each example."""
+    for change, rows in (("added", found.added), ("dropped", found.dropped)):
+        if rows.num_rows:
+            yield change, _lines(rows, limit)
+    if found.before.num_rows:
+        yield "changed", _changed_lines(found, limit)
+
+
+def _lines(rows: Any, limit: int | None) -> Iterator[str]:
+    from dsm.history.snapshot import examples_of
+
+    for example in examples_of(rows.slice(0, limit)):
+        labels = printable(", ".join(example.labels))
+        details = ", ".join(filter(None, [size_text(example.size), labels]))
+        yield f"{quoted(example.path)}  ({details})"
+    yield from _more(rows.num_rows, limit)
+
+
+def _changed_lines(found: ViewDiff, limit: int | None) -> Iterator[str]:
+    for before, after, aspects in _pairs(found, limit):
+        said = ", ".join(aspects)
+        if "labels" in aspects:
+            was, now = (printable(", ".join(e.labels)) or "no label" for e in (before, after))
+            said = said.replace("labels", f"labels: {was} -> {now}")
+        yield f"{quoted(after.path)}  ({said})"
+    yield from _more(found.before.num_rows, limit)
+
+
+def _pairs(
+    found: ViewDiff, limit: int | None = None
+) -> Iterator[tuple[Example, Example, tuple[str, ...]]]:
+    """Yields the changed examples as A and as B hold them, and in what they differ."""
+    from dsm.history.snapshot import examples_of
+
+    count = found.before.num_rows if limit is None else min(limit, found.before.num_rows)
+    for start in range(0, count, BATCH):
+        size = min(BATCH, count - start)
+        before = examples_of(found.before.slice(start, size))
+        after = examples_of(found.after.slice(start, size))
+        yield from zip(before, after, found.aspects(start, start + size), strict=True)
+
+
+def _diff_fields(found: ViewDiff) -> Iterator[dict[str, Any]]:
+    from dsm.history.snapshot import examples_of
+
+    for example in examples_of(found.added):
+        yield {"path": example.path, "change": "added", "after": example_fields(example)}
+    for example in examples_of(found.dropped):
+        yield {"path": example.path, "change": "dropped", "before": example_fields(example)}
+    for before, after, aspects in _pairs(found):
+        yield {
+            "path": after.path, "change": "changed", "what": list(aspects),
+            "before": example_fields(before), "after": example_fields(after),
+        }  # fmt: skip
+
+
+def _reason_fields(found: Explanation) -> list[dict[str, Any]]:
+    return [
+        {
+            "change": reason.change, "clause": reason.clause, "reason": reason.text,
+            "changeset": reason.changeset, "examples": reason.count,
+        }
+        for reason in found.reasons
+    ]  # fmt: skip
+
+
+def _explain_fields(found: Explanation) -> Iterator[dict[str, Any]]:
+    for reason in found.reasons:
+        for path, detail in reason.examples():
+            yield {
+                "path": path, "change": reason.change, "clause": reason.clause,
+                "reason": reason.text, "detail": detail or None, "changeset": reason.changeset,
+            }  # fmt: skip

@@ -1,0 +1,149 @@
+"""dsm why: tell why an example is in a view, or is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsm.cli.changes import example_fields
+from dsm.cli.output import print_json, quoted
+from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.datasets import Dataset
+    from dsm.views.past import Event
+    from dsm.views.view import View
+    from dsm.views.why import Why
+
+
+def command(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The example")],
+    version: Annotated[
+        str,
+        typer.Option(
+            "--view", metavar="VIEW", autocompletion=view_names, help="Version or name of the view"
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> int:
+    """Tell why an example is in a view, or is not
+
+    Shows what each changeset did to it, whether it passes each filter of the view, and for the
+    newest share its rank by time. Exit status 0 when the view holds it, 1 when it does not.
+
+    \b
+    Examples:
+      dsm why train/cat/0001.jpg --view baseline
+      dsm why train/cat/0001.jpg --view 3f9a1c2b4d5e --json
+    """
+    with Session(ctx) as s:
+        from dsm.views.why import why
+
+        view = s.repo.view(version)
+        s.settings.dataset = view.dataset  # the path is an example of the view's dataset
+        found = why(view, s.below_root(path))
+        if as_json:
+            print_json(_fields(found, view, s.dataset))
+        else:
+            _print(found, view, s)
+    return 0 if found.selected else 1
+
+
+def _print(found: Why, view: View, s: Session) -> None:
+    from dsm.views.describe import changesets_text, newest_text
+
+    verdict = "is in" if found.selected else "is not in"
+    print(f"{quoted(found.path)} {verdict} view {view.version[:12]}")
+    print(f"\nchangesets: {changesets_text(view.query_)}")
+    for event, what in _told(found.events):
+        changeset = s.dataset.changeset(event.number)
+        subject = printable((changeset.message.splitlines() or [""])[0])
+        when = format_time(changeset.time - changeset.time % 1_000_000)
+        note = "" if event.folded else ", not among those of the view"
+        print(f'  {event.number}  {when}  {what}{note}  "{subject}"')
+    print("\nfilters")
+    if found.example is None:
+        print(f"  {_mark(s, False)}  {_absence(found.events)}")
+        return
+    for check in found.checks:
+        value = f"  ({check.value})" if check.value else ""
+        print(f"  {_mark(s, check.passed)}  {check.text}{value}")
+    if found.rank is not None:
+        print(f"  {_mark(s, found.rank.passed)}  {found.rank}")
+    elif view.query_.percent is not None:
+        newest = newest_text(view.query_.percent)
+        print(f"  -     {newest}: taken of what the other filters leave")
+    elif not found.checks:
+        print("  none: the view takes every example of its changesets")
+
+
+def _absence(events: tuple[Event, ...]) -> str:
+    """Says why a view's changesets do not hold an example."""
+    folded = [event for event in events if event.folded]
+    if folded:
+        return f"changeset {folded[-1].number} deleted it"
+    return "no changeset of the view holds it"
+
+
+def _mark(s: Session, passed: bool) -> str:
+    return s.paint("pass", "added") if passed else s.paint("FAIL", "deleted")
+
+
+def _told(events: tuple[Event, ...]) -> list[tuple[Event, str]]:
+    """Says what each changeset did to the example."""
+    told: list[tuple[Event, str]] = []
+    before = None
+    for event in events:
+        now = event.example
+        if now is None:
+            what = "deleted"
+        elif before is None:
+            what = "added"
+        elif before.oid != now.oid:
+            what = "modified"
+        elif before.labels != now.labels:
+            labels = (printable(", ".join(e.labels)) or "no label" for e in (before, now))
+            what = "relabelled: was {}, is {}".format(*labels)
+        else:
+            what = "relabelled"
+        told.append((event, what))
+        before = now
+    return told
+
+
+def _fields(found: Why, view: View, dataset: Dataset) -> dict[str, Any]:
+    rank: dict[str, Any] | None = None
+    if found.rank is not None:
+        cutoff = found.rank.cutoff
+        rank = {
+            "rank": found.rank.rank, "of": cutoff.of, "keeps": cutoff.kept,
+            "share": found.rank.share, "passed": found.rank.passed,
+            "cutoff": {"time": format_time(cutoff.time), "path": cutoff.path},
+        }  # fmt: skip
+    return {
+        "path": found.path,
+        "view": view.version,
+        "dataset": view.dataset,
+        "selected": found.selected,
+        "example": None if found.example is None else example_fields(found.example),
+        "history": [
+            {
+                "changeset": event.number,
+                "time": format_time(dataset.changeset(event.number).time),
+                "what": what.partition(":")[0],
+                "labels": None if event.example is None else list(event.example.labels),
+                "in_view": event.folded,
+            }
+            for event, what in _told(found.events)
+        ],
+        "clauses": [
+            {"clause": c.clause, "asks": c.text, "value": c.value or None, "passed": c.passed}
+            for c in found.checks
+        ],
+        "newest": rank,
+    }  # fmt: skip

@@ -46,9 +46,7 @@ def steps(draw: st.DrawFn, max_size: int = 5) -> list[Step]:
     found: list[Step] = []
     for _ in range(draw(st.integers(1, max_size))):
         paths = draw(st.sets(st.sampled_from(PATHS), min_size=1, max_size=6))
-        found.append(
-            {p: draw(st.one_of(example(p), example(p), st.none())) for p in sorted(paths)}
-        )
+        found.append({p: draw(st.one_of(example(p), example(p), st.none())) for p in sorted(paths)})
     return found
 
 

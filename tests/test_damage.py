@@ -76,7 +76,7 @@ def built(folder: Path) -> Truth:
     truth.tags = {"v1": 1, "v4": 4}
     for name, query in {"photos": ["photo"], "old": ["first"]}.items():
         view = work.ds.prepare(labels=query, at=3, name=name)
-        content = {example.path: view.read(example) for example in view}
+        content = {example.path: example.bytes for example in view}
         truth.views[name] = (view.version, content)
     truth.status = work.ds.status()
     work.repo.close()
@@ -194,7 +194,7 @@ def _ask(repo: Repo, root: Path, truth: Truth, lacking: bool) -> tuple[set[tuple
         with refused():
             view = repo.view(version)
             assert repo.view(name).version == version or lacking
-            with tarfile.open(view.get(str(root / "tars"))) as reader:
+            with tarfile.open(view.get(str(root / "tars"), format="tar").path) as reader:
                 found = {m.name: reader.extractfile(m).read() for m in reader}  # type: ignore[union-attr]
             assert found == content
             answered += 1

@@ -28,7 +28,7 @@ COMMANDS = {
     "prepare": ("dsm.cli.prepare", "Choose examples for training and print the view's version"),
     "view": ("dsm.cli.view", "List, show, compare and forget prepared views"),
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
-    "get": ("dsm.cli.get", "Write the examples of a view as a tarball"),
+    "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),

@@ -1,54 +1,138 @@
-"""dsm get: write the examples of a view as a tarball."""
+"""dsm get: write the examples of a view as shards, tar, files or Parquet."""
 
 from __future__ import annotations
 
-import os
+import re
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text, quoted, size_text
+from dsm.cli.output import count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
+from dsm.errors import InvalidInput
+
+_UNITS = {
+    "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
+    "t": 10**12, "tb": 10**12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
 
 
 def formats(incomplete: str) -> list[str]:
     """Returns the formats that begin so, for the shell to complete."""
-    return [name for name in ("tar",) if name.startswith(incomplete)]
+    names = ("webdataset", "tar", "files", "parquet")
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def compressions(incomplete: str) -> list[str]:
+    """Returns the compressions that begin so, for the shell to complete."""
+    return [name for name in ("none", "zstd") if name.startswith(incomplete)]
+
+
+def size_of(text: str) -> int:
+    """Returns the bytes of a size as people write it: "256MB", "1GiB", "50000"."""
+    match = _SIZE.fullmatch(text.strip())
+    factor = _UNITS.get(match[2].lower()) if match else None
+    if match is None or factor is None:
+        raise InvalidInput(f"{text!r} is not a size", hint="write it as 256MB, 1GiB or 50000")
+    whole, _, fraction = match[1].partition(".")
+    tenths: int = 10 ** len(fraction)
+    return int(whole + fraction) * factor // tenths
+
+
+Version = Annotated[
+    str, typer.Argument(metavar="VERSION", help="As printed by prepare; its beginning will do")
+]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Folder to write to (default: DATASET-VERSION here); - prints one tar",
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        autocompletion=formats,
+        help="webdataset: shards; tar: one tar of the original paths; files; parquet",
+    ),
+]
+ShardSize = Annotated[
+    str, typer.Option("--shard-size", metavar="SIZE", help="Close a shard before it is larger")
+]
+Compression = Annotated[
+    str,
+    typer.Option(
+        "--compression",
+        metavar="none|zstd",
+        autocompletion=compressions,
+        help="Compress shards",
+    ),
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Read what is there and compare it with its hashes")
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there already")]
+Croissant = Annotated[
+    bool | None,
+    typer.Option(
+        "--croissant/--no-croissant",
+        help="Describe it in Croissant's JSON-LD (default: all but --format tar)",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what was written as JSON")]
 
 
 def command(
     ctx: typer.Context,
-    version: Annotated[
-        str, typer.Argument(metavar="VERSION", help="As printed by prepare; its beginning will do")
-    ],
-    out: Annotated[
-        str,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder to write to; - prints the tar"),
-    ],
-    format_: Annotated[
-        str,
-        typer.Option("--format", metavar="tar", autocompletion=formats, help="One tarball"),
-    ] = "tar",
-    force: Annotated[
-        bool, typer.Option("-f", "--force", help="Replace what is there already")
-    ] = False,
+    version: Version,
+    out: Out = None,
+    format_: Format = "webdataset",
+    shard_size: ShardSize = "256MB",
+    compression: Compression = "none",
+    verify: Verify = False,
+    force: Force = False,
+    croissant: Croissant = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the examples of a view as a tarball
+    """Write the examples of a view as shards, tar, files or Parquet
 
-    The same version gives the same bytes on every machine. Prints where they are.
+    The same version gives the same bytes on every machine. Interrupted, it goes on where it
+    was; what is there already is left alone. Prints where it is.
 
     \b
     Examples:
-      dsm get 3f9a1c2b4d5e -o out
-      dsm get 3f9a1c2b4d5e -o - | tar -t
+      dsm get 3f9a1c2b4d5e
+      dsm get 3f9a1c2b4d5e -o shards --shard-size 1GB --compression zstd
+      dsm get 3f9a1c2b4d5e -o out --format parquet
+      dsm get 3f9a1c2b4d5e -o - --format tar | tar -t
     """
+    if out == "-" and (as_json or verify):
+        raise InvalidInput("--json and --verify need a folder to write to")
+    limit = size_of(shard_size)
     with Session(ctx) as s:
-        from dsm.views.materialise import path_in
+        from dsm.views.materialise import folder_name
 
         view = s.repo.view(version)
-        fresh = out == "-" or force or not os.path.lexists(path_in(view, out))
-        where = view.get(out, format=format_, force=force, progress=s.progress())
-        if out != "-":
-            print(quoted(str(where)))
-        said = f"{count_text(len(view), 'example')}, {size_text(view.size)}"
-        s.say(f"wrote {said}" if fresh else f"there already and the same: {said}")
+        report = view.get(
+            folder_name(view) if out is None else out,
+            format=format_, shard_size=limit, compression=compression, verify=verify,
+            force=force, croissant=croissant, progress=s.progress(),
+        )  # fmt: skip
+        if as_json:
+            print_json({**asdict(report), "version": view.version})
+        elif report.path != "-":
+            print(quoted(report.path))
+        said = f"{count_text(report.examples, 'example')}, {size_text(report.bytes)}"
+        if format_ in ("webdataset", "parquet") and report.path != "-":
+            said += f" in {count_text(report.shards, 'shard')}"
+        if report.fresh:
+            kept = f"; {count_text(report.kept, 'shard')} kept" if report.kept else ""
+            s.say(f"wrote {said}{kept}")
+        else:
+            s.say(f"there already and {'verified' if verify else 'complete'}: {said}")

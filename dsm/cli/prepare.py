@@ -16,52 +16,62 @@ if TYPE_CHECKING:
 LABELS_MAX = 10
 
 
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("-l", "--label", metavar="L", help="Take examples with this label"),
+]
+AllLabels = Annotated[
+    bool, typer.Option("--all-labels", help="Take those that have all of the labels")
+]
+Excluded = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="T", help="Take examples of before this time")
+]
+Percent = Annotated[
+    str | None,
+    typer.Option("--percent", metavar="P", help="Of all that, take the newest share: .8, 80%"),
+]
+Changesets = Annotated[
+    str | None,
+    typer.Option("--changesets", metavar="1,3-5", help="Take what these changesets hold"),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="N",
+        autocompletion=changeset_names,
+        help="Changeset or tag (default: head)",
+    ),
+]
+Paths = Annotated[
+    list[str] | None,
+    typer.Option("--path", metavar="GLOB", help="Take examples with such a path, or below it"),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"),
+]
+
+
 def command(
     ctx: typer.Context,
-    labels: Annotated[
-        list[str] | None,
-        typer.Option("-l", "--label", metavar="L", help="Take examples with this label"),
-    ] = None,
-    all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Take those that have all of the labels")
-    ] = False,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="T", help="Take examples of before this time")
-    ] = None,
-    percent: Annotated[
-        str | None,
-        typer.Option("--percent", metavar="P", help="Of all that, take the newest share: .8, 80%"),
-    ] = None,
-    changesets: Annotated[
-        str | None,
-        typer.Option("--changesets", metavar="1,3-5", help="Take what these changesets hold"),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="N",
-            autocompletion=changeset_names,
-            help="Changeset or tag (default: head)",
-        ),
-    ] = None,
-    paths: Annotated[
-        list[str] | None,
-        typer.Option("--path", metavar="GLOB", help="Take examples with such a path, or below it"),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"
-        ),
-    ] = None,
+    labels: Labels = None,
+    all_labels: AllLabels = False,
+    exclude: Excluded = None,
+    since: Since = None,
+    until: Until = None,
+    percent: Percent = None,
+    changesets: Changesets = None,
+    at: At = None,
+    paths: Paths = None,
+    where: Where = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="What to call the view")
     ] = None,
@@ -82,8 +92,6 @@ def command(
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
-    from dsm.views.describe import describe
-
     with Session(ctx) as s:
         view = s.dataset.prepare(
             labels=labels or (), all_labels=all_labels, exclude=exclude or (), since=since,
@@ -94,14 +102,20 @@ def command(
             print_json(_fields(view))
         else:
             print(view.version)
-        for label in view.unknown_excludes:
-            s.say(f"note: no example has the label {label}, which is to be left out")
-        s.say(describe(view.query_))
-        s.say(f"{count_text(len(view), 'example')}, {size_text(view.size)}")
-        counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))
-        if counts:
-            s.say(", ".join(listed([f"{label} {n:,}" for label, n in counts], LABELS_MAX)))
-        s.say(f"next: dsm get {view.version[:12]} -o DIR")
+        _sum_up(s, view)
+
+
+def _sum_up(s: Session, view: View) -> None:
+    from dsm.views.describe import describe
+
+    for label in view.unknown_excludes:
+        s.say(f"note: no example has the label {label}, which is to be left out")
+    s.say(describe(view.query_))
+    s.say(f"{count_text(len(view), 'example')}, {size_text(view.size)}")
+    counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))
+    if counts:
+        s.say(", ".join(listed([f"{label} {n:,}" for label, n in counts], LABELS_MAX)))
+    s.say(f"next: dsm get {view.version[:12]} -o DIR")
 
 
 def _fields(view: View) -> dict[str, Any]:

@@ -176,6 +176,40 @@ def page_buffer(size: int) -> memoryview:
     return memoryview(mmap.mmap(-1, size))
 
 
+class SharedMemory:
+    """Memory that other processes can map by its path: no file, and gone with its last user.
+
+    Raises OSError where there is no such memory.
+    """
+
+    def __init__(self, size: int):
+        self._fd = os.memfd_create("dsm", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self._fd, size)
+            self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
+            self.bytes = map_shared(self.path)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Lets go of it; what is mapped stays mapped."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def map_shared(path: str) -> memoryview:
+    """Maps the memory of another process's `SharedMemory`, for reading and writing."""
+    import mmap
+
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        return memoryview(mmap.mmap(fd, 0))
+    finally:
+        os.close(fd)
+
+
 def pass_cache(fd: int) -> bool:
     """Lets writes of whole aligned pages bypass the page cache; False where that is impossible.
 

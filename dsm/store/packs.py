@@ -249,7 +249,8 @@ class Pack:
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
         self._last: tuple[int, bytes] = (-1, b"")
-        self._by_prefix: dict[bytes, int] | None = None
+        # Rows by prefix, once enough was looked up to make it worth while.
+        self.by_prefix: dict[bytes, int] | None = None
         self._finds = 0
 
     def _open(self) -> None:
@@ -279,6 +280,13 @@ class Pack:
     def __len__(self) -> int:
         return len(self.contents)
 
+    def opened(self) -> int:
+        """Returns the descriptor of the file, opened again if need be. Raises FileNotFoundError,
+        StorageFailed."""
+        if self.fd < 0:
+            self._open()
+        return self.fd
+
     def _pread(self, size: int, at: int) -> bytes:
         parts: list[bytes] = []
         if self.fd < 0:
@@ -304,10 +312,10 @@ class Pack:
         """Returns the table rows whose prefix fits this id; usually none or one."""
         prefix = oid[: fmt.PREFIX]
         self._finds += 1
-        if self._by_prefix is None and self._finds > 64 + len(self) // 16:
-            self._index_all()
-        if self._by_prefix is not None:
-            first = self._by_prefix.get(prefix)
+        if self.by_prefix is None:
+            self.expect(0)
+        if self.by_prefix is not None:
+            first = self.by_prefix.get(prefix)
             if first is None:
                 return []
         else:
@@ -318,11 +326,23 @@ class Pack:
             first += 1
         return rows
 
+    def expect(self, finds: int) -> None:
+        """Makes look-ups fast if so many, with those before, are worth it."""
+        if self.by_prefix is None and self._finds + finds > 64 + len(self) // 16:
+            self._index_all()
+
+    def row_of(self, oid: bytes) -> int | None:
+        """Returns the first of these rows; for many look-ups in a row."""
+        if self.by_prefix is not None:
+            return self.by_prefix.get(oid[: fmt.PREFIX])
+        rows = self.find(oid)
+        return rows[0] if rows else None
+
     def _index_all(self) -> None:
         table, width = self.contents.prefixes, fmt.PREFIX
         # From the back, so that of equal prefixes the first row stays.
         last = len(table) - width
-        self._by_prefix = {table[at : at + width]: at // width for at in range(last, -1, -width)}
+        self.by_prefix = {table[at : at + width]: at // width for at in range(last, -1, -width)}
 
     def _search(self, prefix: bytes) -> int:
         table, width = self.contents.prefixes, fmt.PREFIX

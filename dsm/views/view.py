@@ -17,15 +17,15 @@ from dsm.views.query import Query
 from dsm.views.records import Content, give_name, read_record, write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
 
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
-    from dsm.model.example import Example
     from dsm.views.evaluate import Evaluation
     from dsm.views.materialise import GetReport
+    from dsm.views.reading import ViewExample
 
 LABELS_SHOWN = 10
 
@@ -127,15 +127,27 @@ class View:
 
     # --- examples ---
 
-    def __iter__(self) -> Iterator[Example]:
-        from dsm.history.snapshot import examples_of
+    def __iter__(self) -> Iterator[ViewExample]:
+        return self.iterate()
 
-        return examples_of(self._table)
+    def __getitem__(self, index: int | slice) -> Any:
+        """Returns an example by its position in the order of paths, or a list for a slice."""
+        from dsm.views.reading import example_at, examples_at
 
-    def read(self, example: Example) -> bytes:
-        """Returns an example's bytes, verified."""
-        data: bytes = self.repository.store.read(example.oid)
-        return data
+        if isinstance(index, slice):
+            return examples_at(self, index)
+        return example_at(self, index)
+
+    def iterate(
+        self, order: Iterable[int] | None = None, *, seed: int | None = None, epoch: int = 0
+    ) -> Iterator[ViewExample]:
+        """Yields the examples in the order of paths, in that of `order`, or shuffled by a seed.
+
+        The shuffled order depends on seed and epoch alone. Bytes are read ahead and verified.
+        """
+        from dsm.views.reading import iterate
+
+        return iterate(self, order, seed=seed, epoch=epoch)
 
     def get(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import growth, large_files, many_files, startup
+from . import growth, large_files, many_files, startup, views
 from .bench import Bench
 from .report import Row
 
@@ -25,10 +25,14 @@ WORKLOADS = (
     Workload("add", many_files.add_and_commit, "add + commit of 100k files against cp and peers"),
     Workload("status", many_files.status, "status of 100k unchanged files against git"),
     Workload("restore", many_files.restore, "restore of 100k files against cp"),
+    Workload("get", views.get, "views of 100k files as tar and shards, against tar and webdataset"),
+    Workload("iterate", views.iterate, "reading a view in Python against reading the files"),
     Workload("changed", many_files.changed, "1 % of 100k files changed, against git"),
     Workload("changeset", growth.changeset_bytes, "bytes of changesets of 10, 1k and 100k rows"),
     Workload("large", large_files.blobs, "add of 10 x 200 MB against cp"),
     Workload("jsonl", large_files.jsonl, "new bytes of an edited 1 GB JSONL"),
     Workload("cifar", large_files.cifar, "bytes of CIFAR-10 (needs --cifar)"),
     Workload("growth", growth.commit_of_few, "100 changes on 1 M examples against 10 k"),
+    Workload("prepare", views.prepare, "naming and evaluating views of 1 M examples"),
+    Workload("huge", views.huge, "preparing a view of 10 M examples"),
 )

@@ -14,7 +14,7 @@ def test_prepare_prints_the_version_alone(dsm: Runner, two_changesets: Path) -> 
     """64 hex digits to standard output, the summary to standard error; the same again."""
     said = dsm("prepare", "--label", "cat")
     assert re.fullmatch(r"[0-9a-f]{64}\n", said.out)
-    assert said.err.startswith("3 examples, ")
+    assert said.err.startswith("label cat, up to changeset 2\n3 examples, ")
     assert said.out == dsm("prepare", "-l", "cat", "-l", "cat").out
     assert said.out != dsm("prepare", "--label", "dog").out
     assert dsm("prepare", "-q", "--label", "cat").err == ""
@@ -34,8 +34,35 @@ def test_filters(dsm: Runner, two_changesets: Path) -> None:
     assert chosen("-l", "cat", "--exclude-label", "night") == 2
     assert chosen("--at", "1") == 5
     said = dsm("prepare", "--json").json
-    assert {"version", "dataset", "query", "examples", "size", "labels"} == set(said)
+    assert {"version", "dataset", "query", "digest", "examples", "size", "labels"} == set(said)
     assert said["labels"] == {"cat": 3, "dog": 2, "night": 1}
+    assert chosen("--path", "cat") == 3
+    assert chosen("--path", "cat/1.*", "--path", "dog") == 3
+    assert chosen("--percent", "60%") == chosen("--percent", ".6") == 3
+    assert chosen("--since", "2000-01-01", "--until", "9999-01-01") == 5
+    assert chosen("--changesets", "1") == 5
+    assert chosen("--where", "size>0", "--where", "size < 1e9") == 5
+    dsm("prepare", "--until", "2000-01-01", status=1)
+
+
+def test_what_is_asked_for_wrongly(dsm: Runner, two_changesets: Path) -> None:
+    """One line, a hint where there is one, and a status that is not 0; nothing on stdout."""
+    for words, shown in (
+        (("--percent", "80"), "'80' is not a share of the examples"),
+        (("--since", "2021", "--until", "2020"), "(since) and before"),
+        (("--changesets", "1,9"), "has no changeset 9"),
+        (("--where", "width>3"), "no example has an attribute 'width'"),
+        (("--path", "/etc"), "no path of an example"),
+        (("--all-labels",), "all of which labels?"),
+    ):
+        said = dsm.run(["prepare", *words])
+        assert said.status in (2, 3, 4) and said.out == "" and shown in said.err, words
+
+
+def test_an_unknown_label_that_is_left_out(dsm: Runner, two_changesets: Path) -> None:
+    """Legal, since it may come later; said, since it may be misspelt."""
+    said = dsm("prepare", "--exclude-label", "blured")
+    assert "note: no example has the label blured, which is to be left out" in said.err
 
 
 def test_an_empty_view_is_a_no(dsm: Runner, two_changesets: Path) -> None:
@@ -47,8 +74,8 @@ def test_an_empty_view_is_a_no(dsm: Runner, two_changesets: Path) -> None:
 def test_get_writes_the_same_tarball(dsm: Runner, two_changesets: Path) -> None:
     """-o DIR prints where it is, -o - prints the tar; both hold the examples by path."""
     version = dsm("prepare", "--label", "cat").out.strip()
-    where = Path(dsm("get", version, "-o", "../out").out.strip())
-    data = dsm("get", version[:12], "-o", "-").raw
+    where = Path(dsm("get", version, "-o", "../out", "--format", "tar").out.strip())
+    data = dsm("get", version[:12], "-o", "-", "--format", "tar").raw
     assert data == where.read_bytes()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         assert tar.getnames() == ["cat/1.txt", "cat/2.txt", "cat/3.txt"]
@@ -60,3 +87,47 @@ def test_get_writes_the_same_tarball(dsm: Runner, two_changesets: Path) -> None:
 def test_get_of_an_unknown_version(dsm: Runner, two_changesets: Path) -> None:
     """A version that nobody prepared exits 4."""
     dsm("get", "0" * 64, "-o", "out", status=4)
+
+
+def test_get_prints_the_folder_alone(dsm: Runner, two_changesets: Path) -> None:
+    """Shards by default, in a folder named for the view; the path alone on standard output."""
+    version = dsm("prepare", "--label", "cat").out.strip()
+    said = dsm("get", version)
+    name = said.out.strip()
+    assert name.endswith("-" + version[:12]) and said.out == name + "\n"
+    assert "3 examples" in said.err
+    assert sorted(path.name for path in Path(name).iterdir()) == [
+        ".dsmignore", "croissant.json", "dataset.json", "shard-000000.tar",
+    ]  # fmt: skip
+    again = dsm("get", version, "--verify")
+    assert again.out == said.out
+    assert again.err.startswith("there already and verified")
+    told = dsm("get", version, "--json").json
+    assert (told["path"], told["examples"], told["fresh"]) == (name, 3, False)
+    assert told["version"] == version
+
+
+def test_get_of_another_form_is_a_conflict(dsm: Runner, two_changesets: Path) -> None:
+    """Other options in the same folder exit 5 and name --force; a damaged shard exits 7."""
+    version = dsm("prepare", "--label", "cat").out.strip()
+    dsm("get", version, "-o", "../out")
+    said = dsm("get", version, "-o", "../out", "--compression", "zstd", status=5)
+    assert "--force" in said.err
+    shard = Path("../out/shard-000000.tar")
+    shard.write_bytes(shard.read_bytes().replace(b"first", b"f1rst"))
+    dsm("get", version, "-o", "../out", "--verify", status=7)
+    dsm("get", version, "-o", "../out", "--force")
+    dsm("get", version, "-o", "../out", "--verify")
+
+
+def test_sizes_as_people_write_them(dsm: Runner, two_changesets: Path) -> None:
+    """--shard-size takes decimal and binary units and refuses what is none."""
+    from dsm.cli.get import size_of
+
+    assert [size_of(text) for text in ("256MB", "1GiB", "50000", "1.5 kB", "2g", "0.5MiB")] == [
+        256_000_000, 1 << 30, 50_000, 1500, 2_000_000_000, 1 << 19,
+    ]  # fmt: skip
+    version = dsm("prepare").out.strip()
+    for text in ("MB", "-1", "1 furlong", "1e9", "0"):
+        dsm("get", version, "--shard-size", text, "-o", "../out", status=2)
+    dsm("get", version, "-o", "-", "--json", status=2)

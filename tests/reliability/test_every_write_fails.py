@@ -83,7 +83,7 @@ def check_files(operation: Operation, before: dict[str, bytes], after: dict[str,
     for name, content in now.items():
         if content not in (before.get(name), after.get(name)):
             # A temporary file may stay behind when removing it failed as well.
-            assert operation.touches and os.path.basename(name).startswith("."), name
+            assert operation.touches and "/." in f"/{name}", name
     assert before.keys() & after.keys() <= now.keys()
     # A renamed file is under its old name or its new one.
     assert set(before.values()) & set(after.values()) <= set(now.values())

@@ -107,7 +107,7 @@ def test_the_same_view_gives_the_same_bytes(make_work: Callable[..., Work], tmp_
         for group in groups:
             work.ds.add({name: files[name] for name in group}, labels=["x"])
         work.ds.commit("one")
-        path = work.ds.prepare(labels=["x"]).get(str(tmp_path / way))
+        path = work.ds.prepare(labels=["x"]).get(str(tmp_path / way), format="tar").path
         digests.add(blake3(Path(path).read_bytes()).hexdigest())
         assert listed(Path(path).read_bytes()) == sorted(files.items())
     assert len(digests) == 1
@@ -116,7 +116,7 @@ def test_the_same_view_gives_the_same_bytes(make_work: Callable[..., Work], tmp_
 def test_members_are_plain(work: Work, tmp_path: Path) -> None:
     """Members have no owner, no time and mode 644: nothing of the machine is in the tar."""
     work.commit("one", a="a", **{"x" * 120: "b"})
-    path = work.ds.prepare().get(str(tmp_path))
+    path = work.ds.prepare().get(str(tmp_path), format="tar").path
     with tarfile.open(path) as reader:
         for member in reader:
             assert (member.uid, member.gid, member.uname, member.gname) == (0, 0, "", "")
@@ -127,6 +127,7 @@ def test_a_view_to_standard_output(work: Work, capfdbinary: pytest.CaptureFixtur
     """Written to standard output the tar has the same bytes as the file."""
     work.commit("one", a="a", b="b" * 2000)
     view = work.ds.prepare()
-    assert view.get("-") == "-"
+    assert view.get("-", format="tar").path == "-"
     written = capfdbinary.readouterr().out
-    assert written == Path(view.get(str(work.root / "out"))).read_bytes()
+    path = view.get(str(work.root / "out"), format="tar").path
+    assert written == Path(path).read_bytes()

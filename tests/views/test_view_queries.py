@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from situations import Work
 
-from dsm.errors import AnswerIsNo, Conflict, DamagedData, DsmError, InvalidInput, NotFound
+from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
 from dsm.views.query import Query
 
@@ -68,7 +68,7 @@ def test_what_a_view_tells(zoo: Work) -> None:
     """Query, labels, size and content of a view."""
     view = zoo.ds.prepare(labels=["cat"], exclude=["night"], at=1)
     assert view.labels == {"cat": 2}
-    assert [view.read(example) for example in view] == [b"one", b"two"]
+    assert [example.bytes for example in view] == [b"one", b"two"]
     assert view.table().column("path").to_pylist() == ["1", "2"]
     assert view.query == {
         "format": 1, "kind": "view", "dataset": zoo.ds.id,
@@ -266,23 +266,25 @@ def test_a_name_that_leads_nowhere(zoo: Work) -> None:
 
 
 def test_getting_a_view(zoo: Work, tmp_path: Path) -> None:
-    """A view is written once; a finished tar is left alone and another file is not replaced."""
+    """A view is written once; a finished tar is left alone, a spoilt one is written again."""
     view = zoo.ds.prepare(labels=["cat"])
-    path = Path(view.get(str(tmp_path / "out" / "deep")))
+    out = str(tmp_path / "out" / "deep")
+    path = Path(view.get(out, format="tar").path)
     assert path.name == f"data-{view.version[:16]}.tar"
     data, stamp = path.read_bytes(), path.stat().st_mtime_ns
-    assert view.get(str(path.parent)) == str(path)
+    assert view.get(out, format="tar").path == str(path)
     assert path.stat().st_mtime_ns == stamp
-    for other in (b"", data[:-1], data + b"\0", b"x" + data[1:]):
+    for other in (b"", data[:-1], data + b"\0"):
         path.write_bytes(other)
-        with pytest.raises(Conflict):
-            view.get(str(path.parent))
-        assert path.read_bytes() == other
-    view.get(str(path.parent), force=True)
+        assert view.get(out, format="tar").fresh
+        assert path.read_bytes() == data
+    path.write_bytes(b"x" + data[1:])
+    with pytest.raises(DamagedData):
+        view.get(out, format="tar", verify=True)
+    view.get(out, format="tar", force=True)
     assert path.read_bytes() == data
-    assert os.listdir(path.parent) == [path.name]
     with pytest.raises(InvalidInput):
-        view.get(str(path.parent), format="rar")
+        view.get(out, format="rar")
 
 
 def test_getting_a_view_of_damaged_data(zoo: Work, tmp_path: Path) -> None:
@@ -296,4 +298,4 @@ def test_getting_a_view_of_damaged_data(zoo: Work, tmp_path: Path) -> None:
     zoo.reopen()
     with pytest.raises(DamagedData):
         zoo.repo.view(view.version).get(str(tmp_path / "out"))
-    assert os.listdir(tmp_path / "out") == []
+    assert os.listdir(tmp_path / "out") == [".dsmignore"]

@@ -1,0 +1,317 @@
+"""PyTorch datasets that read a view straight from the repository, without a copy of its files.
+
+`ViewDataset` has an item for each index, `IterableViewDataset` deals whole batches to ranks and
+workers, `ViewLoader` counts what the training loop has seen. One rule gives the same order for any
+number of workers: batch k of a rank is made by worker k modulo the number of workers, and a
+DataLoader takes from its workers in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dsm.errors import InvalidInput
+from dsm.store.batch import expect
+from dsm.views.query import Query
+from dsm.views.reading import WINDOW, Rows, ViewExample, index_array, largest_of
+from dsm.views.shuffle import shuffled
+from dsm.views.view import View
+
+try:
+    import torch
+    from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+except ImportError as error:
+    raise ImportError("dsm.torch needs PyTorch: pip install torch") from error
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Transform = Callable[[ViewExample], Any]
+
+
+class _Source:
+    """The rows of a view in whatever process this is.
+
+    A fork goes on with the packs that are open: they are read by position, so that processes do
+    not disturb each other. Where it was sent by pickle it opens the repository for itself.
+    """
+
+    def __init__(self, view: View):
+        self._root, self._dataset = view.repository.root, view.dataset
+        self._query = view.query
+        self._count = len(view)
+        self.classes = tuple(view.labels)
+        self.version = view.version
+        # Evaluated here, so that forked workers share it.
+        self._table: pa.Table | None = view.table()
+        self._store: Any = view.repository.store
+        self._largest = largest_of(view.table())
+        expect(self._store, self._count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_table": None, "_store": None}
+
+    def rows(self, indices: pa.Array) -> Rows:
+        """Returns the rows at these indices, all read at once when the first is; they exist."""
+        if self._table is None:
+            self._open()
+        assert self._table is not None
+        return Rows(self._store, self._table, indices, len(indices), self._largest)
+
+    def _open(self) -> None:
+        from dsm.api import open as open_repository
+
+        repository = open_repository(self._root)
+        dataset = repository.dataset(self._dataset)
+        query = Query.from_json(self._query, f"the view of {self._dataset}")
+        view = View(repository, self._dataset, lambda: dataset.snapshots, query)
+        self._store, self._table = repository.store, view.table()
+        expect(self._store, self._count)
+
+
+class ViewDataset:
+    """A view as a map-style dataset: item i is the example i, or what `transform` makes of it.
+
+    It can be pickled and forked. DataLoader fetches the items of a batch in one read.
+    """
+
+    def __init__(self, view: View, transform: Transform | None = None):
+        self._source = _Source(view)
+        self.transform = transform
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of the view, sorted."""
+        return self._source.classes
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The place of each label in `classes`."""
+        return {label: number for number, label in enumerate(self._source.classes)}
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.__getitems__([index + len(self) if index < 0 else index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Returns the items of these indices, read in the order they lie on disk."""
+        if indices and not 0 <= min(indices) <= max(indices) < len(self):
+            raise IndexError(f"a view of {len(self)} examples has not all of {indices}")
+        return _made(self._source.rows(index_array(indices)).examples(), self.transform)
+
+
+class IterableViewDataset(IterableDataset):  # type: ignore[misc]
+    """A view as an iterable dataset that is dealt to ranks and workers, without overlap or loss.
+
+    With `batch_size` it yields whole batches: lists of items, passed through `collate` (PyTorch's
+    own when there is a `transform`, else none). Give it to a DataLoader with `batch_size=None`, or
+    to a `ViewLoader`: then the order is the same for any number of workers. Without `batch_size`
+    it yields items.
+
+    `shuffle` orders by `seed` and epoch (`set_epoch`), else by path. Rank r of R takes positions r,
+    r + R, … of that order; `rank` and `world_size` come from torch.distributed where it is
+    initialised. With `drop_last` all ranks have equally many batches, all full.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        transform: Transform | None = None,
+        batch_size: int | None = None,
+        collate: Callable[[list[Any]], Any] | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        drop_last: bool = False,
+    ):
+        if rank is None or world_size is None:
+            rank, world_size = _place_in_world() if rank is world_size else (-1, 0)
+        if not 0 <= rank < world_size:
+            raise InvalidInput("rank and world_size belong together, and 0 <= rank < world_size")
+        if batch_size is not None and batch_size < 1:
+            raise InvalidInput(f"a batch of {batch_size} examples cannot be made")
+        self._source = _Source(view)
+        self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        self.transform, self.batch_size = transform, batch_size
+        self._collate = collate or (default_collate if transform is not None else list)
+        self.rank, self.world_size = rank, world_size
+        # Epoch, and how many batches of it are done: shared, so that workers that stay alive from
+        # epoch to epoch learn of it.
+        self._place = torch.zeros(2, dtype=torch.int64).share_memory_()
+        self._skip = 0  # batches of this worker that were taken before, to be passed over once
+        self._taken = 0  # batches that the newest iterator of this process has yielded or skipped
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of the view, sorted."""
+        return self._source.classes
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next iterator belongs to."""
+        return int(self._place[0])
+
+    @property
+    def examples(self) -> int:
+        """How many examples this rank has in an epoch."""
+        share = (len(self._source) - self.rank + self.world_size - 1) // self.world_size
+        if not self.drop_last:
+            return share
+        equal = len(self._source) // self.world_size
+        return equal - equal % (self.batch_size or 1)
+
+    def __len__(self) -> int:
+        """How many batches (items, without `batch_size`) this rank has in an epoch."""
+        return -(-self.examples // (self.batch_size or 1))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Goes to the beginning of an epoch; the one that it is in already goes on where it was."""
+        if epoch != self.epoch:
+            self.begin(epoch, 0)
+
+    def begin(self, epoch: int, batches: int) -> None:
+        """Makes the next iterator begin after so many batches of this rank's epoch."""
+        self._place[0], self._place[1], self._skip = epoch, batches, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        worker = get_worker_info()
+        number, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        epoch, first = self._place.tolist()
+        skip, self._skip = self._skip, 0
+        self._taken = skip
+        return self._deal(epoch, range(first + number + of * skip, len(self), of), of)
+
+    def _deal(self, epoch: int, batches: range, workers: int) -> Iterator[Any]:
+        """Yields these batches of an epoch, a window of them at a time."""
+        order = shuffled(len(self._source), self.seed, epoch) if self.shuffle else None
+        size = self.batch_size or 1
+        at_once = max(1, WINDOW // size)
+        for at in range(0, len(batches), at_once):
+            parts = [self._positions(batch, size) for batch in batches[at : at + at_once]]
+            indices = index_array([position for part in parts for position in part])
+            if order is not None:
+                indices = order.take(indices)
+            examples = self._source.rows(indices).examples()
+            for part in parts:
+                items = _made((next(examples) for _ in part), self.transform)
+                self._taken += 1
+                yield items[0] if self.batch_size is None else self._collate(items)
+        if workers == 1:
+            self._place[1] = 0  # a whole epoch: the next iterator begins anew
+            self._taken = 0
+
+    def _positions(self, batch: int, size: int) -> range:
+        """Where the examples of a batch stand in the order that all ranks share."""
+        end = min((batch + 1) * size, self.examples)
+        return range(
+            self.rank + self.world_size * batch * size, self.rank + self.world_size * end,
+            self.world_size,
+        )  # fmt: skip
+
+    # --- going on in the middle ---
+
+    def identity(self) -> dict[str, Any]:
+        """What must be the same for a state to be of use."""
+        return {
+            "version": self._source.version, "shuffle": self.shuffle, "seed": self.seed,
+            "batch_size": self.batch_size, "rank": self.rank, "world_size": self.world_size,
+            "drop_last": self.drop_last,
+        }  # fmt: skip
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where this process is: in the training process, or in one worker of a DataLoader.
+
+        Workers read ahead of the training loop: there, ask a `ViewLoader`, or torchdata's
+        StatefulDataLoader, which calls this in every worker at the right moment.
+        """
+        first, taken = int(self._place[1]), self._taken
+        if get_worker_info() is None:
+            first, taken = first + taken, 0
+        return self.identity() | {"epoch": self.epoch, "batches": first, "taken": taken}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Makes the next iterator go on after `state`. Raises InvalidInput when it is not of the
+        same view, order and batches."""
+        require_same(self.identity(), state)
+        self.begin(state["epoch"], state["batches"])
+        self._skip = state["taken"]
+        self._taken = 0
+
+
+class ViewLoader:
+    """A DataLoader over an `IterableViewDataset` that knows how far the training loop has come.
+
+    `options` are those of DataLoader (num_workers, pin_memory, persistent_workers, …). The order
+    does not depend on them. After a whole epoch it goes to the next one by itself.
+    """
+
+    def __init__(self, dataset: IterableViewDataset, **options: Any):
+        if "batch_size" in options or "shuffle" in options:
+            raise InvalidInput("batch_size and shuffle belong to the dataset")
+        self.dataset = dataset
+        self._loader = DataLoader(dataset, batch_size=None, **options)
+        self._epoch = dataset.epoch
+        self._begin = 0  # batches to pass over when iteration begins
+        self._done = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it is in."""
+        return self._epoch
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Goes to the beginning of an epoch; the one that was loaded goes on where it was."""
+        if epoch != self._epoch:
+            self._epoch, self._begin, self._done = epoch, 0, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self._done, self._begin = self._begin, 0
+        self.dataset.begin(self._epoch, self._done)
+        for batch in self._loader:
+            self._done += 1
+            yield batch
+        self._epoch, self._done = self._epoch + 1, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many batches the training loop was given, exactly, whatever workers have read."""
+        return self.dataset.identity() | {"epoch": self._epoch, "batches": self._done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on after `state`, with any number of workers. Raises InvalidInput when it is not of
+        the same view, order and batches."""
+        require_same(self.dataset.identity(), state)
+        self._epoch, self._begin = state["epoch"], state["batches"]
+        self._done = self._begin
+
+
+def require_same(mine: dict[str, Any], state: dict[str, Any]) -> None:
+    """Raises InvalidInput when a state belongs to another view, order or split."""
+    other = [name for name, value in mine.items() if state.get(name) != value]
+    if other:
+        was = ", ".join(f"{name} was {state.get(name)!r}, is {mine[name]!r}" for name in other)
+        raise InvalidInput(
+            f"this state is of another run: {was}", hint="go on with the same view and options"
+        )
+
+
+def _made(examples: Iterator[ViewExample], transform: Transform | None) -> list[Any]:
+    return list(examples) if transform is None else list(map(transform, examples))
+
+
+def _place_in_world() -> tuple[int, int]:
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

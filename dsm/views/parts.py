@@ -1,0 +1,209 @@
+"""Writing the files of a view, side by side in worker processes when there is enough to do.
+
+Invariant: which bytes a file has depends on its rows and its recipe, never on who writes it or
+when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+
+from dsm.store.workers import Worker, ready, start
+from dsm.views.output import OutputFile, Written
+from dsm.views.payloads import Counted, Payloads, Write, uncounted
+
+if TYPE_CHECKING:
+    from dsm.store.chunks import Chunking
+    from dsm.store.objects import ObjectStore
+    from dsm.views.relay import Relay
+
+WEBDATASET, TAR, FILES, PARQUET = "webdataset", "tar", "files", "parquet"
+WORKER_EXAMPLES = 1000
+WORKER_BYTES = 24 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the files of a view are written; `schema` is that of Parquet files."""
+
+    layout: str
+    compression: str
+    classes: dict[str, int]
+    schema: pa.Schema | None = None
+
+    def write(
+        self,
+        store: ObjectStore,
+        table: pa.Table,
+        write: Write,
+        counted: Counted = uncounted,
+        write_index: Write | None = None,
+    ) -> None:
+        """Writes one file with these rows. Raises DamagedData, InvalidInput, WriteFailed."""
+        if self.layout == PARQUET:
+            from dsm.views.parquet import write_parquet
+
+            assert self.schema is not None
+            write_parquet(store, table, self.schema, self.classes, self.compression, write, counted)
+            return
+        compressed = None
+        if self.compression != "none":
+            from dsm.views.compression import Compressed
+
+            compressed = Compressed(write)
+            write = compressed.write
+        if self.layout == TAR:
+            from dsm.views.tarball import write_tar
+
+            write_tar(store, table, self.classes, write, write_index, counted)
+        else:
+            from dsm.views.webdataset import write_shard
+
+            write_shard(store, table, self.classes, write, counted)
+        if compressed is not None:
+            compressed.finish()
+
+    def build(
+        self, store: ObjectStore, part: Part, counted: Counted = uncounted, workers: int = 1
+    ) -> tuple[Written, ...]:
+        """Writes a part under its temporary names; durable when this returns.
+
+        What is first in the result is the part itself, then its index.
+        """
+        if part.index:
+            return self._build_tar(store, part, workers, counted)
+        file = OutputFile(part.temporary, part.size)
+        try:
+            self.write(store, part.table, file.write, counted)
+            return (file.finish(part.name, part.table.num_rows),)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def _build_tar(
+        self, store: ObjectStore, part: Part, workers: int, counted: Counted
+    ) -> tuple[Written, ...]:
+        relay = None if self.compression != "none" else self._relay(store, part, workers)
+        # One hash goes through the whole file and takes a core for itself: no SHA-256 beside it.
+        files = [OutputFile(part.temporary, 0 if relay else part.size, sha256=False)]
+        try:
+            files.append(OutputFile(part.index_temporary, sha256=False))
+            if relay is None:
+                self.write(store, part.table, files[0].write, counted, files[1].write)
+            else:
+                relay.write(files[0].write_now, files[1].write, counted)
+            names = (part.name, part.index)
+            rows = part.table.num_rows
+            return tuple(f.finish(n, rows) for f, n in zip(files, names, strict=False))
+        except BaseException:
+            for file in files:
+                file.abandon()
+            raise
+        finally:
+            if relay is not None:
+                relay.close()
+
+    def _relay(self, store: ObjectStore, part: Part, workers: int) -> Relay | None:
+        """Returns workers for a tar; None when there is too little to do, or no way to have any."""
+        few = part.table.num_rows < WORKER_EXAMPLES and part.size < WORKER_BYTES
+        if workers < 2 or few:
+            return None
+        from dsm.views.relay import Relay
+
+        try:
+            return Relay(Payloads(store, part.table), self.classes, workers)
+        except (OSError, AttributeError):  # no shared memory here
+            return None
+
+
+@dataclass(slots=True)
+class Part:
+    """One file: its name, its rows, the bytes of their payloads, and where it is written first."""
+
+    name: str
+    table: pa.Table
+    size: int
+    temporary: str = ""
+    index: str = ""
+    index_temporary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _PartJob:
+    """A worker's life: it is sent parts and answers with what it wrote."""
+
+    recipe: Recipe
+    packs: str
+    scratch: str
+    chunking: Chunking
+    order: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, next_order: Callable[[], object]) -> Iterator[object]:
+        from dsm.store.objects import ObjectStore
+
+        store = ObjectStore(self.packs, self.scratch, self.chunking)
+        while (order := next_order()) is not None:
+            number, name, temporary, size, rows = cast(tuple[int, str, str, int, bytes], order)
+            with pa.ipc.open_stream(rows) as reader:
+                table = reader.read_all()
+            yield number, self.recipe.build(store, Part(name, table, size, temporary))
+
+
+def build_all(
+    recipe: Recipe, store: ObjectStore, parts: Sequence[Part], workers: int, counted: Counted
+) -> Iterator[tuple[Part, tuple[Written, ...]]]:
+    """Yields each part with what was written, in the order in which they are done."""
+    examples = sum(part.table.num_rows for part in parts)
+    size = sum(part.size for part in parts)
+    crew: list[Worker] = []
+    if min(workers, len(parts)) > 1 and (examples >= WORKER_EXAMPLES or size >= WORKER_BYTES):
+        job = _PartJob(recipe, store.folder, store.temporary, store.chunking)
+        crew = start([job] * min(workers, len(parts)))
+    if not crew:
+        for part in parts:
+            yield part, recipe.build(store, part, counted, workers)
+        return
+    try:
+        for number, written in _answers(crew, parts):
+            counted(parts[number].table.num_rows, parts[number].size)
+            yield parts[number], written
+    finally:
+        for worker in crew:
+            worker.end()
+
+
+def _answers(
+    crew: list[Worker], parts: Sequence[Part]
+) -> Iterator[tuple[int, tuple[Written, ...]]]:
+    """Keeps every worker busy with one part, and the next one waiting."""
+    given = 0
+    running = list(crew)
+    for _ in range(2):
+        for worker in running:
+            given += _order(worker, parts, given)
+    while running:
+        for position in reversed(ready(running)):
+            message = running[position].hear()
+            if message is None:
+                del running[position]
+                continue
+            given += _order(running[position], parts, given)
+            yield cast(tuple[int, tuple[Written, ...]], message)
+
+
+def _order(worker: Worker, parts: Sequence[Part], number: int) -> int:
+    """Sends the next part, or that there is none; returns how many were sent."""
+    if number >= len(parts):
+        worker.order(None)
+        return 0
+    part = parts[number]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, part.table.schema) as writer:
+        writer.write_table(part.table)
+    rows = sink.getvalue().to_pybytes()
+    worker.order((number, part.name, part.temporary, part.size, rows))
+    return 1

@@ -1,0 +1,103 @@
+"""The bytes of many examples, in the order of their rows, in bounded memory.
+
+A batch is read in the order it lies on disk and handed out in the order of the rows. Invariant:
+what is handed out is what the object's name says, and as long as the row says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dsm.errors import DamagedData
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.store.objects import ObjectStore
+
+BATCH_BYTES = 16 << 20
+BATCH_EXAMPLES = 2048
+# What a writer collects before it hands it on.
+WRITE_BYTES = 1 << 20
+
+Write = Callable[[bytes], object]
+Counted = Callable[[int, int], object]
+
+
+def uncounted(_examples: int, _size: int) -> None:
+    """Counts nothing."""
+
+
+def batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yields (first, past the last) row of batches that may be held in memory at once."""
+    first = held = 0
+    for row, size in enumerate(sizes):
+        if row > first and (held + size > BATCH_BYTES or row - first >= BATCH_EXAMPLES):
+            yield first, row
+            first, held = row, 0
+        held += size
+    if first < len(sizes):
+        yield first, len(sizes)
+
+
+class Payloads:
+    """The payloads of a table's rows; columns path, object and size."""
+
+    def __init__(self, store: ObjectStore, table: pa.Table):
+        self.store = store
+        self.table = table
+        self.sizes: list[int] = table.column("size").to_pylist()
+
+    def batches(self) -> Iterator[tuple[int, pa.Table, list[bytes | None]]]:
+        """Yields (number of the first row, rows, their bytes); None stands for a large object."""
+        for first, end in batches(self.sizes):
+            rows = self.table.slice(first, end - first)
+            oids = rows.column("object").to_pylist()
+            found = dict(self.store.read_many(oids))
+            content = [found[oid] for oid in oids]
+            sizes = self.sizes[first:end]
+            if [
+                len(d) if d is not None else s for d, s in zip(content, sizes, strict=True)
+            ] != sizes:
+                row = next(n for n, d in enumerate(content) if d is not None and len(d) != sizes[n])
+                raise _wrong_size(rows.column("path")[row].as_py(), sizes[row])
+            yield first, rows, content
+
+    def pieces(self, oid: bytes, path: str, size: int) -> Iterator[bytes]:
+        """Yields the bytes of a large object piece by piece."""
+        left = size
+        for piece in self.store.stream(oid):
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+        if left:
+            raise _wrong_size(path, size)
+
+
+def _wrong_size(path: str, size: int) -> DamagedData:
+    return DamagedData(f"{printable(path)} has not the {size} bytes that its changeset says")
+
+
+class Collected:
+    """Joins small pieces before they are written."""
+
+    def __init__(self, write: Write):
+        self._write = write
+        self._parts: list[bytes] = []
+        self._held = 0
+
+    def add(self, parts: Sequence[bytes], size: int) -> None:
+        """Appends pieces of `size` bytes together."""
+        self._parts += parts
+        self._held += size
+        if self._held >= WRITE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what was collected."""
+        if self._parts:
+            self._write(b"".join(self._parts))
+            self._parts, self._held = [], 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
 from dsm.model.names import printable
+from dsm.store.batch import read_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,8 +56,7 @@ class Payloads:
         for first, end in batches(self.sizes):
             rows = self.table.slice(first, end - first)
             oids = rows.column("object").to_pylist()
-            found = dict(self.store.read_many(oids))
-            content = [found[oid] for oid in oids]
+            content = read_batch(self.store, oids)
             sizes = self.sizes[first:end]
             if [
                 len(d) if d is not None else s for d, s in zip(content, sizes, strict=True)

@@ -120,3 +120,15 @@ def test_every_command_imports_alone(name: str, tmp_path: Path) -> None:
     """A command's module loads first in a fresh process: no import cycle hides behind another."""
     code = f"import sys, {COMMANDS[name][0]}; print('\\n'.join(sys.modules), file=sys.stderr)"
     assert set() == roots(loaded_by(folder=tmp_path, code=code)) & HEAVY
+
+
+def test_arrow_comes_without_numpy(small_repo: Path) -> None:
+    """A command that needs Arrow leaves out the large packages that Arrow would import with it."""
+    command = [sys.executable, "-X", "importtime", "-m", "dsm", "prepare", "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=small_repo, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    imported = {row.split("|")[-1].strip() for row in done.stderr.splitlines() if "|" in row}
+    assert "pyarrow" in imported
+    assert imported & {"numpy", "pandas"} == set()

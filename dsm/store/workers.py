@@ -147,6 +147,9 @@ def serve(orders: int, answers: int) -> None:
     import gc
 
     gc.disable()  # short-lived, and rows of tuples would be walked again and again
+    for name in ("numpy", "pandas"):
+        # Arrow would import them where they are installed: 0.3 s, for nothing that a job uses.
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     status = 0
     try:
         try:

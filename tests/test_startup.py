@@ -131,4 +131,5 @@ def test_arrow_comes_without_numpy(small_repo: Path) -> None:
     )  # fmt: skip
     imported = {row.split("|")[-1].strip() for row in done.stderr.splitlines() if "|" in row}
     assert "pyarrow" in imported
-    assert imported & {"numpy", "pandas"} == set()
+    # The attempt itself may be listed; what such a package consists of may not.
+    assert {name for name in imported if name.startswith(("numpy.", "pandas."))} == set()

@@ -5,6 +5,7 @@ Tables in, tables out; where they come from and where the result is kept is `sna
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +107,11 @@ def puts_of(overlay: pa.Table) -> pa.Table:
     return rows if pc.all(put).as_py() else rows.filter(put)
 
 
+def place_of(paths: pa.Array | pa.ChunkedArray, path: str, first: int = 0) -> int:
+    """Returns the row of a sorted column at which a path stands, or would stand."""
+    return bisect_left(range(len(paths)), path, lo=first, key=lambda row: paths[row].as_py())
+
+
 def spliced(base: pa.Table, overlay: pa.Table, puts: pa.Table) -> pa.Table:
     """Merges few rows into many by slices of the base, instead of sorting everything.
 
@@ -117,13 +123,7 @@ def spliced(base: pa.Table, overlay: pa.Table, puts: pa.Table) -> pa.Table:
     put_paths = puts.column("path").to_pylist()
     count = len(column)
     for path in overlay.column("path").to_pylist():
-        low, high = at, count
-        while low < high:
-            middle = (low + high) >> 1
-            if column[middle].as_py() < path:
-                low = middle + 1
-            else:
-                high = middle
+        low = place_of(column, path, at)
         if low > at:
             pieces.append(base.slice(at, low - at))
         at = low + 1 if low < count and column[low].as_py() == path else low

@@ -24,6 +24,7 @@ from dsm.history.fold import (
     fold,
     numbered,
     overlay_of,
+    place_of,
     puts_of,
     snapshot_schema,
     widened,
@@ -356,13 +357,7 @@ def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:
         return rows
     rows = []
     for path in wanted:
-        low, high = 0, count
-        while low < high:
-            middle = (low + high) >> 1
-            if column[middle].as_py() < path:
-                low = middle + 1
-            else:
-                high = middle
+        low = place_of(column, path)
         if low < count and column[low].as_py() == path:
             rows.append(low)
     return rows

@@ -261,7 +261,7 @@ class _Getting:
         if damaged:
             raise DamagedData(
                 f"{len(damaged)} file{'s' * (len(damaged) > 1)} in {self.out}"
-                " not what was written there",
+                f" {'are' if len(damaged) > 1 else 'is'} not what was written there",
                 hint="--force writes everything anew",
                 items=tuple(damaged),
             )

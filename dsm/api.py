@@ -5,8 +5,10 @@ Everything below takes them as arguments.
 
 from __future__ import annotations
 
+import builtins
 import os
 import time
+from importlib import import_module
 
 from dsm.errors import InvalidInput
 from dsm.model.names import dataset_name_for
@@ -37,6 +39,39 @@ def author(repository: Repository) -> str:
         except (ImportError, KeyError):
             login = "unknown"
     return login
+
+
+def secret_of(kind: str, name: str) -> str:
+    """Returns the address of a source: a variable's value, a file's line, a keyring's password.
+
+    Raises SecretMissing, which never repeats what was found.
+    """
+    from dsm.sources.failures import SecretMissing
+
+    found: str | None = None
+    hint = None
+    if kind == "environment":
+        found, hint = os.environ.get(name), f"export {name}=… in the shell that starts dsm"
+        what = f"the environment variable {name}"
+    elif kind == "file":
+        what = f"the file {name}"
+        try:
+            with builtins.open(os.path.expanduser(name), encoding="utf-8") as file:
+                found = file.read(1 << 16)
+        except (OSError, ValueError) as error:
+            hint = getattr(error, "strerror", None) or "it is not UTF-8 text"
+    else:
+        service, _, user = name.partition(":")
+        what = f"the keyring's entry {name}"
+        try:
+            found = import_module("keyring").get_password(service, user)
+        except ImportError:
+            hint = "pip install keyring"
+        except Exception as error:  # every backend has errors of its own
+            hint = f"the keyring answered {type(error).__name__}"
+    if found is None or not found.strip():
+        raise SecretMissing(f"{what} gives no address", hint=hint)
+    return found.strip()
 
 
 def open(path: str | os.PathLike[str] = ".") -> Repo:

@@ -29,6 +29,7 @@ COMMANDS = {
     "view": ("dsm.cli.view", "List, show, compare and forget prepared views"),
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
+    "source": ("dsm.cli.source", "Name restricted datastores, and test that they answer"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),
@@ -41,5 +42,6 @@ SECTIONS = {
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert"),
     "Train": ("prepare", "view", "why", "get"),
+    "Sources": ("source",),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

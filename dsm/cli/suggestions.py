@@ -49,6 +49,17 @@ def view_names(ctx: Any, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def source_names(ctx: Any, incomplete: str) -> list[str]:
+    """Returns the sources of the repository here that begin so."""
+    try:
+        _enter(ctx)
+        files = sorted(os.listdir(_layout().sources))
+    except (DsmError, OSError):
+        return []
+    names = [name.removesuffix(".json") for name in files if name.endswith(".json")]
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def _enter(ctx: Any) -> None:
     ctx.find_root().obj.enter()
 

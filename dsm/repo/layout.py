@@ -39,6 +39,13 @@ class Layout:
         return self._in("datasets")
 
     @property
+    def sources(self) -> str:
+        return self._in("sources")
+
+    def source(self, name: str) -> str:
+        return self._in("sources", name + ".json")
+
+    @property
     def local(self) -> str:
         return self._in("local")
 

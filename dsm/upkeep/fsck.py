@@ -22,6 +22,7 @@ from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.repository import Repository, read_document, read_file
+from dsm.sources.source import find as find_source
 from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
@@ -49,6 +50,7 @@ class Checker:
     def run(self) -> FsckReport:
         """Checks everything; returns what was found."""
         self._settings()
+        self._sources()
         for name in self._dataset_names():
             self._dataset(name)
         self._packs()
@@ -82,7 +84,7 @@ class Checker:
     # --- documents -------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        known = {"repo.json", "config.toml", "packs", "datasets", "local"}
+        known = {"repo.json", "config.toml", "packs", "datasets", "sources", "local"}
         for entry in self._listed(self.layout.base, "document"):
             if entry not in known:
                 self._stray(self.layout.base, entry)
@@ -91,6 +93,18 @@ class Checker:
                 self.repository.config.items()
             except DsmError as error:
                 self.found("document", self.layout.config, error.message)
+
+    def _sources(self) -> None:
+        folder = self.layout.sources
+        for entry in self._listed(folder, "document") if os.path.lexists(folder) else ():
+            name = entry.removesuffix(".json")
+            if name == entry:
+                self._stray(folder, entry)
+                continue
+            try:
+                find_source(self.repository, name)
+            except DsmError as error:
+                self.found("document", os.path.join(folder, entry), error.message)
 
     def _dataset_names(self) -> list[str]:
         return self._listed(self.layout.datasets, "document")

@@ -37,6 +37,7 @@ def test_names_are_completed(dsm: Runner, two_changesets: Path) -> None:
     dsm("tag", "-d", "x", status=4)
     dsm("-d", "photos", "tag", "v1")
     dsm("switch", "photos")
+    dsm("source", "add", "payments", "--driver", "postgresql", "--uri-env", "PAYMENTS_URI")
     here = two_changesets
     assert completed("dsm stat", here) == ["status"]
     assert set(COMMANDS) == set(completed("dsm ", here))
@@ -47,6 +48,7 @@ def test_names_are_completed(dsm: Runner, two_changesets: Path) -> None:
     assert completed("dsm show ", here) == ["head", "v1"]
     assert completed("dsm tag -d ", here) == ["v1"]
     assert completed(f"dsm -C {here} ls --at v", here.parent) == ["v1"]
+    assert completed("dsm source test pa", here) == ["payments"]
     assert completed("dsm config get user.n", here) == ["user.name"]
 
 

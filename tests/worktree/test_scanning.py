@@ -304,7 +304,7 @@ UNREADABLE = """
 import importlib, os, pkgutil, sys
 import dsm, pyarrow.compute, pyarrow.parquet, encodings.idna, zstandard.backend_c
 for module in pkgutil.walk_packages(dsm.__path__, "dsm."):
-    if "__main__" not in module.name:
+    if module.name not in ("dsm.__main__", "dsm.torch"):  # PyTorch need not be there
         importlib.import_module(module.name)
 "".encode("utf-16-be")
 from dsm.errors import StorageFailed

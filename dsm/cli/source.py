@@ -1,0 +1,257 @@
+"""dsm source: name restricted datastores, and test that they answer."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsm.cli.group import Command, new_app
+from dsm.cli.output import print_json
+from dsm.cli.session import Session
+from dsm.cli.suggestions import source_names
+from dsm.errors import InvalidInput, StorageFailed
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.sources.source import Source
+
+TIMEOUT_SECONDS = 30.0
+_WORDS = {"environment": "variable", "file": "file", "keyring": "keyring"}
+
+app = new_app()
+
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=source_names, help="Name of the source")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+
+
+@app.callback(invoke_without_command=True)
+def source(ctx: typer.Context) -> None:
+    """Name restricted datastores, and test that they answer
+
+    A source says which driver reaches a datastore and where its address is read from: an
+    environment variable, a file or the keyring. The address itself, and the password in it, is
+    never recorded or shown. Without a command, lists the sources.
+
+    \b
+    Examples:
+      dsm source add payments --driver postgresql --uri-env PAYMENTS_URI
+      dsm source test payments
+      dsm source list
+    """
+    if ctx.invoked_subcommand is None:
+        list_sources(ctx)
+
+
+@app.command("add", cls=Command)
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new source")],
+    driver: Annotated[
+        str,
+        typer.Option(
+            "--driver", metavar="D", help="postgresql, sqlite, duckdb or another ADBC driver"
+        ),
+    ],
+    uri_env: Annotated[
+        str | None,
+        typer.Option("--uri-env", metavar="VAR", help="Environment variable with the address"),
+    ] = None,
+    uri_file: Annotated[
+        str | None,
+        typer.Option("--uri-file", metavar="FILE", help="File with the address, /… or ~/…"),
+    ] = None,
+    keyring: Annotated[
+        str | None,
+        typer.Option("--keyring", metavar="SERVICE[:USER]", help="Keyring entry with the address"),
+    ] = None,
+) -> None:
+    """Name a datastore; give one of --uri-env, --uri-file and --keyring
+
+    The address is read when a query runs, not now. For sqlite and duckdb it is the path of a file.
+
+    \b
+    Examples:
+      dsm source add payments --driver postgresql --uri-env PAYMENTS_URI
+      dsm source add wards --driver sqlite --uri-file ~/.config/wards.uri
+      dsm source add sales --driver duckdb --keyring sales-db:reader
+    """
+    given = {"environment": uri_env, "file": uri_file, "keyring": keyring}
+    chosen = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(chosen) != 1:
+        raise InvalidInput(
+            "a source needs exactly one of --uri-env, --uri-file and --keyring",
+            hint="such as --uri-env PAYMENTS_URI",
+        )
+    kind, value = chosen[0]
+    with Session(ctx) as s:
+        from dsm.sources import source as sources
+
+        if kind == sources.FILE:
+            sources.check_secret(kind, os.path.expanduser(value), s.repo.root)
+        made = sources.create(s.repo, name, driver, kind, value, created=s.repo.clock())
+        s.say(f"source {made.name} is there; `dsm source test {made.name}` tries it")
+
+
+@app.command("list", cls=Command)
+def list_sources(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the sources of the repository
+
+    \b
+    Examples:
+      dsm source list
+      dsm source list --json
+    """
+    with Session(ctx) as s:
+        from dsm.sources import source as sources
+
+        found = [sources.find(s.repo, name) for name in sources.names(s.repo)]
+        if as_json:
+            print_json({}, "sources", map(_fields, found))
+            return
+        wide = max((len(each.name) for each in found), default=0)
+        for each in found:
+            print(f"{each.name:{wide}}  {each.driver}  {_secret(each)}")
+        if not found:
+            s.say("no source is named; `dsm source add` names one")
+
+
+@app.command("show", cls=Command)
+def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Describe a source: its driver, and where its address is read from
+
+    \b
+    Examples:
+      dsm source show payments
+      dsm source show payments --json
+    """
+    with Session(ctx) as s:
+        from dsm.sources import source as sources
+
+        found = sources.find(s.repo, name)
+        if as_json:
+            print_json(_fields(found))
+            return
+        rows = (
+            ("name", found.name), ("id", found.id), ("driver", found.driver),
+            ("address", _secret(found)), ("created", format_time(found.created)),
+        )  # fmt: skip
+        for key, value in rows:
+            print(f"{key + ':':9} {value}")
+
+
+@app.command("test", cls=Command)
+def test(
+    ctx: typer.Context,
+    name: Name,
+    sql: Annotated[
+        str | None, typer.Option("-e", "--execute", metavar="SQL", help="Query to try")
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", metavar="FILE", help="File with the query to try")
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", metavar="K=V", help="Value of :K in the query; may be repeated"),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="S", help="Seconds to wait for the source")
+    ] = TIMEOUT_SECONDS,
+    as_json: Json = False,
+) -> None:
+    """Open a source, and show the columns of a query; no row is read
+
+    \b
+    Examples:
+      dsm source test payments
+      dsm source test payments -e "SELECT * FROM payment WHERE day >= :since::date" \
+--param since=2026-01-01
+      dsm source test payments --query fraud.sql --json
+    """
+    if sql is not None and query is not None:
+        raise InvalidInput("give the query by -e or by --query, not both")
+    text = _read(query) if query is not None else sql
+    values = _values(param or [])
+    if values and text is None:
+        raise InvalidInput("--param belongs to a query", hint="give one by -e or --query")
+    with Session(ctx) as s:
+        from dsm import api
+        from dsm.sources import broker
+        from dsm.sources import source as sources
+        from dsm.sources.schema import type_text
+
+        found = sources.find(s.repo, name)
+        if text is None:
+            broker.reach(found, secret_of=api.secret_of, timeout=timeout)
+            columns = None
+        else:
+            schema = broker.schema_of(
+                found, text, values, secret_of=api.secret_of, timeout=timeout
+            )  # fmt: skip
+            columns = [{"name": f.name, "type": type_text(f.type)} for f in schema]
+    if as_json:
+        print_json({"name": found.name, "answers": True, "columns": columns})
+        return
+    if columns is None:
+        print(f"source {found.name} answers")
+    wide = max((len(printable(column["name"])) for column in columns or ()), default=0)
+    for column in columns or ():
+        print(f"{printable(column['name']):{wide}}  {printable(column['type'])}")
+
+
+@app.command("remove", cls=Command)
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Forget a source; the datastore is not touched
+
+    \b
+    Examples:
+      dsm source remove payments
+    """
+    with Session(ctx) as s:
+        from dsm.sources import source as sources
+
+        sources.remove(s.repo, name)
+        s.say(f"forgot source {name}; the datastore was not touched")
+
+
+def _fields(found: Source) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "id": found.id,
+        "driver": found.driver,
+        "secret": {"kind": found.kind, "name": found.secret},
+        "created": format_time(found.created),
+    }
+
+
+def _secret(found: Source) -> str:
+    return f"{_WORDS[found.kind]} {printable(found.secret)}"
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError as error:
+        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
+    except ValueError:
+        raise InvalidInput(f"{path} is not UTF-8 text") from None
+
+
+def _values(given: list[str]) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.isidentifier():
+            raise InvalidInput(
+                "a parameter is given as NAME=VALUE", hint="--param since=2026-01-01"
+            )
+        if name in values:
+            raise InvalidInput(f"parameter {name} is given twice")
+        values[name] = value
+    return values

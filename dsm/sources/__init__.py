@@ -1,0 +1,1 @@
+"""Restricted datastores: naming one, and running one query against it as a bounded stream."""

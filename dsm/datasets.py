@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
-from dsm.format.index import ABSENT
+from dsm.format.index import ABSENT, Mark
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
@@ -196,26 +196,30 @@ class Dataset:
         return tuple(listed)
 
     def move(self, source: str, target: str, *, force: bool = False) -> tuple[tuple[str, str], ...]:
-        """Renames a tracked file or folder, with its labels; returns (old, new) paths."""
+        """Renames a tracked file or folder, with its labels; returns (old, new) paths.
+
+        Files that lie at their new names already, moved by hand, are only recorded.
+        """
         from dsm.worktree import edit
         from dsm.worktree.staging import stage_without_content
 
         staged = self.tree.stage.load()
         index = self.tree.index(staged)
         (old,), (new,) = self._paths([source]), self._paths([target])
-        moves = edit.plan_move(self.tree, index, old, new, force=force)
-        rows = edit.move_rows(self.tree, staged, moves)
-        known = self.tree.lookup([path for path, _ in moves], staged)
-        marks = edit.move_files(self.tree, moves)
-        for path, new_path in moves:
+        move = edit.plan_move(self.tree, index, old, new, force=force)
+        rows = edit.move_rows(self.tree, staged, move.pairs)
+        known = self.tree.lookup([path for path, _ in move.pairs], staged)
+        renamed = edit.move_files(self.tree, move)
+        marks: dict[str, Mark | None] = dict.fromkeys((path for path, _ in move.pairs), None)
+        for path, new_path in move.pairs:
             on_disk = os.path.lexists(os.path.join(self.root, new_path))
             marks[new_path] = known[path].oid if on_disk else ABSENT
         try:
             stage_without_content(self.tree, index, staged, rows, marks)
         except StorageFailed:
-            edit.move_back(self.tree, moves)
+            edit.move_back(self.tree, renamed)
             raise
-        return tuple(moves)
+        return move.pairs
 
     def unstage(self, paths: Paths | None = None) -> int:
         """Forgets staged changes (all, or at and below the paths); returns how many."""

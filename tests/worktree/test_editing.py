@@ -175,6 +175,29 @@ def test_moving_a_folder(some: Work) -> None:
     assert some.state() == ([], [], [])
 
 
+def test_a_folder_moves_whole(some: Work) -> None:
+    """What a folder holds besides examples stays with them."""
+    some.write({"dir/untracked": "u"})
+    some.ds.move("dir", "new/place")
+    assert not (some.root / "dir").exists()
+    assert (some.root / "new/place/untracked").read_text() == "u"
+    assert some.state()[1:] == ([], ["new/place/untracked"])
+
+
+def test_recording_a_move_that_was_made(some: Work) -> None:
+    """Files moved by hand, or by a move that died before it was recorded, are taken as moved."""
+    (some.root / "dir").rename(some.root / "other")
+    assert some.ds.move("dir", "other")[0] == ("dir/c", "other/c")
+    assert some.state()[1:] == ([], [])
+    (some.root / "a").rename(some.root / "z")
+    some.write({"z": "changed on the way"})
+    assert some.ds.move("a", "z") == (("a", "z"),)
+    assert some.state()[1:] == ([("m", "z")], [])
+    some.ds.commit("two")
+    assert sorted(some.contents()) == ["b", "other/c", "other/d", "other/sub/e", "z"]
+    assert some.contents()["z"] == b"a"
+
+
 def test_moving_there_and_back(some: Work) -> None:
     """What is back where it was is no change."""
     some.ds.move("a", "x")

@@ -76,7 +76,7 @@ def secret_of(kind: str, name: str) -> str:
 
 def open(path: str | os.PathLike[str] = ".") -> Repo:
     """Opens the repository at or above `path`. Raises NotARepository."""
-    return Repo(discover(os.fspath(path)), clock=now_us, author=author)
+    return Repo(discover(os.fspath(path)), clock=now_us, author=author, secret_of=secret_of)
 
 
 def init(
@@ -112,7 +112,7 @@ def init(
             "chunking": Chunking().to_json(),
         },
     )
-    repo = Repo(root, clock=now_us, author=author)
+    repo = Repo(root, clock=now_us, author=author, secret_of=secret_of)
     repo.created = created
     if org is not None and repo.org != org:
         raise InvalidInput(

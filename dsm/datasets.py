@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
-from dsm.format.index import ABSENT, Mark
+from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
+from dsm.model.queries import query_changes
 from dsm.model.reports import AddReport, Diff, RestoreReport, Status
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog, Tag
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from dsm.history.commit import Intent
     from dsm.history.snapshot import Snapshots
+    from dsm.sources.query import SourceQuery
+    from dsm.sources.recording import QueryAsked
     from dsm.views.query import Query
     from dsm.views.resolve import Asked
     from dsm.views.view import View
@@ -145,6 +147,41 @@ class Dataset:
         given = tuple(sorted(set(_labels(labels))))
         return Request(paths, given, compiled, default, rows, **flags)
 
+    def add_query(
+        self, source: str, sql: str, *, name: str | None = None, **asked: Unpack[QueryAsked]
+    ) -> SourceQuery:
+        """Stages a query whose rows are examples of the dataset, read when a view is.
+
+        `name` (the source's by default) comes first in their paths, `NAME/KEY.EXTENSION`; `key`,
+        `label` and `time` are columns of the answer; `payload` columns make a JSON object (all by
+        default), or with another `extension` one of them is the payload. `parameters` are bound to
+        `:name` in the text; `max_rows` and `timeout` (seconds) end a run, `purpose` is told in
+        receipts. The source is asked for the columns of the answer. Raises BadQuery, SourceFailed,
+        SourceRefused, InvalidInput, NotFound.
+        """
+        from dsm.sources.recording import record_query
+
+        return record_query(self.tree, self.repo, source, sql, name=name, **asked)[0]
+
+    def remove_query(self, name: str) -> None:
+        """Stages the removal of a query. Raises NotFound."""
+        from dsm.worktree.staging import stage_query
+
+        stage_query(self.tree, name, None)
+
+    def queries(self, reference: str | int | None = None) -> dict[str, SourceQuery]:
+        """Returns the queries that stand after a changeset (the head by default), by name."""
+        from dsm.sources.recording import decoded
+
+        return decoded(self.log_.queries(self._number(reference)))
+
+    def staged_queries(self) -> dict[str, SourceQuery]:
+        """Returns the queries that the next commit puts, by name."""
+        from dsm.sources.recording import decoded
+
+        staged = self.tree.stage.load().queries
+        return decoded({n: each.document for n, each in staged.items() if each.document})
+
     def label(
         self,
         paths: Paths,
@@ -200,26 +237,10 @@ class Dataset:
 
         Files that lie at their new names already, moved by hand, are only recorded.
         """
-        from dsm.worktree import edit
-        from dsm.worktree.staging import stage_without_content
+        from dsm.worktree.moving import move
 
-        staged = self.tree.stage.load()
-        index = self.tree.index(staged)
         (old,), (new,) = self._paths([source]), self._paths([target])
-        move = edit.plan_move(self.tree, index, old, new, force=force)
-        rows = edit.move_rows(self.tree, staged, move.pairs)
-        known = self.tree.lookup([path for path, _ in move.pairs], staged)
-        renamed = edit.move_files(self.tree, move)
-        marks: dict[str, Mark | None] = dict.fromkeys((path for path, _ in move.pairs), None)
-        for path, new_path in move.pairs:
-            on_disk = os.path.lexists(os.path.join(self.root, new_path))
-            marks[new_path] = known[path].oid if on_disk else ABSENT
-        try:
-            stage_without_content(self.tree, index, staged, rows, marks)
-        except StorageFailed:
-            edit.move_back(self.tree, renamed)
-            raise
-        return move.pairs
+        return move(self.tree, old, new, force=force)
 
     def unstage(self, paths: Paths | None = None) -> int:
         """Forgets staged changes (all, or at and below the paths); returns how many."""
@@ -293,13 +314,9 @@ class Dataset:
                 yield changeset
 
     def _touches(self, number: int, wanted: tuple[str, ...]) -> bool:
-        table = self.snapshots.manifest(number)
-        if table is None:
-            return False
-        return any(
-            not w or path == w or path.startswith(w + "/")
-            for path in table.column("path").to_pylist() for w in wanted
-        )  # fmt: skip
+        from dsm.history.difference import touches
+
+        return touches(self.log_, self.snapshots, number, wanted)
 
     def resolve(self, reference: str | int | None) -> int:
         """Turns a number, `head`, `head~2`, a tag or an id prefix into a number."""
@@ -315,7 +332,8 @@ class Dataset:
 
         number = self.resolve(reference)
         changes = between(self.snapshots, number - 1, number)
-        return Diff(str(number - 1), str(number), tuple(changes))
+        queries = query_changes(self.log_.queries(number - 1), self.log_.queries(number))
+        return Diff(str(number - 1), str(number), tuple(changes), tuple(queries))
 
     def diff(
         self,
@@ -336,9 +354,11 @@ class Dataset:
 
     def snapshot(self, reference: str | int | None = None) -> pa.Table:
         """Returns the live examples after a changeset (the head by default) as an Arrow table."""
-        if reference is None and not self.head:
-            return self.snapshots.table(0)
-        return self.snapshots.table(self.resolve(reference))
+        return self.snapshots.table(self._number(reference))
+
+    def _number(self, reference: str | int | None) -> int:
+        """Like `resolve`, 0 for the head of a dataset without a changeset."""
+        return 0 if reference is None and not self.head else self.resolve(reference)
 
     def ls(
         self, paths: Paths | None = None, reference: str | int | None = None
@@ -358,18 +378,7 @@ class Dataset:
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root."""
-        number = self.resolve(reference)
-        found = self.snapshots.lookup(number, [check_path(path)])
-        if path not in found:
-            from dsm.model.names import close_matches, printable
-
-            table = self.snapshots.table(number)
-            near = close_matches(path, table.column("path").to_pylist()[:20000])
-            raise NotFound(
-                f"changeset {number} of {self.name} has no example {printable(path)}",
-                hint=f"did you mean {printable(near[0])}?" if near else "`dsm ls` lists them",
-            )
-        return found[path]
+        return self.snapshots.example(self.resolve(reference), check_path(path))
 
     def open(self, path: str, reference: str | int | None = None) -> BinaryIO:
         """Opens an example's bytes, verified as they are read."""

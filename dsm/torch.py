@@ -3,29 +3,35 @@
 `ViewDataset` has an item for each index, `IterableViewDataset` deals whole batches to ranks and
 workers, `ViewLoader` counts what the training loop has seen. One rule gives the same order for any
 number of workers: batch k of a rank is made by worker k modulo the number of workers, and a
-DataLoader takes from its workers in turn.
+DataLoader takes from its workers in turn. Rows of queries follow the stored examples; the worker
+whose turn it is then runs the queries of its rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from itertools import chain, islice
+from random import Random
+from typing import Any
+
+import pyarrow as pa
 
 from dsm.errors import InvalidInput
+from dsm.sources.digest import share_of
 from dsm.store.batch import expect
+from dsm.views.brokered import Reading
+from dsm.views.mixing import BrokeredRows, shuffled_batches
 from dsm.views.query import Query
 from dsm.views.reading import WINDOW, Rows, ViewExample, index_array, largest_of
 from dsm.views.shuffle import shuffled
-from dsm.views.view import View
+from dsm.views.view import NumberUnknown, View
 
 try:
     import torch
     from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 except ImportError as error:
     raise ImportError("dsm.torch needs PyTorch: pip install torch") from error
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Transform = Callable[[ViewExample], Any]
 
@@ -39,21 +45,31 @@ class _Source:
 
     def __init__(self, view: View):
         self._root, self._dataset = view.repository.root, view.dataset
-        self._query = view.query
-        self._count = len(view)
-        self.classes = tuple(view.labels)
+        self._query, self._how = view.query, (view.skip_sources, view.dummy_rows)
         self.version = view.version
         # Evaluated here, so that forked workers share it.
-        self._table: pa.Table | None = view.table()
+        self._reading: Reading | None = self._read(view)
+        table = view.table() if self._reading is None else self._reading.stored()
+        self._table: pa.Table | None = table
+        self._count = table.num_rows
+        self.has_queries = self._reading is not None
+        self.classes = tuple(sorted({*view.labels, *(self._labels())}))
         self._store: Any = view.repository.store
-        self._largest = largest_of(view.table())
+        self._largest = largest_of(table)
         expect(self._store, self._count)
 
+    @staticmethod
+    def _read(view: View) -> Reading | None:
+        return Reading(view, "torch", objects=False) if view.queries else None
+
+    def _labels(self) -> list[str]:
+        return [] if self._reading is None else self._reading.labels()
+
     def __len__(self) -> int:
-        return self._count
+        return int(self._count)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_table": None, "_store": None}
+        return self.__dict__ | {"_table": None, "_store": None, "_reading": None}
 
     def rows(self, indices: pa.Array) -> Rows:
         """Returns the rows at these indices, all read at once when the first is; they exist."""
@@ -62,14 +78,41 @@ class _Source:
         assert self._table is not None
         return Rows(self._store, self._table, indices, len(indices), self._largest)
 
+    def queried(self, rank: int, world_size: int, random: Random | None) -> Iterator[ViewExample]:
+        """Yields the rows of the view's queries that fall to a rank, shuffled with `random`.
+
+        They are dealt by a hash of their paths: the same rows to the same rank in every run.
+        """
+        if self._table is None:
+            self._open()
+        assert self._reading is not None
+        with closing(self._reading.batches()) as batches:
+            mine = (
+                batch if world_size == 1
+                else batch.filter(share_of(batch.column("path"), rank, world_size))
+                for batch in batches
+            )  # fmt: skip
+            windows = (
+                (BrokeredRows(pa.Table.from_batches([batch])) for batch in mine)
+                if random is None else shuffled_batches(mine, random)
+            )  # fmt: skip
+            for rows in windows:
+                yield from rows.examples()
+
     def _open(self) -> None:
         from dsm.api import open as open_repository
 
         repository = open_repository(self._root)
         dataset = repository.dataset(self._dataset)
         query = Query.from_json(self._query, f"the view of {self._dataset}")
-        view = View(repository, self._dataset, lambda: dataset.snapshots, query)
-        self._store, self._table = repository.store, view.table()
+        skip_sources, dummy_rows = self._how
+        view = View(
+            repository, self._dataset, lambda: dataset.snapshots, query,
+            skip_sources=skip_sources, dummy_rows=dummy_rows,
+        )  # fmt: skip
+        self._reading = self._read(view)
+        self._store = repository.store
+        self._table = view.table() if self._reading is None else self._reading.stored()
         expect(self._store, self._count)
 
 
@@ -80,6 +123,11 @@ class ViewDataset:
     """
 
     def __init__(self, view: View, transform: Transform | None = None):
+        if view.queries:
+            raise NumberUnknown(
+                "the rows of a query have no index, so a view with queries is no map of items",
+                hint="use IterableViewDataset, or view.without_sources()",
+            )
         self._source = _Source(view)
         self.transform = transform
 
@@ -117,6 +165,10 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
     `shuffle` orders by `seed` and epoch (`set_epoch`), else by path. Rank r of R takes positions r,
     r + R, … of that order; `rank` and `world_size` come from torch.distributed where it is
     initialised. With `drop_last` all ranks have equally many batches, all full.
+
+    Rows of queries follow, shuffled through a buffer, by a run of each query for each rank and
+    epoch; how many there are is not known before. They are dealt to ranks by a hash of their
+    paths, not equally.
     """
 
     def __init__(
@@ -138,6 +190,11 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
             raise InvalidInput("rank and world_size belong together, and 0 <= rank < world_size")
         if batch_size is not None and batch_size < 1:
             raise InvalidInput(f"a batch of {batch_size} examples cannot be made")
+        if view.queries and drop_last and world_size > 1:
+            raise InvalidInput(
+                "ranks cannot have equally many batches of a view with queries",
+                hint="leave drop_last away, or take view.without_sources()",
+            )
         self._source = _Source(view)
         self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
         self.transform, self.batch_size = transform, batch_size
@@ -161,7 +218,7 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
 
     @property
     def examples(self) -> int:
-        """How many examples this rank has in an epoch."""
+        """How many stored examples this rank has in an epoch."""
         share = (len(self._source) - self.rank + self.world_size - 1) // self.world_size
         if not self.drop_last:
             return share
@@ -170,6 +227,13 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         """How many batches (items, without `batch_size`) this rank has in an epoch."""
+        if self._source.has_queries:
+            raise NumberUnknown("how many rows a query has is known only when it has run")
+        return self._stored
+
+    @property
+    def _stored(self) -> int:
+        """How many batches of stored examples this rank has in an epoch."""
         return -(-self.examples // (self.batch_size or 1))
 
     def set_epoch(self, epoch: int) -> None:
@@ -187,9 +251,36 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
         epoch, first = self._place.tolist()
         skip, self._skip = self._skip, 0
         self._taken = skip
-        return self._deal(epoch, range(first + number + of * skip, len(self), of), of)
+        mine = range(first + number, self._stored, of)
+        parts = [self._deal(epoch, mine[skip:])]
+        # The turn after the last stored batch is that of the rows.
+        if self._source.has_queries and number == max(0, self._stored - first) % of:
+            before = max(0, first - self._stored) + max(0, skip - len(mine))
+            parts.append(self._queried(epoch, before))
+        return self._through(chain.from_iterable(parts), of)
 
-    def _deal(self, epoch: int, batches: range, workers: int) -> Iterator[Any]:
+    def _through(self, batches: Iterator[Any], workers: int) -> Iterator[Any]:
+        yield from batches
+        if workers == 1:
+            self._place[1] = 0  # a whole epoch: the next iterator begins anew
+            self._taken = 0
+
+    def _queried(self, epoch: int, skip: int) -> Iterator[Any]:
+        """Yields the batches of rows, but for the first so many."""
+        random = Random(f"{self.seed}/{epoch}") if self.shuffle else None
+        size = self.batch_size or 1
+        with closing(self._source.queried(self.rank, self.world_size, random)) as examples:  # type: ignore[type-var]
+            while part := list(islice(examples, size)):
+                if len(part) < size and self.drop_last:
+                    return
+                if skip:
+                    skip -= 1
+                    continue
+                items = _made(iter(part), self.transform)
+                self._taken += 1
+                yield items[0] if self.batch_size is None else self._collate(items)
+
+    def _deal(self, epoch: int, batches: range) -> Iterator[Any]:
         """Yields these batches of an epoch, a window of them at a time."""
         order = shuffled(len(self._source), self.seed, epoch) if self.shuffle else None
         size = self.batch_size or 1
@@ -204,9 +295,6 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
                 items = _made((next(examples) for _ in part), self.transform)
                 self._taken += 1
                 yield items[0] if self.batch_size is None else self._collate(items)
-        if workers == 1:
-            self._place[1] = 0  # a whole epoch: the next iterator begins anew
-            self._taken = 0
 
     def _positions(self, batch: int, size: int) -> range:
         """Where the examples of a batch stand in the order that all ranks share."""

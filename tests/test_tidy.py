@@ -33,11 +33,14 @@ CONFINED = {
     "tomlkit": ("repo/config.py",),
     "pathspec": ("worktree/ignore.py",),
     "pyarrow": (
-        "format/manifest.py", "history/", "sources/", "views/", "upkeep/references.py",
+        "format/manifest.py", "history/", "sources/", "views/", "upkeep/references.py", "upkeep/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
-    "blake3": ("format/", "store/", "repo/", "history/", "worktree/", "views/", "upkeep/"),
+    "blake3": (
+        "format/", "store/", "repo/", "history/", "worktree/", "views/", "upkeep/",
+        "sources/",
+    ),
     "fsspec": ("filesystem.py",),
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),

@@ -2,63 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, size_text
 from dsm.cli.session import Session
+from dsm.errors import InvalidInput
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
     import typer
 
+    from dsm.cli import add_options as options
     from dsm.model.reports import AddReport
+
+# Where the types of the options are: they need typer, which the fast path leaves out.
+OPTIONS = "dsm.cli.add_options"
 
 
 def command(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders")],
-    dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="List what would be staged, stage nothing")
-    ] = False,
-    deletions: Annotated[
-        bool, typer.Option("-A", "--all", help="Stage files that are gone as deleted, too")
-    ] = False,
-    labels: Annotated[
-        list[str] | None, typer.Option("-l", "--label", metavar="L", help="Label of all of them")
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--pattern",
-            metavar="P",
-            help="Take labels and attributes from paths, such as "
-            "'{split}/{label}/{name}.jpg' (default: the dataset's own)",
-        ),
-    ] = None,
-    label_file: Annotated[
-        str | None,
-        typer.Option(
-            "--labels",
-            metavar="FILE",
-            help="CSV, JSONL or Parquet file with a path and labels, attributes, … in each row",
-        ),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse files that the pattern does not match")
-    ] = False,
-    follow_symlinks: Annotated[
-        bool, typer.Option("--follow-symlinks", help="Go into folders behind symbolic links")
-    ] = False,
-    keep_going: Annotated[
-        bool,
-        typer.Option("--keep-going", help="Stage the rest when files cannot be read; exit 1"),
-    ] = False,
+    paths: options.Paths = None,
+    dry_run: options.DryRun = False,
+    deletions: options.Deletions = False,
+    labels: options.Labels = None,
+    pattern: options.Pattern = None,
+    label_file: options.LabelFile = None,
+    strict: options.Strict = False,
+    follow_symlinks: options.FollowSymlinks = False,
+    keep_going: options.KeepGoing = False,
+    source: options.Source = None,
+    query: options.QueryFile = None,
+    sql: options.Sql = None,
+    name: options.Name = None,
+    param: options.Param = None,
+    key: options.Key = None,
+    label: options.Label = None,
+    time: options.Time = None,
+    payload: options.Payload = None,
+    extension: options.Extension = None,
+    max_rows: options.MaxRows = None,
+    timeout: options.Timeout = None,
+    purpose: options.Purpose = None,
 ) -> int:
     """Stage new and changed files for the next changeset
 
     Files that have not changed are not read again; .dsmignore (written like .gitignore) names
     files to leave out. When a file cannot be read nothing is staged, unless --keep-going is given.
+
+    With --source, a query is staged instead: its rows are examples of the dataset that are read
+    from the database whenever a view is, and never kept. Columns without a role are attributes.
 
     \b
     Examples:
@@ -66,7 +59,21 @@ def command(
       dsm add images --label cat --label night
       dsm add train --pattern 'train/{label}/{name}.jpg' --strict
       dsm add audio --labels transcripts.csv
+      dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
+    asked = {
+        "parameters": param, "key": key, "label": label, "time": time, "payload": payload or (),
+        "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
+    }  # fmt: skip
+    if source is not None:
+        if paths or labels or pattern or label_file:
+            raise InvalidInput("--source stages a query: give no files, labels or pattern")
+        _add_query(ctx, source, (query, sql, name), asked, dry_run)
+        return 0
+    if query is not None or sql is not None or name is not None or any(asked.values()):
+        raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
+    if not paths:
+        raise InvalidInput("what is to be added?", hint="name files and folders; . is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(
             paths, labels=labels or (), pattern=pattern, label_file=label_file, strict=strict,
@@ -83,6 +90,34 @@ def command(
             unmatched = count_text(report.unlabelled, "file")
             s.say(f"{unmatched} unlabelled: not matched by {printable(report.pattern)}")
     return 1 if report.failed else 0
+
+
+def _add_query(
+    ctx: typer.Context,
+    source: str,
+    given: tuple[str | None, str | None, str | None],
+    asked: dict[str, Any],
+    dry_run: bool,
+) -> None:
+    """Stages a query; `given` are its file, its text and its name, the first two as typed."""
+    from dsm.cli.add_options import parameters, query_text
+    from dsm.sources.recording import columns_text, record_query
+
+    path, sql, name = given
+    text, stem = query_text(path, sql)
+    asked["parameters"] = parameters(asked["parameters"])
+    with Session(ctx) as s:
+        query, done = record_query(
+            s.dataset.tree, s.repo, source, text, name=name or stem, dry_run=dry_run, **asked
+        )
+        for line in columns_text(query):
+            s.say(f"  {line}")
+        if done == "checked":
+            s.say(f"would stage query {query.name}; no row was read")
+        elif done == "unchanged":
+            s.say(f"nothing to stage: query {query.name} stands like this already")
+        else:
+            s.say(f"staged query {query.name} ({done}); no row was read")
 
 
 def summary(report: AddReport, dry_run: bool) -> str:

@@ -9,6 +9,7 @@ from dsm.cli.output import count_text, quoted, size_text
 from dsm.model.changeset import Counts
 from dsm.model.example import KINDS, LETTERS, Change, Example
 from dsm.model.names import printable
+from dsm.model.queries import Document, QueryChange
 
 KIND_WIDTH = max(len(kind) for kind in KINDS) + 2
 
@@ -45,6 +46,44 @@ def name_status(change: Change) -> str:
     """Returns "M<tab>path", for a rename "R<tab>old<tab>new"; names quoted as in C if need be."""
     names = [quoted(name) for name in (change.renamed_from, change.path) if name is not None]
     return "\t".join([LETTERS[change.kind], *names])
+
+
+def query_status(change: QueryChange) -> str:
+    """Returns "M<tab>name/": a name that ends in a slash is a query's."""
+    return f"{LETTERS[change.kind]}\t{change.name}/"
+
+
+def query_line(change: QueryChange, paint: Paint) -> str:
+    """Returns a change of a query as a line for people."""
+    told = change.after or change.before
+    line = f"{paint(change.kind.ljust(KIND_WIDTH), change.kind)}{change.name}/  (query"
+    if told is not None:
+        line += f" of source {printable(str(told['source']))}"
+    if change.before is not None and change.after is not None:
+        before, after = change.before, change.after
+        other = [name for name in sorted(after) if after[name] != before.get(name)]
+        line += "; " + ", ".join(name for name in other if name != "schema" or len(other) == 1)
+    return line + ")"
+
+
+def query_fields(change: QueryChange) -> dict[str, object]:
+    """Returns a change of a query as JSON has it."""
+    return {
+        "kind": change.kind,
+        "name": change.name,
+        "before": None if change.before is None else document_fields(change.before),
+        "after": None if change.after is None else document_fields(change.after),
+    }
+
+
+def document_fields(document: Document) -> dict[str, object]:
+    """Returns the document of a query as JSON has it: the columns by name and type."""
+    from dsm.sources.query import SourceQuery
+    from dsm.sources.schema import type_text
+
+    columns = SourceQuery.from_json("query", document).schema
+    fields = {name: value for name, value in document.items() if name != "schema"}
+    return {**fields, "columns": [{"name": c.name, "type": type_text(c.type)} for c in columns]}
 
 
 def change_line(change: Change, paint: Paint) -> str:

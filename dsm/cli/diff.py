@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.changes import change_fields, change_line, folder_rows, name_status, stat_lines
+from dsm.cli.changes import (
+    change_fields,
+    change_line,
+    folder_rows,
+    name_status,
+    query_fields,
+    query_line,
+    query_status,
+    stat_lines,
+)
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
@@ -39,7 +48,8 @@ def command(
 
     Without A, shows what is changed here and not staged; with A, how the files here differ from
     snapshot A; with A and B, how snapshot B differs from A. Renames are found by content. The
-    letters of --name-status are A added, M modified, L labels or attributes, D deleted, R renamed.
+    letters of --name-status are A added, M modified, L labels or attributes, D deleted, R renamed;
+    a name that ends in a slash is a query's.
 
     \b
     Examples:
@@ -54,10 +64,16 @@ def command(
         diff = s.dataset.diff(a, b, staged=staged)
         if as_json:
             rows = (change_fields(change) for change in diff.changes)
-            print_json({"before": diff.before, "after": diff.after}, "changes", rows)
+            queries = [query_fields(change) for change in diff.queries]
+            head: dict[str, object] = {
+                "before": diff.before, "after": diff.after, "queries": queries,
+            }  # fmt: skip
+            print_json(head, "changes", rows)
         elif stat:
             print("\n".join(stat_lines(folder_rows(diff.changes))))
         else:
             for change in diff.changes:
                 print(name_status(change) if name_status_only else change_line(change, s.paint))
-    return 1 if exit_code and diff.changes else 0
+            for moved in diff.queries:
+                print(query_status(moved) if name_status_only else query_line(moved, s.paint))
+    return 1 if exit_code and (diff.changes or diff.queries) else 0

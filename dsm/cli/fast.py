@@ -19,7 +19,7 @@ GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset"}
 FLAGS: dict[str, dict[str, str]] = {
     "status": {
         "-s": "short", "--short": "short", "--porcelain": "porcelain", "-z": "zero",
-        "--json": "as_json", "--exit-code": "exit_code",
+        "--json": "as_json", "--exit-code": "exit_code", "--sources": "sources",
     },
     "log": {"--oneline": "oneline", "--stat": "stat", "--json": "as_json"},
     "add": {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
+from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
-from dsm.errors import DamagedData
+from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
 from dsm.model.names import printable
 from dsm.model.reports import Finding, FsckReport
+
+if TYPE_CHECKING:
+    from dsm.upkeep.spill import Spill, SpillReport
 
 
 def command(
@@ -18,6 +22,12 @@ def command(
     full: Annotated[
         bool, typer.Option("--full", help="Read and verify every byte, not only the structure")
     ] = False,
+    no_spill: Annotated[
+        str | None,
+        typer.Option(
+            "--no-spill", metavar="FILE", help="Search for the texts in FILE (-: standard input)"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> int:
     """Check that nothing in the repository is damaged
@@ -25,12 +35,23 @@ def command(
     Names each damaged object with the examples and changesets that it hits, and repairs nothing.
     Exit status 7 when there is damage.
 
+    With --no-spill, looks for texts that must not have been kept instead: FILE has one a line, of 4
+    bytes or more. All of .dsm is searched, as it lies and decompressed, and so are your own files
+    in $TMPDIR (else /tmp) and ~/.cache/dsm, as they lie; the work tree is not. A text is looked for
+    as UTF-8 and as JSON writes it; not in base64, hex or UTF-16. It is told by the number of its
+    line, never shown. Exit status 1 when one is found, 7 when a part of .dsm cannot be read.
+
     \b
     Examples:
       dsm fsck
       dsm fsck --full
       dsm fsck --full --json > report.json
+      dsm fsck --no-spill canaries.txt
     """
+    if no_spill is not None:
+        if full:
+            raise InvalidInput("--no-spill searches everything, with and without --full")
+        return _search(ctx, no_spill, as_json)
     from dsm.upkeep.fsck import fsck
 
     with Session(ctx) as s:
@@ -86,3 +107,74 @@ def _summary(report: FsckReport) -> str:
     if report.findings:
         return f"{count_text(len(report.findings), 'problem')} in {looked} ({depth})"
     return f"no problem in {looked} ({depth})"
+
+
+# --- texts that must not be kept -----------------------------------------------------------------
+
+
+def _search(ctx: typer.Context, name: str, as_json: bool) -> int:
+    from dsm.upkeep.spill import find_spills
+    from dsm.upkeep.texts import read_texts
+
+    with Session(ctx) as s:
+        data, identity = _content(name)
+        texts = read_texts(data, "standard input" if name == "-" else printable(name))
+        folders = [os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~/.cache/dsm")]
+        report = find_spills(s.repo, texts, folders=folders, skip=[identity], progress=s.progress())
+        if as_json:
+            print_json(_spill_fields(report, texts.count))
+        else:
+            for spill in report.spills:
+                print("\n".join(_spill_lines(spill)))
+        for each in report.unread:
+            message(printable(f"not searched: {each}"))
+        found = len({line for spill in report.spills for line in spill.lines})
+        looked = (
+            f"{count_text(report.files, 'file')} ({size_text(report.size)}) and"
+            f" {count_text(report.objects, 'object')}"
+        )
+        s.say(f"{found or 'none'} of {count_text(texts.count, 'text')} found in {looked}")
+    if report.spills:
+        return AnswerIsNo.exit_status
+    return DamagedData.exit_status if report.unread else 0
+
+
+def _content(name: str) -> tuple[bytes, tuple[int, int]]:
+    """Returns the bytes of a file, or of standard input, and its device and inode."""
+    try:
+        with open(0 if name == "-" else name, "rb", closefd=name != "-") as file:
+            status = os.fstat(file.fileno())
+            return file.read(), (status.st_dev, status.st_ino)
+    except OSError as error:
+        raise NotFound(f"cannot read {printable(name)}: {error.strerror}") from error
+
+
+def _spill_fields(report: SpillReport, texts: int) -> dict[str, object]:
+    return {
+        "texts": texts,
+        "files": report.files,
+        "size": report.size,
+        "objects": report.objects,
+        "found": [
+            {
+                "kind": spill.kind,
+                "where": spill.where,
+                "lines": list(spill.lines),
+                "examples": [
+                    {"dataset": dataset, "changeset": number, "path": path}
+                    for dataset, number, path in spill.examples
+                ],
+            }
+            for spill in report.spills
+        ],
+        "not_searched": list(report.unread),
+    }
+
+
+def _spill_lines(spill: Spill) -> list[str]:
+    lines = [str(line) for line in spill.lines]
+    numbers = ", ".join(listed(lines, LISTED_MAX))
+    what = "line" if len(lines) == 1 else "lines"
+    hit = [f"    {name}@{number}: {printable(path)}" for name, number, path in spill.examples]
+    head = f"found {what} {numbers} in {spill.kind} {printable(spill.where)}"
+    return [head, *listed(hit, LISTED_MAX)]

@@ -85,6 +85,21 @@ Croissant = Annotated[
         help="Describe it in Croissant's JSON-LD (default: all but --format tar)",
     ),
 ]
+AllowPersist = Annotated[
+    bool,
+    typer.Option(
+        "--allow-persist", help="Write rows of queries, too; DIR is outside the repository"
+    ),
+]
+SkipSources = Annotated[
+    bool, typer.Option("--skip-sources", help="Leave rows of queries out: stored examples alone")
+]
+Dummy = Annotated[
+    bool, typer.Option("--dummy", help="Made-up rows in the place of those of queries")
+]
+DummyRows = Annotated[
+    int, typer.Option("--dummy-rows", metavar="N", min=0, help="How many of them for each query")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what was written as JSON")]
 
 
@@ -98,6 +113,10 @@ def command(
     verify: Verify = False,
     force: Force = False,
     croissant: Croissant = None,
+    skip_sources: SkipSources = False,
+    dummy: Dummy = False,
+    dummy_rows: DummyRows = 100,
+    allow_persist: AllowPersist = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the examples of a view as shards, tar, files or Parquet
@@ -105,12 +124,16 @@ def command(
     The same version gives the same bytes on every machine. Interrupted, it goes on where it
     was; what is there already is left alone. Prints where it is.
 
+    Rows of queries are read from their sources and streamed (-o -); they are kept only with
+    --allow-persist.
+
     \b
     Examples:
       dsm get 3f9a1c2b4d5e
       dsm get 3f9a1c2b4d5e -o shards --shard-size 1GB --compression zstd
       dsm get 3f9a1c2b4d5e -o out --format parquet
       dsm get 3f9a1c2b4d5e -o - --format tar | tar -t
+      dsm get 3f9a1c2b4d5e --dummy -o sample
     """
     if out == "-" and (as_json or verify):
         raise InvalidInput("--json and --verify need a folder to write to")
@@ -119,10 +142,16 @@ def command(
         from dsm.views.materialise import folder_name
 
         view = s.repo.view(version)
+        if skip_sources and dummy:
+            raise InvalidInput("--skip-sources leaves out what --dummy makes up: give one of them")
+        if skip_sources:
+            view = view.without_sources()
+        elif dummy:
+            view = view.with_dummy_rows(dummy_rows)
         report = view.get(
             folder_name(view) if out is None else out,
             format=format_, shard_size=limit, compression=compression, verify=verify,
-            force=force, croissant=croissant, progress=s.progress(),
+            force=force, croissant=croissant, allow_persist=allow_persist, progress=s.progress(),
         )  # fmt: skip
         if as_json:
             print_json({**asdict(report), "version": view.version})

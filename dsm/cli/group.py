@@ -129,6 +129,8 @@ def load(name: str) -> Any:
         # Commands of the fast path leave typer out; their annotations, which are text until now,
         # name it all the same.
         vars(module).setdefault("typer", typer)
+        if hasattr(module, "OPTIONS"):
+            vars(module).setdefault("options", import_module(module.OPTIONS))
         app = new_app()
         app.command(name, cls=Command)(module.command)
     command = typer.main.get_command(app)

@@ -44,6 +44,7 @@ def changeset_fields(changeset: Changeset) -> dict[str, object]:
         "note": changeset.note,
         "reverts": changeset.reverts,
         "attributes": dict(changeset.attributes),
+        "live_queries": dict(changeset.queries),
     }
 
 
@@ -71,8 +72,8 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint) -> list[str]:
     if changeset.note is not None:
         lines.append(f"Note:   {printable(changeset.note)}")
     text = changeset.message.splitlines() or [""]
-    counts = counts_text(changeset.counts) or "no changes"
-    live = count_text(changeset.examples, "example")
+    counts = _counts(changeset)
+    live = _live(changeset)
     return [
         *lines,
         "",
@@ -80,6 +81,21 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint) -> list[str]:
         "",
         f"    {counts}; {live} ({size_text(changeset.size)} put)",
     ]
+
+
+def _counts(changeset: Changeset) -> str:
+    put = [f"query {name}" for name in changeset.documents]
+    counts = counts_text(changeset.counts)
+    # What has neither rows nor documents, and is there all the same, took queries away.
+    removed = changeset.kind in ("query", "revert") and not counts and not put
+    fallback = "query removed" if removed else "no changes"
+    return "; ".join([*([counts] if counts else []), *put]) or fallback
+
+
+def _live(changeset: Changeset) -> str:
+    live = count_text(changeset.examples, "example")
+    count = len(changeset.queries)
+    return live + (f" and {count} {'query' if count == 1 else 'queries'}" if count else "")
 
 
 def one_line(changeset: Changeset, tags: Tags, paint: Paint) -> str:
@@ -96,6 +112,5 @@ def subject(changeset: Changeset) -> str:
 
 def recorded(name: str, changeset: Changeset) -> str:
     """Returns what commit and revert answer: two lines, like git's."""
-    counts = counts_text(changeset.counts) or "no changes"
-    live = count_text(changeset.examples, "example")
+    counts, live = _counts(changeset), _live(changeset)
     return f"[{name} {changeset.number}] {subject(changeset)}\n {counts}; {live} now"

@@ -15,6 +15,8 @@ def status_fields(status: Status) -> dict[str, object]:
         "head": status.head,
         "examples": status.examples,
         "clean": status.clean,
+        "queries": list(status.queries),
+        "staged_queries": [{"kind": c.kind, "name": c.name} for c in status.staged_queries],
         "staged": [_change_fields(change) for change in status.staged],
         "unstaged": [_change_fields(change) for change in status.unstaged],
         "untracked": list(status.untracked),
@@ -38,7 +40,8 @@ def rows(status: Status) -> list[Row]:
         found.append(
             (letter, unstaged.get(path, " "), path, change.renamed_from if change else None)
         )
-    return [*found, *(("?", "?", path, None) for path in sorted(status.untracked))]
+    queries = [(LETTERS[c.kind], " ", f"{c.name}/", None) for c in status.staged_queries]
+    return [*found, *queries, *(("?", "?", path, None) for path in sorted(status.untracked))]
 
 
 def raw(letters: str, name: str, old: str | None) -> bytes:

@@ -111,7 +111,11 @@ def _sum_up(s: Session, view: View) -> None:
     for label in view.unknown_excludes:
         s.say(f"note: no example has the label {label}, which is to be left out")
     s.say(describe(view.query_))
-    s.say(f"{count_text(len(view), 'example')}, {size_text(view.size)}")
+    content = view.content
+    noun = "stored example" if view.queries else "example"
+    s.say(f"{count_text(content.examples, noun)}, {size_text(content.size)}")
+    for each in view.queries:
+        s.say(f"and the rows of query {each.query.name}, read from source {each.query.source}")
     counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))
     if counts:
         s.say(", ".join(listed([f"{label} {n:,}" for label, n in counts], LABELS_MAX)))
@@ -124,7 +128,8 @@ def _fields(view: View) -> dict[str, Any]:
         "dataset": view.dataset,
         "query": view.query,
         "digest": view.digest,
-        "examples": len(view),
+        "examples": view.content.examples,
         "size": view.size,
         "labels": dict(view.labels),
+        "queries": [each.query.name for each in view.queries],
     }

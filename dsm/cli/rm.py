@@ -8,11 +8,14 @@ import typer
 
 from dsm.cli.output import count_text, quoted
 from dsm.cli.session import Session
+from dsm.errors import InvalidInput
 
 
 def command(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Examples and folders")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Examples and folders")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List what would be removed, remove nothing")
     ] = False,
@@ -22,6 +25,10 @@ def command(
     keep_files: Annotated[
         bool, typer.Option("--keep-files", "--cached", help="Leave the files where they are")
     ] = False,
+    query: Annotated[
+        list[str] | None,
+        typer.Option("--query", metavar="NAME", help="Stage the removal of this query"),
+    ] = None,
     recursive: Annotated[bool, typer.Option("-r", hidden=True)] = False,
 ) -> None:
     """Stage the removal of examples, and remove their files
@@ -34,9 +41,18 @@ def command(
       dsm rm images/broken.jpg
       dsm rm -n images/night
       dsm rm --keep-files drafts
+      dsm rm --query fraud
     """
+    if not paths and not query:
+        raise InvalidInput("what is to be removed?", hint="name examples, folders, or a --query")
     # -r is for hands that know git: folders are always taken whole.
     with Session(ctx) as s:
+        for name in query or ():
+            if not dry_run:
+                s.dataset.remove_query(name)
+            s.say(f"{'would remove' if dry_run else 'staged the removal of'} query {name}")
+        if not paths:
+            return
         removed = s.dataset.remove(paths, keep_files=keep_files, force=force, dry_run=dry_run)
         if dry_run:
             for path in removed:

@@ -6,11 +6,22 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.changes import change_fields, change_line, folder_rows, name_status, stat_lines
+from dsm.cli.changes import (
+    change_fields,
+    change_line,
+    folder_rows,
+    name_status,
+    query_fields,
+    query_line,
+    query_status,
+    stat_lines,
+)
 from dsm.cli.history import changeset_fields, entry, tags_by_number
 from dsm.cli.output import listed, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
+from dsm.model.names import printable
+from dsm.model.queries import Document
 
 CHANGES_MAX = 100
 
@@ -41,10 +52,12 @@ def command(
     """  # fmt: skip
     with Session(ctx) as s:
         changeset = s.dataset.changeset(ref)
-        changes = s.dataset.changes(changeset.number).changes
+        diff = s.dataset.changes(changeset.number)
+        changes = diff.changes
         if as_json:
             rows = (change_fields(change) for change in changes)
-            print_json(changeset_fields(changeset), "changes", rows)
+            queries = [query_fields(change) for change in diff.queries]
+            print_json({**changeset_fields(changeset), "queries": queries}, "changes", rows)
             return
         print("\n".join(entry(changeset, tags_by_number(s.dataset), s.paint)))
         print()
@@ -53,9 +66,33 @@ def command(
         elif name_status_only:
             for change in changes:
                 print(name_status(change))
+            for moved in diff.queries:
+                print(query_status(moved))
         else:
+            for moved in diff.queries:
+                print(query_line(moved, s.paint))
+                if moved.after is not None:
+                    print("\n".join(_told(moved.name, moved.after)))
             lines = listed([change_line(change, s.paint) for change in changes], CHANGES_MAX)
             if len(lines) > CHANGES_MAX:
                 lines[-1] += f" (`dsm show {changeset.number} --name-status` lists all)"
             for line in lines:
                 print(line)
+
+
+def _told(name: str, document: Document) -> list[str]:
+    """Returns what a query asks, and what becomes of its columns."""
+    from dsm.sources.query import SourceQuery
+    from dsm.sources.recording import columns_text
+
+    query = SourceQuery.from_json(name, document)
+    lines = [f"    {printable(line)}".rstrip() for line in query.sql.strip().splitlines()]
+    lines += [f"    :{printable(k)} = {printable(str(v))}" for k, v in query.parameters.items()]
+    limits = [f"at most {query.max_rows:,} rows"] if query.max_rows else []
+    limits += [f"at most {query.timeout:g} seconds"] if query.timeout else []
+    if limits or query.purpose:
+        lines.append(
+            "    "
+            + "; ".join([*limits, *([printable(query.purpose or "")] if query.purpose else [])])
+        )
+    return [*lines, *(f"      {line}" for line in columns_text(query)), ""]

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dsm.cli.add_options import parameters, query_text
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import source_names
-from dsm.errors import InvalidInput, StorageFailed
-from dsm.model.names import printable
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import close_matches, printable
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
+    from dsm.sources.query import SourceQuery
     from dsm.sources.source import Source
 
 TIMEOUT_SECONDS = 30.0
@@ -173,10 +175,8 @@ def test(
 --param since=2026-01-01
       dsm source test payments --query fraud.sql --json
     """
-    if sql is not None and query is not None:
-        raise InvalidInput("give the query by -e or by --query, not both")
-    text = _read(query) if query is not None else sql
-    values = _values(param or [])
+    text = None if query is None and sql is None else query_text(query, sql)[0]
+    values = parameters(param)
     if values and text is None:
         raise InvalidInput("--param belongs to a query", hint="give one by -e or --query")
     with Session(ctx) as s:
@@ -202,6 +202,64 @@ def test(
     wide = max((len(printable(column["name"])) for column in columns or ()), default=0)
     for column in columns or ():
         print(f"{printable(column['name']):{wide}}  {printable(column['type'])}")
+
+
+@app.command("dummy", cls=Command)
+def dummy(
+    ctx: typer.Context,
+    query: Annotated[
+        str,
+        typer.Argument(
+            metavar="QUERY",
+            help="Name of a query, or the changeset that put it",
+            show_default=False,
+        ),
+    ],
+    count: Annotated[
+        int, typer.Option("-n", "--rows", metavar="N", min=0, help="How many rows")
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Other rows")] = 0,
+) -> None:
+    """Print made-up rows with the columns of a query, as lines of JSON
+
+    No source is asked and no address is needed: the columns were recorded with the query. The same
+    rows come every time. `dsm get VIEW --dummy` makes a whole view with such rows.
+
+    \b
+    Examples:
+      dsm source dummy fraud -n 5
+      dsm source dummy 7 --seed 1
+    """
+    with Session(ctx) as s:
+        from dsm.sources import dummy as made_up
+        from dsm.sources.json_text import objects
+
+        rows = made_up.rows(_query(s, query).schema, count, seed=seed)
+        for line in objects(rows.schema.names, rows.columns).to_pylist():
+            print(line.replace("\x7f", "\\u007f"))
+
+
+def _query(s: Session, named: str) -> SourceQuery:
+    """Finds a query that stands or is staged by name, or the only one that a changeset put."""
+    dataset = s.dataset
+    known = {**dataset.queries(), **dataset.staged_queries()}
+    if named in known:
+        return known[named]
+    try:
+        changeset = dataset.changeset(named)
+    except NotFound:
+        near = close_matches(named, known)
+        raise NotFound(
+            f"there is no query or changeset {printable(named)}",
+            hint=f"did you mean {near[0]}?" if near else "`dsm status` names the queries",
+        ) from None
+    put = [name for name in dataset.queries(changeset.number) if name in changeset.documents]
+    if len(put) != 1:
+        raise InvalidInput(
+            f"changeset {changeset.number} put {len(put)} queries",
+            hint="name one of them: " + ", ".join(put) if put else "`dsm log` shows which put one",
+        )
+    return dataset.queries(changeset.number)[put[0]]
 
 
 @app.command("remove", cls=Command)
@@ -231,27 +289,3 @@ def _fields(found: Source) -> dict[str, Any]:
 
 def _secret(found: Source) -> str:
     return f"{_WORDS[found.kind]} {printable(found.secret)}"
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError as error:
-        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
-    except ValueError:
-        raise InvalidInput(f"{path} is not UTF-8 text") from None
-
-
-def _values(given: list[str]) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals or not name.isidentifier():
-            raise InvalidInput(
-                "a parameter is given as NAME=VALUE", hint="--param since=2026-01-01"
-            )
-        if name in values:
-            raise InvalidInput(f"parameter {name} is given twice")
-        values[name] = value
-    return values

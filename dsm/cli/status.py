@@ -9,10 +9,13 @@ from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
 from dsm.cli.porcelain import raw, rows, status_fields
 from dsm.cli.session import Session
 from dsm.model.example import Change
+from dsm.model.queries import QueryChange
 from dsm.model.reports import Status
 
 if TYPE_CHECKING:
     import typer
+
+    from dsm.sources.checking import QueryCheck
 
 SECTION_MAX = 50
 
@@ -30,25 +33,32 @@ def command(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 when there is anything to commit or add")
     ] = False,
+    sources: Annotated[
+        bool,
+        typer.Option("--sources", help="Ask the sources whether the queries still run, too"),
+    ] = False,
 ) -> int:
     """Show what is staged, changed and new
 
     --porcelain prints "XY PATH": X is the staged change, Y the change of the file here since,
     each A added, M modified, L labels or attributes only, D deleted, R renamed (then "R  OLD ->
     NEW", with -z NEW first), or a blank; new files are "?? PATH". Paths are below the dataset's
-    root, and quoted as in C when they hold quotes, backslashes or control characters.
+    root, and quoted as in C when they hold quotes, backslashes or control characters; one that
+    ends in a slash is the name of a query.
 
     \b
     Examples:
       dsm status
       dsm status --short
       dsm status --exit-code -q || echo "not saved yet"
+      dsm status --sources
       dsm status --porcelain | grep '^??'
     """
     with Session(ctx) as s:
         status = s.dataset.status(progress=s.progress())
+        checks = _checks(s) if sources else []
         if as_json:
-            print_json(status_fields(status))
+            print_json(status_fields(status) | ({"sources": _fields(checks)} if sources else {}))
         elif zero:
             write_bytes(b"".join(raw(x + y, name, old) for x, y, name, old in rows(status)))
         elif porcelain:
@@ -61,7 +71,31 @@ def command(
                 print(f"{staged}{s.paint(y, 'untracked')} {shown}")
         elif not s.settings.quiet:
             print("\n".join(_long(status, s)))
-    return 1 if exit_code and not status.clean else 0
+        if checks and not as_json:
+            _say(checks, s)
+    failed = any(check.problem is not None for check in checks)
+    return 1 if failed or (exit_code and not status.clean) else 0
+
+
+def _checks(s: Session) -> list[QueryCheck]:
+    """Asks the sources about the queries that stand, and those that are staged."""
+    from dsm.sources.checking import check_queries
+
+    return check_queries(s.repo, {**s.dataset.queries(), **s.dataset.staged_queries()})
+
+
+def _say(checks: list[QueryCheck], s: Session) -> None:
+    from dsm.cli.check import check_lines
+
+    for check in checks:
+        for line in check_lines(check):
+            s.say(line)
+
+
+def _fields(checks: list[QueryCheck]) -> list[dict[str, object]]:
+    from dsm.cli.check import check_fields
+
+    return [check_fields(check) for check in checks]
 
 
 def _long(status: Status, s: Session) -> list[str]:
@@ -72,10 +106,15 @@ def _long(status: Status, s: Session) -> list[str]:
             f"{count_text(status.absent, 'example')} without a file here "
             '(use "dsm restore" to bring files back)'
         )
-    if status.staged:
+    if status.queries:
+        count = len(status.queries)
+        noun = "query" if count == 1 else "queries"
+        lines.append(f"{count} {noun} to be run in training: {', '.join(status.queries)}")
+    if status.staged or status.staged_queries:
         lines += ["", "Changes to be committed:"]
         lines.append('  (use "dsm restore --staged <path>..." to unstage)')
         lines += _section([_change(change, s, staged=True) for change in status.staged])
+        lines += _section([_query_change(change, s) for change in status.staged_queries])
     if status.unstaged:
         lines += ["", "Changes not staged for commit:"]
         lines.append('  (use "dsm add -A <path>..." to update what will be committed)')
@@ -102,6 +141,10 @@ def _change(change: Change, s: Session, *, staged: bool) -> str:
     return s.paint(f"{change.kind + ':':{KIND_WIDTH}}{name}", "added" if staged else "deleted")
 
 
+def _query_change(change: QueryChange, s: Session) -> str:
+    return s.paint(f"{change.kind + ':':{KIND_WIDTH}}query {change.name}", "added")
+
+
 def _untracked(status: Status, s: Session) -> list[str]:
     """Returns the new files, or, when they are many, their folders with how many each holds."""
     if len(status.untracked) <= SECTION_MAX:
@@ -114,7 +157,7 @@ def _untracked(status: Status, s: Session) -> list[str]:
 
 
 def _advice(status: Status) -> list[str]:
-    if status.staged:
+    if status.staged or status.staged_queries:
         return []
     if status.unstaged:
         return ['nothing staged (use "dsm add" or "dsm commit -a")']

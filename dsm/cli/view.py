@@ -14,8 +14,11 @@ from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
+from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
+    from dsm.sources.receipts import Receipt
+    from dsm.views.brokered import Standing
     from dsm.views.records import Record
     from dsm.views.statistics import Histogram, Sizes
     from dsm.views.view import View
@@ -106,9 +109,10 @@ def show(
         table = found.table()
         sizes, times = statistics.sizes(table), statistics.times(table)
         if as_json:
-            print_json({**_record_fields(record), **_statistics_fields(record, sizes, times)})
+            fields = {**_record_fields(record), **_statistics_fields(record, sizes, times)}
+            print_json({**fields, "queries": _query_fields(found)})
             return
-        for line in _summary(found, record, sizes):
+        for line in [*_summary(found, record, sizes), *_query_lines(found)]:
             print(line)
         room = width()
         counts = sorted(record.content.labels.items(), key=lambda item: (-item[1], item[0]))
@@ -199,13 +203,60 @@ def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
         ("dataset", found.dataset),
         ("asks for", describe(found.query_)),
         ("digest", found.digest),
-        ("examples", f"{len(found):,}"),
+        ("examples", f"{found.content.examples:,}" + (" stored" if found.queries else "")),
         ("size", size_text(found.size)),
     ]
     if sizes is not None:
         least, median, greatest = map(size_text, (sizes.least, sizes.median, sizes.greatest))
         rows.append(("each", f"{least} to {greatest}, median {median}"))
     return [f"{key + ':':10} {printable(value)}" for key, value in rows]
+
+
+def _query_lines(found: View) -> list[str]:
+    """Returns what the view reads from sources, and whether the last two runs differed."""
+    lines = []
+    for each, runs in _runs(found):
+        query = each.query
+        head = f"{query.name} (changeset {each.changeset.number}), source {query.source}"
+        lines.append(f"{'query:':10} {head}")
+        if not runs:
+            lines.append(f"{'':10} not run to its end yet")
+            continue
+        last = runs[0]
+        when = format_time(last.time - last.time % 1_000_000)
+        lines.append(f"{'':10} last run {when} by {printable(last.author)}: {last.rows:,} rows")
+        if len(runs) == 2:
+            lines.append(f"{'':10} {_difference(runs[1], last)}")
+    return lines
+
+
+def _difference(before: Receipt, last: Receipt) -> str:
+    if before.digest == last.digest:
+        return "the same rows as in the run before"
+    if before.rows == last.rows:
+        return f"the source changed: {last.rows:,} rows as before, but other ones"
+    return f"the source changed: {before.rows:,} → {last.rows:,} rows"
+
+
+def _runs(found: View) -> list[tuple[Standing, tuple[Receipt, ...]]]:
+    from dsm.sources.receipts import last_two
+
+    version = found.version
+    return [(e, last_two(found.repository, version, e.query.name)) for e in found.queries]
+
+
+def _query_fields(found: View) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.query.name, "changeset": each.changeset.number,
+            "source": each.query.source, "changed": len({run.digest for run in runs}) > 1,
+            "runs": [
+                {"time": format_time(run.time), "rows": run.rows, "bytes": run.bytes}
+                for run in runs
+            ],
+        }
+        for each, runs in _runs(found)
+    ]  # fmt: skip
 
 
 def _listed(lines: list[str]) -> list[str]:

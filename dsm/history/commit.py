@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsm.errors import AnswerIsNo, Conflict, DamagedData
+from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput
 from dsm.model.changeset import Changeset, Counts
+from dsm.model.names import printable
+from dsm.model.queries import StagedQuery, attributes_of
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
 from dsm.repo.log import ChangesetLog, header_fields
 from dsm.repo.repository import Repository, create_file, read_file
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots
 
 PATHS_LISTED = 1000
+NO_QUERIES: Mapping[str, StagedQuery] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ def record(
     bases: Mapping[str, int] | int,
     intent: Intent,
     *,
+    queries: Mapping[str, StagedQuery] = NO_QUERIES,
     allow_empty: bool = False,
     before_commit: Callable[[], None] = lambda: None,
 ) -> Changeset:
-    """Commits rows (sorted by path) and returns the new changeset, durable.
+    """Commits rows (sorted by path) and queries by name; returns the new changeset, durable.
 
     `bases` says which head each row was judged against. `before_commit` runs when all is ready
     but the commit point. Raises ChangedMeanwhile with the paths, or AnswerIsNo when nothing is
@@ -81,8 +85,9 @@ def record(
             kept = _without_conflicts(log, snapshots, rows, bases, head)
             if kept is not rows:
                 rows, table_of, manifest = kept, None, None
+            queries = _queries_without_conflicts(log, queries, head)
             checked = head
-        if not len(rows) and not allow_empty:
+        if not len(rows) and not queries and not allow_empty:
             raise AnswerIsNo(
                 "nothing to commit", hint="`dsm add` stages changes, `dsm status` lists them"
             )
@@ -93,7 +98,8 @@ def record(
             types = attribute_types(rows, known)
             manifest, table_of = _write_manifest(repository, log.name, rows, types), known
         before_commit()
-        changeset = _header(log, parent, rows, manifest, {**known, **types}, intent)
+        all_types = _with_attributes({**known, **types}, queries)
+        changeset = _header(log, parent, rows, manifest, all_types, intent, queries)
         made = log.append(header_fields(changeset))
         if made is not None:
             return made
@@ -106,14 +112,21 @@ def _header(
     manifest: tuple[str, str, int] | None,
     types: Mapping[str, str],
     intent: Intent,
+    queries: Mapping[str, StagedQuery],
 ) -> Changeset:
     counts = Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
     kind = intent.kind
     if kind == "files" and counts.relabelled and counts.relabelled == counts.rows:
         kind = "relabel"
+    if kind == "files" and queries:
+        kind = "query"
+    number = parent.number + 1 if parent else 1
+    documents = {n: q.document for n, q in sorted(queries.items()) if q.document is not None}
+    standing = {n: put for n, put in parent.queries.items() if n not in queries} if parent else {}
+    standing.update(dict.fromkeys(documents, number))
     live = (parent.examples if parent else 0) + counts.added - counts.deleted
     return Changeset(
-        number=parent.number + 1 if parent else 1,
+        number=number,
         id="",
         dataset=log.dataset_id,
         transaction=intent.transaction,
@@ -132,7 +145,47 @@ def _header(
         note=intent.note,
         reverts=intent.reverts,
         attributes=types,
+        queries=dict(sorted(standing.items())),
+        documents=documents,
     )
+
+
+def _queries_without_conflicts(
+    log: ChangesetLog, queries: Mapping[str, StagedQuery], head: int
+) -> Mapping[str, StagedQuery]:
+    """Returns the queries that say something new. Raises ChangedMeanwhile for those that others
+    have put or removed since they were staged."""
+    if not queries:
+        return queries
+    standing = log.queries(head)
+    told = {name: query for name, query in queries.items() if query.document != standing.get(name)}
+    for name, query in told.items():
+        for number in range(query.base + 1, head + 1):
+            if name in log.queries_moved(number):
+                raise ChangedMeanwhile(
+                    f"query {printable(name)} changed since yours was staged, in changeset"
+                    f" {number}",
+                    hint=f"`dsm restore --staged` drops yours; `dsm show {number}` shows theirs",
+                    items=(name,),
+                )
+    return told
+
+
+def _with_attributes(types: dict[str, str], queries: Mapping[str, StagedQuery]) -> dict[str, str]:
+    """Adds the attributes that the examples of queries have. Raises InvalidInput."""
+    documents = {n: query.document for n, query in queries.items() if query.document is not None}
+    for name, attribute, kind in attributes_of(documents):
+        known = types.setdefault(attribute, kind)
+        if {known, kind} == {"int", "float"}:
+            types[attribute] = "float"
+        elif known != kind:
+            raise InvalidInput(
+                f"attribute {printable(attribute)} of query {name} is {kind}, but it is {known}"
+                " elsewhere in this dataset",
+                hint="an attribute has one type in a dataset: convert it in the query, or give it"
+                " another name with AS",
+            )
+    return types
 
 
 def _write_manifest(

@@ -6,10 +6,11 @@ neighbours costs their changes and not the dataset.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Change, Example
+from dsm.repo.log import ChangesetLog
 
 
 def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
@@ -23,6 +24,15 @@ def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
     before = snapshots.lookup(first, touched)
     after = snapshots.lookup(second, touched)
     return compare(before, after)
+
+
+def touches(log: ChangesetLog, snapshots: Snapshots, number: int, wanted: Sequence[str]) -> bool:
+    """Whether a changeset has rows at or below one of the paths, or a query of that name."""
+    if any(name in wanted for name in log.queries_moved(number)):
+        return True
+    table = snapshots.manifest(number)
+    paths = [] if table is None else table.column("path").to_pylist()
+    return any(not w or path == w or path.startswith(w + "/") for path in paths for w in wanted)
 
 
 def compare(before: Mapping[str, Example], after: Mapping[str, Example]) -> list[Change]:

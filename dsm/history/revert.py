@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from dsm.errors import AnswerIsNo, Conflict
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Example
+from dsm.model.queries import StagedQuery
 from dsm.model.rows import ADDED, MODIFIED, RELABELLED, Rows
+from dsm.repo.log import ChangesetLog
 
 
 @dataclass(frozen=True, slots=True)
 class RevertPlan:
     """`rows` undo the changeset; `kept` are paths that later changesets touched, left as they are.
 
-    `before` and `now` hold the examples as the revert will leave them and as the head has them.
+    `queries` are put back or removed. `before` and `now` hold the examples as the revert will
+    leave them and as the head has them.
     """
 
     rows: Rows
+    queries: Mapping[str, StagedQuery]
     kept: tuple[str, ...]
     before: dict[str, Example]
     now: dict[str, Example]
@@ -30,7 +35,9 @@ class TouchedLater(Conflict):
     code = "touched-later"
 
 
-def plan_revert(snapshots: Snapshots, number: int, head: int, *, force: bool) -> RevertPlan:
+def plan_revert(
+    log: ChangesetLog, snapshots: Snapshots, number: int, head: int, *, force: bool
+) -> RevertPlan:
     """Plans the undoing of a changeset.
 
     Raises TouchedLater with the paths unless `force`, which keeps the later changes. Raises
@@ -49,14 +56,9 @@ def plan_revert(snapshots: Snapshots, number: int, head: int, *, force: bool) ->
     # What is back to how it was before needs no undoing, whoever put it back.
     later = {path for path in later if before.get(path) != now.get(path)}
     later |= _without_room(snapshots, head, mine, before, now)
-    if later and not force:
-        listed = tuple(sorted(later))
-        raise TouchedLater(
-            f"{len(later)} of the {len(mine)} examples of changeset {number} changed again later",
-            hint=f"--force keeps the later changes and reverts the other {len(mine) - len(later)};"
-            " `dsm log -- PATH` tells who changed them",
-            items=listed,
-        )
+    queries, redefined = _queries_back(log, number, head)
+    if (later or redefined) and not force:
+        raise _touched_later(number, len(mine), later, redefined)
     wanted = sorted(mine - later)
     before = {path: before[path] for path in wanted if path in before}
     now = {path: now[path] for path in wanted if path in now}
@@ -70,9 +72,43 @@ def plan_revert(snapshots: Snapshots, number: int, head: int, *, force: bool) ->
             rows.put(ADDED, old)
         elif old != current:
             rows.put(RELABELLED if old.oid == current.oid else MODIFIED, old)
-    if not len(rows):
+    if not len(rows) and not queries:
         raise AnswerIsNo(f"nothing is left of changeset {number} to revert")
-    return RevertPlan(rows, tuple(sorted(later)), before, now)
+    return RevertPlan(rows, queries, tuple(sorted(later)), before, now)
+
+
+def _touched_later(number: int, count: int, later: set[str], redefined: list[str]) -> TouchedLater:
+    if not later:
+        what, rest = f"query {redefined[0]} of changeset {number} changed again later", "rest"
+    else:
+        what = f"{len(later)} of the {count} examples of changeset {number} changed again later"
+        rest = f"other {count - len(later)}"
+    return TouchedLater(
+        what,
+        hint=f"--force keeps the later changes and reverts the {rest};"
+        " `dsm log -- PATH` tells who changed them",
+        items=(*sorted(later), *(f"{name}/" for name in redefined)),
+    )
+
+
+def _queries_back(
+    log: ChangesetLog, number: int, head: int
+) -> tuple[dict[str, StagedQuery], list[str]]:
+    """Returns what puts the queries of a changeset back, and those that changed again later."""
+    back: dict[str, StagedQuery] = {}
+    redefined: list[str] = []
+    moved = log.queries_moved(number)
+    if not moved:
+        return back, redefined
+    before, mine, now = log.queries(number - 1), log.queries(number), log.queries(head)
+    for name in moved:
+        if now.get(name) == before.get(name):
+            continue
+        if now.get(name) != mine.get(name):
+            redefined.append(name)
+        else:
+            back[name] = StagedQuery(before.get(name), head)
+    return back, redefined
 
 
 def _without_room(

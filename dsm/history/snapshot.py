@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dsm.errors import NotFound
 from dsm.format import manifest as fmt
 from dsm.history import snapshot_file
 from dsm.history.fold import (
@@ -31,6 +32,7 @@ from dsm.history.fold import (
 )
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
+from dsm.model.names import close_matches, printable
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, read_file
 from dsm.store import disk
@@ -127,6 +129,19 @@ class Snapshots:
                 if example is not None:
                     found[example.path] = example
         return found
+
+    def example(self, number: int, path: str) -> Example:
+        """Returns an example that is live after a changeset. Raises NotFound, with near ones."""
+        found = self.lookup(number, [path])
+        if path not in found:
+            near = close_matches(
+                path, self.table(number).column("path").slice(0, 20_000).to_pylist()
+            )
+            raise NotFound(
+                f"changeset {number} of {self._log.name} has no example {printable(path)}",
+                hint=f"did you mean {printable(near[0])}?" if near else "`dsm ls` lists them",
+            )
+        return found[path]
 
     # --- all of it ---
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dsm.model.queries import Document
+
 CHANGESET_KINDS = ("files", "relabel", "revert", "query")
 
 
@@ -28,7 +30,9 @@ class Changeset:
 
     `id` and `parent` are BLAKE3 hashes of header files (hex); `time` is in microseconds since
     1970 in UTC; `size` sums the bytes of the examples it put; `examples` counts the live ones
-    after it; `attributes` maps every attribute name used so far to its type.
+    after it; `attributes` maps every attribute name used so far to its type; `queries` the name of
+    each query that stands after it to the number of the changeset that put it, whose `documents`
+    hold it.
     """
 
     number: int
@@ -50,3 +54,5 @@ class Changeset:
     note: str | None = None
     reverts: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    queries: Mapping[str, int] = field(default_factory=dict)
+    documents: Mapping[str, Document] = field(default_factory=dict)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
+from dsm.model.queries import QueryChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Status:
     """The stage and the work tree against the head.
 
     Changes are sorted by path. `absent` counts examples that have no file here and never had one.
+    `queries` names those that stand; `staged_queries` are what becomes of them.
     """
 
     dataset: str
@@ -51,19 +53,23 @@ class Status:
     unstaged: tuple[Change, ...]
     untracked: tuple[str, ...]
     absent: int = 0
+    queries: tuple[str, ...] = ()
+    staged_queries: tuple[QueryChange, ...] = ()
 
     @property
     def clean(self) -> bool:
-        return not (self.staged or self.unstaged or self.untracked)
+        return not (self.staged or self.unstaged or self.untracked or self.staged_queries)
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Changes between two snapshots (or the stage, or the work tree), sorted by path."""
+    """Changes between two snapshots (or the stage, or the work tree), sorted by path, and those of
+    queries, sorted by name."""
 
     before: str
     after: str
     changes: tuple[Change, ...]
+    queries: tuple[QueryChange, ...] = ()
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -89,7 +95,8 @@ class Finding:
     """One thing that fsck found wrong.
 
     `kind` is a stable word (pack, object, manifest, changeset, stage, index, cache, document,
-    view, tag, lock, stray); `examples` holds (dataset, changeset number, path) that it hits.
+    view, tag, lock, receipt, stray); `examples` holds (dataset, changeset number, path) that it
+    hits.
     """
 
     kind: str

@@ -58,6 +58,17 @@ class Layout:
         return self._in("local", "trash")
 
     @property
+    def receipts(self) -> str:
+        return self._in("local", "receipts")
+
+    def receipt(self, receipt: str, *, ended: bool = False) -> str:
+        return self._in("local", "receipts", receipt + (".end.json" if ended else ".json"))
+
+    @property
+    def receipt_key(self) -> str:
+        return self._in("local", "receipt.key")
+
+    @property
     def store_lock(self) -> str:
         return self._in("local", "store.lock")
 

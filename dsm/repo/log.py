@@ -18,7 +18,8 @@ from blake3 import blake3
 from dsm.errors import DamagedData, InvalidInput, NotFound, OutcomeUnknown
 from dsm.format import document
 from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
-from dsm.model.names import check_tag_name, close_matches
+from dsm.model.names import check_dataset_name, check_tag_name, close_matches
+from dsm.model.queries import Document
 from dsm.repo.repository import Repository, create_document, create_file, read_document, read_file
 from dsm.store import disk
 
@@ -131,6 +132,25 @@ class ChangesetLog:
             raise
         return parse_header(data, path)
 
+    # --- queries ---
+
+    def queries(self, number: int) -> dict[str, Document]:
+        """Returns the documents of the queries that stand after a changeset, by name."""
+        if not number:
+            return {}
+        live = self.get(number).queries
+        return {name: self.get(put).documents[name] for name, put in sorted(live.items())}
+
+    def queries_moved(self, number: int) -> dict[str, tuple[int | None, int | None]]:
+        """Returns the queries that a changeset put or removed: where each was before, and is."""
+        after = self.get(number).queries
+        before = self.get(number - 1).queries if number > 1 else {}
+        names = sorted({*before, *after})
+        return {
+            name: (before.get(name), after.get(name))
+            for name in names if before.get(name) != after.get(name)
+        }  # fmt: skip
+
     # --- names for changesets ---
 
     def resolve(self, reference: str | int) -> int:
@@ -233,7 +253,7 @@ class ChangesetLog:
 
 def header_fields(changeset: Changeset) -> dict[str, Any]:
     """Returns the document of a header, without the id, which is the hash of the result."""
-    return {
+    fields = {
         "dataset": changeset.dataset,
         "number": changeset.number,
         "transaction": changeset.transaction,
@@ -259,6 +279,11 @@ def header_fields(changeset: Changeset) -> dict[str, Any]:
         "provenance": {"source": changeset.source, "note": changeset.note},
         "reverts": changeset.reverts,
     }
+    if changeset.queries or changeset.documents:
+        fields["queries"] = {
+            "live": dict(changeset.queries), "documents": dict(changeset.documents)
+        }  # fmt: skip
+    return fields
 
 
 def parse_header(data: bytes, path: str) -> Changeset:
@@ -272,7 +297,7 @@ def parse_header(data: bytes, path: str) -> Changeset:
             Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
             fields["bytes"], fields["examples"], manifest["id"], manifest["file"],
             manifest["bytes"], provenance["source"], provenance["note"], fields["reverts"],
-            fields["attributes"],
+            fields["attributes"], *_queries(fields),
         )  # fmt: skip
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
@@ -282,8 +307,23 @@ def parse_header(data: bytes, path: str) -> Changeset:
         if changeset.manifest is not None:
             int(changeset.manifest, 16)
         return changeset
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
         raise DamagedData(f"{path} is damaged: {error}") from error
+
+
+def _queries(fields: dict[str, Any]) -> tuple[dict[str, int], dict[str, Document]]:
+    """Returns the queries that stand after a changeset, and the documents that it put."""
+    if "queries" not in fields:
+        return {}, {}
+    live, documents = fields["queries"]["live"], fields["queries"]["documents"]
+    number = fields["number"]
+    for name, put in live.items():
+        check_dataset_name(name)
+        if type(put) is not int or not 1 <= put <= number or (put == number) != (name in documents):
+            raise ValueError(f"query {name} is not where it should be")
+    if any(name not in live or not isinstance(each, dict) for name, each in documents.items()):
+        raise TypeError("a query is of a kind that does not belong there")
+    return live, documents
 
 
 def _check_types(changeset: Changeset) -> None:

@@ -61,6 +61,7 @@ _STATES: dict[str, tuple[type[DsmError], str]] = {
     "08": (SourceFailed, "the connection failed"),
     "22": (SourceFailed, "a value could not be converted or computed"),
     "23": (SourceRefused, "the query tried to change data"),
+    "25001": (SourceRefused, "the query tried to change the transaction, which only reads"),
     "25006": (SourceRefused, "the query tried to change data, and the session is read-only"),
     "25P03": (SourceFailed, "the database ended the idle session"),
     "28": (SourceRefused, "the database does not accept the account or its password"),

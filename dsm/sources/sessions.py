@@ -79,8 +79,9 @@ class Session:
             self._bind(asked, statement, values)
             try:
                 return pa.schema(asked.execute_schema())
-            except self.manager.NotSupportedError:
-                pass
+            except self.manager.NotSupportedError as error:
+                if error.sqlstate:  # the database says so of the query, not the driver of itself
+                    raise
         inner = statement.text.strip()
         with self._asking(f"SELECT * FROM ({inner}\n) AS dsm_columns WHERE 1 = 0") as asked:
             self._bind(asked, statement, values)

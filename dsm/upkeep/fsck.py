@@ -22,6 +22,7 @@ from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.repository import Repository, read_document, read_file
+from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.sources.source import find as find_source
 from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
@@ -350,18 +351,14 @@ class Checker:
             except OSError:
                 self.found("lock", lock, "is missing; the next command makes it")
         known = {
-            "stage",
-            "index",
-            "cache",
-            "tmp",
-            "trash",
-            "store.lock",
-            "commit.lock",
-            "stage.lock",
-        }
+            "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
+            "receipts", "receipt.key",
+        }  # fmt: skip
         for entry in self._listed(layout.local, "index"):
             if entry not in known:
                 self._stray(layout.local, entry)
+        for path, what in damaged_receipts(self.repository):
+            self.found("receipt", path, what)
         for name in self.repository.datasets():
             self._index(layout.index(name))
             self._caches(layout.cache(name))

@@ -97,8 +97,12 @@ class Evaluation:
         return tables if columns is None else [table.select(columns) for table in tables]
 
 
-def evaluate(layers: list[Layer], query: Query) -> Evaluation:
-    """Applies a query's filters to the layers of a snapshot."""
+def evaluate(layers: list[Layer], query: Query, beside: pa.Table | None = None) -> Evaluation:
+    """Applies a query's filters to the layers of a snapshot.
+
+    The newest share is one of these examples and those `beside` them: (time, path) of examples
+    that lie elsewhere and pass the other filters.
+    """
     masks: list[pa.ChunkedArray | pa.Array | None] = []
     count = 0
     for layer in layers:
@@ -108,14 +112,22 @@ def evaluate(layers: list[Layer], query: Query) -> Evaluation:
             mask = passed if mask is None else pc.and_(mask, passed)
         masks.append(mask)
         count += layer.table.num_rows if mask is None else pc.sum(mask).as_py() or 0
-    if query.percent is None or not count:
+    of = count + (0 if beside is None else beside.num_rows)
+    if query.percent is None or not of:
         return Evaluation(layers, masks, None, count)
-    cutoff = _cutoff(layers, masks, count, Fraction(query.percent))
-    if cutoff.kept < count:
+    others = [] if beside is None else [beside]
+    cutoff = _cutoff(
+        [*(layer.table for layer in layers), *others], [*masks, *(None for _ in others)], of,
+        Fraction(query.percent),
+    )  # fmt: skip
+    if cutoff.kept < of:
         for index, layer in enumerate(layers):
             newest, mask = cutoff.mask(layer.table), masks[index]
             masks[index] = newest if mask is None else pc.and_(mask, newest)
-    return Evaluation(layers, masks, cutoff, cutoff.kept)
+    kept = cutoff.kept
+    if beside is not None:
+        kept -= pc.sum(cutoff.mask(beside)).as_py() or 0
+    return Evaluation(layers, masks, cutoff, kept)
 
 
 def clauses(query: Query) -> list[Clause]:
@@ -234,7 +246,7 @@ def _compare_int(column: pa.ChunkedArray, op: str, value: Fraction) -> Any:
 
 
 def _cutoff(
-    layers: list[Layer],
+    tables: list[pa.Table],
     masks: list[pa.ChunkedArray | pa.Array | None],
     count: int,
     share: Fraction,
@@ -242,20 +254,20 @@ def _cutoff(
     """Finds the oldest example of the newest share: ceil(share * count), by (time, path)."""
     kept = -((-share.numerator * count) // share.denominator)
     chunks: list[pa.Array] = []
-    for layer, mask in zip(layers, masks, strict=True):
-        times = layer.table.column("time").cast(pa.int64())
+    for table, mask in zip(tables, masks, strict=True):
+        times = table.column("time").cast(pa.int64())
         chunks += (times if mask is None else times.filter(mask)).chunks
     selected = pa.chunked_array(chunks, pa.int64())
     time = _nth_newest(selected, kept)
     newer = pc.sum(pc.greater(selected, time)).as_py() or 0
-    paths: list[str] = []
-    for layer, mask in zip(layers, masks, strict=True):
-        ties = pc.equal(layer.table.column("time").cast(pa.int64()), time)
-        tied = layer.table.column("path").filter(ties if mask is None else pc.and_(ties, mask))
-        paths += tied.to_pylist()
-    # Of equal times the greatest paths count as the newest. Code points sort as UTF-8 does.
-    paths.sort()
-    return Cutoff(time, paths[len(paths) - (kept - newer)], kept, count)
+    paths: list[pa.Array] = []
+    for table, mask in zip(tables, masks, strict=True):
+        ties = pc.equal(table.column("time").cast(pa.int64()), time)
+        paths += table.column("path").filter(ties if mask is None else pc.and_(ties, mask)).chunks
+    tied = pa.chunked_array(paths, pa.string())
+    # Of equal times the greatest paths count as the newest. Arrow sorts text by its UTF-8.
+    order = pc.sort_indices(tied)
+    return Cutoff(time, tied[order[len(order) - (kept - newer)].as_py()].as_py(), kept, count)
 
 
 def _nth_newest(times: pa.ChunkedArray, nth: int) -> int:

@@ -26,8 +26,12 @@ _SPLIT = r"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>[^./]*))?$"
 _UNFIT = r"[.\x00-\x1f\x7f]"
 
 
-def keys_of(paths: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Returns the key and the extension of each path, in this order."""
+def keys_of(paths: pa.ChunkedArray, *, alone: bool = True) -> tuple[pa.Array, pa.Array]:
+    """Returns the key and the extension of each path, in this order.
+
+    Paths that are not `alone` are some of many that are not known here: a key is then the same
+    whatever is beside it, and differs from those of other paths if letter case counts.
+    """
     array = paths.combine_chunks() if isinstance(paths, pa.ChunkedArray) else paths
     if isinstance(array, pa.ChunkedArray):  # pyarrow leaves an empty one as it is
         array = pa.array([], pa.string())
@@ -42,9 +46,10 @@ def keys_of(paths: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     # Readers pass over what begins with two underscores and ends with two.
     keys = pc.replace_substring_regex(keys, r"^__", "_")
     marked = pc.or_(pc.not_equal(keys, plain), pc.equal(stem, ""))
-    marked = pc.or_(marked, _shared(keys))
+    if alone:
+        marked = pc.or_(marked, _shared(keys))
     keys = _with_hash(keys, array, marked, SHORT_DIGITS)
-    again = _shared(keys)
+    again = _shared(keys) if alone else pa.array([False])
     if pc.any(again).as_py():  # a name that looks like another's key with its hash
         keys = _with_hash(keys, array, again, 64)
     return keys, _extensions(ext)

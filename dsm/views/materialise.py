@@ -109,6 +109,7 @@ def get(
     force: bool = False,
     croissant: bool | None = None,
     workers: int | None = None,
+    allow_persist: bool = False,
     progress: Progress = SILENT,
 ) -> GetReport:
     """Materialises the view in folder `out`, or as one tar on standard output ("-").
@@ -118,32 +119,48 @@ def get(
     `croissant` asks for a description in JSON-LD; by default all but a single tar have one, for
     which a second hash of the whole file would have to be made.
 
+    A view with queries is streamed; `allow_persist` lets it be written to a folder outside the
+    repository (see `persist`), where nothing is kept of an interrupted run.
+
     Raises OtherContent (a Conflict) when the folder holds something else, DamagedData when what is
     stored, or what `verify` reads, is not what it should be, InvalidInput, StorageFailed.
     """
     options = Options(format, shard_size, compression)
     if out == "-":
         sink = sys.stdout.buffer
-        stream(view, sink.write, options, progress)
+        examples, size = stream(view, sink.write, options, progress)
         sink.flush()
-        return GetReport("-", format, 1, len(view), view.size, True)
+        return GetReport("-", format, 1, examples, size, True)
+    if view.queries:
+        from dsm.views.persist import persist
+
+        return persist(view, out, options, allowed=allow_persist, force=force, progress=progress)
     view.repository.store.refresh()
     return _Getting(view, out, options, croissant, workers, progress).run(verify, force)
 
 
 def stream(
     view: View, write: Callable[[bytes], object], options: Options, progress: Progress = SILENT
-) -> None:
-    """Writes the view as one tar: that of `tar`, or the members of all shards of `webdataset`."""
+) -> tuple[int, int]:
+    """Writes the view as one tar: that of `tar`, or the members of all shards of `webdataset`.
+
+    Returns how many examples and bytes of them were written.
+    """
     if options.format not in (WEBDATASET, TAR):
         raise InvalidInput(
             f"{options.format} cannot be written to standard output",
             hint="give a folder with -o, or --format webdataset or tar",
         )
+    if view.queries:
+        from dsm.views.persist import stream_rows
+
+        return stream_rows(view, write, options, progress)
     progress.start("writing", len(view), view.size)
     recipe = Recipe(options.format, options.compression, _classes(view))
-    recipe.write(view.repository.store, _rows(view, options.format), write, progress.advance)
+    rows = rows_for_layout(view.table(), options.format)
+    recipe.write(view.repository.store, [rows], write, progress.advance)
     progress.finish()
+    return len(view), view.size
 
 
 def stem_of(view: View) -> str:
@@ -160,13 +177,32 @@ def _classes(view: View) -> dict[str, int]:
     return {label: index for index, label in enumerate(sorted(view.labels))}
 
 
-def _rows(view: View, layout: str) -> pa.Table:
-    table = view.table()
+def rows_for_layout(table: pa.Table, layout: str, *, alone: bool = True) -> pa.Table:
+    """Returns rows with the columns that a layout needs; for `alone` see `webdataset.with_keys`."""
     if layout == WEBDATASET:
         from dsm.views.webdataset import with_keys
 
-        return with_keys(table)
+        return with_keys(table, alone=alone)
     return table
+
+
+def is_ours(name: str, stem: str) -> bool:
+    """Whether a materialised view has files of this name; `stem` is a single tar's, else empty."""
+    return name.startswith(stem + ".") if stem else _OURS(name) is not None
+
+
+def head_of(view: View, options: Options) -> dict[str, Any]:
+    """Returns what two materialisations agree in when one can stand for the other."""
+    head: dict[str, Any] = {
+        "dataset": {"id": view.query["dataset"], "name": view.dataset},
+        "layout": options.format,
+        "options": options.to_json(),
+        "version": view.version,
+    }
+    if view.has_queries:
+        dummy, skipped = view.dummy_rows is not None, view.skip_sources
+        head["sources"] = "skipped" if skipped else "dummy" if dummy else "read"
+    return head
 
 
 class _Getting:
@@ -188,16 +224,7 @@ class _Getting:
         self.workers = view.repository.workers if workers is None else workers
         self.progress = progress
         self.stem = stem_of(view) if options.format == TAR else ""
-        head = {
-            "dataset": {
-                "id": view.query["dataset"],
-                "name": view.dataset,
-            },
-            "layout": options.format,
-            "options": options.to_json(),
-            "version": view.version,
-        }
-        self.place = Place(out, head, self.stem)
+        self.place = Place(out, head_of(view, options), self.stem)
 
     def run(self, verify: bool, force: bool) -> GetReport:
         """Does it, one builder at a time; the others wait and find it done."""
@@ -270,15 +297,11 @@ class _Getting:
         """Removes what another materialisation left, the document that vouches for it first."""
         self.place.retract()
         names = sorted(os.listdir(self.out))
-        if self.options.format == TAR:
-            names = [name for name in names if name.startswith(self.stem + ".")]
-        else:
-            if "examples.jsonl" in names:
-                from dsm.views.folder import remove_listed
+        if self.options.format != TAR and "examples.jsonl" in names:
+            from dsm.views.folder import remove_listed
 
-                remove_listed(self.out)
-            names = [name for name in names if _OURS(name)]
-        for name in names:
+            remove_listed(self.out)
+        for name in (name for name in names if is_ours(name, self.stem)):
             disk.remove(self.place.path(name))
         disk.sync_dir(self.out)
         self.place.begin()
@@ -341,7 +364,7 @@ class _Getting:
         options, view = self.options, self.view
         if options.format == FILES:
             return []
-        rows = _rows(view, options.format)
+        rows = rows_for_layout(view.table(), options.format)
         suffix = ".zst" if options.compression == "zstd" else ""
         if options.format == TAR:
             index = f"{self.stem}.index.jsonl"

@@ -6,7 +6,7 @@ when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,7 +38,7 @@ class Recipe:
     def write(
         self,
         store: ObjectStore,
-        table: pa.Table,
+        tables: Iterable[pa.Table],
         write: Write,
         counted: Counted = uncounted,
         write_index: Write | None = None,
@@ -48,6 +48,7 @@ class Recipe:
             from dsm.views.parquet import write_parquet
 
             assert self.schema is not None
+            (table,) = tables
             write_parquet(store, table, self.schema, self.classes, self.compression, write, counted)
             return
         compressed = None
@@ -59,11 +60,11 @@ class Recipe:
         if self.layout == TAR:
             from dsm.views.tarball import write_tar
 
-            write_tar(store, table, self.classes, write, write_index, counted)
+            write_tar(store, tables, self.classes, write, write_index, counted)
         else:
             from dsm.views.webdataset import write_shard
 
-            write_shard(store, table, self.classes, write, counted)
+            write_shard(store, tables, self.classes, write, counted)
         if compressed is not None:
             compressed.finish()
 
@@ -78,7 +79,7 @@ class Recipe:
             return self._build_tar(store, part, workers, counted)
         file = OutputFile(part.temporary, part.size)
         try:
-            self.write(store, part.table, file.write, counted)
+            self.write(store, [part.table], file.write, counted)
             return (file.finish(part.name, part.table.num_rows),)
         except BaseException:
             file.abandon()
@@ -93,7 +94,7 @@ class Recipe:
         try:
             files.append(OutputFile(part.index_temporary, sha256=False))
             if relay is None:
-                self.write(store, part.table, files[0].write, counted, files[1].write)
+                self.write(store, [part.table], files[0].write, counted, files[1].write)
             else:
                 relay.write(files[0].write_now, files[1].write, counted)
             names = (part.name, part.index)

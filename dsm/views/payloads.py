@@ -6,7 +6,7 @@ what is handed out is what the object's name says, and as long as the row says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dsm.store.objects import ObjectStore
 
+CONTENT = "content"
 BATCH_BYTES = 16 << 20
 BATCH_EXAMPLES = 2048
 # What a writer collects before it hands it on.
@@ -44,7 +45,10 @@ def batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 class Payloads:
-    """The payloads of a table's rows; columns path, object and size."""
+    """The payloads of a table's rows; columns path, object and size.
+
+    Rows that are not of the store bring their bytes along, in the column `content`.
+    """
 
     def __init__(self, store: ObjectStore, table: pa.Table):
         self.store = store
@@ -55,6 +59,9 @@ class Payloads:
         """Yields (number of the first row, rows, their bytes); None stands for a large object."""
         for first, end in batches(self.sizes):
             rows = self.table.slice(first, end - first)
+            if CONTENT in rows.column_names:
+                yield first, rows, rows.column(CONTENT).to_pylist()
+                continue
             oids = rows.column("object").to_pylist()
             content = read_batch(self.store, oids)
             sizes = self.sizes[first:end]
@@ -75,6 +82,16 @@ class Payloads:
             yield piece
         if left:
             raise _wrong_size(path, size)
+
+
+def all_batches(
+    store: ObjectStore, tables: Iterable[pa.Table]
+) -> Iterator[tuple[Payloads, pa.Table, list[bytes | None]]]:
+    """Yields (payloads of its table, rows, their bytes) of tables, one after the other."""
+    for table in tables:
+        payloads = Payloads(store, table)
+        for _, rows, content in payloads.batches():
+            yield payloads, rows, content
 
 
 def _wrong_size(path: str, size: int) -> DamagedData:

@@ -22,6 +22,7 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Attributes
 from dsm.store.batch import read_batch
+from dsm.views.payloads import CONTENT
 from dsm.views.shuffle import shuffled
 
 if TYPE_CHECKING:
@@ -220,6 +221,10 @@ class Rows:
         data, self.ahead[row] = self.ahead[row], None
         return self._store.read(self.oids[row]) if data is None else data
 
+    def reach(self) -> int:
+        """How many rows from the first are not too many bytes to hold at once; one at least."""
+        return self._reach(0)
+
     def _reach(self, row: int) -> int:
         """Where to stop reading ahead: after so many rows, or before too many bytes."""
         end = min(row + self._step, self._count)
@@ -273,6 +278,28 @@ def _detached(fields: tuple[Any, ...], data: bytes) -> ViewExample:
 # --- orders ---------------------------------------------------------------------------------------
 
 
+def batches(view: View) -> Iterator[pa.RecordBatch]:
+    """Yields the examples of a view as Arrow, with their bytes in the column `content`."""
+    reading = None
+    table = view.table()
+    if view.queries:
+        from dsm.views.brokered import Reading
+
+        reading = Reading(view, "iterate", objects=False)
+        table = reading.stored()
+    store, largest = view.repository.store, largest_of(table)
+    first = 0
+    while first < table.num_rows:
+        rows = Rows(store, table.slice(first, WINDOW), None, WINDOW, largest)
+        count = rows.reach()
+        content = pa.array([rows.read(row) for row in range(count)], pa.large_binary())
+        part = table.slice(first, count).combine_chunks()
+        yield part.append_column(CONTENT, content).to_batches()[0]
+        first += count
+    if reading is not None:
+        yield from reading.batches()
+
+
 def iterate(
     view: View,
     order: Iterable[int] | None = None,
@@ -287,13 +314,23 @@ def iterate(
     """
     if order is not None and seed is not None:
         raise InvalidInput("give an order or a seed, not both")
+    if view.queries:
+        from dsm.views.mixing import mixed
+
+        return mixed(view, order, seed, epoch)
     return chain.from_iterable(rows.examples() for rows in _in_windows(view, order, seed, epoch))
 
 
 def _in_windows(
     view: View, order: Iterable[int] | None, seed: int | None, epoch: int
 ) -> Iterator[Rows]:
-    table, store = view.table(), view.repository.store
+    return in_windows(view.repository.store, view.table(), order, seed, epoch)
+
+
+def in_windows(
+    store: ObjectStore, table: pa.Table, order: Iterable[int] | None, seed: int | None, epoch: int
+) -> Iterator[Rows]:
+    """Yields windows over the rows of a table, in order, in that of `order`, or shuffled."""
     largest = largest_of(table)
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)

@@ -5,12 +5,12 @@ The bytes depend on paths and contents alone. Specified in docs/format/materiali
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.model.names import check_path
 from dsm.views import tar
-from dsm.views.payloads import Collected, Counted, Payloads, Write, uncounted
+from dsm.views.payloads import Collected, Counted, Write, all_batches, uncounted
 from dsm.views.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -21,21 +21,20 @@ if TYPE_CHECKING:
 
 def write_tar(
     store: ObjectStore,
-    table: pa.Table,
+    tables: Iterable[pa.Table],
     classes: Mapping[str, int],
     write: Write,
     write_index: Write | None = None,
     counted: Counted = uncounted,
 ) -> None:
-    """Writes all rows as one tar, and a line of JSON for each to `write_index`.
+    """Writes all rows, table after table, as one tar; a line of JSON for each to `write_index`.
 
     Raises DamagedData, WriteFailed, InvalidInput for a path that leads elsewhere.
     """
-    payloads = Payloads(store, table)
     out = Collected(write)
     sidecar = Sidecar(classes)
     at = 0
-    for _, rows, content in payloads.batches():
+    for payloads, rows, content in all_batches(store, tables):
         paths, sizes = rows.column("path").to_pylist(), rows.column("size").to_pylist()
         offsets = []
         for number, (path, size, data) in enumerate(zip(paths, sizes, content, strict=True)):

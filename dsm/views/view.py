@@ -1,7 +1,8 @@
 """A view: a named query over a dataset, evaluated when its examples are asked for.
 
 `prepare` names and remembers the query; `get` materialises it, iterating reads it; the same
-examples wherever and whenever.
+stored examples wherever and whenever. Rows of queries in the dataset come from their sources each
+time, and are never kept.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dsm.errors import AnswerIsNo, DamagedData, NotFound
+from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_tag_name, close_matches
 from dsm.progress import SILENT, Progress
-from dsm.repo.repository import Repository
+from dsm.repo.log import ChangesetLog
+from dsm.repo.workplace import Workplace
 from dsm.views.query import Query
 from dsm.views.records import Content, give_name, read_record, write_record
 
@@ -23,27 +25,40 @@ if TYPE_CHECKING:
 
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
+    from dsm.views.brokered import Standing
     from dsm.views.evaluate import Evaluation
     from dsm.views.materialise import GetReport
     from dsm.views.reading import ViewExample
 
 LABELS_SHOWN = 10
+DUMMY_ROWS = 100
+
+
+class NumberUnknown(InvalidInput, TypeError):
+    """How many rows a query gives, and which is the third, is known only when it has run."""
+
+    code = "number-unknown"
 
 
 class View:
     """One query of one dataset; sized and iterable, over its examples sorted by path.
 
     `content` is what an earlier evaluation recorded; without it the query is evaluated when
-    something about its examples is asked.
+    something about its examples is asked. Where the dataset has queries, iterating runs them, with
+    `skip_sources` it does not, with `dummy_rows` so many made-up rows stand for each. What is told
+    of the content is always about the stored examples.
     """
 
     def __init__(
         self,
-        repository: Repository,
+        repository: Workplace,
         dataset: str,
         snapshots: Callable[[], Snapshots],
         query: Query,
         content: Content | None = None,
+        *,
+        skip_sources: bool = False,
+        dummy_rows: int | None = None,
     ):
         self.repository = repository
         self.dataset = dataset
@@ -52,6 +67,8 @@ class View:
         self._content = content
         # Labels that were to be left out and that no example has: legal, and perhaps misspelt.
         self.unknown_excludes: tuple[str, ...] = ()
+        self.skip_sources = skip_sources
+        self.dummy_rows = dummy_rows
 
     @cached_property
     def version(self) -> str:
@@ -62,6 +79,50 @@ class View:
     def query(self) -> dict[str, Any]:
         """The query as it is hashed."""
         return self.query_.to_json()
+
+    # --- queries in the dataset ---
+
+    @cached_property
+    def log(self) -> ChangesetLog:
+        """The changesets of its dataset."""
+        return ChangesetLog(self.repository, self.dataset, self.query_.dataset)
+
+    @cached_property
+    def queries(self) -> list[Standing]:
+        """The queries that reading it runs, sorted by name; no source is asked for this."""
+        if self.skip_sources or not self.has_queries:
+            return []
+        from dsm.views.brokered import standing
+
+        return standing(self.log, self.query_)
+
+    @cached_property
+    def has_queries(self) -> bool:
+        """Whether there are queries in its changesets, to be run or skipped."""
+        query = self.query_
+        runs = query.runs or ((query.at, query.at),)
+        return any(self.log.get(number).queries for _, number in runs) or any(
+            self.log.get(number).documents for first, last in query.runs
+            for number in range(first, last + 1)
+        )  # fmt: skip
+
+    def without_sources(self) -> View:
+        """Returns the same view of the stored examples alone: no source is asked."""
+        return self._read_as(skip_sources=True)
+
+    def with_dummy_rows(self, count: int = DUMMY_ROWS) -> View:
+        """Returns the same view with so many made-up rows for each query: no source is asked.
+
+        They have the columns that were recorded, and labels and times that fit the view.
+        """
+        if count < 0:
+            raise InvalidInput("a number of rows is not negative")
+        return self._read_as(dummy_rows=count)
+
+    def _read_as(self, **how: Any) -> View:
+        return View(
+            self.repository, self.dataset, self._open_snapshots, self.query_, self._content, **how
+        )
 
     # --- what it holds ---
 
@@ -113,6 +174,11 @@ class View:
         return self.content.digest
 
     def __len__(self) -> int:
+        if self.queries:
+            raise NumberUnknown(
+                "how many examples a view with queries has is known only when they have run",
+                hint="`view.content.examples` counts the stored ones, without_sources() has these",
+            )
         return self.content.examples
 
     @property
@@ -134,6 +200,10 @@ class View:
         """Returns an example by its position in the order of paths, or a list for a slice."""
         from dsm.views.reading import example_at, examples_at
 
+        if self.queries:
+            raise NumberUnknown(
+                "the rows of a query have no fixed places", hint="iterate over the view instead"
+            )
         if isinstance(index, slice):
             return examples_at(self, index)
         return example_at(self, index)
@@ -144,6 +214,9 @@ class View:
         """Yields the examples in the order of paths, in that of `order`, or shuffled by a seed.
 
         The shuffled order depends on seed and epoch alone. Bytes are read ahead and verified.
+
+        Rows of queries follow, in the order of their source's answer; with a seed they are
+        shuffled through a buffer and mixed in. Raises what `dsm.sources.failures` has.
         """
         from dsm.views.reading import iterate
 
@@ -160,15 +233,44 @@ class View:
         force: bool = False,
         croissant: bool | None = None,
         workers: int | None = None,
+        allow_persist: bool = False,
         progress: Progress = SILENT,
     ) -> GetReport:
-        """Materialises the view in folder `out`; see `dsm.views.materialise.get`."""
+        """Materialises the view in folder `out`; see `dsm.views.materialise.get`.
+
+        A view with queries is only streamed (`out` is "-"), or with `allow_persist` written to a
+        folder outside the repository; see `dsm.views.persist`.
+        """
         from dsm.views.materialise import get
 
         return get(
             self, out, format=format, shard_size=shard_size, compression=compression,
-            verify=verify, force=force, croissant=croissant, workers=workers, progress=progress,
+            verify=verify, force=force, croissant=croissant, workers=workers,
+            allow_persist=allow_persist, progress=progress,
         )  # fmt: skip
+
+    def columns(self, query: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a query that fit the view, in the columns of its own answer.
+
+        For what learns from tables: no payload is made. `query` may be left away when there is
+        one only. Raises NotFound, and what `dsm.sources.failures` has.
+        """
+        from dsm.views.brokered import Reading
+
+        found = [each for each in self.queries if query in (None, each.query.name)]
+        if len(found) != 1:
+            names = ", ".join(each.query.name for each in self.queries) or "none"
+            raise NotFound("which query is meant?", hint=f"queries of the view: {names}")
+        return Reading(self, "columns").columns(found[0])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yields all examples as Arrow batches: the columns of `table` and `content`, the bytes.
+
+        Rows of queries do not say the hash of their bytes: there, `object` is null.
+        """
+        from dsm.views.reading import batches
+
+        return batches(self)
 
 
 def content_of(evaluation: Evaluation) -> Content:
@@ -199,7 +301,7 @@ def label_counts(rows: pa.Table | pa.RecordBatch) -> dict[str, int]:
 
 
 def prepare(
-    repository: Repository,
+    repository: Workplace,
     dataset: str,
     snapshots: Callable[[], Snapshots],
     query: Query,
@@ -216,12 +318,12 @@ def prepare(
     record = read_record(repository, dataset, query.version)
     view = View(repository, dataset, snapshots, query, record.content if record else None)
     if record is None:
-        if not view.evaluation.count:
+        if not view.evaluation.count and not view.queries:
             _require_labels(view.snapshot, query)
             raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
-        if any(label not in view.labels for label in query.labels):
+        if any(label not in view.labels for label in query.labels) and not view.queries:
             _require_labels(view.snapshot, query)
-        if query.exclude:
+        if query.exclude and not view.queries:
             view.unknown_excludes = tuple(_unknown(view.snapshot, query.exclude))
         write_record(repository, dataset, query, view.content)
     if name is not None:

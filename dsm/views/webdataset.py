@@ -6,11 +6,11 @@ in docs/format/materialised.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dsm.views import tar
-from dsm.views.payloads import Collected, Counted, Payloads, Write, uncounted
+from dsm.views.payloads import Collected, Counted, Write, all_batches, uncounted
 from dsm.views.sidecar import Sidecar, class_indices
 
 if TYPE_CHECKING:
@@ -41,28 +41,33 @@ def cut(sizes: Sequence[int], shard_size: int) -> list[tuple[int, int]]:
     return parts
 
 
-def with_keys(table: pa.Table) -> pa.Table:
-    """Adds the columns key and ext, which a shard is written from."""
+def with_keys(table: pa.Table, *, alone: bool = True) -> pa.Table:
+    """Adds the columns key and ext, which a shard is written from.
+
+    Rows that are not `alone` are some of more: their keys do not depend on those beside them.
+    """
     from dsm.views.keys import keys_of
 
-    keys, extensions = keys_of(table.column("path"))
+    keys, extensions = keys_of(table.column("path"), alone=alone)
     return table.append_column("key", keys).append_column("ext", extensions)
 
 
 def write_shard(
     store: ObjectStore,
-    table: pa.Table,
+    tables: Iterable[pa.Table],
     classes: Mapping[str, int],
     write: Write,
     counted: Counted = uncounted,
 ) -> None:
-    """Writes a tar of all rows; `table` is from `with_keys`. Raises DamagedData, WriteFailed."""
-    payloads = Payloads(store, table)
+    """Writes a tar of all rows, table after table; each is from `with_keys`.
+
+    Raises DamagedData, WriteFailed.
+    """
     out = Collected(write)
     sidecar = Sidecar(classes)
     class_members: dict[int, tuple[int, bytes]] = {}
     header, pad = tar.header, tar.padding
-    for _, rows, content in payloads.batches():
+    for payloads, rows, content in all_batches(store, tables):
         columns = (
             rows.column("key").to_pylist(), rows.column("ext").to_pylist(),
             rows.column("size").to_pylist(), sidecar.lines(rows),

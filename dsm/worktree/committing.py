@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from dsm.errors import DsmError, StorageFailed
 from dsm.format.index import ABSENT, fits, mark_of
-from dsm.history.commit import Intent, record
+from dsm.history.commit import NO_QUERIES, Intent, record
 from dsm.history.revert import plan_revert
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
+from dsm.model.queries import StagedQuery
 from dsm.model.rows import FORGET
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
@@ -51,8 +52,9 @@ def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -
             rows = staged.rows()
             head = tree.log.head()
             changeset = _recorded(
-                tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty
-            )
+                tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty,
+                staged.queries,
+            )  # fmt: skip
         # Past the commit point no failure is one of the commit: the note tells what is used up.
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, staged.names)
@@ -72,6 +74,7 @@ def _recorded(
     forget: list[str],
     head: int,
     allow_empty: bool,
+    queries: Mapping[str, StagedQuery] = NO_QUERIES,
 ) -> Changeset:
     announced = False
 
@@ -84,7 +87,7 @@ def _recorded(
     try:
         return record(
             tree.repository, tree.log, tree.snapshots(), rows, bases, intent,  # type: ignore[arg-type]
-            allow_empty=allow_empty, before_commit=announce,
+            queries=queries, allow_empty=allow_empty, before_commit=announce,
         )  # fmt: skip
     except DsmError as error:
         if announced and error.exit_status in (1, 2, 5):
@@ -152,10 +155,12 @@ def commit_revert(
         staged = tree.stage.load()
         index = tree.index(staged)
         head = tree.log.head()
-        planned = plan_revert(tree.snapshots(), number, head, force=force)
+        planned = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
         clean = {} if keep_files else _clean_files(tree, index, planned.now)
         with publish:
-            changeset = _recorded(tree, intent, planned.rows, head, (), [], head, False)
+            changeset = _recorded(
+                tree, intent, planned.rows, head, (), [], head, False, planned.queries
+            )
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
     try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dsm.history.difference import between
 from dsm.history.difference import compare as compare_examples
 from dsm.model.example import Change, Example
+from dsm.model.queries import QueryChange, query_changes
 from dsm.model.reports import Diff
-from dsm.worktree.status import compare
+from dsm.worktree.status import compare, with_staged
 from dsm.worktree.tree import WorkTree
 
 
@@ -22,7 +23,8 @@ def diff(
     with the work tree. Untracked files are no difference."""
     if second is not None and first is not None:
         changes = between(tree.snapshots(), first, second)
-        return Diff(str(first), str(second), _below(changes, paths))
+        queries = query_changes(tree.log.queries(first), tree.log.queries(second))
+        return Diff(str(first), str(second), _below(changes, paths), _queries_below(queries, paths))
     if staged:
         return _against_stage(tree, first, paths)
     return _against_files(tree, first, paths)
@@ -39,6 +41,13 @@ def _below(changes: list[Change], paths: tuple[str, ...] | None) -> tuple[Change
             for p in paths
         )
     )
+
+
+def _queries_below(
+    changes: list[QueryChange], paths: tuple[str, ...] | None
+) -> tuple[QueryChange, ...]:
+    """The name of a query is the first part of its examples' paths."""
+    return tuple(c for c in changes if paths is None or "" in paths or c.name in paths)
 
 
 def _states(tree: WorkTree, first: int | None, paths: set[str]) -> dict[str, Example]:
@@ -70,7 +79,13 @@ def _against_stage(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
         else:
             after[path] = example
     name = "head" if first is None else str(first)
-    return Diff(name, "stage", _below(compare_examples(before, after), paths))
+    head = tree.log.head()
+    standing = tree.log.queries(head)
+    queries = query_changes(
+        standing if first is None else tree.log.queries(first), with_staged(standing, held)
+    )
+    changes = _below(compare_examples(before, after), paths)
+    return Diff(name, "stage", changes, _queries_below(queries, paths))
 
 
 def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | None) -> Diff:
@@ -93,5 +108,9 @@ def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
             )
     for path in found.deleted:
         now.pop(path, None)
-    name = "stage" if first is None else str(first)
-    return Diff(name, "work tree", _below(compare_examples(before, now), paths))
+    changes = _below(compare_examples(before, now), paths)
+    if first is None:
+        return Diff("stage", "work tree", changes)
+    after = with_staged(tree.log.queries(tree.log.head()), staged)
+    queries = _queries_below(query_changes(tree.log.queries(first), after), paths)
+    return Diff(str(first), "work tree", changes, queries)

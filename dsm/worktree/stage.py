@@ -12,15 +12,17 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from blake3 import blake3
 
 from dsm.errors import DamagedData
 from dsm.format import segment as fmt
+from dsm.model.queries import StagedQuery
 from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, create_file, read_file
@@ -32,11 +34,16 @@ _NUMBERED = re.compile(r"[0-9]{8}-.*\.stage\Z")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One staged batch; `base` is the head that its rows were judged against."""
+    """One staged batch; `base` is the head that it was judged against.
+
+    `queries` holds by name the document of a query, None for one that is removed, and FORGET for
+    one that is not staged any more.
+    """
 
     name: str
     base: int
     rows: Rows
+    queries: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Staged:
@@ -64,8 +71,20 @@ class Staged:
                     where[path] = (segment, row)
         return where
 
+    @cached_property
+    def queries(self) -> dict[str, StagedQuery]:
+        """The staged queries by name, sorted."""
+        found: dict[str, StagedQuery] = {}
+        for segment in self.segments:
+            for name, document in segment.queries.items():
+                if document == FORGET:
+                    found.pop(name, None)
+                else:
+                    found[name] = StagedQuery(document, segment.base)
+        return dict(sorted(found.items()))
+
     def __len__(self) -> int:
-        return len(self.where)
+        return len(self.where) + len(self.queries)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,7 +145,7 @@ class Stage:
             if data is None:
                 continue  # committed by somebody else in this moment
             header, rows = fmt.decode(data, os.path.join(self._folder, name))
-            segments.append(Segment(name, header["base"], rows))
+            segments.append(Segment(name, header["base"], rows, header.get("queries", {})))
         staged = Staged(segments, forgotten)
         self._cached = (key, staged)
         return staged
@@ -162,14 +181,18 @@ class Stage:
         note: dict = json.loads(body)  # type: ignore[type-arg]
         return note
 
-    def write(self, base: int, rows: Rows) -> str:
-        """Adds a segment; durable when it returns its name. Call with the stage lock held."""
+    def write(self, base: int, rows: Rows, queries: Mapping[str, Any] | None = None) -> str:
+        """Adds a segment; durable when it returns its name. Call with the stage lock held.
+
+        `queries` is as `Segment` has it.
+        """
         disk.make_dirs(self._folder)
         taken = [int(name[:8]) for name in self._names() if _NUMBERED.match(name)]
         number = max(taken, default=0) + 1
         while True:
             name = f"{number:08d}-{os.urandom(4).hex()}{SEGMENT}"
-            data = fmt.encode({"base": base, "name": name}, rows)
+            header = {"base": base, "name": name}
+            data = fmt.encode({**header, "queries": queries} if queries else header, rows)
             if create_file(os.path.join(self._folder, name), data, self._temporary):
                 self._cached = None
                 return name
@@ -232,35 +255,35 @@ class Stage:
     def _forget_for_good(self, note: dict) -> str | None:  # type: ignore[type-arg]
         # `load` hides these paths as long as the note is there. One that was staged anew since
         # wins by itself; the others are forgotten by a segment of their own.
-        where = self.load().where
+        staged = self.load()
         names = tuple(name for name in self._names() if name.endswith(SEGMENT))
-        if not where and set(names) <= set(note["seen"]):
+        if not len(staged) and set(names) <= set(note["seen"]):
             self.clear(note["transaction"], names)
             return None
         rows = Rows()
         if set(note["seen"]) & set(self._names()):
             for path in note["forget"]:
-                if path not in where:
+                if path not in staged.where:
                     rows.delete(path, FORGET)
         written = self.write(note["after"], rows) if len(rows) else None
         self.clear(note["transaction"], ())
         return written
 
-    def drop(self, staged: Staged, paths: set[str]) -> str | None:
-        """Forgets staged rows; returns the segment that says so, if one is needed.
+    def drop(self, staged: Staged, paths: set[str], queries: Sequence[str]) -> str | None:
+        """Forgets staged rows and queries; returns the segment that says so, if one is needed.
 
         Call with the stage lock held.
         """
-        if len(paths) == len(staged.where):
+        if len(paths) + len(queries) == len(staged):
             for name in staged.names:
                 disk.remove(os.path.join(self._folder, name))
             disk.sync_dir(self._folder)
             self._cached = None
-        elif paths:
+        elif paths or queries:
             rows = Rows()
             for path in sorted(paths):
                 rows.delete(path, FORGET)
-            return self.write(0, rows)
+            return self.write(0, rows, dict.fromkeys(queries, FORGET))
         return None
 
     def discard_damaged(self) -> list[str]:

@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from dsm.errors import InvalidInput, StorageFailed
+from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
 from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
-from dsm.model.names import check_path, printable
+from dsm.model.names import check_path, close_matches, printable
+from dsm.model.queries import Document
 from dsm.model.reports import AddReport
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
@@ -24,7 +25,7 @@ from dsm.worktree.edit import kind_against_head
 from dsm.worktree.index import Position, WorkIndex, folders_above
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import KIND_NAMES
+from dsm.worktree.status import KIND_NAMES, with_staged
 from dsm.worktree.tree import WorkTree
 
 
@@ -156,7 +157,8 @@ def stage_rows(
 
 
 def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
-    """Forgets staged rows at and below the paths (all, with None, damaged ones too)."""
+    """Forgets staged rows at and below the paths (all, with None, damaged ones too), and queries
+    of these names; returns how many."""
     if paths is None:
         tree.stage.discard_damaged()
     with tree.locked():
@@ -166,9 +168,10 @@ def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
             for path in staged.where
             if paths is None or any(not p or path == p or path.startswith(p + "/") for p in paths)
         }
+        queries = [n for n in staged.queries if paths is None or "" in paths or n in paths]
         index = tree.index(staged)
         committed = tree.committed(gone)
-        written = tree.stage.drop(staged, gone)
+        written = tree.stage.drop(staged, gone, queries)
         for path in gone:
             if path in committed:
                 on_disk = os.path.lexists(os.path.join(tree.root, path))
@@ -181,4 +184,40 @@ def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
         index.position = Position(index.position.head, index.position.id, names)
         with contextlib.suppress(StorageFailed):
             index.save()
-    return len(gone)
+    return len(gone) + len(queries)
+
+
+def stage_query(tree: WorkTree, name: str, document: Document | None) -> str:
+    """Stages a query, or with no document its removal; returns what the next commit does to it.
+
+    That is added, modified, deleted or unchanged. Raises Conflict when examples lie where those of
+    the query would, NotFound for a removal of what is not there.
+    """
+    with tree.locked():
+        staged = tree.stage.load()
+        index = tree.index(staged)
+        if document is not None and next(iter(index.below(name)), None) is not None:
+            raise Conflict(
+                f"there are examples at or below {name} already",
+                hint="the examples of a query lie below its name: choose another with --name",
+                items=(name,),
+            )
+        standing = tree.log.queries(index.position.head)
+        known = with_staged(standing, staged)
+        if document is None and name not in known:
+            near = close_matches(name, known)
+            raise NotFound(
+                f"there is no query {name}",
+                hint=f"did you mean {near[0]}?" if near else "`dsm status` names those there are",
+            )
+        if known.get(name) != document:
+            value = FORGET if standing.get(name) == document else document
+            written = tree.stage.write(index.position.head, Rows(), {name: value})
+            index.position = Position(
+                index.position.head, index.position.id, (*index.position.segments, written)
+            )
+            with contextlib.suppress(StorageFailed):
+                index.save()
+    if standing.get(name) == document:
+        return "unchanged"
+    return "deleted" if document is None else "modified" if name in standing else "added"

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
+from dsm.model.queries import Document, QueryChange, query_changes
 from dsm.model.reports import Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
@@ -196,6 +197,21 @@ def staged_changes(staged: Staged) -> list[Change]:
     return changes
 
 
+def staged_queries(tree: WorkTree, staged: Staged) -> list[QueryChange]:
+    """Returns what the next commit does to queries, sorted by name."""
+    if not staged.queries:
+        return []
+    standing = tree.log.queries(tree.log.head())
+    return query_changes(standing, with_staged(standing, staged))
+
+
+def with_staged(standing: dict[str, Document], staged: Staged) -> dict[str, Document]:
+    """Returns the queries that stand once the stage is committed."""
+    after = {name: each for name, each in standing.items() if name not in staged.queries}
+    put = {n: query.document for n, query in staged.queries.items() if query.document is not None}
+    return {**after, **put}
+
+
 def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Status:
     """Compares head, stage and work tree."""
     staged = tree.stage.load()
@@ -216,6 +232,8 @@ def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Stat
         unstaged=tuple(sorted(unstaged, key=_path)),
         untracked=tuple(sorted(found.untracked)),
         absent=found.absent,
+        queries=tuple(tree.log.get(head).queries) if head else (),
+        staged_queries=tuple(staged_queries(tree, staged)),
     )
 
 

@@ -80,7 +80,9 @@ def test_special_files_are_skipped_with_a_line(dsm: Runner, empty_repo: Path) ->
 def test_add_needs_a_path(dsm: Runner, empty_repo: Path) -> None:
     """A command line without path is a mistake: two lines and exit status 2."""
     said = dsm("add", status=2)
-    assert said.err == "error: Missing argument 'PATH...'.\nhint: run `dsm add --help`\n"
+    assert said.err == (
+        "error: what is to be added?\nhint: name files and folders; . is all of them\n"
+    )
 
 
 def test_a_path_that_is_not_there_is_named(dsm: Runner, empty_repo: Path) -> None:

@@ -34,7 +34,9 @@ def test_filters(dsm: Runner, two_changesets: Path) -> None:
     assert chosen("-l", "cat", "--exclude-label", "night") == 2
     assert chosen("--at", "1") == 5
     said = dsm("prepare", "--json").json
-    assert {"version", "dataset", "query", "digest", "examples", "size", "labels"} == set(said)
+    assert set(said) == {
+        "version", "dataset", "query", "digest", "examples", "size", "labels", "queries",
+    }  # fmt: skip
     assert said["labels"] == {"cat": 3, "dog": 2, "night": 1}
     assert chosen("--path", "cat") == 3
     assert chosen("--path", "cat/1.*", "--path", "dog") == 3

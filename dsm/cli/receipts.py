@@ -1,0 +1,125 @@
+"""dsm receipts: list the runs of queries, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsm.cli.output import print_json, size_text
+from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
+from dsm.errors import NotFound
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.repos import Repo
+    from dsm.sources.receipts import Receipt
+
+SHORT = 12
+PREFIX_MIN = 8
+HEAD = (
+    "when", "who", "dataset", "version", "query", "source", "rows", "bytes", "time", "outcome",
+)  # fmt: skip
+RIGHT = {"rows", "bytes", "time"}
+
+
+def command(
+    ctx: typer.Context,
+    view: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[VIEW]", autocompletion=view_names, help="Version or name of a view"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """List who read how much of which source, and when
+
+    Each run of a query on this machine leaves a receipt, and none of its rows. Newest first, of all
+    datasets; -d chooses one dataset, VIEW one view. A run without an end is unfinished: it is going
+    on, or it was killed. --json tells everything, with the columns and the digest of the rows.
+
+    \b
+    Examples:
+      dsm receipts
+      dsm receipts -n 5 -d payments
+      dsm receipts baseline --json
+    """
+    with Session(ctx) as s:
+        found = _chosen(s.repo, view, s.settings.dataset)[:limit]
+        if as_json:
+            print_json({}, "receipts", map(receipt_fields, found))
+            return
+        rows = [_cells(each) for each in found]
+        wide = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
+        for row in [HEAD, *rows] if rows else []:
+            cells = [
+                f"{cell:>{width}}" if name in RIGHT else f"{cell:{width}}"
+                for name, cell, width in zip(HEAD, row, wide, strict=True)
+            ]
+            print("  ".join(cells).rstrip())
+        if not rows:
+            s.say("there is no receipt: no query was run for this on this machine")
+
+
+def receipt_fields(receipt: Receipt) -> dict[str, Any]:
+    """Returns a receipt as JSON has it; the time in RFC 3339, the duration in seconds."""
+    return {
+        "id": receipt.id,
+        "time": format_time(receipt.time),
+        "author": receipt.author,
+        "dataset": receipt.dataset,
+        "version": receipt.version,
+        "query": receipt.query,
+        "changeset": receipt.changeset,
+        "source": receipt.source,
+        "source_id": receipt.source_id,
+        "driver": receipt.driver,
+        "purpose": receipt.purpose,
+        "consumer": receipt.consumer,
+        "outcome": receipt.outcome,
+        "rows": receipt.rows,
+        "bytes": receipt.bytes,
+        "duration": receipt.duration,
+        "columns": [{"name": name, "type": kind} for name, kind in receipt.columns],
+        "digest": receipt.digest,
+        "error": receipt.error,
+    }
+
+
+def _chosen(repo: Repo, view: str | None, dataset: str | None) -> list[Receipt]:
+    from dsm.sources.receipts import receipts
+    from dsm.views.records import find_record
+
+    if dataset is not None:
+        repo.identity(dataset)
+    if view is None:
+        return receipts(repo, dataset=dataset)
+    try:
+        return receipts(repo, version=find_record(repo, view).version, dataset=dataset)
+    except NotFound:
+        # The view was forgotten; what was read for it was not.
+        digits = view.strip().lower()
+        if len(digits) < PREFIX_MIN or digits.strip("0123456789abcdef"):
+            raise
+        found = receipts(repo, version=digits[:64], dataset=dataset)
+        if not found:
+            raise
+        return found
+
+
+def _cells(receipt: Receipt) -> tuple[str, ...]:
+    error = f" ({receipt.error})" if receipt.error else ""
+    ended = receipt.outcome != "unfinished"
+    cells = (
+        format_time(receipt.time - receipt.time % 1_000_000), receipt.author, receipt.dataset,
+        receipt.version[:SHORT], receipt.query, receipt.source,
+        f"{receipt.rows:,}" if ended else "-", size_text(receipt.bytes) if ended else "-",
+        f"{receipt.duration:.1f} s" if ended else "-", receipt.outcome + error,
+    )  # fmt: skip
+    return tuple(map(printable, cells))

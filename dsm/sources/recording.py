@@ -1,0 +1,83 @@
+"""Recording a query in a dataset: the source is asked for its columns, and for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict, Unpack
+
+from dsm.errors import InvalidInput
+from dsm.model.names import dataset_name_for, printable
+from dsm.model.queries import Document
+from dsm.repo.workplace import Workplace
+from dsm.sources import broker
+from dsm.sources import source as sources
+from dsm.sources.query import SourceQuery, Value, define
+from dsm.sources.schema import type_text
+from dsm.worktree.staging import stage_query
+from dsm.worktree.tree import WorkTree
+
+COLUMNS_SECONDS = 30.0
+
+
+class QueryAsked(TypedDict, total=False):
+    """The keywords of `record_query`; see `Dataset.add_query` for what they mean."""
+
+    parameters: Mapping[str, Value] | None
+    key: str | None
+    label: str | None
+    time: str | None
+    payload: Iterable[str]
+    extension: str | None
+    max_rows: int | None
+    timeout: float | None
+    purpose: str | None
+
+
+def record_query(
+    tree: WorkTree,
+    workplace: Workplace,
+    source_name: str,
+    sql: str,
+    *,
+    name: str | None = None,
+    dry_run: bool = False,
+    **asked: Unpack[QueryAsked],
+) -> tuple[SourceQuery, str]:
+    """Stages a query; returns it, and what the next commit does to it (see `stage_query`).
+
+    Raises NotFound for a source that is not there, and what the broker raises.
+    """
+    source = sources.find(workplace, source_name)
+    schema = broker.schema_of(
+        source, sql, asked.get("parameters"), secret_of=workplace.secret_of,
+        timeout=asked.get("timeout") or COLUMNS_SECONDS,
+    )  # fmt: skip
+    if not schema.names:
+        raise InvalidInput("the query gives no column")
+    query = define(name or dataset_name_for(source_name), source_name, sql, schema, **asked)
+    if dry_run:
+        return query, "checked"
+    return query, stage_query(tree, query.name, query.to_json())
+
+
+def columns_text(query: SourceQuery) -> list[str]:
+    """Returns a line for each column of a query: its name, its type and what it is for."""
+    roles: dict[str, str] = {}
+    for role, names in (
+        ("payload", query.payload or query.schema.names), ("attribute", list(query.attributes)),
+        ("time", [query.time]), ("label", [query.label]), ("key", [query.key]),
+    ):  # fmt: skip
+        for name in names:
+            if name is not None:
+                roles[name] = f"{roles[name]}, {role}" if name in roles else role
+    wide = max(len(printable(name)) for name in query.schema.names)
+    return [
+        f"{printable(field.name):{wide}}  {printable(type_text(field.type))}"
+        f"  {roles.get(field.name, '')}".rstrip()
+        for field in query.schema
+    ]
+
+
+def decoded(documents: Mapping[str, Document]) -> dict[str, SourceQuery]:
+    """Returns queries by name from their documents. Raises DamagedData."""
+    return {name: SourceQuery.from_json(name, each) for name, each in documents.items()}

@@ -1,0 +1,177 @@
+"""The queries of a view: which there are, and what a reading of the view gets of their rows.
+
+A query becomes examples like those that are stored, in the order of the source's answer. The
+invariant: where a newest share ends is decided over stored examples and rows together, once for a
+reading.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.format.manifest import TIME
+from dsm.model.changeset import Changeset
+from dsm.repo.log import ChangesetLog
+from dsm.sources import source as sources
+from dsm.sources.query import SourceQuery
+from dsm.sources.sessions import session_class
+from dsm.sources.statement import Dialect
+from dsm.views.evaluate import Evaluation, evaluate
+from dsm.views.made_up import rows_for
+from dsm.views.pushdown import Narrowed, label_query, narrowed
+from dsm.views.query import Query
+from dsm.views.runs import (
+    COLUMNS,
+    EXAMPLES,
+    LABELS,
+    TIMES,
+    Batches,
+    Filters,
+    Order,
+    Run,
+    batch_as,
+    examples_of,
+    needed,
+)
+
+if TYPE_CHECKING:
+    from dsm.views.view import View
+
+# What a run of the query is for that the reader does not see, as receipts tell it.
+_CONSUMERS = {LABELS: "labels", TIMES: "count"}
+# Made-up rows are drawn until enough of them fit the view, or so many times as many did not.
+DRAWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A query of a view, and the changeset that put it."""
+
+    query: SourceQuery
+    changeset: Changeset
+
+
+def standing(log: ChangesetLog, query: Query) -> list[Standing]:
+    """Returns the queries that a view reads, sorted by name; no source is asked."""
+    live: dict[str, int] = {}
+    if not query.runs:
+        live.update(log.get(query.at).queries)
+    for first, last in query.runs:
+        for number in range(first, last + 1):
+            for name, (_, after) in log.queries_moved(number).items():
+                live.pop(name, None)
+                if after is not None:
+                    live[name] = after
+    found = []
+    for name, number in sorted(live.items()):
+        changeset = log.get(number)
+        found.append(Standing(SourceQuery.from_json(name, changeset.documents[name]), changeset))
+    return found
+
+
+class Reading:
+    """One reading of a view with queries: the stored examples and then the rows of each query.
+
+    `consumer` is the word for receipts; without `objects` rows do not say the hash of their
+    content, which takes a while. The share that a view asks for is cut where it ends at the
+    moment of this reading.
+    """
+
+    def __init__(self, view: View, consumer: str, *, objects: bool = True):
+        self.view = view
+        self.objects = objects
+        self.query = view.query_
+        self.consumer = consumer
+        self.types = dict(view.log.get(self.query.at).attributes)
+
+    @cached_property
+    def _evaluation(self) -> Evaluation:
+        beside = None if self.query.percent is None else self._times_and_paths()
+        return evaluate(self.view.layers, self.query, beside)
+
+    def stored(self) -> pa.Table:
+        """Returns the stored examples that fit, sorted by path."""
+        return self._evaluation.rows()
+
+    def batches(self) -> Batches:
+        """Yields the rows of all queries that fit, as examples with their content.
+
+        Raises what the broker raises, SourceChanged before a row is passed on when columns are
+        others than were recorded, and KeyRepeats.
+        """
+        filters = Filters(self.query, self._evaluation.cutoff)
+        for each in self.view.queries:
+            yield from self._rows(each, EXAMPLES, filters)
+
+    def columns(self, each: Standing) -> Batches:
+        """Yields the rows of a query that fit, in the columns of its own answer."""
+        cutoff = None if self.query.percent is None else self._evaluation.cutoff
+        yield from self._rows(each, COLUMNS, Filters(self.query, cutoff))
+
+    def labels(self) -> list[str]:
+        """Returns the labels that the rows of the queries have, sorted; asks the sources."""
+        query = self.query
+        only = Query(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
+                     query.exclude)  # fmt: skip
+        found: set[str] = set()
+        for each in self.view.queries:
+            for batch in self._rows(each, LABELS, Filters(only, None)):
+                found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
+        return sorted(found)
+
+    def _times_and_paths(self) -> pa.Table:
+        """Returns time and path of the rows that fit, by a run of their own."""
+        schema = pa.schema([("time", TIME), ("path", pa.string())])
+        filters = Filters(replace(self.query, percent=None), None)
+        found = [
+            batch.select(schema.names)
+            for each in self.view.queries
+            for batch in self._rows(each, TIMES, filters)
+        ]
+        return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
+
+    def _rows(self, each: Standing, form: str, filters: Filters) -> Batches:
+        if self.view.dummy_rows is not None:
+            yield from self._made_up(each, self.view.dummy_rows, form, filters)
+            return
+        view, query = self.view, each.query
+        source = sources.find(view.repository, query.source)
+        asked = self._asked(each, form, session_class(source.driver).dialect)
+        if asked is None:
+            return
+        order = Order(
+            view.repository, source, query, each.changeset, asked, filters, form,
+            _CONSUMERS.get(form, self.consumer), view.dataset, view.version, self.types,
+            self.objects,
+        )  # fmt: skip
+        # Closed at once when the reader stops: the query on the server ends with it.
+        with closing(Run(order).batches()) as batches:
+            yield from batches
+
+    def _asked(self, each: Standing, form: str, dialect: Dialect) -> Narrowed | None:
+        moment = each.changeset.time
+        if form == LABELS:
+            return label_query(each.query, self.query, dialect, time_us=moment)
+        columns = needed(each.query, self.query) if form == TIMES else None
+        return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
+
+    def _made_up(self, each: Standing, count: int, form: str, filters: Filters) -> Batches:
+        """Yields made-up rows that fit the view; no source takes part."""
+        query, left, first = each.query, count, 0
+        examples = examples_of(query, query.schema, each.changeset, self.types)
+        for draw in range(DRAWS):
+            rows = rows_for(query, self.query, each.changeset.time, max(left, 16), first, draw)
+            found, kept = filters.kept(examples, rows, first, content=form != COLUMNS)
+            batch = batch_as(form, found, kept).slice(0, left)
+            first += rows.num_rows
+            left -= batch.num_rows
+            if batch.num_rows:
+                yield batch
+            if not left:
+                return

@@ -157,6 +157,11 @@ def command(
             print_json({**asdict(report), "version": view.version})
         elif report.path != "-":
             print(quoted(report.path))
+        if dummy:
+            asked_for = dummy_rows * len(view.queries)
+            made = report.examples - view.content.examples
+            if made < asked_for:
+                s.say(f"note: {made:,} of {asked_for:,} made-up rows fit the view's filters")
         said = f"{count_text(report.examples, 'example')}, {size_text(report.bytes)}"
         if format_ in ("webdataset", "parquet") and report.path != "-":
             said += f" in {count_text(report.shards, 'shard')}"

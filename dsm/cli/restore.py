@@ -57,7 +57,7 @@ def command(
         if staged:
             if source is not None or to is not None or force or dry_run:
                 raise InvalidInput("--staged goes with paths alone")
-            s.say(f"unstaged {count_text(s.dataset.unstage(paths or None), 'example')}")
+            s.say(f"unstaged {count_text(s.dataset.unstage(paths or None), 'change')}")
             return
         report = s.dataset.restore(
             paths or None, source=source, to=to, force=force, dry_run=dry_run,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dsm.sources.source import Source
 
 TIMEOUT_SECONDS = 30.0
+# Made-up times begin here, so that the same rows come every time.
+DUMMY_BEGIN_US = 1_767_225_600_000_000  # 2026-01-01
 _WORDS = {"environment": "variable", "file": "file", "keyring": "keyring"}
 
 app = new_app()
@@ -231,10 +233,12 @@ def dummy(
       dsm source dummy 7 --seed 1
     """
     with Session(ctx) as s:
-        from dsm.sources import dummy as made_up
         from dsm.sources.json_text import objects
+        from dsm.views.made_up import rows_for
+        from dsm.views.query import Query
 
-        rows = made_up.rows(_query(s, query).schema, count, seed=seed)
+        everything = Query(s.dataset.id, 0, "")
+        rows = rows_for(_query(s, query), everything, DUMMY_BEGIN_US, count, 0, seed)
         for line in objects(rows.schema.names, rows.columns).to_pylist():
             print(line.replace("\x7f", "\\u007f"))
 

@@ -86,6 +86,7 @@ def record(
             if kept is not rows:
                 rows, table_of, manifest = kept, None, None
             queries = _queries_without_conflicts(log, queries, head)
+            _refuse_shared_folders(log, snapshots, rows, queries, head)
             checked = head
         if not len(rows) and not queries and not allow_empty:
             raise AnswerIsNo(
@@ -169,6 +170,36 @@ def _queries_without_conflicts(
                     items=(name,),
                 )
     return told
+
+
+def _refuse_shared_folders(
+    log: ChangesetLog,
+    snapshots: Snapshots,
+    rows: Rows,
+    queries: Mapping[str, StagedQuery],
+    head: int,
+) -> None:
+    """Raises Conflict when stored examples would lie where those of a query do."""
+    before = set(log.get(head).queries) if head else set()
+    standing = {name for name in before if name not in queries}
+    standing |= {name for name, query in queries.items() if query.document is not None}
+    if not standing:
+        return
+    gone = {path for path, oid in zip(rows.paths, rows.oids, strict=True) if oid is None}
+    shared = sorted(p for p in set(rows.paths) - gone if p.partition("/")[0] in standing)
+    if not shared and head and standing - before:
+        from dsm.history.snapshot import paths_below
+
+        table = snapshots.table(head)
+        for name in standing - before:
+            shared += (path for path in paths_below(table, name) if path not in gone)
+    if shared:
+        raise Conflict(
+            f"{printable(shared[0])} would lie among the examples of query"
+            f" {shared[0].partition('/')[0]}",
+            hint="move it elsewhere, or give the query another name with --name",
+            items=tuple(shared[:PATHS_LISTED]),
+        )
 
 
 def _with_attributes(types: dict[str, str], queries: Mapping[str, StagedQuery]) -> dict[str, str]:

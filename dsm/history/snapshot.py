@@ -354,11 +354,17 @@ def _all_but(table: pa.Table, paths: pa.ChunkedArray) -> pa.Array:
 
 def has_any(table: pa.Table, path: str) -> bool:
     """Whether a snapshot has an example at or below a path."""
+    return bool(paths_below(table, path))
+
+
+def paths_below(table: pa.Table, path: str) -> list[str]:
+    """Returns the examples at or below a path."""
     import pyarrow.compute as pc
 
     column = table.column("path")
     found = pc.or_(pc.equal(column, path), pc.starts_with(column, path + "/"))
-    return bool(pc.any(found).as_py())
+    below: list[str] = column.filter(found).to_pylist()
+    return below
 
 
 def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:

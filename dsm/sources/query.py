@@ -20,7 +20,7 @@ from dsm.model.names import check_attribute_name, check_dataset_name, close_matc
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Value = str | int | float | bool | None
+Value = str | int | bool | None
 JSON = "json"
 SQL_BYTES_MAX = 64 << 10
 PURPOSE_CHARS_MAX = 1000
@@ -67,7 +67,8 @@ class SourceQuery:
             "source": self.source, "sql": self.sql, "parameters": dict(self.parameters),
             "key": self.key, "label": self.label, "time": self.time,
             "payload": list(self.payload), "extension": self.extension,
-            "max_rows": self.max_rows, "timeout": self.timeout, "purpose": self.purpose,
+            "max_rows": self.max_rows, "timeout_ms": _milliseconds(self.timeout),
+            "purpose": self.purpose,
             "schema": self.encoded_schema, "attributes": dict(self.attributes),
         }  # fmt: skip
 
@@ -81,12 +82,21 @@ class SourceQuery:
             found = cls(
                 name, fields["source"], fields["sql"], fields["parameters"], fields["key"],
                 fields["label"], fields["time"], tuple(fields["payload"]), fields["extension"],
-                fields["max_rows"], fields["timeout"], fields["purpose"], fields["schema"],
-                fields["attributes"],
+                fields["max_rows"], _seconds(fields["timeout_ms"]), fields["purpose"],
+                fields["schema"], fields["attributes"],
             )  # fmt: skip
             return _checked(found)
         except (KeyError, TypeError, AttributeError, ValueError, InvalidInput) as error:
             raise DamagedData(f"query {printable(name)} is damaged: {error}") from None
+
+
+def _milliseconds(timeout: float | None) -> int | None:
+    # Documents hold no floats: they have more than one spelling.
+    return None if timeout is None else max(1, round(timeout * 1000))
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def define(
@@ -149,8 +159,13 @@ def _check_texts(query: SourceQuery) -> None:
     if len(query.purpose or "") > PURPOSE_CHARS_MAX:
         raise InvalidInput(f"the purpose is longer than {PURPOSE_CHARS_MAX:,} characters")
     for name, value in query.parameters.items():
-        if not isinstance(value, str | int | float | bool | None):
-            raise InvalidInput(f"parameter {printable(name)} is neither text nor a number")
+        if isinstance(value, float):
+            raise InvalidInput(
+                f"parameter {printable(name)} is a binary fraction, which is not recorded exactly",
+                hint="give it as text, and CAST it in the query",
+            )
+        if not isinstance(value, str | int | bool | None):
+            raise InvalidInput(f"parameter {printable(name)} is neither text nor a whole number")
 
 
 def _check_columns(query: SourceQuery) -> None:

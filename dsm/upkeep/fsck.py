@@ -21,6 +21,7 @@ from dsm.history import snapshot_file
 from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
+from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, read_document, read_file
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.sources.source import find as find_source
@@ -144,6 +145,7 @@ class Checker:
                 self.found("changeset", path, what)
             parent = changeset.id
             used.add(changeset.manifest)
+            self._queries(log, number, path)
             try:
                 table = snapshots.read_manifest(changeset)
                 if table is not None:
@@ -162,6 +164,24 @@ class Checker:
         self._tags(name)
         self._views(name)
         self._stage(name)
+
+    def _queries(self, log: ChangesetLog, number: int, path: str) -> None:
+        """Queries stand as they were put: a header repeats those before it and holds new ones."""
+        from dsm.sources.query import SourceQuery
+
+        changeset = log.get(number)
+        try:
+            before = log.get(number - 1).queries if number > 1 else {}
+        except DsmError:
+            before = changeset.queries  # what is wrong there was told
+        strange = [n for n, put in changeset.queries.items() if put not in (before.get(n), number)]
+        if strange:
+            self.found("changeset", path, f"query {strange[0]} was never put where it is said")
+        for name, document in changeset.documents.items():
+            try:
+                SourceQuery.from_json(name, document)
+            except DsmError as error:
+                self.found("changeset", path, error.message)
 
     def _header_numbers(self, name: str) -> set[int]:
         folder = self.layout.changesets(name)

@@ -162,16 +162,20 @@ class Reading:
         return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
 
     def _made_up(self, each: Standing, count: int, form: str, filters: Filters) -> Batches:
-        """Yields made-up rows that fit the view; no source takes part."""
+        """Yields so many made-up rows, less those beyond a newest share; no source takes part."""
         query, left, first = each.query, count, 0
         examples = examples_of(query, query.schema, each.changeset, self.types)
+        others = replace(filters, cutoff=None)
         for draw in range(DRAWS):
             rows = rows_for(query, self.query, each.changeset.time, max(left, 16), first, draw)
-            found, kept = filters.kept(examples, rows, first, content=form != COLUMNS)
-            batch = batch_as(form, found, kept).slice(0, left)
+            found, kept = others.kept(examples, rows, first, content=form != COLUMNS)
+            found, kept = found.slice(0, left), kept.slice(0, left)
             first += rows.num_rows
-            left -= batch.num_rows
-            if batch.num_rows:
-                yield batch
+            left -= found.num_rows
+            if filters.cutoff is not None:
+                newest = filters.cutoff.mask(pa.Table.from_batches([found])).combine_chunks()
+                found, kept = found.filter(newest), kept.filter(newest)
+            if found.num_rows:
+                yield batch_as(form, found, kept)
             if not left:
                 return

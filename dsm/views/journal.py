@@ -138,6 +138,11 @@ class Place:
         """Writes a small file in one step, durably."""
         disk.rewrite(self.path(name), data, self.temporary(name), durable=True)
 
+    def keep_from_adding(self) -> None:
+        """Keeps a folder of our own from being added where it lies in a work tree."""
+        if not set(os.listdir(self.folder)) - {os.path.basename(self.hidden)}:
+            self.put(IGNORE_FILE, b"*\n")
+
     def publish(self, temporary: str, written: Written) -> None:
         """Gives a durable file its name and lists it in the journal."""
         disk.replace(temporary, self.path(written.name))

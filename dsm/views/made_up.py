@@ -77,7 +77,9 @@ def _as_column(values: list[Any], first: int, kind: pa.DataType) -> pa.Array | N
             return pa.array(range(first, first + len(values)), pa.int64()).cast(kind)
         if isinstance(values[0], datetime):
             if what == "string":
-                return pa.array([moment.isoformat() for moment in values], kind)
+                return pa.array(
+                    [moment.isoformat().replace("+00:00", "Z") for moment in values], kind
+                )
             moments = pa.array(values, TIME)
             return moments.cast(kind, safe=False)
         return pa.array(values, pa.string()).cast(of)

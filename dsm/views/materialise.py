@@ -18,7 +18,6 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.views.journal import (
-    IGNORE_FILE,
     OtherContent,
     Place,
     is_whole,
@@ -325,7 +324,7 @@ class _Getting:
         kept: dict[str, Written] = {}
         if listed is None:
             self._refuse_foreign(parts)
-            self._ignore()
+            self.place.keep_from_adding()
             self.place.begin()
         else:
             for name, written in listed.items():
@@ -342,12 +341,6 @@ class _Getting:
         self.place.write(fields)
         self.progress.finish()
         return fields, sum(part.name in kept for part in parts)
-
-    def _ignore(self) -> None:
-        """Keeps a folder of our own from being added where it lies in a work tree."""
-        names = set(os.listdir(self.out)) - {os.path.basename(self.place.hidden)}
-        if not names:
-            self.place.put(IGNORE_FILE, b"*\n")
 
     def _listed(self) -> dict[str, Written] | None:
         """Returns the files that were whole once, None when nothing of ours was begun here."""

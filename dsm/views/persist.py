@@ -113,7 +113,9 @@ def _write_tar(
     progress: Progress,
 ) -> Classes:
     layout, store = options.format, content.reading.view.repository.store
-    recipe = Recipe(layout, options.compression, content.classes())
+    # A stream of the original paths says nothing of classes: the sources are asked once.
+    told = layout != TAR or write_index is not None
+    recipe = Recipe(layout, options.compression, content.classes() if told else Classes())
 
     def tables() -> Generator[pa.Table, None, None]:
         yield rows_for_layout(content.stored(), layout)
@@ -215,6 +217,7 @@ class _Persisting:
             for name in taken:
                 disk.remove(self.place.path(name))
         self.place.remove_temporaries()
+        self.place.keep_from_adding()
 
     def _take_back(self) -> None:
         """Removes everything that was written: rows that nobody can use must not lie about."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dsm.views.view import View
 
 Content = bytes  # an example has a property of that name
+CONTENT_FIELD = pa.field(CONTENT, pa.large_binary(), nullable=False)
 WINDOW = 1024
 # Read at once: a few when they lie one after the other, so that they stay in the processor's cache;
 # many when they are scattered, so that they can be read in the order they lie on disk.
@@ -294,7 +295,7 @@ def batches(view: View) -> Iterator[pa.RecordBatch]:
         count = rows.reach()
         content = pa.array([rows.read(row) for row in range(count)], pa.large_binary())
         part = table.slice(first, count).combine_chunks()
-        yield part.append_column(CONTENT, content).to_batches()[0]
+        yield part.append_column(CONTENT_FIELD, content).to_batches()[0]
         first += count
     if reading is not None:
         yield from reading.batches()

@@ -16,7 +16,7 @@ from dsm.worktree.edit import removal_rows, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.restore import reachable
 from dsm.worktree.stage import Staged
-from dsm.worktree.staging import stage_without_content
+from dsm.worktree.staging import refuse_among_queries, stage_without_content
 from dsm.worktree.tree import WorkTree
 
 
@@ -30,6 +30,7 @@ def move(
     staged = tree.stage.load()
     index = tree.index(staged)
     planned = _planned(tree, index, source, target, force=force)
+    refuse_among_queries(tree, staged, (new for _, new in planned.pairs))
     rows = _rows_of(tree, staged, planned.pairs)
     known = tree.lookup([path for path, _ in planned.pairs], staged)
     renamed = _move_files(tree, planned)

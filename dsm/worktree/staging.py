@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
@@ -142,6 +142,7 @@ def stage_rows(
     from the stage was dropped and removed meanwhile.
     """
     check_present(tree.repository, rows, tree.stage, staged)
+    refuse_among_queries(tree, staged, (p for p, o in zip(rows.paths, rows.oids, strict=True) if o))
     with tree.locked():
         if len(rows):
             # The head that the rows were judged against, not one that came in between.
@@ -154,6 +155,20 @@ def stage_rows(
             index.save()
         except StorageFailed:
             return  # the index is a cache: the next command learns again what was lost
+
+
+def refuse_among_queries(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> None:
+    """Raises Conflict for a path that lies where the examples of a query do."""
+    head = tree.log.head()
+    standing = with_staged(tree.log.queries(head), staged)
+    shared = sorted(p for p in paths if p.partition("/")[0] in standing) if standing else []
+    if shared:
+        raise Conflict(
+            f"{printable(shared[0])} would lie among the examples of query"
+            f" {shared[0].partition('/')[0]}",
+            hint="give it a path elsewhere: below the name of a query are its rows alone",
+            items=tuple(shared),
+        )
 
 
 def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:

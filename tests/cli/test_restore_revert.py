@@ -42,7 +42,7 @@ def test_restore_staged_unstages(dsm: Runner, two_changesets: Path) -> None:
     """--staged forgets staged changes and leaves files alone; other options do not fit."""
     write(two_changesets / "cat/1.txt", "third")
     dsm("add", ".")
-    assert dsm("restore", "--staged", "cat").err == "unstaged 1 example\n"
+    assert dsm("restore", "--staged", "cat").err == "unstaged 1 change\n"
     assert dsm("status", "--porcelain").lines == [" M cat/1.txt"]
     dsm("restore", "--staged", "--force", status=2)
 

@@ -1,6 +1,6 @@
-"""The file of a cached snapshot: Arrow IPC between a magic and a hash of what lies between.
+"""The file of a cached snapshot: Arrow IPC between a magic and a hash of it and of the file's name.
 
-Derived data: a file that is not intact is simply not there. Specified in
+Derived data: a file that is not intact, or has another's name, is simply not there. Specified in
 docs/format/snapshot-cache.md.
 """
 
@@ -30,7 +30,7 @@ def cut_short(data: bytes) -> bool:
 def read(path: str) -> pa.Table | None:
     """Maps a cached snapshot into memory; None when it is not intact."""
     try:
-        if not _is_intact(path):
+        if not is_intact(path):
             return None
         with pa.memory_map(path) as source:
             buffer = source.read_buffer()
@@ -50,6 +50,7 @@ def write(path: str, temporary: str, schema: pa.Schema, tables: Iterable[pa.Tabl
             with pa.ipc.new_file(pa.PythonFile(body, "w"), schema) as writer:
                 for table in tables:
                     writer.write_table(table, max_chunksize=BATCH_ROWS)
+            body.hasher.update(_own_name(path))
             disk.write_all(fd, body.hasher.digest(), temporary)
             if body.size <= SYNC_BYTES:
                 disk.sync_file(fd, temporary)
@@ -61,8 +62,13 @@ def write(path: str, temporary: str, schema: pa.Schema, tables: Iterable[pa.Tabl
         raise
 
 
-def _is_intact(path: str) -> bool:
-    """Whether a cached snapshot ends with its own hash.
+def _own_name(path: str) -> bytes:
+    # One that was renamed holds the examples of another changeset than it says.
+    return os.path.basename(path).encode()
+
+
+def is_intact(path: str) -> bool:
+    """Whether a cached snapshot ends with the hash of itself and its name. Raises OSError.
 
     Read and not mapped: what is only hashed then takes no memory of this process.
     """
@@ -78,6 +84,7 @@ def _is_intact(path: str) -> bool:
                 return False
             hasher.update(view[:size])
             left -= size
+        hasher.update(_own_name(path))
         return file.read(33) == hasher.digest()
 
 

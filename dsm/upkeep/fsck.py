@@ -430,14 +430,9 @@ class Checker:
     def _caches(self, folder: str) -> None:
         for entry in _entries(folder):
             path = os.path.join(folder, entry)
-            data = read_file(path) or b""
-            if snapshot_file.cut_short(data):
+            if snapshot_file.cut_short(read_file(path) or b""):
                 self.notes.append(f"{path} was not written to its end; it is built again")
-            elif (
-                len(data) < 48
-                or blake3(data[8:-32]).digest() != data[-32:]
-                or data[:8] != b"DSMSNAP\x01"
-            ):
+            elif not snapshot_file.is_intact(path):
                 self.found("cache", path, "is damaged; it is built again when needed")
 
 

@@ -13,6 +13,7 @@ from situations import Work
 from dsm.errors import InvalidInput, NotFound
 from dsm.history import snapshot as module
 from dsm.model.example import Example
+from dsm.upkeep.fsck import fsck
 
 
 def cached(work: Work) -> list[Path]:
@@ -103,6 +104,21 @@ def test_the_cache_of_another_history_is_not_believed(work: Work, eager: None) -
         (Path(work.repo.layout.cache("data")) / stray).write_bytes(b"")
     assert work.snapshot(12) == states[12]
     assert work.snapshot(11) == states[11]
+
+
+def test_caches_that_changed_places(work: Work, eager: None) -> None:
+    """The file of one snapshot under the name of another is not believed, and fsck names it."""
+    states = grown(work, 12)
+    for number in range(1, 13):
+        work.snapshot(number)
+    one, other = cached(work)[-2:]
+    first, second = one.read_bytes(), other.read_bytes()
+    one.write_bytes(second)
+    other.write_bytes(first)
+    work.reopen()
+    assert [f.kind for f in fsck(work.repo).findings] == ["cache", "cache"]
+    for number in range(1, 13):
+        assert work.snapshot(number) == states[number]
 
 
 def test_few_caches_are_kept(work: Work, eager: None) -> None:

@@ -46,7 +46,8 @@ class Examples:
     """Turns the rows of one query into examples.
 
     `schema` is the running answer's; `types` are the attributes of the dataset. Every example is
-    of `changeset`, and of `time_us` (since 1970, UTC) when its row has no time.
+    of `changeset`, and of `time_us` (since 1970, UTC) when its row has no time. Rows that are
+    not `numbered` are not those of the query as it stands: messages do not tell their numbers.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Examples:
         changeset: int,
         time_us: int,
         types: Mapping[str, str],
+        numbered: bool = True,
     ):
+        self._numbered = numbered
         self._query, self._types = query, types
         self._places = {name: place for place, name in enumerate(schema.names)}
         # In the order that was recorded: a source may hand its columns over in another one.
@@ -269,8 +272,9 @@ class Examples:
         return label
 
     def _no_label(self, row: int) -> SourceFailed:
+        where = f"the label in row {row}" if self._numbered else "a label"
         return self._failure(
-            f"the label in row {row} is none",
+            f"{where} is none",
             "a label is 1 to 255 characters of visible text without controls",
         )
 

@@ -178,6 +178,12 @@ def _check_columns(query: SourceQuery) -> None:
             f"two columns of the query are named {printable(twice)}",
             hint="give one of them another name with AS",
         )
+    for field in query.schema:
+        if getattr(field.type, "type_name", "") == "record":
+            raise InvalidInput(
+                f"column {printable(field.name)} is a whole record, which cannot be read",
+                hint="select its fields one by one",
+            )
     for name in (query.key, query.label, query.time, *query.payload):
         if name is not None and name not in names:
             near = close_matches(name, names)

@@ -222,6 +222,7 @@ class PostgresqlSession(Session):
             "standard_conforming_strings": "on",  # as `statement` reads strings
             "cursor_tuple_fraction": "1",
             "TimeZone": "UTC",  # as `_sent` sends times
+            "client_encoding": "UTF8",  # as Arrow keeps text, whatever the database does
             "idle_in_transaction_session_timeout": "0",
             # In COPY the server's clock also runs while the reader works: there we watch alone.
             "statement_timeout": str(int((self.limits.timeout or 0) * 1000)),

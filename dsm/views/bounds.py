@@ -85,7 +85,8 @@ def literal_key(glob: str, name: str, extension: str) -> list[str] | None:
         return []
     key = component[: -len(extension) - 1]
     hashed = len(key) > _KEY_CHARS_MAX or (_MAYBE_HASH.search(key) and not _UUID.fullmatch(key))
-    if not key or hashed:
+    # A lone % is how an empty key is spelt.
+    if not key or hashed or re.search("%(?![0-9A-Fa-f]{2})", key):
         return None
     decoded = unquote_to_bytes(key)
     if re.search(rb"[^ -~]", decoded):

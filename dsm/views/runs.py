@@ -188,9 +188,11 @@ class Run:
     def _passed_on(self, rows: broker.Rows, digest: RowDigest | None) -> Batches:
         order = self._order
         query = order.query
-        if order.form == LABELS:  # the label alone may be there
+        if order.form == LABELS:  # the label alone may be there, each once
             query = replace(query, key=None, time=None)
-        examples = examples_of(query, rows.schema, order.changeset, order.types)
+        examples = examples_of(
+            query, rows.schema, order.changeset, order.types, numbered=order.form != LABELS
+        )
         keys = Keys(query)
         first = 0
         for batch in rows:
@@ -226,10 +228,18 @@ def _bytes_of(passed: pa.RecordBatch, form: str) -> int:
 
 
 def examples_of(
-    query: SourceQuery, schema: pa.Schema, changeset: Changeset, types: dict[str, str]
+    query: SourceQuery,
+    schema: pa.Schema,
+    changeset: Changeset,
+    types: dict[str, str],
+    *,
+    numbered: bool = True,
 ) -> Examples:
-    """Returns what makes examples of the rows of a query."""
-    return Examples(query, schema, changeset=changeset.number, time_us=changeset.time, types=types)
+    """Returns what makes examples of the rows of a query; for `numbered` see there."""
+    return Examples(
+        query, schema, changeset=changeset.number, time_us=changeset.time, types=types,
+        numbered=numbered,
+    )  # fmt: skip
 
 
 def needed(query: SourceQuery, view_query: Query) -> list[str]:

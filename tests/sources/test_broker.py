@@ -429,3 +429,13 @@ def test_a_killed_reader_ends_its_query(
         assert until(lambda: server.running("killed") == 0)
         assert PASSWORD.encode() not in process.stderr.read()
     assert process.returncode == -number
+
+
+def test_text_of_a_database_in_another_encoding(server: Server) -> None:
+    """Text is UTF-8 here, whatever the database keeps it in."""
+    server.do(
+        "DROP DATABASE IF EXISTS latin",
+        "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    )
+    latin = asked("postgresql", server.address.replace("/postgres?", "/latin?"))
+    assert latin.rows("SELECT chr(233) AS e, :x::text AS x", {"x": "é"}) == [{"e": "é", "x": "é"}]

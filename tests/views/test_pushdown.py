@@ -20,6 +20,7 @@ from dsm.format.manifest import ATTRIBUTE
 from dsm.model.timespec import EARLIEST_US, LATEST_US
 from dsm.sources.query import SourceQuery, define
 from dsm.sources.statement import DUCKDB, POSTGRESQL, SQLITE, UNKNOWN, Dialect, parse
+from dsm.views.bounds import literal_key
 from dsm.views.conditions import Condition, decimal_text
 from dsm.views.evaluate import clauses
 from dsm.views.pushdown import label_query, narrowed
@@ -459,3 +460,10 @@ def test_names_that_differ_in_case() -> None:
     found = narrowed(query, view, DUCKDB, time_us=0)
     assert found is not None
     assert found.sql == "SELECT 1"
+
+
+def test_the_path_of_an_empty_key() -> None:
+    """It is spelt %, which is no key to be looked for as it stands."""
+    assert literal_key("pay/%.json", "pay", "json") is None
+    assert literal_key("pay/%25.json", "pay", "json") == ["%"]
+    assert literal_key("pay/a%2Fb.json", "pay", "json") == ["a/b"]

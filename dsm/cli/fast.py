@@ -11,7 +11,10 @@ from typing import Any
 
 from dsm.cli.session import Settings
 
-GLOBAL_FLAGS = {"-q": "quiet", "--quiet": "quiet", "--no-color": "no_color"}
+GLOBAL_FLAGS = {
+    "-q": "quiet", "--quiet": "quiet", "--no-color": "no_color", "-v": "verbose",
+    "--verbose": "verbose",
+}  # fmt: skip
 GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset"}
 
 # For each command: flags, options with a text, options with texts, options with a number; and
@@ -90,10 +93,7 @@ def _option(
         arguments[tables[word]] = True
         return True
     if word in GLOBAL_FLAGS:
-        if GLOBAL_FLAGS[word] == "quiet":
-            settings.quiet = True
-        else:
-            settings.color = False
+        settings.flag(GLOBAL_FLAGS[word])
         return True
     name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
     kinds = (TEXTS, LISTS, NUMBERS)

@@ -35,10 +35,8 @@ def global_options(taken: Iterable[Any] = ()) -> list[Any]:
             settings.folders.extend(value or ())
         elif option.name == "dataset":
             settings.dataset = value or settings.dataset
-        elif value and option.name == "quiet":
-            settings.quiet = True
-        elif value and option.name == "no_color":
-            settings.color = False
+        elif value:
+            settings.flag(option.name)
 
     used = {flag for parameter in taken for flag in parameter.opts}
     rows: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
@@ -52,6 +50,9 @@ def global_options(taken: Iterable[Any] = ()) -> list[Any]:
             "help": "Use this dataset (else DSM_DATASET, else the one chosen by switch)",
         }),
         ("quiet", ["-q", "--quiet"], {"is_flag": True, "help": "Print only answers and errors"}),
+        ("verbose", ["-v", "--verbose"], {
+            "is_flag": True, "help": "Tell on standard error what is done, and how long it takes",
+        }),
         ("no_color", ["--no-color"], {"is_flag": True, "help": "Print without colours"}),
     )  # fmt: skip
     return [

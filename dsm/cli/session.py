@@ -17,7 +17,7 @@ from dsm.model.names import printable
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dsm.datasets import Dataset
     from dsm.model.reports import Problem
@@ -27,13 +27,21 @@ if TYPE_CHECKING:
 class Settings:
     """The options that every command takes, wherever they stand on the command line."""
 
-    __slots__ = ("color", "dataset", "folders", "quiet")
+    __slots__ = ("color", "dataset", "folders", "quiet", "verbose")
 
     def __init__(self) -> None:
         self.folders: list[str] = []
         self.dataset: str | None = None
         self.quiet = False
+        self.verbose = False
         self.color = True
+
+    def flag(self, name: str) -> None:
+        """Takes in an option without a value."""
+        if name == "no_color":
+            self.color = False
+        else:
+            setattr(self, name, True)
 
     def enter(self) -> None:
         """Goes to the folders that `-C` names, one after the other as git does."""
@@ -59,8 +67,13 @@ class Session:
         self.paint = Paint(sys.stdout, self.settings.color)
         self._dataset: Dataset | None = None
         self._bar: Any = None
+        self._end: Callable[[], None] | None = None
 
     def __enter__(self) -> Session:
+        if self.settings.verbose:
+            from dsm.cli.verbose import begin
+
+            self._end = begin()
         from dsm import api
 
         self.repo: Repo = api.open(".")
@@ -70,6 +83,8 @@ class Session:
         if self._bar is not None:
             self._bar.finish()
         self.repo.close()
+        if self._end is not None:
+            self._end()
 
     @property
     def dataset(self) -> Dataset:

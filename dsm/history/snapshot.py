@@ -8,6 +8,7 @@ never folds anything.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, read_file
 from dsm.store import disk
 
+_logger = logging.getLogger(__name__)
 SUFFIX = ".snapshot"
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
@@ -158,6 +160,10 @@ class Snapshots:
             return base.table
         numbers = range(base.number + 1, number + 1)
         rows = sum(self._log.get(current).counts.rows for current in numbers)
+        _logger.debug(
+            "snapshot %d: %d rows of %d changesets over the cached snapshot %d",
+            number, rows, len(numbers), base.number,
+        )  # fmt: skip
         types = self._log.get(number).attributes
         stays_unsaved = self._stays_unsaved(base, number, rows)
         if not stays_unsaved and rows > MERGE_ROWS:

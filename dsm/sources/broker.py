@@ -8,6 +8,7 @@ three batches of them, and the query on the server ends when the reader does.
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
@@ -40,6 +41,7 @@ from dsm.sources.statement import Statement, parse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_log = logging.getLogger(__name__)
 # How long the end of a query may take before its thread is left to itself.
 GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
@@ -213,6 +215,7 @@ class Rows:
         self._ended = False
         self._put_back: pa.RecordBatch | None = None
         self.passed = 0
+        _log.debug("source %s: asking by driver %s", work.name, work.driver)
         work.thread.start()
 
     @property
@@ -232,6 +235,7 @@ class Rows:
                     items=tuple(changes),
                 )
             self._schema = schema
+            _log.debug("source %s: the answer has %d columns", self._work.name, len(schema))
         return self._schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

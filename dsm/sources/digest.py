@@ -33,7 +33,7 @@ _SHIFT = _word(33)
 _FIRST, _SECOND = _word(0xFF51AFD7ED558CCD), _word(0xC4CEB9FE1A85EC53)
 
 
-def _mixed(words: pa.Array) -> pa.Array:
+def mixed(words: pa.Array) -> pa.Array:
     """The 64-bit finalizer of MurmurHash3, for each word."""
     words = pc.multiply(pc.bit_wise_xor(words, pc.shift_right(words, _SHIFT)), _FIRST)
     words = pc.multiply(pc.bit_wise_xor(words, pc.shift_right(words, _SHIFT)), _SECOND)
@@ -58,11 +58,11 @@ class Hasher:
         """Returns 64 bits for each row; a column counts by its name and not by its place."""
         total = None
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            hashed = _mixed(pc.bit_wise_xor(self.values(column), self._salt(f"column {name}")))
+            hashed = mixed(pc.bit_wise_xor(self.values(column), self._salt(f"column {name}")))
             total = hashed if total is None else pc.add(total, hashed)
         if total is None:
             return pa.array([], _WORD)
-        return _mixed(pc.bit_wise_xor(total, self._salt("row")))
+        return mixed(pc.bit_wise_xor(total, self._salt("row")))
 
     def values(self, column: pa.Array) -> pa.Array:
         """Returns 64 bits for each value of a column."""
@@ -99,7 +99,7 @@ class Hasher:
             column = pc.if_else(special, pa.scalar("", column.type), column)
             longest = pc.max(pc.binary_length(column)).as_py() or 0
         width = -(-longest // 8)
-        total = _mixed(pc.bit_wise_xor(lengths.cast(pa.int64()).cast(_WORD), self._salt("length")))
+        total = mixed(pc.bit_wise_xor(lengths.cast(pa.int64()).cast(_WORD), self._salt("length")))
         if width:
             padded = pc.ascii_rpad(column, width * 8, padding="\0")
             flat = pa.Array.from_buffers(_WORD, count * width, [None, padded.buffers()[2]])
@@ -115,8 +115,8 @@ class Hasher:
     def _piece(self, words: pa.Array, place: int) -> pa.Array:
         # Minus what a blank piece gives: so a text hashes alike whatever it was padded to.
         salt = self._words(f"piece {place}")
-        blank = _mixed(pa.array([_word(salt)], _WORD))[0]
-        return pc.subtract(_mixed(pc.bit_wise_xor(words, _word(salt))), blank)
+        blank = mixed(pa.array([_word(salt)], _WORD))[0]
+        return pc.subtract(mixed(pc.bit_wise_xor(words, _word(salt))), blank)
 
 
 class RowDigest:

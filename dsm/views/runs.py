@@ -6,6 +6,7 @@ receipt was begun before the first one; and of a row nothing outlives its batch 
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Generator
@@ -20,7 +21,7 @@ from dsm.errors import Conflict, DsmError
 from dsm.model.changeset import Changeset
 from dsm.repo.workplace import Workplace
 from dsm.sources import broker, receipts
-from dsm.sources.digest import Hasher, RowDigest
+from dsm.sources.digest import Hasher, RowDigest, mixed
 from dsm.sources.examples import Examples
 from dsm.sources.failures import BadQuery, SourceFailed
 from dsm.sources.query import SourceQuery
@@ -30,6 +31,7 @@ from dsm.views.evaluate import Clause, Cutoff, clauses
 from dsm.views.pushdown import Narrowed
 from dsm.views.query import Query
 
+_log = logging.getLogger(__name__)
 Batches = Generator["pa.RecordBatch", None, None]
 # What a run is for: rows as examples, rows as they are, or only what filters and labels need.
 EXAMPLES, COLUMNS, TIMES, LABELS = "examples", "columns", "times", "labels"
@@ -148,6 +150,7 @@ class Run:
             names = set(needed(query, narrowed_for))
         elif narrowed_for is not None and order.form == LABELS:
             names = {query.label or ""}
+        _log.debug("query %s, for %s: %s", query.name, order.form, " ".join(asked.sql.split()))
         rows = broker.run(
             order.source, asked.sql, asked.values, secret_of=order.workplace.secret_of,
             max_rows=query.max_rows, timeout=query.timeout,
@@ -179,6 +182,10 @@ class Run:
             outcome, failure = receipts.FAILED, error
             raise
         finally:
+            _log.debug(
+                "query %s: %s; %d rows came, %d passed on, receipt %s",
+                order.query.name, outcome, rows.passed, self._rows, running.id,
+            )  # fmt: skip
             whole = digest is not None and outcome == receipts.COMPLETE
             running.end(
                 outcome, self._rows, self._size, time.perf_counter() - began,
@@ -272,7 +279,8 @@ class Keys:
             return
         column = rows.column(self._query.key)
         self._in_order = self._in_order and self._follows(column)
-        self._hashes.append(self._hasher.values(column))
+        # Mixed, and so copied: a number's own bits would keep the whole batch in memory.
+        self._hashes.append(mixed(self._hasher.values(column)))
         self._count += len(column)
         if not self._in_order and self._count > self._looked:
             self.check()

@@ -7,6 +7,7 @@ time, and are never kept.
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -151,7 +152,12 @@ class View:
         """Which rows are selected, and where the newest share ends."""
         from dsm.views.evaluate import evaluate
 
-        return evaluate(self.layers, self.query_)
+        found = evaluate(self.layers, self.query_)
+        logging.getLogger(__name__).debug(
+            "view %s: %d of %d stored examples", self.version[:12], found.count,
+            sum(layer.table.num_rows for layer in self.layers),
+        )  # fmt: skip
+        return found
 
     @cached_property
     def _table(self) -> pa.Table:

@@ -53,7 +53,8 @@ class ChangesetLog:
         """Returns the newest changeset's number, 0 for none. Raises DamagedData on gaps."""
         numbers = self.numbers()
         if numbers and len(numbers) != max(numbers):
-            missing = next(n for n in range(1, max(numbers) + 1) if n not in set(numbers))
+            there = set(numbers)
+            missing = next(n for n in range(1, max(numbers) + 1) if n not in there)
             raise DamagedData(
                 f"changeset {missing} of dataset {self.name} is missing,"
                 f" though {max(numbers)} is there",

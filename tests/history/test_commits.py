@@ -282,6 +282,18 @@ def test_a_missing_header_is_noticed(work: Work) -> None:
         work.ds.head  # noqa: B018
 
 
+def test_a_header_of_a_far_number(work: Work) -> None:
+    """A gap is one finding, however many numbers it spans, and is found at once."""
+    for number in range(1, 4):
+        work.commit("change", a=str(number))
+    header(work, 3).rename(header(work, 3).with_name("99999998.json"))
+    work.reopen()
+    found = [finding.what for finding in fsck(work.repo).findings]
+    assert "changesets 3 to 99999997 are missing" in found and len(found) < 5
+    with pytest.raises(DamagedData, match="changeset 3 of dataset data is missing"):
+        work.ds.status()
+
+
 def test_the_newest_header_is_missed_as_well(work: Work) -> None:
     """No later header names the newest one; the index of this machine knows that it was there."""
     from dsm.upkeep.fsck import fsck

@@ -16,6 +16,7 @@ from dsm.format import document
 from dsm.history.commit import ChangedMeanwhile
 from dsm.model.changeset import Counts
 from dsm.repo.log import header_fields
+from dsm.upkeep.fsck import fsck
 
 
 def header(work: Work, number: int) -> Path:
@@ -296,8 +297,6 @@ def test_a_header_of_a_far_number(work: Work) -> None:
 
 def test_the_newest_header_is_missed_as_well(work: Work) -> None:
     """No later header names the newest one; the index of this machine knows that it was there."""
-    from dsm.upkeep.fsck import fsck
-
     history(work)
     header(work, 4).unlink()
     work.reopen()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import growth, large_files, many_files, startup, views
+from . import growth, large_files, many_files, queries, startup, views
 from .bench import Bench
 from .report import Row
 
@@ -33,6 +33,7 @@ WORKLOADS = (
     Workload("jsonl", large_files.jsonl, "new bytes of an edited 1 GB JSONL"),
     Workload("cifar", large_files.cifar, "bytes of CIFAR-10 (needs --cifar)"),
     Workload("growth", growth.commit_of_few, "100 changes on 1 M examples against 10 k"),
+    Workload("queries", queries.queries, "rows of PostgreSQL by dsm and by the driver alone"),
     Workload("prepare", views.prepare, "naming and evaluating views of 1 M examples"),
     Workload("huge", views.huge, "preparing a view of 10 M examples"),
 )

@@ -21,6 +21,7 @@ from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.batch import expect
 from dsm.views.brokered import Reading
+from dsm.views.evaluate import Cutoff
 from dsm.views.mixing import BrokeredRows, shuffled_batches
 from dsm.views.query import Query
 from dsm.views.reading import WINDOW, Rows, ViewExample, index_array, largest_of
@@ -48,7 +49,10 @@ class _Source:
         self._query, self._how = view.query, (view.skip_sources, view.dummy_rows)
         self.version = view.version
         # Evaluated here, so that forked workers share it.
+        self._cutoff: Cutoff | None = None
         self._reading: Reading | None = self._read(view)
+        if self._reading is not None:  # decided once, for all workers and epochs
+            self._cutoff = self._reading.cutoff
         table = view.table() if self._reading is None else self._reading.stored()
         self._table: pa.Table | None = table
         self._count = table.num_rows
@@ -58,9 +62,10 @@ class _Source:
         self._largest = largest_of(table)
         expect(self._store, self._count)
 
-    @staticmethod
-    def _read(view: View) -> Reading | None:
-        return Reading(view, "torch", objects=False) if view.queries else None
+    def _read(self, view: View) -> Reading | None:
+        if not view.queries:
+            return None
+        return Reading(view, "torch", objects=False, cutoff=self._cutoff)
 
     def _labels(self) -> list[str]:
         return [] if self._reading is None else self._reading.labels()
@@ -168,7 +173,7 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
 
     Rows of queries follow, shuffled through a buffer, by a run of each query for each rank and
     epoch; how many there are is not known before. They are dealt to ranks by a hash of their
-    paths, not equally.
+    paths, not equally. A newest share ends where it did when this was made.
     """
 
     def __init__(

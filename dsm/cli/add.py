@@ -66,11 +66,11 @@ def command(
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
     if source is not None:
-        if paths or labels or pattern or label_file:
-            raise InvalidInput("--source stages a query: give no files, labels or pattern")
+        if paths or any((labels, pattern, label_file, deletions, strict, follow_symlinks)):
+            raise InvalidInput("--source stages a query: give no files, and no options for them")
         _add_query(ctx, source, (query, sql, name), asked, dry_run)
         return 0
-    if query is not None or sql is not None or name is not None or any(asked.values()):
+    if any(value not in (None, (), []) for value in (query, sql, name, *asked.values())):
         raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
     if not paths:
         raise InvalidInput("what is to be added?", hint="name files and folders; . is all of them")
@@ -101,7 +101,7 @@ def _add_query(
 ) -> None:
     """Stages a query; `given` are its file, its text and its name, the first two as typed."""
     from dsm.cli.add_options import parameters, query_text
-    from dsm.sources.recording import columns_text, record_query
+    from dsm.sources.recording import columns_text, lies_within, record_query
 
     path, sql, name = given
     text, stem = query_text(path, sql)
@@ -110,6 +110,11 @@ def _add_query(
         query, done = record_query(
             s.dataset.tree, s.repo, source, text, name=name or stem, dry_run=dry_run, **asked
         )
+        if lies_within(s.repo, source):
+            s.say(
+                f"warning: the database of source {source} lies in the repository's folder, where"
+                " `dsm add` would store it: name it in .dsmignore, or move it"
+            )
         for line in columns_text(query):
             s.say(f"  {line}")
         if done == "checked":

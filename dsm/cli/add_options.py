@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dsm.errors import InvalidInput, StorageFailed
+from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.model.names import dataset_name_for, printable
 
 PANEL = "Queries instead of files"
@@ -170,6 +170,8 @@ def query_text(path: str | None, sql: str | None) -> tuple[str, str | None]:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {printable(path)}") from None
     except OSError as error:
         raise StorageFailed(f"cannot read {printable(path)}: {error.strerror}") from error
     except ValueError:

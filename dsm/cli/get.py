@@ -121,11 +121,11 @@ def command(
 ) -> None:
     """Write the examples of a view as shards, tar, files or Parquet
 
-    The same version gives the same bytes on every machine. Interrupted, it goes on where it
-    was; what is there already is left alone. Prints where it is.
+    The same version gives the same bytes of stored examples on every machine. Interrupted, it
+    goes on where it was; what is there already is left alone. Prints where it is.
 
-    Rows of queries are read from their sources and streamed (-o -); they are kept only with
-    --allow-persist.
+    Rows of queries are read from their sources each time and streamed (-o -); they are kept only
+    with --allow-persist.
 
     \b
     Examples:
@@ -148,6 +148,8 @@ def command(
             view = view.without_sources()
         elif dummy:
             view = view.with_dummy_rows(dummy_rows)
+        if view.queries:
+            _end_well()
         report = view.get(
             folder_name(view) if out is None else out,
             format=format_, shard_size=limit, compression=compression, verify=verify,
@@ -157,7 +159,7 @@ def command(
             print_json({**asdict(report), "version": view.version})
         elif report.path != "-":
             print(quoted(report.path))
-        if dummy:
+        if dummy and view.query_.percent is None:
             asked_for = dummy_rows * len(view.queries)
             made = report.examples - view.content.examples
             if made < asked_for:
@@ -170,3 +172,12 @@ def command(
             s.say(f"wrote {said}{kept}")
         else:
             s.say(f"there already and {'verified' if verify else 'complete'}: {said}")
+
+
+def _end_well() -> None:
+    """Makes SIGTERM end the command as Ctrl-C does: queries are cancelled, receipts get an end."""
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)

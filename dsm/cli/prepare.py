@@ -114,6 +114,8 @@ def _sum_up(s: Session, view: View) -> None:
     content = view.content
     noun = "stored example" if view.queries else "example"
     s.say(f"{count_text(content.examples, noun)}, {size_text(content.size)}")
+    if view.queries and view.query_.percent is not None:
+        s.say("the newest share is cut over stored examples and rows together, when they are read")
     for each in view.queries:
         s.say(f"and the rows of query {each.query.name}, read from source {each.query.source}")
     counts = sorted(view.labels.items(), key=lambda item: (-item[1], item[0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 SHORT = 12
 PREFIX_MIN = 8
 HEAD = (
-    "when", "who", "dataset", "version", "query", "source", "rows", "bytes", "time", "outcome",
+    "when", "who", "dataset", "version", "query", "source", "for", "rows", "bytes", "time",
+    "outcome",
 )  # fmt: skip
 RIGHT = {"rows", "bytes", "time"}
 
@@ -51,7 +54,7 @@ def command(
       dsm receipts baseline --json
     """
     with Session(ctx) as s:
-        found = _chosen(s.repo, view, s.settings.dataset)[:limit]
+        found = list(islice(_chosen(s.repo, view, s.settings.dataset), limit))
         if as_json:
             print_json({}, "receipts", map(receipt_fields, found))
             return
@@ -92,16 +95,16 @@ def receipt_fields(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _chosen(repo: Repo, view: str | None, dataset: str | None) -> list[Receipt]:
-    from dsm.sources.receipts import receipts
+def _chosen(repo: Repo, view: str | None, dataset: str | None) -> Iterable[Receipt]:
+    from dsm.sources.receipts import newest, receipts
     from dsm.views.records import find_record
 
     if dataset is not None:
         repo.identity(dataset)
     if view is None:
-        return receipts(repo, dataset=dataset)
+        return newest(repo, dataset=dataset)
     try:
-        return receipts(repo, version=find_record(repo, view).version, dataset=dataset)
+        return newest(repo, find_record(repo, view).version, dataset)
     except NotFound:
         # The view was forgotten; what was read for it was not.
         digits = view.strip().lower()
@@ -118,7 +121,7 @@ def _cells(receipt: Receipt) -> tuple[str, ...]:
     ended = receipt.outcome != "unfinished"
     cells = (
         format_time(receipt.time - receipt.time % 1_000_000), receipt.author, receipt.dataset,
-        receipt.version[:SHORT], receipt.query, receipt.source,
+        receipt.version[:SHORT], receipt.query, receipt.source, receipt.consumer,
         f"{receipt.rows:,}" if ended else "-", size_text(receipt.bytes) if ended else "-",
         f"{receipt.duration:.1f} s" if ended else "-", receipt.outcome + error,
     )  # fmt: skip

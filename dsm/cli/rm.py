@@ -8,7 +8,8 @@ import typer
 
 from dsm.cli.output import count_text, quoted
 from dsm.cli.session import Session
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import close_matches, printable
 
 
 def command(
@@ -47,6 +48,14 @@ def command(
         raise InvalidInput("what is to be removed?", hint="name examples, folders, or a --query")
     # -r is for hands that know git: folders are always taken whole.
     with Session(ctx) as s:
+        known = {**s.dataset.queries(), **s.dataset.staged_queries()} if query else {}
+        for name in query or ():  # all of them are there before the first one goes
+            if name not in known:
+                near = close_matches(name, known)
+                raise NotFound(
+                    f"there is no query {printable(name)}",
+                    hint=f"did you mean {near[0]}?" if near else "`dsm status` names the queries",
+                )
         for name in query or ():
             if not dry_run:
                 s.dataset.remove_query(name)

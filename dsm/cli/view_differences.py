@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsm.cli.changes import example_fields
+from dsm.cli.changes import example_fields, query_fields, query_line
 from dsm.cli.output import LISTED_MAX, count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
@@ -64,8 +64,7 @@ def diff(
                 print(s.paint(f"{count} {change}", _COLORS[change]))
                 for line in lines:
                     print(f"  {line}")
-            if found.same:
-                s.say("both hold the same examples")
+            _say_the_rest(found, s)
     return 1 if exit_code and not found.same else 0
 
 
@@ -102,9 +101,19 @@ def explain(
         else:
             _print_views(found.diff)
             _print_reasons(found, s, every)
-            if found.diff.same:
-                s.say("both hold the same examples")
+            _say_the_rest(found.diff, s)
     return 1 if exit_code and not found.diff.same else 0
+
+
+def _say_the_rest(found: ViewDiff, s: Session) -> None:
+    """Tells which queries differ, and where nothing does, that it is so."""
+    for change in found.queries:
+        print(query_line(change, s.paint))
+    if found.a.queries or found.b.queries:
+        if not any(found.counts.values()):
+            s.say("both hold the same stored examples; what queries give is known when they run")
+    elif found.same:
+        s.say("both hold the same examples")
 
 
 def _print_reasons(found: Explanation, s: Session, every: bool) -> None:
@@ -129,14 +138,15 @@ def _print_views(found: ViewDiff) -> None:
     from dsm.views.describe import describe
 
     for letter, view in (("A", found.a), ("B", found.b)):
-        count = count_text(len(view), "example")
+        noun = "stored example" if view.queries else "example"
+        count = count_text(view.content.examples, noun)
         print(f"{letter} = {view.version[:12]}  {count}: {describe(view.query_)}")
 
 
 def _head(found: ViewDiff) -> dict[str, Any]:
     return {
         "before": found.a.version, "after": found.b.version, "dataset": found.a.dataset,
-        **found.counts,
+        **found.counts, "queries": [query_fields(change) for change in found.queries],
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Value = str | int | bool | None
 JSON = "json"
 SQL_BYTES_MAX = 64 << 10
+TIMEOUT_MAX = 2_000_000  # databases take it in milliseconds, in 32 bits
 PURPOSE_CHARS_MAX = 1000
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,16}")
 
@@ -136,8 +137,8 @@ def _checked(query: SourceQuery) -> SourceQuery:
     _check_texts(query)
     if query.max_rows is not None and (type(query.max_rows) is not int or query.max_rows < 1):
         raise InvalidInput("a limit of rows is a whole number of at least 1")
-    if query.timeout is not None and not query.timeout > 0:
-        raise InvalidInput("a timeout is more than 0 seconds")
+    if query.timeout is not None and not 0.001 <= query.timeout <= TIMEOUT_MAX:
+        raise InvalidInput(f"a timeout is 0.001 to {TIMEOUT_MAX:,} seconds")
     if not _EXTENSION.fullmatch(query.extension):
         raise InvalidInput("an extension is 1 to 16 letters and digits", hint="such as json or jpg")
     _check_columns(query)

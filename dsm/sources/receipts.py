@@ -152,7 +152,7 @@ def receipts(
 
     Raises DamagedData when one of them is damaged.
     """
-    return list(_receipts(repository, version, dataset))
+    return list(newest(repository, version, dataset))
 
 
 def last_two(repository: Repository, version: str, query: str) -> tuple[Receipt, ...]:
@@ -162,7 +162,7 @@ def last_two(repository: Repository, version: str, query: str) -> tuple[Receipt,
     """
     found = (
         each
-        for each in _receipts(repository, version, None)
+        for each in newest(repository, version)
         if (each.query, each.outcome) == (query, COMPLETE) and each.digest is not None
     )
     return tuple(itertools.islice(found, 2))
@@ -196,9 +196,10 @@ def _listing(folder: str) -> list[str]:
         return []
 
 
-def _receipts(
-    repository: Repository, version: str | None, dataset: str | None
+def newest(
+    repository: Repository, version: str | None = None, dataset: str | None = None
 ) -> Iterator[Receipt]:
+    """Yields what `receipts` returns, read one by one."""
     wanted = "" if version is None else version.lower()
     if wanted and not _PREFIX.fullmatch(wanted):
         raise InvalidInput("a version is up to 64 hex digits")

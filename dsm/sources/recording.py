@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TypedDict, Unpack
 
@@ -81,3 +82,14 @@ def columns_text(query: SourceQuery) -> list[str]:
 def decoded(documents: Mapping[str, Document]) -> dict[str, SourceQuery]:
     """Returns queries by name from their documents. Raises DamagedData."""
     return {name: SourceQuery.from_json(name, each) for name, each in documents.items()}
+
+
+def lies_within(workplace: Workplace, source_name: str) -> bool:
+    """Whether a source is a file in the work tree, which `dsm add` would store."""
+    source = sources.find(workplace, source_name)
+    if source.driver not in ("sqlite", "duckdb"):
+        return False
+    address = workplace.secret_of(source.kind, source.secret)
+    path = address.removeprefix("sqlite:///").removeprefix("file:").partition("?")[0]
+    folder = os.path.realpath(workplace.root).rstrip("/") + "/"
+    return os.path.realpath(path).startswith(folder)

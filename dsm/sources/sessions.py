@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from dsm.model.names import printable
 from dsm.sources.failures import BadQuery, DriverMissing, SourceFailed
 from dsm.sources.statement import DUCKDB, POSTGRESQL, SQLITE, UNKNOWN, Dialect, Statement
 
@@ -381,7 +382,10 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
             break
     else:
         return pa.RecordBatch.from_arrays(columns, schema=schema)
-    raise SourceFailed(f"column {field.name} holds values that are not {field.type}")
+    raise SourceFailed(
+        f"column {printable(field.name)} holds values that are not {field.type}",
+        hint="CAST it in the query, so that all of its rows are alike",
+    )
 
 
 class DuckdbSession(Session):

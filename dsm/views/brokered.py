@@ -22,7 +22,7 @@ from dsm.sources import source as sources
 from dsm.sources.query import SourceQuery
 from dsm.sources.sessions import session_class
 from dsm.sources.statement import Dialect
-from dsm.views.evaluate import Evaluation, evaluate
+from dsm.views.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.made_up import rows_for
 from dsm.views.pushdown import Narrowed, label_query, narrowed
 from dsm.views.query import Query
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 # What a run of the query is for that the reader does not see, as receipts tell it.
 _CONSUMERS = {LABELS: "labels", TIMES: "count"}
 # Made-up rows are drawn until enough of them fit the view, or so many times as many did not.
-DRAWS = 50
+DRAWS, DRAWN = 50, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +83,31 @@ class Reading:
     moment of this reading.
     """
 
-    def __init__(self, view: View, consumer: str, *, objects: bool = True):
+    def __init__(
+        self, view: View, consumer: str, *, objects: bool = True, cutoff: Cutoff | None = None
+    ):
         self.view = view
         self.objects = objects
         self.query = view.query_
         self.consumer = consumer
+        self._cutoff = cutoff
         self.types = dict(view.log.get(self.query.at).attributes)
 
     @cached_property
     def _evaluation(self) -> Evaluation:
+        if self._cutoff is not None:
+            return cut_at(evaluate(self.view.layers, self._uncut), self._cutoff)
         beside = None if self.query.percent is None else self._times_and_paths()
         return evaluate(self.view.layers, self.query, beside)
+
+    @property
+    def cutoff(self) -> Cutoff | None:
+        """Where the newest share ends, None when the view asks for none."""
+        return None if self.query.percent is None else self._evaluation.cutoff
+
+    @property
+    def _uncut(self) -> Query:
+        return replace(self.query, percent=None)
 
     def stored(self) -> pa.Table:
         """Returns the stored examples that fit, sorted by path."""
@@ -105,14 +119,13 @@ class Reading:
         Raises what the broker raises, SourceChanged before a row is passed on when columns are
         others than were recorded, and KeyRepeats.
         """
-        filters = Filters(self.query, self._evaluation.cutoff)
+        filters = Filters(self.query, self.cutoff)
         for each in self.view.queries:
             yield from self._rows(each, EXAMPLES, filters)
 
     def columns(self, each: Standing) -> Batches:
         """Yields the rows of a query that fit, in the columns of its own answer."""
-        cutoff = None if self.query.percent is None else self._evaluation.cutoff
-        yield from self._rows(each, COLUMNS, Filters(self.query, cutoff))
+        yield from self._rows(each, COLUMNS, Filters(self.query, self.cutoff))
 
     def labels(self) -> list[str]:
         """Returns the labels that the rows of the queries have, sorted; asks the sources."""
@@ -128,7 +141,7 @@ class Reading:
     def _times_and_paths(self) -> pa.Table:
         """Returns time and path of the rows that fit, by a run of their own."""
         schema = pa.schema([("time", TIME), ("path", pa.string())])
-        filters = Filters(replace(self.query, percent=None), None)
+        filters = Filters(self._uncut, None)
         found = [
             batch.select(schema.names)
             for each in self.view.queries
@@ -166,8 +179,9 @@ class Reading:
         query, left, first = each.query, count, 0
         examples = examples_of(query, query.schema, each.changeset, self.types)
         others = replace(filters, cutoff=None)
-        for draw in range(DRAWS):
-            rows = rows_for(query, self.query, each.changeset.time, max(left, 16), first, draw)
+        for draw in range(DRAWS + count // DRAWN):
+            drawn = min(max(left, 16), DRAWN)
+            rows = rows_for(query, self.query, each.changeset.time, drawn, first, draw)
             found, kept = others.kept(examples, rows, first, content=form != COLUMNS)
             found, kept = found.slice(0, left), kept.slice(0, left)
             first += rows.num_rows

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
+from dsm.model.queries import QueryChange, query_changes
 from dsm.views.view import View
 
 # What can differ in an example that both views hold, the gravest first.
@@ -46,8 +47,18 @@ class ViewDiff:
         }  # fmt: skip
 
     @property
+    def queries(self) -> list[QueryChange]:
+        """What happened to the queries that the views read."""
+        before, after = (
+            {each.query.name: each.query.to_json() for each in view.queries}
+            for view in (self.a, self.b)
+        )
+        return query_changes(before, after)
+
+    @property
     def same(self) -> bool:
-        return not any(self.counts.values())
+        """Whether stored examples and queries are the same; rows may differ all the same."""
+        return not any(self.counts.values()) and not self.queries
 
     def aspects(self, start: int = 0, stop: int | None = None) -> list[tuple[str, ...]]:
         """Returns, for each changed example of a range, the aspects in which it differs."""

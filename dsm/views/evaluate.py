@@ -130,6 +130,17 @@ def evaluate(layers: list[Layer], query: Query, beside: pa.Table | None = None) 
     return Evaluation(layers, masks, cutoff, kept)
 
 
+def cut_at(found: Evaluation, cutoff: Cutoff) -> Evaluation:
+    """Cuts an evaluation without a newest share where that of another one ended."""
+    masks: list[pa.ChunkedArray | pa.Array | None] = []
+    count = 0
+    for layer, mask in zip(found.layers, found.masks, strict=True):
+        newest = cutoff.mask(layer.table)
+        masks.append(newest if mask is None else pc.and_(mask, newest))
+        count += pc.sum(masks[-1]).as_py() or 0
+    return Evaluation(found.layers, masks, cutoff, count)
+
+
 def clauses(query: Query) -> list[Clause]:
     """Returns the filters of a query but for the newest share, in the order of the query."""
     found: list[Clause] = []

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dsm.format.manifest import TIME
 from dsm.sources import dummy
-from dsm.sources.query import SourceQuery, kind_of
+from dsm.sources.query import SourceQuery, is_numeric_text, kind_of
 from dsm.views.query import Query
 
 SPAN_US = 365 * 86_400_000_000
@@ -28,11 +28,10 @@ def rows_for(
     `first` is the number of rows made before; `time_us` is used where a view asks for no time.
     """
     rows = dummy.rows(query.schema, count, seed=seed)
-    random = Random(seed)
     for name, values in (
         (query.key, [f"made-up-{first + row}" for row in range(count)]),
-        (query.label, _label_values(query, view_query, count, random)),
-        (query.time, _time_values(view_query, time_us, count, random)),
+        (query.label, _label_values(query, view_query, count, Random(f"{seed}/label"))),
+        (query.time, _time_values(view_query, time_us, count, Random(f"{seed}/time"))),
     ):
         if name is not None and values:
             place = rows.schema.get_field_index(name)
@@ -54,7 +53,7 @@ def _label_values(query: SourceQuery, view_query: Query, count: int, random: Ran
 def _time_values(view_query: Query, time_us: int, count: int, random: Random) -> list[datetime]:
     since, until = view_query.since, view_query.until
     if until is None:
-        until = max(time_us, since or time_us) + SPAN_US
+        until = time_us if since is None or since < time_us else since + SPAN_US
     if since is None:
         since = until - SPAN_US
     picked = [random.randrange(since, until) for _ in range(count)]
@@ -64,9 +63,12 @@ def _time_values(view_query: Query, time_us: int, count: int, random: Random) ->
 def _as_column(values: list[Any], first: int, kind: pa.DataType) -> pa.Array | None:
     """Returns values as a column of a type; numbers where it has numbers, None where neither."""
     what, of = kind_of(kind), kind
-    if isinstance(kind, pa.BaseExtensionType) or pa.types.is_dictionary(kind):
-        return None
     try:
+        if isinstance(kind, pa.BaseExtensionType):
+            return _as_extension(values, first, kind)
+        if pa.types.is_dictionary(kind):
+            plain = _as_column(values, first, kind.value_type)
+            return None if plain is None else plain.cast(kind)
         if what == "list":
             return pa.array([[value] for value in values], kind)
         if what == "bool":
@@ -85,3 +87,16 @@ def _as_column(values: list[Any], first: int, kind: pa.DataType) -> pa.Array | N
         return pa.array(values, pa.string()).cast(of)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return None
+
+
+def _as_extension(values: list[Any], first: int, kind: pa.DataType) -> pa.Array | None:
+    """Returns keys of a type that is stored as another: numbers as text, or as bytes."""
+    storage, count = kind.storage_type, len(values)
+    numbers = range(first, first + count)
+    if pa.types.is_fixed_size_binary(storage):
+        stored = pa.array([n.to_bytes(storage.byte_width, "big") for n in numbers], storage)
+    elif is_numeric_text(kind):
+        stored = pa.array([str(n) for n in numbers], storage)
+    else:
+        stored = pa.array(values, pa.string()).cast(storage)
+    return pa.ExtensionArray.from_storage(kind, stored)

@@ -7,7 +7,7 @@ and all files of a view have one schema. Specified in docs/format/materialised.m
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.names import printable
-from dsm.views.payloads import Counted, Payloads, Write, uncounted
+from dsm.views.payloads import Counted, Payloads, Write, all_batches, uncounted
 from dsm.views.sidecar import attribute_names, class_indices
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _feature(field: pa.Field, kind: str, classes: Sequence[str]) -> dict[str, An
 
 def write_parquet(
     store: ObjectStore,
-    table: pa.Table,
+    tables: Iterable[pa.Table],
     schema: pa.Schema,
     classes: Mapping[str, int],
     compression: str,
@@ -87,7 +87,6 @@ def write_parquet(
     """Writes all rows. Raises InvalidInput for what no cell holds, DamagedData, WriteFailed."""
     import pyarrow.parquet as pq
 
-    payloads = Payloads(store, table)
     with pq.ParquetWriter(
         pa.PythonFile(_File(write), "w"),
         schema,
@@ -99,7 +98,7 @@ def write_parquet(
     ) as writer:
         held: list[pa.Table] = []
         size = rows_held = 0
-        for _, rows, content in payloads.batches():
+        for payloads, rows, content in all_batches(store, tables):
             data = [_whole(payloads, rows, n) if d is None else d for n, d in enumerate(content)]
             for first in range(0, rows.num_rows, ROW_GROUP_ROWS):
                 part = rows.slice(first, ROW_GROUP_ROWS)

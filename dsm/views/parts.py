@@ -48,8 +48,9 @@ class Recipe:
             from dsm.views.parquet import write_parquet
 
             assert self.schema is not None
-            (table,) = tables
-            write_parquet(store, table, self.schema, self.classes, self.compression, write, counted)
+            write_parquet(
+                store, tables, self.schema, self.classes, self.compression, write, counted
+            )
             return
         compressed = None
         if self.compression != "none":

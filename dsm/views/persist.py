@@ -1,7 +1,8 @@
 """Writing a view with queries: as a stream, or where that was allowed, to a folder.
 
 Rows go where the user said and nowhere else. The invariants: no folder of rows lies in the
-repository, its document says whose rows they are, and of a run that fails nothing stays.
+repository, its document says whose rows they are, and of a run that fails nothing stays (one that
+is killed leaves a hidden folder, which the next run there clears).
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dsm.errors import DsmError, InvalidInput, Refused
 from dsm.progress import SILENT, Progress
+from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.brokered import Reading
 from dsm.views.digest import ContentDigest
-from dsm.views.journal import OtherContent, Place
+from dsm.views.journal import IGNORE_FILE, OtherContent, Place
 from dsm.views.materialise import (
     GetReport,
     Options,
@@ -29,7 +32,7 @@ from dsm.views.materialise import (
     stem_of,
 )
 from dsm.views.output import OutputFile, Written
-from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Part, Recipe
+from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Recipe
 from dsm.views.sidecar import NO_CLASS
 from dsm.views.webdataset import EXAMPLE_OVERHEAD, cut
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from dsm.views.view import View
 
 CONSUMER = "get"
+# Rows are written so many bytes at a time, however large a shard may be.
+PIECE_BYTES = 16 << 20
 
 
 class NotKept(Refused):
@@ -90,7 +95,7 @@ class Content:
         for batch in table.select(["path", "object", "size", "labels"]).to_batches():
             self._digest.update(batch)
         self.examples += table.num_rows
-        self.size += sum(table.column("size").to_pylist())
+        self.size += pc.sum(table.column("size")).as_py() or 0
         for label, count in label_counts(table).items():
             self.labels[label] = self.labels.get(label, 0) + count
         return table
@@ -161,13 +166,19 @@ def _refuse(view: View, out: str, allowed: bool) -> None:
             hint="-o - streams it; --skip-sources writes the stored examples alone;"
             " --allow-persist writes all to a folder outside the repository",
         )
-    root, folder = os.path.realpath(view.repository.root), os.path.realpath(out)
-    if folder == root or folder.startswith(root.rstrip("/") + "/"):
+    if _in_a_repository(os.path.realpath(out)):
         raise NotKept(
-            f"rows of queries ({names}) are not written into the repository, where `dsm add` would"
+            f"rows of queries ({names}) are not written into a repository, where `dsm add` would"
             " store them",
             hint="give a folder elsewhere with -o",
         )
+
+
+def _in_a_repository(folder: str) -> bool:
+    above = os.path.dirname(folder)
+    if os.path.isdir(os.path.join(folder, FOLDER)):
+        return True
+    return above != folder and _in_a_repository(above)
 
 
 class _Persisting:
@@ -179,9 +190,11 @@ class _Persisting:
         self.place = Place(out, head_of(view, options), self.stem)
         self.content = Content(view)
         self.written: list[Written] = []
+        self._passed = 0
 
     def run(self, force: bool) -> GetReport:
         """Does it. Raises OtherContent, NotKept and what reading the view raises."""
+        self.is_new = not os.path.lexists(self.out)
         disk.make_dirs(self.out, durable=False)
         with self.place:
             self._make_room(force)
@@ -225,6 +238,12 @@ class _Persisting:
             with contextlib.suppress(DsmError):
                 disk.remove(self.place.path(written.name))
         self.place.give_up()
+        if self.is_new:
+            with contextlib.suppress(DsmError):
+                disk.remove(self.place.path(IGNORE_FILE))
+                disk.remove_empty(
+                    os.path.dirname(os.path.abspath(self.out)), [os.path.basename(self.out)]
+                )
 
     def _write(self) -> dict[str, Any]:
         classes = self._write_tar() if self.options.format == TAR else self._write_shards()
@@ -273,37 +292,58 @@ class _Persisting:
         classes = self.content.classes()
         recipe = Recipe(options.format, options.compression, classes, self._schema(classes))
         self.progress.start("writing")
-        for number, table in enumerate(self._shards()):
+        for number, tables in enumerate(self._shards()):
             name = f"part-{number:06d}.parquet"
             if options.format == WEBDATASET:
                 name = f"shard-{number:06d}.tar" + (".zst" if options.compression == "zstd" else "")
-            size = sum(table.column("size").to_pylist())
-            part = Part(name, table, size, self.place.temporary(name))
-            for written in recipe.build(store, part, self.progress.advance):
-                self._publish(part.temporary, written)
+            temporary, before = self.place.temporary(name), self._passed
+            file = OutputFile(temporary)
+            try:
+                recipe.write(store, tables, file.write, self.progress.advance)
+                written = file.finish(name, self._passed - before)
+            except BaseException:
+                file.abandon()
+                raise
+            self._publish(temporary, written)
         self.progress.finish()
         return classes
 
-    def _shards(self) -> Iterator[pa.Table]:
-        """Yields the rows of each shard: stored examples first, then those of queries."""
-        layout, limit = self.options.format, self.options.shard_size
-        stored = rows_for_layout(self.content.stored(), layout)
+    def _shards(self) -> Iterator[Iterator[pa.Table]]:
+        """Yields the tables of each shard: stored examples first, then rows, piece by piece.
+
+        One has to be read to its end before the next is asked for.
+        """
+        limit = self.options.shard_size
+        stored = rows_for_layout(self.content.stored(), self.options.format)
         for first, end in cut(stored.column("size").to_pylist(), limit):
-            yield stored.slice(first, end - first)
-        held: list[pa.Table] = []
-        weight = 0
+            yield self._counted(iter([stored.slice(first, end - first)]))
+        with closing(self._pieces(min(limit, PIECE_BYTES))) as pieces:
+            ahead = next(pieces, None)
+
+            def shard() -> Iterator[pa.Table]:
+                nonlocal ahead
+                held = 0
+                while ahead is not None and (not held or held + ahead[1] <= limit):
+                    held += ahead[1]
+                    yield ahead[0]
+                    ahead = next(pieces, None)
+
+            while ahead is not None:
+                yield self._counted(shard())
+
+    def _pieces(self, most: int) -> Generator[tuple[pa.Table, int], None, None]:
+        """Yields rows in pieces of so many bytes at most, or one row; and what each takes."""
         with closing(self.content.brokered()) as tables:
             for table in tables:
-                for first, end in cut(table.column("size").to_pylist(), max(1, limit // 4)):
-                    part = rows_for_layout(table.slice(first, end - first), layout, alone=False)
-                    more = sum(part.column("size").to_pylist()) + len(part) * EXAMPLE_OVERHEAD
-                    if held and weight + more > limit:
-                        yield pa.concat_tables(held)
-                        held, weight = [], 0
-                    held.append(part)
-                    weight += more
-        if held:
-            yield pa.concat_tables(held)
+                for first, end in cut(table.column("size").to_pylist(), most):
+                    part = table.slice(first, end - first)
+                    size = pc.sum(part.column("size")).as_py() + len(part) * EXAMPLE_OVERHEAD
+                    yield rows_for_layout(part, self.options.format, alone=False), size
+
+    def _counted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for table in tables:
+            self._passed += table.num_rows
+            yield table
 
     def _schema(self, classes: Classes) -> pa.Schema | None:
         if self.options.format != PARQUET:

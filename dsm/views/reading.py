@@ -282,12 +282,11 @@ def _detached(fields: tuple[Any, ...], data: bytes) -> ViewExample:
 def batches(view: View) -> Iterator[pa.RecordBatch]:
     """Yields the examples of a view as Arrow, with their bytes in the column `content`."""
     reading = None
-    table = view.table()
     if view.queries:
         from dsm.views.brokered import Reading
 
         reading = Reading(view, "iterate", objects=False)
-        table = reading.stored()
+    table = view.table() if reading is None else reading.stored()
     store, largest = view.repository.store, largest_of(table)
     first = 0
     while first < table.num_rows:

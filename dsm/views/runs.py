@@ -23,7 +23,7 @@ from dsm.repo.workplace import Workplace
 from dsm.sources import broker, receipts
 from dsm.sources.digest import Hasher, RowDigest, mixed
 from dsm.sources.examples import Examples
-from dsm.sources.failures import BadQuery, SourceFailed
+from dsm.sources.failures import BadQuery, SourceChanged, SourceFailed
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import Source
 from dsm.views.conditions import SIZE
@@ -137,11 +137,17 @@ class Run:
         if order.asked.sql != own.sql:
             try:
                 return self._started(order.asked, order.filters.query)
-            except (BadQuery, SourceFailed):
+            except BadQuery as error:
                 # A column that is gone fails where we filter by it: the query as it was recorded
                 # says what changed, or does without our conditions.
-                pass
-        return self._started(own, None)
+                _log.debug("query %s: not so (%s), but as recorded", order.query.name, error.code)
+        try:
+            return self._started(own, None)
+        except BadQuery as error:
+            raise SourceChanged(
+                f"{error.message}; when it was recorded it ran",
+                hint="`dsm check` asks again",
+            ) from None
 
     def _started(self, asked: Narrowed, narrowed_for: Query | None) -> broker.Rows:
         order, query = self._order, self._order.query
@@ -178,8 +184,8 @@ class Run:
         try:
             yield from self._passed_on(rows, digest)
             outcome = receipts.COMPLETE
-        except DsmError as error:
-            outcome, failure = receipts.FAILED, error
+        except Exception as error:
+            outcome, failure = receipts.FAILED, error if isinstance(error, DsmError) else None
             raise
         finally:
             _log.debug(
@@ -278,6 +284,11 @@ class Keys:
         if self._query.key is None:
             return
         column = rows.column(self._query.key)
+        if column.null_count:
+            raise SourceFailed(
+                f"source {self._query.source}: the key is NULL in a row",
+                hint="name a key column without NULLs, or COALESCE it",
+            )
         self._in_order = self._in_order and self._follows(column)
         # Mixed, and so copied: a number's own bits would keep the whole batch in memory.
         self._hashes.append(mixed(self._hasher.values(column)))

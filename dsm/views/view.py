@@ -187,6 +187,9 @@ class View:
             )
         return self.content.examples
 
+    def __bool__(self) -> bool:
+        return bool(self.queries) or self.content.examples > 0
+
     @property
     def size(self) -> int:
         """The bytes of all selected examples."""
@@ -266,7 +269,8 @@ class View:
         found = [each for each in self.queries if query in (None, each.query.name)]
         if len(found) != 1:
             names = ", ".join(each.query.name for each in self.queries) or "none"
-            raise NotFound("which query is meant?", hint=f"queries of the view: {names}")
+            what = "which query is meant?" if query is None else f"the view has no query {query}"
+            raise NotFound(what, hint=f"queries of the view: {names}")
         return Reading(self, "columns").columns(found[0])
 
     def batches(self) -> Iterator[pa.RecordBatch]:

@@ -45,13 +45,13 @@ def test_the_table(runs: list[str], dsm: Runner) -> None:
     version = dsm("receipts", "--json").json["receipts"][2]["version"][:12]
     said = dsm("receipts")
     assert [line.rstrip() for line in said.lines] == [
-        "when                  who  dataset  version       query  source   rows    bytes   time"
+        "when                  who  dataset  version       query  source  for   rows    bytes   time"
         "  outcome",
-        "2026-01-01T00:00:02Z  Ada  speech   cdcdcdcdcdcd  fraud  pay         -        -      -"
+        "2026-01-01T00:00:02Z  Ada  speech   cdcdcdcdcdcd  fraud  pay     get      -        -      -"
         "  unfinished",
-        f"2026-01-01T00:00:01Z  Ada  photos   {version}  fraud  pay         3    120 B  0.1 s"
+        f"2026-01-01T00:00:01Z  Ada  photos   {version}  fraud  pay     get      3    120 B  0.1 s"
         "  failed (storage)",
-        f"2026-01-01T00:00:00Z  Ada  photos   {version}  fraud  pay     1,204  96.3 kB  1.2 s"
+        f"2026-01-01T00:00:00Z  Ada  photos   {version}  fraud  pay     get  1,204  96.3 kB  1.2 s"
         "  complete",
     ]
 

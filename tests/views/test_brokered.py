@@ -218,7 +218,7 @@ def test_batches_and_columns(bank: Bank) -> None:
     assert [tuple(row.values()) for row in rows] == ROWS
     few = [r for b in bank.ds.prepare(labels=["fraud"]).columns("pay") for r in b.to_pylist()]
     assert [row["id"] for row in few] == [row[0] for row in ROWS if row[4] == "fraud"]
-    with pytest.raises(NotFound, match="which query"):
+    with pytest.raises(NotFound, match="no query nope"):
         view.columns("nope")
 
 
@@ -310,7 +310,7 @@ def test_a_failed_run_leaves_no_rows(bank: Bank, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(DsmError):
         bank.ds.prepare().get(str(out), allow_persist=True, shard_size=100_000)
-    assert sorted(p.name for p in out.iterdir()) in ([], [".dsmignore"])
+    assert not out.exists()
     last = receipts.receipts(bank.repo)[0]
     assert (last.outcome, last.digest) == ("failed", None)
 

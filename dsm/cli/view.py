@@ -203,13 +203,20 @@ def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
         ("dataset", found.dataset),
         ("asks for", describe(found.query_)),
         ("digest", found.digest),
-        ("examples", f"{found.content.examples:,}" + (" stored" if found.queries else "")),
+        ("examples", f"{found.content.examples:,}{_stored(found)}"),
         ("size", size_text(found.size)),
     ]
     if sizes is not None:
         least, median, greatest = map(size_text, (sizes.least, sizes.median, sizes.greatest))
         rows.append(("each", f"{least} to {greatest}, median {median}"))
     return [f"{key + ':':10} {printable(value)}" for key, value in rows]
+
+
+def _stored(found: View) -> str:
+    if not found.queries:
+        return ""
+    # With rows beside them, other stored examples are among the newest.
+    return " stored" if found.query_.percent is None else " stored, when the sources are skipped"
 
 
 def _query_lines(found: View) -> list[str]:

@@ -5,22 +5,19 @@ from __future__ import annotations
 import io
 import json
 import math
-import sqlite3
 import tarfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from situations import MOMENT, Work
+from bank import ROWS, Bank, expected, payload, time_of
 
 from dsm.errors import DsmError, InvalidInput, NotFound
-from dsm.repos import Repo
 from dsm.sources import receipts
-from dsm.sources import source as sources
 from dsm.sources.failures import SecretMissing, SourceChanged
 from dsm.views.journal import OtherContent
 from dsm.views.materialise import Options, stream
@@ -29,54 +26,6 @@ from dsm.views.runs import KeyRepeats
 from dsm.views.view import NumberUnknown, View
 
 pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
-
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-ROWS = [
-    (number, number * 1.5, ["DE", "FR", None][number % 3],
-     (BEGIN + timedelta(hours=number)).isoformat(), ["ok", "fraud", "ok", None][number % 4])
-    for number in range(200)
-]  # fmt: skip
-SQL = "SELECT * FROM payment ORDER BY id"
-
-
-class Bank(Work):
-    """A repository with 40 stored examples in changeset 1, and a query for 200 rows in 2."""
-
-    def __init__(self, root: Path, database: Path):
-        super().__init__(root)
-        self.database = database
-        self.address: str | None = str(database)
-        self.repo.close()
-        self.repo = self._open()
-        with sqlite3.connect(database) as db:
-            db.execute("CREATE TABLE payment (id INTEGER PRIMARY KEY, amount REAL, country TEXT,"
-                       " at TEXT, verdict TEXT)")  # fmt: skip
-            db.executemany("INSERT INTO payment VALUES (?, ?, ?, ?, ?)", ROWS)
-        self.ds.add({f"note/{n:02}": f"note {n}".encode() for n in range(40)}, labels=["note"])
-        self.ds.commit("notes")
-        sources.create(self.repo, "bank", "sqlite", "environment", "BANK", created=MOMENT)
-        self.put()
-
-    def put(self, sql: str = SQL, **asked: Any) -> int:
-        roles = {"key": "id", "label": "verdict", "time": "at"}
-        self.ds.add_query("bank", sql, name="pay", **{**roles, **asked})
-        return self.ds.commit("query").number
-
-    def secret_of(self, kind: str, name: str) -> str:
-        if self.address is None:
-            raise SecretMissing("the environment variable BANK gives no address")
-        return self.address
-
-    def _open(self) -> Repo:
-        return Repo(
-            str(self.root), clock=self.clock, author=lambda _: "tester",
-            current_folder=lambda: str(self.root), secret_of=getattr(self, "secret_of", None),
-        )  # fmt: skip
-
-    def change(self, *statements: str) -> None:
-        with sqlite3.connect(self.database) as db:
-            for statement in statements:
-                db.execute(statement)
 
 
 @pytest.fixture
@@ -87,21 +36,8 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
     made.repo.close()
 
 
-def time_of(row: tuple[Any, ...]) -> int:
-    return round(datetime.fromisoformat(row[3]).timestamp() * 1_000_000)
-
-
-def payload(row: tuple[Any, ...]) -> bytes:
-    fields = dict(zip(("id", "amount", "country", "at", "verdict"), row, strict=True))
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
-
-
 def paths(view: View) -> list[str]:
     return [example.path for example in view]
-
-
-def expected(wanted: list[tuple[Any, ...]]) -> list[str]:
-    return [f"pay/{row[0]}.json" for row in wanted]
 
 
 def test_rows_are_examples(bank: Bank) -> None:

@@ -49,13 +49,13 @@ def start_writer(root: Path, seed: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def acknowledged(writer: subprocess.Popen[str]) -> dict[int, str]:
-    """Kills the writer and all it started; returns what it had acknowledged."""
+def acknowledged(writer: subprocess.Popen[str], first: str) -> dict[int, str]:
+    """Kills the writer and all it started; returns what it had acknowledged since `first`."""
     try:
         os.killpg(writer.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    lines = writer.communicate()[0].splitlines()
+    lines = [first, *writer.communicate()[0].splitlines()]
     words = [line.split() for line in lines if line.startswith("ACK ") and line.count(" ") == 2]
     return {int(number): transaction for _, number, transaction in words}
 
@@ -73,9 +73,12 @@ def test_no_acknowledged_commit_is_lost(loop: LoopDisk) -> None:
     commits = 0
     for cut in range(CUTS):
         writer = start_writer(root, seed + cut)
-        time.sleep(rng.uniform(0.25, 0.9))
+        assert writer.stdout is not None
+        # A first commit, for as long as this machine takes to get there; then at any moment.
+        first = writer.stdout.readline()
+        time.sleep(rng.uniform(0, 0.65))
         loop.cut()
-        fresh = acknowledged(writer)
+        fresh = acknowledged(writer, first)
         known.update(fresh)
         commits += len(fresh)
         loop.unmount()
@@ -109,9 +112,11 @@ def test_what_a_cut_leaves_is_removed_by_gc(loop: LoopDisk) -> None:
     dsm.init(root, dataset="data").close()
     for turn in range(3):
         writer = start_writer(root, turn)
-        time.sleep(0.5)
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(0.2)
         loop.cut()
-        acknowledged(writer)
+        assert acknowledged(writer, first)
         loop.unmount()
         loop.mount()
     with dsm.open(root) as repo:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.cli.output import message, print_json
+from dsm.cli.prepare import At
 from dsm.cli.session import Session
-from dsm.cli.suggestions import changeset_names
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="N",
-            autocompletion=changeset_names,
-            help="Changeset or tag (default: head)",
-        ),
-    ] = None,
+    at: At = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> int:
     """Test that the dataset can be trained on

@@ -8,8 +8,8 @@ import typer
 
 from dsm.cli.changes import example_fields
 from dsm.cli.output import print_json, quoted, size_text
+from dsm.cli.prepare import At
 from dsm.cli.session import Session
-from dsm.cli.suggestions import changeset_names
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
@@ -20,15 +20,7 @@ def command(
         list[str] | None,
         typer.Argument(metavar="[PATH]...", help="Examples and folders (default: all)"),
     ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            "--at",
-            metavar="N",
-            autocompletion=changeset_names,
-            help="Changeset or tag (default: head)",
-        ),
-    ] = None,
+    at: At = None,
     long: Annotated[
         bool, typer.Option("-l", "--long", help="Show size, time and labels, too")
     ] = False,

@@ -79,10 +79,8 @@ def plan_revert(
 
 def _touched_later(number: int, count: int, later: set[str], redefined: list[str]) -> TouchedLater:
     if not later:
-        what, rest = (
-            f"query {redefined[0]} of changeset {number} changed again later",
-            "rest, if any",
-        )
+        what = f"query {redefined[0]} of changeset {number} changed again later"
+        rest = "rest, if any"
     else:
         what = f"{len(later)} of the {count} examples of changeset {number} changed again later"
         rest = f"other {count - len(later)}"

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from queue import SimpleQueue
 
 STREAM_BYTES = 4 << 20
+ALIGNED_BYTES = 4096  # where writes past the cache may begin
 
 
 class Stream:
-    """A new file that is written once, from front to back; not thread-safe.
+    """A file that is written once, from front to back; not thread-safe.
+
+    It is a new one, or the first `keep` bytes of one that is there already are its beginning.
 
     What is larger than `STREAM_BYTES` goes past the page cache where the file system can do that,
     while the caller fills the next buffer: a large add then costs no copy into memory that nobody
@@ -22,11 +25,16 @@ class Stream:
     buffer late, at the latest in `sync`.
     """
 
-    def __init__(self, path: str, mode: int = 0o644):
+    def __init__(self, path: str, mode: int = 0o644, *, keep: int = 0):
         self.path = path
-        self._fd = disk.open_new(path, mode)
         self._small: list[bytes | memoryview] = []  # what comes before it is known to be large
-        self._held = 0
+        self._held = keep % ALIGNED_BYTES
+        if keep:
+            with open(path, "rb", buffering=0) as file:
+                self._small.append(os.pread(file.fileno(), self._held, keep - self._held))
+            self._fd = disk.open_kept(path, keep - self._held)
+        else:
+            self._fd = disk.open_new(path, mode)
         self._behind: _WriteBehind | None = None
 
     def write(self, data: bytes | memoryview) -> None:
@@ -64,14 +72,18 @@ class Stream:
         fd, self._fd = self._fd, -1
         disk.close(fd, self.path)
 
-    def abandon(self) -> None:
-        """Closes and removes the unfinished file."""
+    def leave(self) -> None:
+        """Closes the unfinished file as far as it is written."""
         if self._behind is not None:
             behind, self._behind = self._behind, None
             behind.stop()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def abandon(self) -> None:
+        """Closes and removes the unfinished file."""
+        self.leave()
         disk.discard(self.path)
 
 

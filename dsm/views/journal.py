@@ -23,6 +23,7 @@ from dsm.views.output import Written, hashes_of
 
 HIDDEN = ".dsm-get"
 TEMPORARY = "tmp-"
+PARTIAL = "partial-"
 IGNORE_FILE = ".dsmignore"
 
 
@@ -55,6 +56,10 @@ class Place:
         """A path for a file that is being written, used by nobody else."""
         return os.path.join(self.hidden, f"{TEMPORARY}{os.urandom(6).hex()}-{name}")
 
+    def partial(self, name: str) -> str:
+        """A path for a file that is being written, and taken up by the next run."""
+        return os.path.join(self.hidden, PARTIAL + name)
+
     # --- one builder at a time ---
 
     def __enter__(self) -> Place:
@@ -63,7 +68,8 @@ class Place:
                 disk.make_dirs(self.hidden, durable=False)
                 fd = disk.lock(self._lock_path, exclusive=True)
             except disk.WriteFailed as error:
-                if error.errno == errno.ENOENT:
+                dangling = os.path.islink(self.folder) and not os.path.exists(self.folder)
+                if error.errno == errno.ENOENT and not dangling:
                     continue  # who was here before us has just finished and tidied up
                 raise
             try:
@@ -103,14 +109,14 @@ class Place:
         with contextlib.suppress(DsmError):
             self.tidy()
 
-    def remove_temporaries(self) -> None:
-        """Removes what builders that died have left."""
+    def remove_temporaries(self, *, partial: bool = True) -> None:
+        """Removes what builders that died have left; what can be taken up only if `partial`."""
         try:
             names = os.listdir(self.hidden)
         except FileNotFoundError:
             return
         for name in names:
-            if name.startswith(TEMPORARY):
+            if name.startswith(TEMPORARY) or (partial and name.startswith(PARTIAL)):
                 disk.discard(os.path.join(self.hidden, name))
 
     # --- the final document ---

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.progress import SILENT, Progress
+from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.journal import (
     OtherContent,
@@ -130,9 +131,19 @@ def get(
         examples, size = stream(view, sink.write, options, progress)
         sink.flush()
         return GetReport("-", format, 1, examples, size, True)
+    if not out or FOLDER in os.path.realpath(out).split(os.sep):
+        raise InvalidInput(
+            f"{out} is where the repository keeps its own files" if out else "no folder is named",
+            hint="give a folder with -o",
+        )
     if view.queries:
         from dsm.views.persist import persist
 
+        if verify or croissant:
+            raise InvalidInput(
+                f"{'--verify' if verify else '--croissant'} is for stored examples alone",
+                hint="leave it away, or the rows of queries with --skip-sources",
+            )
         return persist(view, out, options, allowed=allow_persist, force=force, progress=progress)
     view.repository.store.refresh()
     return _Getting(view, out, options, croissant, workers, progress).run(verify, force)
@@ -295,6 +306,7 @@ class _Getting:
     def _clear(self) -> None:
         """Removes what another materialisation left, the document that vouches for it first."""
         self.place.retract()
+        self.place.remove_temporaries()
         names = sorted(os.listdir(self.out))
         if self.options.format != TAR and "examples.jsonl" in names:
             from dsm.views.folder import remove_listed
@@ -309,12 +321,13 @@ class _Getting:
 
     def _build(self) -> tuple[dict[str, Any], int]:
         listed = self._listed()
-        self.place.remove_temporaries()
+        self.place.remove_temporaries(partial=listed is None)
         parts = self._parts()
         try:
             return self._build_parts(parts, listed)
         except BaseException:
-            if not self._taken(parts):  # nothing was finished that the next run could keep
+            begun = any(os.path.lexists(part.temporary) for part in parts)
+            if not (begun or self._taken(parts)):  # nothing that the next run could keep
                 self.place.give_up()
             raise
 
@@ -406,7 +419,8 @@ class _Getting:
                 done.update((name, kept[name]) for name in names)
                 self.progress.advance(part.table.num_rows, part.size)
                 continue
-            part.temporary = self.place.temporary(part.name)
+            where = self.place.partial if part.index else self.place.temporary
+            part.temporary = where(part.name)
             part.index_temporary = self.place.temporary(part.index) if part.index else ""
             missing.append(part)
         recipe = self._recipe()

@@ -51,14 +51,19 @@ class Written:
 
 
 class OutputFile:
-    """A new file, written once from front to back. `expected` is a guess of its size in bytes."""
+    """A file, written once from front to back. `expected` is a guess of its size in bytes.
 
-    def __init__(self, path: str, expected: int = 0, *, sha256: bool = True):
+    It is a new one, or begins with the first `keep` bytes of one that is there already.
+    """
+
+    def __init__(self, path: str, expected: int = 0, *, sha256: bool = True, keep: int = 0):
         self.path = path
-        self.size = 0
-        self._stream = Stream(path)
+        self.size = keep
         self._blake = blake3()
         self._sha = hashlib.sha256() if sha256 else None
+        if keep:
+            self._hash_kept(keep)
+        self._stream = Stream(path, keep=keep)
         self._hashers: list[_Behind] = []
         if expected >= THREADED_BYTES:
             self._hashers = [_Behind(hash_.update) for hash_ in (self._blake, self._sha) if hash_]
@@ -84,6 +89,13 @@ class OutputFile:
         if self._sha is not None:
             self._sha.update(data)
 
+    def _hash_kept(self, left: int) -> None:
+        with open(self.path, "rb", buffering=0) as file:
+            while left:
+                piece = file.read(min(left, THREADED_BYTES))
+                self._hash(piece)
+                left -= len(piece)
+
     def finish(self, name: str, examples: int) -> Written:
         """Makes the file durable, closes it and returns what it is."""
         self._stream.sync()
@@ -91,6 +103,11 @@ class OutputFile:
         self._stop()
         sha256 = self._sha.hexdigest() if self._sha is not None else ""
         return Written(name, examples, self.size, self._blake.hexdigest(), sha256)
+
+    def leave(self) -> None:
+        """Closes the unfinished file, which stays as far as it is written."""
+        self._stop()
+        self._stream.leave()
 
     def abandon(self) -> None:
         """Closes and removes the unfinished file."""

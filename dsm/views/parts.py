@@ -7,11 +7,12 @@ when.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from dsm.store import disk
 from dsm.store.workers import Worker, ready, start
 from dsm.views.output import OutputFile, Written
 from dsm.views.payloads import Counted, Payloads, Write, uncounted
@@ -42,8 +43,12 @@ class Recipe:
         write: Write,
         counted: Counted = uncounted,
         write_index: Write | None = None,
+        at: int = 0,
     ) -> None:
-        """Writes one file with these rows. Raises DamagedData, InvalidInput, WriteFailed."""
+        """Writes one file with these rows; a tar from its header `at` on.
+
+        Raises DamagedData, InvalidInput, WriteFailed.
+        """
         if self.layout == PARQUET:
             from dsm.views.parquet import write_parquet
 
@@ -61,7 +66,7 @@ class Recipe:
         if self.layout == TAR:
             from dsm.views.tarball import write_tar
 
-            write_tar(store, tables, self.classes, write, write_index, counted)
+            write_tar(store, tables, self.classes, write, write_index, counted, at)
         else:
             from dsm.views.webdataset import write_shard
 
@@ -89,30 +94,48 @@ class Recipe:
     def _build_tar(
         self, store: ObjectStore, part: Part, workers: int, counted: Counted
     ) -> tuple[Written, ...]:
-        relay = None if self.compression != "none" else self._relay(store, part, workers)
-        # One hash goes through the whole file and takes a core for itself: no SHA-256 beside it.
-        files = [OutputFile(part.temporary, 0 if relay else part.size, sha256=False)]
+        index = OutputFile(part.index_temporary, sha256=False)
+        file = relay = None
         try:
-            files.append(OutputFile(part.index_temporary, sha256=False))
+            rest, at = self._rest(part, index.write, counted)
+            relay = self._relay(store, rest, workers)
+            # One hash goes through the whole file and takes a core for itself: no SHA-256 beside.
+            expected = 0 if relay else part.size
+            file = OutputFile(part.temporary, expected, sha256=False, keep=at)
             if relay is None:
-                self.write(store, [part.table], files[0].write, counted, files[1].write)
+                self.write(store, [rest.table], file.write, counted, index.write, at)
             else:
-                relay.write(files[0].write_now, files[1].write, counted)
-            names = (part.name, part.index)
+                relay.write(file.write_now, index.write, counted, at)
             rows = part.table.num_rows
-            return tuple(f.finish(n, rows) for f, n in zip(files, names, strict=False))
-        except BaseException:
-            for file in files:
-                file.abandon()
+            return file.finish(part.name, rows), index.finish(part.index, rows)
+        except BaseException as error:
+            index.abandon()
+            if file is not None:
+                # Interrupted, it stays for the next run; after a failure the disk is not believed.
+                failed = isinstance(error, Exception)
+                (file.abandon if failed or self.compression != "none" else file.leave)()
             raise
         finally:
             if relay is not None:
                 relay.close()
 
+    def _rest(self, part: Part, write_index: Write, counted: Counted) -> tuple[Part, int]:
+        """Returns what an interrupted run has not written of a tar, and where that begins."""
+        kept = at = size = 0
+        if self.compression == "none":
+            from dsm.views.partial import members_kept
+
+            kept, at, size = members_kept(part.temporary, part.table, self.classes, write_index)
+        if not kept:
+            disk.discard(part.temporary)
+            return part, 0
+        counted(kept, size)
+        return replace(part, table=part.table.slice(kept), size=part.size - size), at
+
     def _relay(self, store: ObjectStore, part: Part, workers: int) -> Relay | None:
         """Returns workers for a tar; None when there is too little to do, or no way to have any."""
         few = part.table.num_rows < WORKER_EXAMPLES and part.size < WORKER_BYTES
-        if workers < 2 or few:
+        if workers < 2 or few or self.compression != "none":
             return None
         from dsm.views.relay import Relay
 

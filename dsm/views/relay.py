@@ -44,13 +44,13 @@ class Run:
     shared: bool
 
 
-def runs_of(sizes: Sequence[int], paths: pa.ChunkedArray) -> list[Run]:
-    """Cuts the rows of a tar into runs."""
+def runs_of(sizes: Sequence[int], paths: pa.ChunkedArray, at: int = 0) -> list[Run]:
+    """Cuts the rows of a tar, whose first header begins at `at`, into runs."""
     import pyarrow.compute as pc
 
     long = set(pc.indices_nonzero(pc.greater(pc.binary_length(paths), tar.NAME_BYTES)).to_pylist())
     runs: list[Run] = []
-    first = at = held = payload = 0
+    first = held = payload = 0
     for row, size in enumerate(sizes):
         head = tar.BLOCK
         if row in long or size >= tar.OCTAL_SIZE_MAX:
@@ -142,9 +142,9 @@ class Relay:
         self._crew = []
         self._memory.close()
 
-    def write(self, write: WriteView, write_index: Write, counted: Counted) -> None:
-        """Writes the tar. Raises DamagedData, WriteFailed."""
-        runs = runs_of(self._payloads.sizes, self._payloads.table.column("path"))
+    def write(self, write: WriteView, write_index: Write, counted: Counted, at: int = 0) -> None:
+        """Writes the tar, from its first header `at` on. Raises DamagedData, WriteFailed."""
+        runs = runs_of(self._payloads.sizes, self._payloads.table.column("path"), at)
         shared = [number for number, run in enumerate(runs) if run.shared]
         # Run by run in turn to the workers, and to each of a worker's slots in turn.
         places: dict[int, tuple[Worker, int]] = {}

@@ -26,14 +26,15 @@ def write_tar(
     write: Write,
     write_index: Write | None = None,
     counted: Counted = uncounted,
+    at: int = 0,
 ) -> None:
     """Writes all rows, table after table, as one tar; a line of JSON for each to `write_index`.
 
-    Raises DamagedData, WriteFailed, InvalidInput for a path that leads elsewhere.
+    The first header comes `at` bytes after the beginning of the tar. Raises DamagedData,
+    WriteFailed, InvalidInput for a path that leads elsewhere.
     """
     out = Collected(write)
     sidecar = Sidecar(classes)
-    at = 0
     for payloads, rows, content in all_batches(store, tables):
         paths, sizes = rows.column("path").to_pylist(), rows.column("size").to_pylist()
         offsets = []

@@ -173,6 +173,75 @@ def test_a_kept_shard_that_was_damaged_is_written_again(view: View, tmp_path: Pa
     assert tree(out) == tree(tmp_path / "whole")
 
 
+@pytest.fixture
+def megabytes(work: Work) -> View:
+    """A view whose tar takes more than one write."""
+    source = random.Random(6)
+    work.ds.add({f"{n:05d}.bin": source.randbytes(30_000) for n in range(400)}, labels=["x"])
+    work.ds.commit("files")
+    return work.ds.prepare()
+
+
+def interrupt(view: View, out: Path, writes: int) -> Path:
+    """Presses Ctrl-C when the tar is written to for the n-th time; returns what is left of it."""
+    seen = 0
+
+    def press(operation: str, path: str) -> None:
+        nonlocal seen
+        seen += operation == "write" and path.endswith(".tar")
+        if seen == writes:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), disk.observe(press):
+        get(view, out, "tar")
+    (partial,) = (out / f".dsm-get-{view.dataset}-{view.version[:16]}").glob("partial-*")
+    return partial
+
+
+def test_an_interrupted_tar_goes_on(megabytes: View, tmp_path: Path) -> None:
+    """What is there of a tar is compared and kept; only the rest is written."""
+    get(megabytes, tmp_path / "whole", "tar")
+    out = tmp_path / "out"
+    partial = interrupt(megabytes, out, 3)
+    begun, there = partial.stat().st_size, partial.stat().st_ino
+    assert begun > 8 << 20
+    cut: list[int] = []
+
+    def see(operation: str, path: str) -> None:
+        if operation == "cut":
+            cut.append(os.stat(path).st_ino)
+
+    with disk.observe(see):
+        report = get(megabytes, out, "tar")
+    assert cut == [there]
+    assert os.stat(report.path).st_ino == there
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("at", [0, 100, 700, 4_000_000])
+def test_damage_to_an_interrupted_tar_is_not_kept(megabytes: View, tmp_path: Path, at: int) -> None:
+    """Other bytes in a header or a content: from there on everything is written again."""
+    get(megabytes, tmp_path / "whole", "tar")
+    out = tmp_path / "out"
+    partial = interrupt(megabytes, out, 3)
+    with partial.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+    get(megabytes, out, "tar")
+    assert tree(out) == tree(tmp_path / "whole")
+
+
+def test_force_takes_nothing_up(megabytes: View, tmp_path: Path) -> None:
+    """With --force a tar is begun anew."""
+    out = tmp_path / "out"
+    there = interrupt(megabytes, out, 3).stat().st_ino
+    report = get(megabytes, out, "tar", force=True)
+    assert os.stat(report.path).st_ino != there
+    assert not [name for name in tree(out) if ".dsm-get" in name]
+
+
 # --- real processes -----------------------------------------------------------------------------
 
 
@@ -226,6 +295,21 @@ def test_killed_at_random_moments(large: tuple[Path, str], tmp_path: Path) -> No
     check_whole(out)
     assert not (out / ".dsm-get").exists()
     assert killed
+
+
+@pytest.mark.slow
+def test_a_tar_killed_at_random_moments(large: tuple[Path, str], tmp_path: Path) -> None:
+    """However often the processes that write one tar die, its bytes are those of one run."""
+    root, version = large
+    assert start(root, version, "-o", str(tmp_path / "whole"), "--format", "tar").wait() == 0
+    source = random.Random(8)
+    for _ in range(40 if LONG else 6):
+        process = start(root, version, "-o", str(tmp_path / "out"), "--format", "tar")
+        time.sleep(source.uniform(0.15, 0.6))
+        process.kill()
+        process.communicate()
+    assert start(root, version, "-o", str(tmp_path / "out"), "--format", "tar").wait() == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -80,8 +80,28 @@ class Layout:
     def stage_lock(self) -> str:
         return self._in("local", "stage.lock")
 
+    @property
+    def local_folders(self) -> tuple[str, ...]:
+        """The folders of this machine, outermost first."""
+        return (
+            self.local, self.temporary, self.trash,
+            *(self._in("local", each) for each in ("stage", "index", "cache")),
+        )  # fmt: skip
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All folders of a repository but for those of its datasets."""
+        return (self.packs, self.datasets, self.sources, *self.local_folders, self.receipts)
+
     def dataset(self, name: str) -> str:
         return self._in("datasets", name)
+
+    def dataset_folders(self, name: str) -> tuple[str, ...]:
+        """The folders of one dataset, outermost first."""
+        return (
+            self.dataset(name), self.changesets(name), self.manifests(name), self.views(name),
+            self.tags(name), self.stage(name), self.index(name), self.cache(name),
+        )  # fmt: skip
 
     def dataset_document(self, name: str) -> str:
         return self._in("datasets", name, "dataset.json")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -41,6 +42,7 @@ class Repository:
         self.root = os.path.abspath(root)
         self.layout = Layout(os.path.join(self.root, FOLDER))
         self.path = self.layout.base
+        _refuse_links(self.layout.folders)
         fields = read_document(self.layout.repository)
         if fields is None:
             if _empty(self.layout.datasets) and _empty(self.layout.packs):
@@ -116,6 +118,7 @@ class Repository:
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
         check_dataset_name(name)
+        _refuse_links(self.layout.dataset_folders(name))
         where = self.layout.dataset_document(name)
         fields = read_document(where)
         if fields is None:
@@ -169,12 +172,8 @@ class Repository:
                 f"{layout.dataset_document(name)} is missing: dataset {name} has lost its identity",
                 hint="copy dataset.json back from a backup or another copy of the repository",
             )
-        folders = (
-            layout.dataset(name), layout.changesets(name), layout.manifests(name),
-            layout.views(name), layout.tags(name), layout.stage(name), layout.index(name),
-            layout.cache(name),
-        )  # fmt: skip
-        for folder in folders:
+        _refuse_links(layout.dataset_folders(name))
+        for folder in layout.dataset_folders(name):
             disk.make_dirs(folder)
         return create_document(
             layout.dataset_document(name),
@@ -233,6 +232,7 @@ def initialise(root: str, org: str, fields: Callable[[], dict[str, Any]]) -> boo
     `fields` gives the identity (repository id, org, chunking) when one is needed.
     """
     layout = Layout(os.path.join(root, FOLDER))
+    _refuse_links(layout.folders)
     if not os.path.isdir(root):
         disk.make_dirs(root)
     for folder in (layout.base, layout.packs, layout.datasets):
@@ -258,10 +258,7 @@ def _no_datasets(layout: Layout) -> bool:
 
 def make_local(layout: Layout) -> None:
     """Creates the folders of this machine, all of which may be deleted at any time."""
-    for folder in (
-        layout.local, layout.temporary, layout.trash, os.path.join(layout.local, "stage"),
-        os.path.join(layout.local, "index"), os.path.join(layout.local, "cache"),
-    ):  # fmt: skip
+    for folder in layout.local_folders:
         disk.make_dirs(folder)
     for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
         fd = disk.lock(lock, exclusive=False, wait=False)
@@ -270,17 +267,33 @@ def make_local(layout: Layout) -> None:
     disk.sync_dir(layout.local)
 
 
+def _refuse_links(folders: Iterable[str]) -> None:
+    """Raises DamagedData when one of these is a symbolic link.
+
+    A planted one would let commits write, and gc remove, what is no part of the repository.
+    """
+    for folder in folders:
+        if os.path.islink(folder):
+            raise DamagedData(
+                f"{folder} is a symbolic link, where a folder of the repository belongs",
+                hint="dsm makes no links there: put the folder itself in its place",
+            )
+
+
 # --- documents ------------------------------------------------------------------------------
 
 
 def read_document(path: str) -> dict[str, Any] | None:
     """Reads a sealed document; None when it does not exist. Raises DamagedData, StorageFailed."""
-    data = read_file(path)
+    data = read_file(path, document.DOCUMENT_BYTES_MAX)
     return None if data is None else document.decode(data, path)
 
 
-def read_file(path: str) -> bytes | None:
-    """Reads a small file whole; None when it does not exist."""
+def read_file(path: str, most: int | None = None) -> bytes | None:
+    """Reads a small file whole; None when it does not exist.
+
+    Raises StorageFailed, or DamagedData for what is no file, or has more than `most` bytes.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -288,11 +301,15 @@ def read_file(path: str) -> bytes | None:
     except OSError as error:
         raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
     try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+            raise DamagedData(f"{path} is {what} where a file belongs")
+        if most is not None and found.st_size > most:
+            raise DamagedData(f"{path} is damaged: {found.st_size} bytes is too long")
         parts = []
         while part := os.read(fd, 1 << 24):
             parts.append(part)
-    except IsADirectoryError as error:
-        raise DamagedData(f"{path} is a folder where a file belongs") from error
     except OSError as error:
         raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
     finally:

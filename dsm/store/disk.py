@@ -14,13 +14,10 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from dsm.errors import StorageFailed
 
-IOV_MAX = 1024
-# What the operating system answers when a path is not there, or may not be used.
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -87,6 +84,18 @@ def open_new(path: str, mode: int = 0o644, dir_fd: int | None = None) -> int:
         raise WriteFailed("create", path, error) from error
 
 
+def open_kept(path: str, keep: int) -> int:
+    """Opens a file of our own again, cuts it to `keep` bytes, and writes go on after them."""
+    try:
+        _before("cut", path)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        os.ftruncate(fd, keep)
+        os.lseek(fd, keep, os.SEEK_SET)
+        return fd
+    except OSError as error:
+        raise WriteFailed("cut", path, error) from error
+
+
 def write_all(fd: int, data: bytes | bytearray | memoryview, path: str) -> None:
     """Writes all of `data`: a short write is continued, never ignored."""
     view = memoryview(data)
@@ -99,24 +108,6 @@ def write_all(fd: int, data: bytes | bytearray | memoryview, path: str) -> None:
                 return
             else:
                 view = view[os.write(fd, view) :]
-    except OSError as error:
-        raise WriteFailed("write", path, error) from error
-
-
-def writev_all(fd: int, buffers: Sequence[bytes | memoryview], path: str) -> None:
-    """Writes all buffers in order with few system calls."""
-    try:
-        for first in range(0, len(buffers), IOV_MAX):
-            part = buffers[first : first + IOV_MAX]
-            want = sum(map(len, part))
-            if _observer is None:
-                done = os.writev(fd, part)
-                if done == want:
-                    continue
-            else:
-                done = 0
-            # The rare way: join what is left and let write_all deal with it.
-            write_all(fd, memoryview(b"".join(part))[done:], path)
     except OSError as error:
         raise WriteFailed("write", path, error) from error
 
@@ -383,7 +374,9 @@ def append(path: str, data: bytes) -> None:
     """Appends to a derived file with one write; not synced."""
     try:
         _before("append", path)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # Neither through a link nor into a pipe, should one lie there.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise WriteFailed("append to", path, error) from error
     before = os.fstat(fd).st_size
@@ -438,15 +431,6 @@ def give_name(fd: int, name: str, dir_fd: int, path: str) -> bool:
     return True
 
 
-def set_mode(fd: int, mode: int, path: str) -> None:
-    """Sets the permission bits of a file that dsm has just created."""
-    try:
-        _before("chmod", path)
-        os.fchmod(fd, stat.S_IMODE(mode))
-    except OSError as error:
-        raise WriteFailed("chmod", path, error) from error
-
-
 # --- locks -------------------------------------------------------------------------------------
 
 
@@ -458,10 +442,12 @@ def lock(path: str, *, exclusive: bool, wait: bool = True) -> int | None:
     """
     try:
         _before("lock", path)
+        # Not blocking: a pipe in the place of a lock file must not hang us.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(path, flags)
         except FileNotFoundError:  # a lock file holds nothing: a lost one is made anew
-            fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            fd = os.open(path, flags | os.O_CREAT, 0o644)
     except OSError as error:
         raise WriteFailed("lock", path, error) from error
     how = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)

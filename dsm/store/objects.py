@@ -405,15 +405,23 @@ def pack_path(folder: str, name: str) -> str:
 
 
 def pack_paths(folder: str) -> list[str]:
-    """Lists all packs, in the order of their names."""
+    """Lists all packs, in the order of their names.
+
+    Raises DamagedData when a folder of packs is a symbolic link: gc would remove what is behind it.
+    """
     paths = []
-    with contextlib.suppress(FileNotFoundError):
-        for shelf in sorted(os.listdir(folder)):
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for shelf in sorted(entries, key=lambda entry: entry.name):
+            if shelf.is_symlink():
+                raise DamagedData(
+                    f"{shelf.path} is a symbolic link, where a folder of packs belongs",
+                    hint="dsm makes no links there: put the folder itself in its place",
+                )
             try:
-                names = os.listdir(os.path.join(folder, shelf))
+                names = os.listdir(shelf.path)
             except (NotADirectoryError, FileNotFoundError):
                 continue
-            paths += [os.path.join(folder, shelf, n) for n in sorted(names) if n.endswith(".pack")]
+            paths += [os.path.join(shelf.path, n) for n in sorted(names) if n.endswith(".pack")]
     return paths
 
 

@@ -28,7 +28,7 @@ from dsm.sources.source import find as find_source
 from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
-from dsm.upkeep.references import STAGED, dataset_log, staged_segments
+from dsm.upkeep.references import STAGED, dataset_log
 from dsm.views.query import Query
 from dsm.worktree.stage import NOTE, SEGMENT
 
@@ -48,6 +48,7 @@ class Checker:
         self.objects = self.changesets = self.packs = 0
         # object id -> the examples that need it
         self.needed: dict[bytes, list[tuple[str, int, str]]] = {}
+        self.large: set[bytes] = set()  # those that lie in pieces
 
     def run(self) -> FsckReport:
         """Checks everything; returns what was found."""
@@ -126,6 +127,7 @@ class Checker:
                 self._stray(layout.dataset(name), entry)
         numbers = self._header_numbers(name)
         used: set[str | None] = set()
+        known = len(numbers) == max(numbers, default=0)  # whether all headers can be read
         parent: str | None = None
         before = 0
         for number in sorted(numbers):
@@ -139,7 +141,7 @@ class Checker:
                 changeset = log.get(number)
             except DsmError as error:
                 self.found("changeset", path, error.message)
-                parent = None
+                parent, known = None, False
                 continue
             if (number == 1 or parent is not None) and changeset.parent != parent:
                 what = f"changeset {number} names another parent than changeset {number - 1}"
@@ -157,11 +159,11 @@ class Checker:
                 continue
             if table is not None:
                 self._manifest_file(name, changeset.manifest or "", changeset.manifest_file)
-                oids = table.column("object").to_pylist()
-                for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
+                columns = (table.column(each).to_pylist() for each in ("path", "object", "size"))
+                for path, oid, size in zip(*columns, strict=True):
                     if oid is not None:
-                        self.needed.setdefault(oid, []).append((name, number, path))
-        self._spare_manifests(name, used)
+                        self._need(oid, size, (name, number, path))
+        self._spare_manifests(name, used if known else None)
         self._tags(name)
         self._views(name)
         self._stage(name)
@@ -208,17 +210,19 @@ class Checker:
         if file_id is not None and blake3(data).hexdigest() != file_id:
             self.found("manifest", path, "its bytes were changed, though its rows are intact")
 
-    def _spare_manifests(self, name: str, used: set[str | None]) -> None:
+    def _spare_manifests(self, name: str, used: set[str | None] | None) -> None:
+        """Manifests of no changeset; `used` is None when not all changesets could be read."""
         folder = self.layout.manifests(name)
         spare = 0
         for entry in self._listed(folder, "manifest"):
             stem = entry.removesuffix(".parquet")
             if not entry.endswith(".parquet") or len(stem) != 64:
                 self._stray(folder, entry)
-            elif stem not in used:
+            elif used is not None and stem not in used:
                 spare += 1
         if spare:
-            self.notes.append(f"{name}: {spare} manifests belong to no changeset; gc removes them")
+            which = "1 manifest belongs" if spare == 1 else f"{spare} manifests belong"
+            self.notes.append(f"{name}: {which} to no changeset; gc removes what is not needed")
 
     def _tags(self, name: str) -> None:
         log, _ = dataset_log(self.repository, name)
@@ -263,19 +267,30 @@ class Checker:
         if not os.path.isdir(folder):
             return
         for entry in self._listed(folder, "stage"):
-            if not entry.endswith((SEGMENT, NOTE)):
-                self._stray(folder, entry)
-            elif entry.endswith(NOTE):
-                self._note(os.path.join(folder, entry))
-        for path, data in staged_segments(self.repository, name):
+            path = os.path.join(folder, entry)
             try:
-                _, rows = segment.decode(data, path)
+                if entry.endswith(SEGMENT):
+                    self._segment(name, path)
+                elif entry.endswith(NOTE):
+                    self._note(path)
+                else:
+                    self._stray(folder, entry)
             except DsmError as error:
                 self.found("stage", path, error.message)
-                continue
-            for example, oid in zip(rows.paths, rows.oids, strict=True):
-                if oid is not None:
-                    self.needed.setdefault(oid, []).append((name, STAGED, example))
+
+    def _segment(self, name: str, path: str) -> None:
+        data = read_file(path)
+        if data is None:
+            return  # committed in this moment
+        _, rows = segment.decode(data, path)
+        for example, oid, size in zip(rows.paths, rows.oids, rows.sizes, strict=True):
+            if oid is not None:
+                self._need(oid, size, (name, STAGED, example))
+
+    def _need(self, oid: bytes, size: int, example: tuple[str, int, str]) -> None:
+        self.needed.setdefault(oid, []).append(example)
+        if size >= self.repository.store.chunking.from_size:
+            self.large.add(oid)
 
     def _note(self, path: str) -> None:
         body, _, seal = (read_file(path) or b"").rpartition(b"\n")
@@ -331,6 +346,7 @@ class Checker:
         for oid in sorted(missing):
             self._object(oid, "is in no readable pack")
         if not self.full:
+            self._pieces(self.large - missing)
             return
         present = [oid for oid in self.needed if oid not in missing]
         self.progress.start("checking objects", len(present), None)
@@ -351,6 +367,19 @@ class Checker:
                     self._large(oid)
                 pending = rest[4096:]
         self.progress.finish()
+
+    def _pieces(self, large: set[bytes]) -> None:
+        """Every piece of the large objects is there."""
+        store = self.repository.store
+        for oid in sorted(large):
+            try:
+                absent = store.missing(store.references(oid))
+            except (DamagedData, StorageFailed) as error:
+                self._object(oid, error.message)
+                continue
+            if absent:
+                which = f"{len(absent)} of its chunks {'is' if len(absent) == 1 else 'are'}"
+                self._object(oid, f"{which} in no readable pack")
 
     def _large(self, oid: bytes) -> None:
         hasher = blake3()
@@ -386,8 +415,12 @@ class Checker:
                 self._stray(layout.local, entry)
         for path, what in damaged_receipts(self.repository):
             self.found("receipt", path, what)
-        for name in self.repository.datasets():
-            self._index(layout.index(name))
+        # Also of a dataset that is not there any more: nothing else here has seen it.
+        for name in sorted({*self.repository.datasets(), *_entries(layout.index(""))}):
+            try:
+                self._index(layout.index(name))
+            except DsmError as error:
+                self.found("index", layout.index(name), error.message)
             self._caches(layout.cache(name))
         alive = living(layout.temporary)
         dead = [
@@ -397,10 +430,8 @@ class Checker:
         ]
         waiting = [e for e in _entries(layout.trash) if e.endswith(".pack")]
         if dead or waiting:
-            what = (
-                f"{len(dead)} temporary files of ended processes, {len(waiting)} packs in the trash"
-            )
-            self.notes.append(what + "; gc removes them")
+            left = f"{len(dead)} of ended processes in tmp, {len(waiting)} in the trash"
+            self.notes.append(f"files that gc removes: {left}")
 
     def _index(self, folder: str) -> None:
         base = os.path.join(folder, "base")
@@ -437,10 +468,13 @@ class Checker:
     def _caches(self, folder: str) -> None:
         for entry in _entries(folder):
             path = os.path.join(folder, entry)
-            if snapshot_file.cut_short(read_file(path) or b""):
-                self.notes.append(f"{path} was not written to its end; it is built again")
-            elif not snapshot_file.is_intact(path):
-                self.found("cache", path, "is damaged; it is built again when needed")
+            try:
+                if snapshot_file.cut_short(read_file(path) or b""):
+                    self.notes.append(f"{path} was not written to its end; it is built again")
+                elif not snapshot_file.is_intact(path):
+                    self.found("cache", path, "is damaged; it is built again when needed")
+            except DsmError as error:
+                self.found("cache", path, error.message)
 
 
 def _blocks(pack: Pack) -> Iterator[bytes]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import stat
 import time
 from collections.abc import Iterator
 
@@ -25,12 +27,14 @@ from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
 from dsm.store.objects import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
+from dsm.upkeep import walk
 from dsm.upkeep.references import STAGED, dataset_log, referenced_ids, references
 from dsm.worktree.scan import OWN_FOLDERS, TEMPORARY
 
 REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
 TRIES, PAUSE_SECONDS = 50, 0.1
 WAITING = ".waiting"
+_MANIFEST_NAME = re.compile(r"[0-9a-f]{64}\.parquet")
 
 
 def plan_gc(repository: Repository) -> GcPlan:
@@ -228,7 +232,7 @@ def _unreferenced_manifests(repository: Repository) -> Iterator[tuple[str, int]]
         used = {log.get(number).manifest for number in range(1, log.head() + 1)}
         folder = repository.layout.manifests(name)
         for entry in _listed(folder):
-            if entry.endswith(".parquet") and entry.removesuffix(".parquet") not in used:
+            if _MANIFEST_NAME.fullmatch(entry) and entry.removesuffix(".parquet") not in used:
                 yield from _sized(os.path.join(folder, entry))
 
 
@@ -245,11 +249,11 @@ def _unfinished_restores(repository: Repository) -> Iterator[tuple[str, int]]:
     """Temporary files that a killed restore left in a work tree."""
     roots = {repository.identity(name).root for name in repository.datasets()}
     for root in {os.path.normpath(os.path.join(repository.root, root)) for root in roots}:
-        for folder, inner, names in os.walk(root):
-            inner[:] = [name for name in inner if name not in OWN_FOLDERS]
-            for name in names:
-                if name.startswith(TEMPORARY):
-                    yield from _sized(os.path.join(folder, name))
+        for file in walk.files(
+            root, enters=lambda folder: folder.name not in OWN_FOLDERS, failed=lambda _: None
+        ):
+            if file.name.startswith(TEMPORARY):
+                yield from _sized(file.path)
 
 
 def _trash(folder: str, alive: set[str]) -> Iterator[tuple[str, int]]:
@@ -277,8 +281,11 @@ def _listed(folder: str) -> list[str]:
 
 
 def _sized(path: str) -> Iterator[tuple[str, int]]:
+    """The path with its bytes; nothing when it is gone, or a folder, which no dsm makes there."""
     with contextlib.suppress(OSError):
-        yield path, os.lstat(path).st_size
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode):
+            yield path, found.st_size
 
 
 def _condemn(repository: Repository, names: list[str]) -> int:

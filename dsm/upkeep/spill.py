@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from dsm.format import pack as pack_format
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository, read_file
 from dsm.store.packs import Pack
+from dsm.upkeep import walk
 from dsm.upkeep.references import STAGED, dataset_log, references
 from dsm.upkeep.texts import Texts
 
@@ -197,15 +197,9 @@ def _files(
         if not isinstance(error, FileNotFoundError):
             failed(str(error.filename), error)
 
-    for folder, folders, names in os.walk(top, onerror=told):
-        folders[:] = sorted(each for each in folders if os.path.join(folder, each) != pruned)
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            try:
-                if stat.S_ISREG(os.lstat(path).st_mode):
-                    yield path
-            except OSError:
-                continue
+    for file in walk.files(top, enters=lambda folder: folder.path != pruned, failed=told):
+        if file.is_file(follow_symlinks=False):
+            yield file.path
 
 
 # --- what files stand for ------------------------------------------------------------------------

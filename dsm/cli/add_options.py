@@ -156,6 +156,10 @@ Purpose = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the query as one JSON document", rich_help_panel=PANEL),
+]
 
 
 def query_text(path: str | None, sql: str | None) -> tuple[str, str | None]:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsm.cli.output import count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
 from dsm.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import threading
 
 _UNITS = {
     "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
     "t": 10**12, "tb": 10**12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
 }  # fmt: skip
+# How long a command may take to end by itself when its reader has gone.
+READER_GRACE_SECONDS = 1.0
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
 
 
@@ -42,7 +50,12 @@ def size_of(text: str) -> int:
 
 
 Version = Annotated[
-    str, typer.Argument(metavar="VERSION", help="As printed by prepare; its beginning will do")
+    str,
+    typer.Argument(
+        metavar="VERSION",
+        autocompletion=view_names,
+        help="As printed by prepare, its first 8 or more digits, or a name",
+    ),
 ]
 Out = Annotated[
     str | None,
@@ -50,7 +63,8 @@ Out = Annotated[
         "-o",
         "--output",
         metavar="DIR",
-        help="Folder to write to (default: DATASET-VERSION here); - prints one tar",
+        help="Folder to write to (default: DATASET-VERSION here, with --dummy"
+        " DATASET-VERSION-dummy); - prints one tar",
     ),
 ]
 Format = Annotated[
@@ -122,7 +136,7 @@ def command(
     """Write the examples of a view as shards, tar, files or Parquet
 
     The same version gives the same bytes of stored examples on every machine. Interrupted, it
-    goes on where it was; what is there already is left alone. Prints where it is.
+    goes on where it was; what is done is left alone. Prints where it is.
 
     Rows of queries are read from their sources each time and streamed (-o -); they are kept only
     with --allow-persist.
@@ -148,13 +162,14 @@ def command(
             view = view.without_sources()
         elif dummy:
             view = view.with_dummy_rows(dummy_rows)
-        if view.queries:
-            _end_well()
-        report = view.get(
-            folder_name(view) if out is None else out,
-            format=format_, shard_size=limit, compression=compression, verify=verify,
-            force=force, croissant=croissant, allow_persist=allow_persist, progress=s.progress(),
-        )  # fmt: skip
+        folder = folder_name(view) + ("-dummy" if dummy and view.queries else "")
+        with _ended_well(streams=out == "-") if view.queries else contextlib.nullcontext():
+            report = view.get(
+                folder if out is None else out,
+                format=format_, shard_size=limit, compression=compression, verify=verify,
+                force=force, croissant=croissant, allow_persist=allow_persist,
+                progress=s.progress(),
+            )  # fmt: skip
         if as_json:
             print_json({**asdict(report), "version": view.version})
         elif report.path != "-":
@@ -174,10 +189,38 @@ def command(
             s.say(f"there already and {'verified' if verify else 'complete'}: {said}")
 
 
-def _end_well() -> None:
-    """Makes SIGTERM end the command as Ctrl-C does: queries are cancelled, receipts get an end."""
+@contextlib.contextmanager
+def _ended_well(*, streams: bool) -> Iterator[None]:
+    """Lets SIGTERM, a closed terminal and, of a stream, its reader's end act as Ctrl-C does:
+    queries are cancelled, receipts get an end, and what was written of a folder is removed."""
     import signal
     import threading
 
+    gone = threading.Event()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # as it is under nohup
+                signal.signal(number, signal.default_int_handler)
+        if streams:
+            threading.Thread(target=_watch_the_reader, args=(gone,), daemon=True).start()
+    try:
+        yield
+    except KeyboardInterrupt:
+        if gone.is_set():
+            raise BrokenPipeError from None
+        raise
+
+
+def _watch_the_reader(gone: threading.Event) -> None:
+    """Interrupts the command when its reader has gone: no write may tell it while no row comes."""
+    import _thread
+    import select
+    import time
+
+    poll = select.poll()
+    poll.register(1, 0)
+    poll.poll()
+    # A reader that has all may go first, and a write that fails says more by itself.
+    time.sleep(READER_GRACE_SECONDS)
+    gone.set()
+    _thread.interrupt_main()

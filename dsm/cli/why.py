@@ -51,6 +51,11 @@ def command(
             print_json(_fields(found, view, s.dataset))
         else:
             _print(found, view, s)
+        if found.rank is not None and view.queries:
+            s.say(
+                "note: this is so without the sources; with them, rows of queries count for the"
+                " newest share as well"
+            )
     return 0 if found.selected else 1
 
 

@@ -60,6 +60,7 @@ class SourceChanged(Conflict):
 _STATES: dict[str, tuple[type[DsmError], str]] = {
     "08": (SourceFailed, "the connection failed"),
     "22": (SourceFailed, "a value could not be converted or computed"),
+    "22MIX": (SourceFailed, "a column holds values that are not of the type of its first rows"),
     "23": (SourceRefused, "the query tried to change data"),
     "25001": (SourceRefused, "the query tried to change the transaction, which only reads"),
     "25006": (SourceRefused, "the query tried to change data, and the session is read-only"),
@@ -85,7 +86,10 @@ _STATES: dict[str, tuple[type[DsmError], str]] = {
     "XX": (SourceFailed, "the database has an internal error"),
 }
 _CAST = "say the type: :name::timestamptz, or CAST(:name AS INTEGER)"
-_HINTS = {"42883": _CAST, "42P18": _CAST, "42P02": "give it with --param NAME=VALUE"}
+_HINTS = {
+    "42883": _CAST, "42P18": _CAST, "42P02": "give it with --param NAME=VALUE",
+    "22MIX": "CAST it in the query, or COALESCE its NULLs, so that all of its rows are alike",
+}  # fmt: skip
 
 # How drivers without SQLSTATE begin their messages. Only that they do is used, never the text.
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -95,7 +99,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
     (r"readonly database|read-only mode", "25006"),
     (r"no such function|Catalog Error|Binder Error|ambiguous column", "42"),
     (r"Permission Error|not authorized", "42501"),
-    (r"Type mismatch in column|Conversion Error|Out of Range Error", "22"),
+    (r"Type mismatch in column", "22MIX"),  # which only the driver of SQLite says
+    (r"Conversion Error|Out of Range Error", "22"),
     (r"Out of Memory Error|out of memory|database or disk is full", "53"),
     (r"password authentication failed|no password supplied|role .* does not exist", "28"),
     (r"database .* does not exist", "3D"),
@@ -106,11 +111,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
 _QUOTED = re.compile(
     r"[\"'`]([^\"'`\n]{1,100})[\"'`]|(?:column:|table:|function:|with name) ([\w.]{1,100})"
 )
-
-
-def cancelled(error: Exception) -> bool:
-    """Whether a query ended because somebody cancelled it."""
-    return _state(error) == "57014"
 
 
 def translated(error: Exception, name: str, statement: Statement | None, phase: str) -> DsmError:
@@ -130,7 +130,7 @@ def translated(error: Exception, name: str, statement: Statement | None, phase: 
     hint = _HINTS.get(state)
     if kind is SourceFailed and phase == "connect":
         hint = "check the address that the source reads, and that the database answers"
-    elif kind is SourceFailed and phase == "read" and state[:2] == "22":
+    elif hint is None and kind is SourceFailed and phase == "read" and state[:2] == "22":
         hint = "the database's own message is left out, since it may quote rows"
     return kind(f"source {name}: {what}{place}{shown}", hint=hint)
 

@@ -30,7 +30,6 @@ COMPLETE, STOPPED, FAILED, UNFINISHED = "complete", "stopped", "failed", "unfini
 ENDS = (COMPLETE, STOPPED, FAILED)
 CONSUMERS = ("get", "iterate", "columns", "torch", "labels", "count")
 KEY_BYTES = 32
-STEP_BYTES = 4 << 20
 TYPE_CHARS_MAX = 200
 _TRIES = 3
 _BEGIN, _END = ".json", ".end.json"

@@ -19,7 +19,16 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from dsm.model.names import printable
 from dsm.sources.failures import BadQuery, DriverMissing, SourceFailed
-from dsm.sources.statement import DUCKDB, POSTGRESQL, SQLITE, UNKNOWN, Dialect, Statement
+from dsm.sources.schema import ANY_TYPE
+from dsm.sources.statement import (
+    DUCKDB,
+    POSTGRESQL,
+    SQLITE,
+    UNKNOWN,
+    Dialect,
+    Statement,
+    quoted,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -319,16 +328,14 @@ class SqliteSession(Session):
         import pyarrow as pa
 
         declared = self.schema(statement, values)
-        batches = self._batches(statement, values)
+        batches = self._typed(statement, values, declared)
         first = next(batches, None)
         if first is None:
             return declared, batches
-        fields = [
-            pa.field(name, _settled(want, column))
-            for name, want, column in zip(
-                first.schema.names, declared.types, first.columns, strict=True
-            )
-        ]
+        fields = []
+        for field, column in zip(declared, first.columns, strict=True):
+            free = ANY_TYPE if pa.types.is_binary(field.type) else None
+            fields.append(pa.field(field.name, _settled(field.type, column), metadata=free))
         schema = pa.schema(fields)
 
         def all_of_them(batch: pa.RecordBatch | None) -> Batches:
@@ -339,12 +346,36 @@ class SqliteSession(Session):
 
         return schema, all_of_them(first)
 
+    def _typed(self, statement: Statement, values: Values, declared: pa.Schema) -> Batches:
+        """Yields the batches of a query. Its driver guesses types from the first rows, and takes
+        NULL for an integer: the first of all is one of ours, which has the declared types."""
+        row = ", ".join(
+            f"{_FIRST_VALUES.get(str(field.type), 'NULL')} AS {quoted(field.name)}"
+            for field in declared
+        )
+        text = f"SELECT {row} UNION ALL SELECT * FROM (\n{statement.text})"
+        ours = 1
+        with self._asking(text, self._options()) as asked:
+            self._bind(asked, statement, values)
+            for batch in self._reader(asked):
+                if batch.num_rows > ours:
+                    yield batch.slice(ours)
+                ours = 0
+
     def _options(self) -> dict[str, str]:
-        return {"adbc.sqlite.query.batch_rows": str(min(self.limits.batch_rows, 4096))}
+        # One more, for the row of ours.
+        return {"adbc.sqlite.query.batch_rows": str(min(self.limits.batch_rows, 4096) + 1)}
+
+
+# Types whose values differ from NULL to the driver of SQLite, and a value of each.
+_FIRST_VALUES = {"string": "''", "double": "0.0"}
 
 
 def _declared(text: str) -> Any:
-    """Returns the type that a declared one stands for, by SQLite's rules; null if not clear."""
+    """Returns the type that a declared one stands for, by SQLite's rules; null if not clear.
+
+    Binary may also stand for no type: of columns without one SQLite says that they are a BLOB.
+    """
     import pyarrow as pa
 
     upper = text.upper()
@@ -376,6 +407,8 @@ def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
     columns = []
     for field, column in zip(schema, batch.columns, strict=True):
+        if column.null_count == len(column):
+            column = pa.nulls(len(column), field.type)
         try:
             columns.append(column if column.type == field.type else column.cast(field.type))
         except pa.ArrowException:

@@ -146,6 +146,11 @@ def _with_placeholders(text: str, tokens: list[_Token], dialect: Dialect) -> Sta
     return Statement(whole, tuple(names), text, tuple(marks), parts)
 
 
+def quoted(name: str) -> str:
+    """Returns the name of a column as it stands in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 # --- reading --------------------------------------------------------------------------------
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")

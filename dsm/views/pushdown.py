@@ -18,7 +18,7 @@ from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US
 from dsm.sources.query import SourceQuery, is_text, kind_of
-from dsm.sources.statement import Dialect, NotOneQuery, Statement, parse
+from dsm.sources.statement import Dialect, NotOneQuery, Statement, parse, quoted
 from dsm.views.bounds import (
     EXACT_INT,
     INT_MAX,
@@ -106,7 +106,7 @@ def label_query(
     column = conditions.column(label)
     shown = conditions.spelling.distinct.format(column) if kind_of(kind) == "string" else column
     conditions.found.append(f"{column} IS NOT NULL")
-    return conditions.around(f"SELECT DISTINCT {shown} AS {_quoted(label)}") or plain
+    return conditions.around(f"SELECT DISTINCT {shown} AS {quoted(label)}") or plain
 
 
 class _NothingPassesError(Exception):
@@ -172,10 +172,6 @@ _SPELLINGS = {
 _SQLITE_TYPES = {"int": "'integer'", "float": "'integer', 'real'", "string": "'text'"}
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 class _Conditions:
     """The conditions found so far, and the values that they compare with."""
 
@@ -210,10 +206,10 @@ class _Conditions:
 
     def column(self, name: str) -> str:
         # With the table's name: SQLite takes "x" for a text where there is no such column.
-        return f"dsm_rows.{_quoted(name)}"
+        return f"dsm_rows.{quoted(name)}"
 
     def selected(self, name: str) -> str:
-        return f"{self.column(name)} AS {_quoted(name)}"
+        return f"{self.column(name)} AS {quoted(name)}"
 
     def add_filters(self, view: Query) -> None:
         """Adds all that can be said. Raises _NothingPassesError."""

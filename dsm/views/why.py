@@ -71,7 +71,8 @@ class Why:
 def why(view: View, path: str) -> Why:
     """Holds one example against every clause of a view.
 
-    Raises NotFound, with near matches, when no changeset of the dataset ever held it.
+    In a view with queries the rank is that among stored examples, as without its sources. Raises
+    NotFound, with near matches, when no changeset of the dataset ever held it.
     """
     events = tuple(events_of(view, check_path(path)))
     if not events:
@@ -116,6 +117,12 @@ def _asked_columns(view: View) -> list[str]:
 
 
 def _unknown(view: View, path: str) -> NotFound:
+    folder = path.partition("/")[0]
+    if any(each.query.name == folder for each in view.queries):
+        return NotFound(
+            f"{printable(path)} may be a row of query {folder}, and rows are not stored",
+            hint=f"`dsm get {view.version[:12]} -o - --format tar | tar -t` lists those that fit",
+        )
     near: tuple[str, ...] = ()
     column = view.snapshot.column("path")
     folder = path.rpartition("/")[0]

@@ -40,8 +40,8 @@ def test_add_list_show_remove(empty_repo: Path, dsm: Runner) -> None:
     dsm("source", "add", "w", "--driver", "sqlite", "--uri-file", "/etc/wards.uri")
     assert dsm("source", "list").lines == [
         "pay    postgresql  variable PAY_URI",
-        "sales  duckdb  keyring sales-db:reader",
-        "w      sqlite  file /etc/wards.uri",
+        "sales  duckdb      keyring sales-db:reader",
+        "w      sqlite      file /etc/wards.uri",
     ]
     found = dsm("source", "list", "--json").json["sources"]
     assert found[0] == dsm("source", "show", "pay", "--json").json
@@ -117,6 +117,53 @@ def test_a_missing_driver_has_an_install_line(
         "error: the driver for postgresql is not installed",
         "hint: pip install 'dsm[sources]'",
     ]
+
+
+def test_a_database_among_the_files_is_not_stored(
+    wards: Path, dsm: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By folder or by name it is refused, with what lies beside it; .dsmignore lets the rest in."""
+    monkeypatch.setenv("WARDS_URI", f"file:{wards}/data/wards.db?mode=ro")
+    (wards / "data").mkdir()
+    for name in ("wards.db", "wards.db-wal", "notes.txt"):
+        (wards / "data" / name).write_text(ROW)
+    for words in (("add", "."), ("add", "-n", "data"), ("add", "data/wards.db")):
+        said = dsm(*words, status=6).err.splitlines()
+        assert said[0] == (
+            "error: data/wards.db is a database of source wards, whose rows are not stored"
+        )
+        assert said[1].startswith("hint: name it in .dsmignore")
+    (wards / "data" / ".dsmignore").write_text("wards.db\n")
+    assert "wards.db-wal is" in dsm("add", ".", status=6).err
+    (wards / "data" / ".dsmignore").write_text("wards.db*\n")
+    dsm("add", ".")
+    assert [line.split()[-1] for line in dsm("add", "-n", ".").lines] == []
+    assert "`dsm source remove wards`" in dsm("add", "data/wards.db", status=6).err
+    monkeypatch.setenv("WARDS_URI", "/elsewhere/wards.db")
+    dsm("add", "data/wards.db")
+
+
+def test_a_staged_query_as_json(wards: Path, dsm: Runner) -> None:
+    """What is staged, its columns, and what the next commit does to it."""
+    asked = ("add", "--source", "wards", "-e", "SELECT * FROM patient", "--key-col", "id", "--json")
+    found = dsm(*asked, "--dry-run").json
+    assert (found["name"], found["change"], found["key"]) == ("wards", "checked", "id")
+    assert found["columns"][1] == {"name": "name", "type": "string"}
+    assert dsm(*asked).json["change"] == "added"
+    dsm("commit", "-m", "the query")
+    assert dsm(*asked).json["change"] == "unchanged"
+    assert "--json, need a source" in dsm("add", "--json", ".", status=2).err
+
+
+def test_made_up_rows_have_a_folder_of_their_own(wards: Path, dsm: Runner) -> None:
+    """So that the stored part, or the rows, of the same view can lie beside it."""
+    (wards / "note.txt").write_text("a note")
+    dsm("add", "note.txt")
+    dsm("add", "--source", "wards", "-e", "SELECT * FROM patient", "--key-col", "id")
+    dsm("commit", "-m", "both")
+    version = dsm("prepare", "-q").out.strip()
+    made = dsm("get", version, "--dummy", "--dummy-rows", "2").out.strip()
+    assert made == dsm("get", version, "--skip-sources").out.strip() + "-dummy"
 
 
 def test_nothing_is_left_behind(wards: Path, tmp_path: Path) -> None:

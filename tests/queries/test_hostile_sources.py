@@ -49,8 +49,24 @@ def test_a_query_that_hangs_ends_at_its_timeout(
     assert until(lambda: sessions(server) == 0)
 
 
+def test_a_stream_that_nobody_reads_ends_its_query(
+    project: Project, server: Server, until: Until
+) -> None:
+    """A trainer that dies while no row comes is noticed, and the run is told as stopped."""
+    version = project.view("SELECT pg_sleep(600)::text AS a, 'hang-3' AS b")
+    with project.start("get", version, "-o", "-") as process:
+        assert process.stdout is not None and process.stderr is not None
+        asks = until(lambda: server.running("hang-3") >= 1)
+        process.stdout.close()
+        assert asks or process.kill()
+        assert until(lambda: process.poll() is not None) or process.kill()
+        assert (process.returncode, process.stderr.read()) == (141, b"")
+    assert sessions(server) == 0
+    assert project.outcomes()[0] == ("stopped", None)
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9),
-                                                (signal.SIGTERM, 130)])  # fmt: skip
+                                                (signal.SIGTERM, 130), (signal.SIGHUP, 130)])  # fmt: skip
 @pytest.mark.parametrize("parameters", [None, {"x": "1"}])
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_reader_that_goes_takes_its_query_along(

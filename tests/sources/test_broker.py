@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -345,6 +347,42 @@ def test_sqlite_types(sqlite: Asked) -> None:
         assert [str(t) for t in rows.schema.types] == ["int64", "int64", "int64", "double"]
 
 
+def test_sqlite_columns_that_begin_with_nulls(sqlite: Asked) -> None:
+    """However many rows have NULL first, a column has its declared type, and rows their order."""
+    with contextlib.closing(sqlite3.connect(sqlite.address)) as made:
+        made.execute("CREATE TABLE visit (id INTEGER, word TEXT, pulse REAL, scan BLOB)")
+        made.executemany("INSERT INTO visit (id) VALUES (?)", [(n,) for n in range(9000)])
+        made.execute("INSERT INTO visit VALUES (9000, 'ill', 71.5, NULL)")
+        made.commit()
+    sql = "SELECT * FROM visit WHERE id >= :first ORDER BY id % 7, id"
+    with sqlite.run(sql, {"first": 0}, batch_rows=1000) as rows:
+        types = [str(kind) for kind in rows.schema.types]
+        table = [row for batch in rows for row in batch.to_pylist()]
+    assert types == ["int64", "string", "double", "binary"]
+    assert sorted(range(9001), key=lambda n: (n % 7, n)) == [row["id"] for row in table]
+    last = next(row for row in table if row["id"] == 9000)
+    assert last == {"id": 9000, "word": "ill", "pulse": 71.5, "scan": None}
+
+
+def test_sqlite_columns_without_a_type(sqlite: Asked) -> None:
+    """SQLite says BLOB of them; they hold what they hold, and are as they were recorded."""
+    with contextlib.closing(sqlite3.connect(sqlite.address)) as made:
+        made.execute("CREATE TABLE made AS SELECT 'ill' || 1 AS word, 1.5 AS pulse, x'00' AS scan")
+        made.commit()
+    sql = "SELECT * FROM made"
+    recorded = sqlite.schema(sql)
+    assert sqlite.rows(sql, expected=recorded) == [{"word": "ill1", "pulse": 1.5, "scan": b"\0"}]
+
+
+def test_sqlite_types_that_change(sqlite: Asked) -> None:
+    """A column of no known type is guessed; what then comes is told, with a way out that works."""
+    late = "CASE WHEN id > 4500 THEN customer END"
+    with pytest.raises(SourceFailed, match="not of the type of its first rows") as caught:
+        sqlite.rows(f"SELECT {late} AS late FROM payment")
+    assert "CAST" in str(caught.value.hint)
+    assert len(sqlite.rows(f"SELECT CAST({late} AS TEXT) AS late FROM payment")) == 5000
+
+
 def test_sqlite_stops_waiting(sqlite: Asked) -> None:
     """SQLite's driver cannot be cancelled; the reader gets on at its timeout all the same."""
     endless = "WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM r LIMIT 9000000) "
@@ -376,8 +414,21 @@ def test_a_driver_that_is_not_there() -> None:
     for name in ("nosuchdatabase", "adbc_driver_nosuchdatabase"):
         with pytest.raises(DriverMissing) as caught:
             asked(name, PASSWORD).rows("SELECT 1")
-        assert "pip install adbc-driver-nosuchdatabase" in str(caught.value.hint)
+        assert "dbc install nosuchdatabase" in str(caught.value.hint)
         assert PASSWORD not in told(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("driver", "hint"),
+    [("postgres", "--driver postgresql"), ("sqlite3", "--driver sqlite"),
+     ("duck", "--driver duckdb"), ("snowflake", "pip install adbc-driver-snowflake"),
+     ("mysql", "dbc install mysql")],
+)  # fmt: skip
+def test_a_driver_by_a_name_that_is_nearly_right(driver: str, hint: str) -> None:
+    """What is meant is named, be there a library of that name or none; nobody else's package is."""
+    with pytest.raises(DriverMissing) as caught:
+        asked(driver, "x").rows("SELECT 1")
+    assert hint in str(caught.value.hint)
 
 
 def test_a_database_that_is_not_known(

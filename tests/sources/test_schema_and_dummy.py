@@ -48,6 +48,13 @@ def test_an_unknown_type_fits_every_type() -> None:
     ) == ("unknown", "arrow.uuid (fixed_size_binary[16])")  # fmt: skip
 
 
+def test_a_type_of_the_database_is_called_as_there() -> None:
+    """Or a change from one to another would read as none."""
+    numeric, money = (pa.opaque(pa.string(), name, "PostgreSQL") for name in ("numeric", "money"))
+    changes = drift(pa.schema([("a", numeric)]), pa.schema([("a", money)]))
+    assert changes == ["column a was numeric (string) and is money (string)"]
+
+
 def field(name: str, kind: pa.DataType, database: str | None = None) -> pa.Field:
     return pa.field(name, kind, metadata={"POSTGRESQL:type": database} if database else None)
 

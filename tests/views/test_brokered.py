@@ -24,6 +24,7 @@ from dsm.views.materialise import Options, stream
 from dsm.views.persist import NotKept
 from dsm.views.runs import KeyRepeats
 from dsm.views.view import NumberUnknown, View
+from dsm.views.why import why
 
 pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
 
@@ -238,6 +239,15 @@ def test_persisting(bank: Bank, tmp_path: Path, layout: str, compression: str) -
     assert not [p.name for p in out.iterdir() if p.name.startswith(".dsm-get")]
 
 
+@pytest.mark.parametrize("option", ["verify", "croissant"])
+def test_what_rows_have_not(bank: Bank, tmp_path: Path, option: str) -> None:
+    """An option that would do nothing for rows is refused, and no source is asked."""
+    bank.address = None
+    with pytest.raises(InvalidInput, match=option):
+        bank.ds.prepare().get(str(tmp_path / "out"), allow_persist=True, **{option: True})
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_failed_run_leaves_no_rows(bank: Bank, tmp_path: Path) -> None:
     """Rows that came before a failure are not left in the folder."""
     bank.put("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)"
@@ -363,3 +373,13 @@ def test_examples_beside_a_query(bank: Bank) -> None:
             wrong()
     assert bank.ds.add(["x"]).counts.added == 1
     assert sorted(bank.files()) == ["pay/5.json", "x"]
+
+
+def test_why_of_a_row(bank: Bank) -> None:
+    """A path below a query is not called unknown: its rows are just not stored."""
+    view = bank.ds.prepare()
+    with pytest.raises(NotFound, match="a row of query pay") as caught:
+        why(view, "pay/17.json")
+    assert view.version[:12] in str(caught.value.hint)
+    with pytest.raises(NotFound, match="no changeset of"):
+        why(view, "paid/17.json")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dsm.views.query import Query
     from dsm.views.resolve import Asked
     from dsm.views.view import View
-    from dsm.worktree.add import Request
+    from dsm.worktree.request import Request
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -116,7 +116,9 @@ class Dataset:
         from dsm.worktree.staging import add_content, add_files
 
         if isinstance(paths, Mapping):
-            request = self._request((), labels, pattern, label_file)
+            request = self._request(
+                (), labels, pattern, label_file, strict=strict, deletions=deletions, dry_run=dry_run
+            )
             return add_content(self.tree, request, paths, self.repo.clock())
         request = self._request(
             self._paths(paths), labels, pattern, label_file, strict=strict, deletions=deletions,
@@ -132,7 +134,7 @@ class Dataset:
         label_file: str | None,
         **flags: bool,
     ) -> Request:
-        from dsm.worktree.add import Request
+        from dsm.worktree.request import Request
 
         compiled = default = rows = None
         if pattern is not None or self.pattern is not None:
@@ -143,7 +145,7 @@ class Dataset:
         if label_file is not None:
             from dsm.worktree.label_file import read_label_file
 
-            rows = read_label_file(os.path.join(self.repo.current_folder(), label_file)).rows
+            rows = read_label_file(label_file, self.repo.current_folder()).rows
         given = tuple(sorted(set(_labels(labels))))
         return Request(paths, given, compiled, default, rows, **flags)
 
@@ -370,7 +372,9 @@ class Dataset:
         wanted = self._paths(paths) if paths else ("",)
         for w in wanted:  # before the first example is handed out
             if w and not has_any(table, w):
-                raise NotFound(f"no example is {w!r} or lies below it", items=(w,))
+                raise NotFound(
+                    f"no example is {w} or lies below it", hint="`dsm ls` lists all", items=(w,)
+                )
         return (
             example for example in examples_of(table)
             if any(not w or example.path == w or example.path.startswith(w + "/") for w in wanted)

@@ -36,49 +36,12 @@ FIXED = [
 ARROW_TYPES = {
     "string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
 }  # fmt: skip
-TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "bool"}
-FLOAT_INT_MAX = 1 << 53  # up to here every integer is a float
-MANIFEST_BYTES_MAX = 4 << 30
 
 
 class ManifestDamaged(DamagedData):
     """A manifest is not what its changeset says it is."""
 
     code = "manifest-damaged"
-
-
-def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
-    """Returns the types of all attributes, those known so far and those of these rows.
-
-    int widens to float. Raises InvalidInput when an attribute changes its type, or is float and an
-    integer would lose digits by it.
-    """
-    types = dict(known)
-    large: dict[str, int] = {}  # of each attribute, the row of an integer that no float can hold
-    for row, attributes in enumerate(rows.attributes):
-        for name, value in attributes.items():
-            mine = TYPE_NAMES[type(value)]
-            theirs = types.setdefault(name, mine)
-            if mine == "int" and not -FLOAT_INT_MAX <= value <= FLOAT_INT_MAX:  # type: ignore[operator]
-                large.setdefault(name, row)
-            if theirs == mine or (theirs == "float" and mine == "int"):
-                continue
-            if theirs == "int" and mine == "float":
-                types[name] = "float"
-                continue
-            raise InvalidInput(
-                f"attribute {name!r} of {rows.paths[row]!r} is {mine}, but it is {theirs} elsewhere"
-                " in this dataset",
-                hint="an attribute has one type in a dataset: convert it, or give it another name",
-            )
-    for name, row in large.items():
-        if types[name] == "float":
-            raise InvalidInput(
-                f"attribute {name!r} of {rows.paths[row]!r} is {rows.attributes[row][name]}, which"
-                " would lose digits, for the attribute is float elsewhere in this dataset",
-                hint="give it another name, or as text",
-            )
-    return types
 
 
 def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:

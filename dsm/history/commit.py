@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput
+from dsm.model.attributes import FLOAT_INT_MAX, attribute_types
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.names import printable
 from dsm.model.queries import StagedQuery, attributes_of
@@ -94,12 +95,11 @@ def record(
             )
         known = parent.attributes if parent else {}
         if len(rows) and (manifest is None or table_of != known):
-            from dsm.format.manifest import attribute_types
-
             types = attribute_types(rows, known)
             manifest, table_of = _write_manifest(repository, log.name, rows, types), known
         before_commit()
         all_types = _with_attributes({**known, **types}, queries)
+        _refuse_rounding(snapshots, head, rows, known, all_types)
         changeset = _header(log, parent, rows, manifest, all_types, intent, queries)
         made = log.append(header_fields(changeset))
         if made is not None:
@@ -217,6 +217,27 @@ def _with_attributes(types: dict[str, str], queries: Mapping[str, StagedQuery]) 
                 " another name with AS",
             )
     return types
+
+
+def _refuse_rounding(
+    snapshots: Snapshots,
+    head: int,
+    rows: Rows,
+    known: Mapping[str, str],
+    types: Mapping[str, str],
+) -> None:
+    """Raises InvalidInput when an attribute becomes float of which an example that stays has an
+    integer that no float can hold."""
+    for name in (n for n, kind in types.items() if kind == "float" and known.get(n) == "int"):
+        table, replaced = snapshots.table(head), set(rows.paths)
+        values = table.column(f"attr.{name}").to_pylist()
+        for path, value in zip(table.column("path").to_pylist(), values, strict=True):
+            if value is not None and abs(value) > FLOAT_INT_MAX and path not in replaced:
+                raise InvalidInput(
+                    f"attribute {name!r} is float here, but {path!r} has {value}, which would lose"
+                    " digits by it",
+                    hint="give one of the two another name, or the new one whole numbers",
+                )
 
 
 def _write_manifest(

@@ -49,8 +49,8 @@ def widened(table: pa.Table, schema: pa.Schema) -> pa.Table:
     for field in schema:
         if field.name in table.column_names:
             column = table.column(field.name)
-            # Not safe: an integer beyond 2**53 that was committed before its attribute became float
-            # is rounded here; its manifest keeps it.
+            # Not safe: a row that has been replaced since may hold an integer beyond 2**53. Of one
+            # that lives, the commit refused to make its attribute float.
             wide = column if column.type == field.type else column.cast(field.type, safe=False)
             columns.append(wide)
         else:

@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 
 AttributeValue = str | int | float | bool
 Attributes = Mapping[str, AttributeValue]
-NO_ATTRIBUTES: Attributes = {}
-
-# Size in bytes; sizes and times are signed 64-bit on disk.
-SIZE_MAX = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)

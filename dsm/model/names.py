@@ -90,6 +90,8 @@ def _check_unusual_path(path: str) -> str:
             raise _bad_path(path, f"has the component '{component}'", "write it without")
         if len(component.encode()) > COMPONENT_BYTES_MAX:
             raise _bad_path(path, f"has a component of over {COMPONENT_BYTES_MAX} bytes")
+        if component in _PROTECTED:
+            raise _bad_path(path, f"lies in {component}, which is never part of a dataset")
         if (component[0] == "." or not component.isascii()) and _is_protected(component):
             raise _bad_path(
                 path,
@@ -123,18 +125,18 @@ def check_dataset_name(name: str) -> str:
     return _check_plain_name("dataset", name)
 
 
-def check_tag_name(name: str) -> str:
-    """Returns `name`, a legal name of a tag; raises InvalidInput.
+def check_tag_name(name: str, what: str = "tag") -> str:
+    """Returns `name`, a legal name of a tag, or of what is named like one; raises InvalidInput.
 
     A tag is neither a number nor `head`, which name changesets already.
     """
-    _check_plain_name("tag", name)
+    _check_plain_name(what, name)
     if name.isdigit():
         raise InvalidInput(
-            f"the tag name '{name}' would hide changeset {name}", hint=f"try 'v{name}'"
+            f"the {what} name '{name}' would hide changeset {name}", hint=f"try 'v{name}'"
         )
     if name.lower() == "head":
-        raise InvalidInput(f"the tag name '{name}' means the newest changeset already")
+        raise InvalidInput(f"the {what} name '{name}' means the newest changeset already")
     return name
 
 

@@ -116,6 +116,11 @@ class PathPattern:
             labels = tuple(dict.fromkeys(labels))
         return Match(labels, time_us, attributes)
 
+    def time_of(self, path: str) -> int | None:
+        """Returns the time that `path` tells, in microseconds UTC; None when it tells none."""
+        match = None if self._time is None else self.match(path)
+        return None if match is None else match.time_us
+
 
 _SPECIAL = ("label", "time")
 

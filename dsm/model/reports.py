@@ -43,7 +43,8 @@ class Status:
     """The stage and the work tree against the head.
 
     Changes are sorted by path. `absent` counts examples that have no file here and never had one.
-    `queries` names those that stand; `staged_queries` are what becomes of them.
+    `queries` names those that stand; `staged_queries` are what becomes of them. `failed` are
+    folders that could not be read: nothing is told of what lies there.
     """
 
     dataset: str
@@ -55,10 +56,12 @@ class Status:
     absent: int = 0
     queries: tuple[str, ...] = ()
     staged_queries: tuple[QueryChange, ...] = ()
+    failed: tuple[Problem, ...] = ()
 
     @property
     def clean(self) -> bool:
-        return not (self.staged or self.unstaged or self.untracked or self.staged_queries)
+        changes = self.staged or self.unstaged or self.untracked or self.staged_queries
+        return not (changes or self.failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,47 +14,20 @@ from typing import cast
 
 from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, fits, mark_of
-from dsm.model.example import Attributes, Example
+from dsm.model.example import Example
 from dsm.model.names import check_path, lookalike_key, printable
-from dsm.model.pattern import PathPattern
 from dsm.model.reports import Problem
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.index import RACY_NS, WorkIndex
-from dsm.worktree.label_file import LabelRow
+from dsm.worktree.request import Meaning, Request
 from dsm.worktree.scan import Folder, Scan, Stat, without_nested
 from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree, settled
 
 BATCH_FILES = 512
 BATCH_BYTES = 16 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked `add` to do; `paths` are below the dataset's root.
-
-    `pattern` applies to every file; `default_pattern` only to new examples, so that a plain `add`
-    never undoes a relabelling.
-    """
-
-    paths: tuple[str, ...]
-    labels: tuple[str, ...] = ()
-    pattern: PathPattern | None = None
-    default_pattern: PathPattern | None = None
-    label_rows: dict[str, LabelRow] | None = None
-    strict: bool = False
-    deletions: bool = False
-    only_tracked: bool = False
-    dry_run: bool = False
-    follow_symlinks: bool = False
-    keep_going: bool = False
-
-    @property
-    def restates_meaning(self) -> bool:
-        """Whether labels are to be set on files whose content is unchanged too."""
-        return bool(self.labels or self.pattern or self.label_rows)
 
 
 @dataclass(slots=True)
@@ -124,12 +97,7 @@ class Adder:
                 hint="mend or ignore them (.dsmignore), or add the rest with --keep-going",
                 items=tuple(problem.path for problem in out.failed),
             )
-        if request.strict and out.unlabelled:
-            raise InvalidInput(
-                f"{len(out.unlabelled)} files do not match the pattern, so nothing was staged",
-                hint="mend the pattern, or leave out --strict to add them without labels",
-                items=tuple(out.unlabelled[:1000]),
-            )
+        request.refuse(out.unlabelled)
         self.progress.finish()
         return out
 
@@ -159,8 +127,7 @@ class Adder:
         for start in without_nested(self.request.paths):
             scan = Scan(self.tree.root, follow_symlinks=follow)
             full = os.path.join(self.tree.root, start)
-            walk = os.path.isdir(full) and (follow or not start or not os.path.islink(full))
-            if walk:
+            if not start or (os.path.isdir(full) and (follow or not scan.behind_link(start + "/"))):
                 met: set[str] = set()
                 for folder in scan.folders(start):
                     yield from self._folder(folder)
@@ -168,6 +135,7 @@ class Adder:
                 yield False, *self._not_met(start, met)
             else:
                 yield from self._single(scan, start)
+                yield False, *self._not_met(start, set())
             self._note(scan)
 
     def _not_met(self, start: str, met: set[str]) -> tuple[list[str], list[Stat]]:
@@ -190,7 +158,7 @@ class Adder:
 
     def _single(self, scan: Scan, path: str) -> Iterator[tuple[bool, list[str], list[Stat]]]:
         try:
-            st = scan.single(path)
+            st = scan.single(path, tracked=self.index.get(path) is not None)
         except NotFound:
             gone = list(self.index.below(path))
             below = path + "/"
@@ -375,7 +343,7 @@ class Adder:
     ) -> None:
         same = oid == before.oid
         labels, time, annotation, attributes = self.meaning(path, st, before)
-        if not self.times_itself(path):
+        if not self.request.states_time(path):
             if same:
                 time = before.time
             elif committed is not None and committed.oid == oid:
@@ -423,48 +391,9 @@ class Adder:
             rows.times[row], rows.labels[row] = kept.time, kept.labels
             rows.annotations[row], rows.attributes[row] = kept.annotation, kept.attributes
 
-    def times_itself(self, path: str) -> bool:
-        """Whether the request says what time an example has."""
-        given = (self.request.label_rows or {}).get(path)
-        if given is not None and given.time_us is not None:
-            return True
-        return self.request.pattern is not None and "{time}" in self.request.pattern.text
-
-    def meaning(
-        self, path: str, st: Stat, before: Example | None
-    ) -> tuple[tuple[str, ...], int, str | None, Attributes]:
+    def meaning(self, path: str, st: Stat, before: Example | None) -> Meaning:
         """Labels, time, annotation and attributes of a file that was read."""
-        request = self.request
-        labels: tuple[str, ...] = ()
-        time, annotation = st[0] // 1000, None
-        attributes: Attributes = NOTHING
-        if before is not None:
-            labels, annotation, attributes = before.labels, before.annotation, before.attributes
-        pattern = request.pattern or (request.default_pattern if before is None else None)
-        if pattern is not None:
-            match = pattern.match(path)
-            if match is None:
-                self.out.unlabelled.append(path)
-            else:
-                labels = match.labels
-                attributes = {**attributes, **match.attributes} if attributes else match.attributes
-                if match.time_us is not None:
-                    time = match.time_us
-        given = request.label_rows.get(path) if request.label_rows else None
-        if given is not None:
-            labels = labels if given.labels is None else given.labels
-            time = time if given.time_us is None else given.time_us
-            annotation = annotation if given.annotation is None else given.annotation
-            attributes = {**attributes, **given.attributes}
-        if request.labels:
-            explicit = pattern is not None or given is not None
-            labels = (*labels, *request.labels) if explicit else request.labels
-        return (
-            tuple(sorted(set(labels))) if len(labels) > 1 else labels,
-            time,
-            annotation,
-            attributes,
-        )
+        return self.request.meaning(path, st[0] // 1000, before, self.out.unlabelled)
 
     # --- deletions ---
 

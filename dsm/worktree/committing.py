@@ -20,9 +20,10 @@ from dsm.model.queries import StagedQuery
 from dsm.model.rows import FORGET
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
-from dsm.worktree.add import Adder, Request
+from dsm.worktree.add import Adder
 from dsm.worktree.index import Position, WorkIndex
 from dsm.worktree.publish import check_present, publishing
+from dsm.worktree.request import Request
 from dsm.worktree.restore import REPLACE, by_content, perform, plan, reachable
 from dsm.worktree.scan import Stat
 from dsm.worktree.status import file_stat

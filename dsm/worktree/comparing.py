@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dsm.errors import InvalidInput
 from dsm.history.difference import between
 from dsm.history.difference import compare as compare_examples
 from dsm.model.example import Change, Example
@@ -21,6 +22,8 @@ def diff(
 ) -> Diff:
     """Compares two snapshots; the head (or `first`) with the stage; or what is staged (or `first`)
     with the work tree. Untracked files are no difference."""
+    if staged and second is not None:
+        raise InvalidInput("--staged compares with one changeset at most")
     if second is not None and first is not None:
         changes = between(tree.snapshots(), first, second)
         queries = query_changes(tree.log.queries(first), tree.log.queries(second))
@@ -37,8 +40,9 @@ def _below(changes: list[Change], paths: tuple[str, ...] | None) -> tuple[Change
         change
         for change in changes
         if any(
-            not p or change.path == p or change.path.startswith(p + "/") or change.renamed_from == p
+            not p or name == p or name.startswith(p + "/")
             for p in paths
+            for name in (change.path, change.renamed_from or "")
         )
     )
 

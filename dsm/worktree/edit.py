@@ -110,7 +110,9 @@ def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iter
     ]
     if unsaved:
         raise UnsavedChanges(
-            f"{len(unsaved)} file{'s' * (len(unsaved) > 1)} changed since they were added",
+            "1 file changed since it was added"
+            if len(unsaved) == 1
+            else f"{len(unsaved)} files changed since they were added",
             hint="`dsm add` them, keep the files with --keep-files, or lose them with --force",
             items=tuple(unsaved),
         )

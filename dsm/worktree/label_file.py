@@ -27,7 +27,7 @@ COLUMNS_MAX = 1000
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_LABEL_SEPARATOR = re.compile("[;|]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -52,8 +52,8 @@ class LabelFile:
     rows: dict[str, LabelRow]
 
 
-def read_label_file(path: str) -> LabelFile:
-    """Returns what the file says; its suffix tells the format.
+def read_label_file(path: str, folder: str = "") -> LabelFile:
+    """Returns what the file says, whose path counts from `folder`; its suffix tells the format.
 
     Raises InvalidInput, naming the file and where possible the line (the row, in Parquet).
     """
@@ -63,15 +63,16 @@ def read_label_file(path: str) -> LabelFile:
             f"{printable(path)} is not known as a label file by its name",
             hint=f"use one of the suffixes {', '.join(_READERS)}",
         )
-    source = _Source(path, "row" if suffix == ".parquet" else "line")
+    source = _Source(path, folder, "row" if suffix == ".parquet" else "line")
     return LabelFile(_rows(source, _READERS[suffix](source)))
 
 
 class _Source:
     """The file being read: its bytes, and errors that name it."""
 
-    def __init__(self, path: str, unit: str) -> None:
+    def __init__(self, path: str, folder: str, unit: str) -> None:
         self._path = path
+        self._full = os.path.join(folder, path)
         self.unit = unit
 
     def wrong(self, problem: str, line: int | None = None, hint: str | None = None) -> InvalidInput:
@@ -80,7 +81,7 @@ class _Source:
 
     def read(self) -> bytes:
         try:
-            with open(self._path, "rb") as file:
+            with open(self._full, "rb") as file:
                 return file.read()
         except OSError as error:
             raise self.wrong(f"cannot be read: {error.strerror}") from error
@@ -201,7 +202,9 @@ def _attributes(
         try:
             check_attribute_name(name)
         except InvalidInput as error:
-            raise source.wrong(error.message, lines.get(name), error.hint) from None
+            known = name.lower() in ("path", *_Cells._fields)
+            way_out = f"write '{name.lower()}', if that is meant" if known else error.hint
+            raise source.wrong(error.message, lines.get(name), way_out) from None
     return attributes
 
 
@@ -212,7 +215,8 @@ def _instant(value: object) -> int:
 
 
 def _one_label(value: object) -> tuple[str, ...]:
-    return (_label(value, "put several into the column 'labels', as a list"),)
+    many = isinstance(value, list)
+    return (_label(value, "put several into the column 'labels'" if many else "write it as text"),)
 
 
 def _label_list(value: object) -> tuple[str, ...]:
@@ -231,8 +235,13 @@ def _label(value: object, hint: str | None = None) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
-    return names.get(type(value)) or f"a {type(value).__name__}"
+    return _KINDS.get(type(value)) or f"a {type(value).__name__}"
+
+
+_KINDS: dict[type, str] = {
+    dict: "an object", list: "a list", bool: "true or false", type(None): "null", str: "text",
+    int: "a whole number", float: "a number with a fraction", bytes: "binary data",
+}  # fmt: skip
 
 
 def _one_type(source: _Source, lines: Sequence[int], name: str, values: list[Any]) -> list[Any]:
@@ -255,7 +264,7 @@ def _one_type(source: _Source, lines: Sequence[int], name: str, values: list[Any
     if len(first) > 1:
         (one, line), (other, other_line) = list(first.items())[:2]
         raise source.wrong(
-            f"the attribute '{printable(name)}' is {other.__name__} here and {one.__name__} "
+            f"the attribute '{printable(name)}' is {_KINDS[other]} here and {_KINDS[one]} "
             f"in {source.unit} {line}",
             other_line,
             "give it one type in all rows",
@@ -276,11 +285,7 @@ def _attribute_problem(value: object) -> str | None:
 
 
 def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text.isascii() or not _SURROGATE.search(text)
 
 
 # JSON Lines
@@ -405,7 +410,7 @@ def _read_csv(source: _Source, delimiter: str) -> _Table:
 
 
 def _labels_from_text(text: str) -> tuple[str, ...]:
-    parts = (part.strip() for part in _LABEL_SEPARATOR.split(text))
+    parts = (part.strip() for part in re.split("[;|]", text))
     return tuple(dict.fromkeys(check_label(part) for part in parts if part))
 
 
@@ -455,7 +460,8 @@ def _read_parquet(source: _Source) -> _Table:
         if name == "time" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             column, time = _microseconds(source, column), _checked_us
         elif name in attributes and pa.types.is_temporal(kind):
-            raise source.wrong(f"the attribute '{printable(name)}' has the type {kind}")
+            hint = "write it as text, or call the column 'time' if it is the example's time"
+            raise source.wrong(f"the attribute '{printable(name)}' has the type {kind}", None, hint)
         elif name == "annotation" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             annotation = _annotation_from_text
         try:

@@ -137,8 +137,14 @@ def _wanted(
         raise AnswerIsNo("there is nothing to restore: the dataset has no changeset yet")
     for path in paths or ():
         if path and not any(e.path == path or e.path.startswith(path + "/") for e in examples):
-            where = "what is tracked" if number is None else f"changeset {number}"
-            raise NotFound(f"{printable(path)} is not in {where}", items=(path,))
+            which = "tracked example" if number is None else f"example of changeset {number}"
+            raise NotFound(
+                f"no {which} is {printable(path)} or lies below it",
+                hint="`dsm ls` lists what is tracked"
+                if number is None
+                else f"`dsm ls --at {number}` lists them",
+                items=(path,),
+            )
     return examples
 
 

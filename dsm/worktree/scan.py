@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from dsm.errors import NotFound, StorageFailed
+from dsm.model.names import printable
 from dsm.model.reports import Problem
 from dsm.worktree.ignore import IgnoreRules
 
@@ -67,8 +68,15 @@ class Scan:
         are noted as failed.
         """
         if rules is None:
-            rules = self._rules_for(start)
-        st = os.stat(os.path.join(self.root, start))
+            rules = self.rules_for(start)
+        top = os.path.join(self.root, start) if start else self.root
+        try:
+            st = os.stat(top)
+        except FileNotFoundError:
+            raise NotFound(
+                f"the folder {printable(top)} is not there",
+                hint="make it; `dsm restore` then brings back what the dataset has",
+            ) from None
         # A stack and not recursion: a tree may be deeper than Python's call stack.
         waiting: list[tuple[str, IgnoreRules, Above]]
         waiting = [(start, rules, ((st.st_dev, st.st_ino),))]
@@ -80,8 +88,8 @@ class Scan:
                 below = (self._enter(path, name, rules, above, link) for name, link in subfolders)
                 waiting += reversed([item for item in below if item is not None])
 
-    def _rules_for(self, start: str) -> IgnoreRules:
-        """Collects the ignore rules on the way from the root down to `start`."""
+    def rules_for(self, start: str) -> IgnoreRules:
+        """Collects the ignore rules on the way from the root down to the folder `start`."""
         rules = IgnoreRules.at(self.root)
         walked = ""
         for part in start.split("/") if start else ():
@@ -211,14 +219,25 @@ class Scan:
             return "a link into .dsm or .git"
         return None
 
-    def single(self, path: str) -> Stat | None:
+    def behind_link(self, path: str) -> bool:
+        """Whether the way from the root to a path leads through a link."""
+        parts = path.split("/")
+        above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return any(os.path.islink(os.path.join(self.root, folder)) for folder in above)
+
+    def single(self, path: str, *, tracked: bool = False) -> Stat | None:
         """Returns the stat of one file named by the user, None when it was noted as skipped.
 
-        Raises NotFound when there is nothing of that name.
+        A tracked one is followed wherever it lies. Raises NotFound when there is nothing of that
+        name.
         """
         full = os.path.join(self.root, path)
         try:
             st = os.lstat(full)
+            if not (tracked or self.follow_symlinks) and self.behind_link(path):
+                reason = "behind a link to a folder (use --follow-symlinks)"
+                self.notes.skipped.append(Problem(path, reason))
+                return None
             if stat.S_ISLNK(st.st_mode):
                 problem = self._link_problem(path)
                 if problem:

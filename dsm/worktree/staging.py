@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
+from dsm.model.attributes import attribute_types
 from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
 from dsm.model.names import check_path, close_matches, printable
@@ -20,10 +21,11 @@ from dsm.model.queries import Document
 from dsm.model.reports import AddReport
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
-from dsm.worktree.add import Adder, Outcome, Request
+from dsm.worktree.add import Adder, Outcome
 from dsm.worktree.edit import kind_against_head
 from dsm.worktree.index import Position, WorkIndex, folders_above
 from dsm.worktree.publish import check_present, publishing
+from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import KIND_NAMES, with_staged
 from dsm.worktree.tree import WorkTree
@@ -35,6 +37,7 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()
         outcome = adder.run()
+        _refuse_other_types(tree, adder.staged, outcome.rows)
         if not request.dry_run:
             with publish:
                 stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
@@ -45,6 +48,8 @@ def add_content(
     tree: WorkTree, request: Request, content: Mapping[str, bytes | BinaryIO], now: int
 ) -> AddReport:
     """Stages bytes by path, which need no file; new ones get the time `now` (microseconds)."""
+    if request.dry_run or request.deletions:
+        raise InvalidInput("bytes given by path are staged: dry_run and deletions are for files")
     paths = [check_path(path) for path in content]
     with publishing(tree.repository) as publish:
         before = publish.stored_bytes()
@@ -60,7 +65,7 @@ def add_content(
                 path, (now * 1000, 0, 0, size), old
             )
             for base in (committed.get(path), old):
-                if base is not None and base.oid == oid and not adder.times_itself(path):
+                if base is not None and base.oid == oid and not request.states_time(path):
                     time = base.time
             example = Example(path, oid, size, time, labels, attributes, annotation)
             kind = kind_against_head(example, committed.get(path))
@@ -70,11 +75,26 @@ def add_content(
                 outcome.rows.put(kind, example)
             on_disk = os.path.lexists(os.path.join(tree.root, path))
             outcome.marks[path] = oid if on_disk else ABSENT
+        request.refuse(outcome.unlabelled)
+        _refuse_other_types(tree, adder.staged, outcome.rows)
         tree.repository.store.flush()
         outcome.files = len(paths)
         with publish:
             stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
         return report(outcome, publish.stored_bytes() - before, request)
+
+
+def _refuse_other_types(tree: WorkTree, staged: Staged, rows: Rows) -> None:
+    """Raises InvalidInput when an attribute has another type in the head or the stage."""
+    if not any(rows.attributes):
+        return
+    head = tree.log.head()
+    known = tree.log.get(head).attributes if head else {}
+    if staged.where:
+        held, replaced = staged.rows(), set(rows.paths)
+        kept = [row for row, path in enumerate(held.paths) if path not in replaced]
+        known = attribute_types(held.take(kept), known)
+    attribute_types(rows, known)
 
 
 def _refuse_nested(index: WorkIndex, paths: list[str]) -> None:

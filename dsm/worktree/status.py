@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from blake3 import blake3
 
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.queries import Document, QueryChange, query_changes
-from dsm.model.reports import Status
+from dsm.model.reports import Problem, Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
-from dsm.worktree.index import WorkIndex
+from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.scan import Scan, Stat
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
@@ -35,6 +35,7 @@ class Differences:
     deleted: list[str] = field(default_factory=list)
     untracked: list[str] = field(default_factory=list)
     absent: int = 0
+    failed: list[Problem] = field(default_factory=list)
 
 
 def compare(
@@ -77,6 +78,7 @@ def compare(
             if hits < len(page):
                 here = set(folder.names)
                 missing += [(lead + name, m) for name, m in page.items() if name not in here]
+        found.failed += scan.notes.failed
         prefix = start + "/" if start else ""
         for name in index.folders():
             inside = not start or name == start or name.startswith(prefix)
@@ -124,8 +126,12 @@ def _settle_missing(
     found: Differences,
     doubtful: list[tuple[str, Stat, Mark]],
 ) -> None:
-    """A tracked file that the walk did not meet is gone, or merely ignored."""
+    """A tracked file that the walk did not meet is gone, or merely ignored; or who knows, where a
+    folder cannot be read."""
+    closed = {problem.path for problem in found.failed}
     for path, mark in missing:
+        if closed and not closed.isdisjoint((".", path, *folders_above([path]))):
+            continue
         st = file_stat(os.path.join(tree.root, path))
         if st is not None:
             if not fits(mark, st):
@@ -197,6 +203,21 @@ def staged_changes(staged: Staged) -> list[Change]:
     return changes
 
 
+def _with_renames(tree: WorkTree, changes: list[Change]) -> list[Change]:
+    """Pairs deletions with additions of the same content; asks the history only if there are both,
+    because that loads pyarrow."""
+    kinds = {change.kind for change in changes}
+    if not {"added", "deleted"} <= kinds:
+        return changes
+    from dsm.history.difference import with_renames
+
+    gone = tree.committed(change.path for change in changes if change.kind == "deleted")
+    return with_renames(
+        replace(change, before=gone.get(change.path)) if change.kind == "deleted" else change
+        for change in changes
+    )
+
+
 def staged_queries(tree: WorkTree, staged: Staged) -> list[QueryChange]:
     """Returns what the next commit does to queries, sorted by name."""
     if not staged.queries:
@@ -228,12 +249,13 @@ def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Stat
         dataset=dataset,
         head=head,
         examples=tree.log.get(head).examples if head else 0,
-        staged=tuple(staged_changes(staged)),
+        staged=tuple(_with_renames(tree, staged_changes(staged))),
         unstaged=tuple(sorted(unstaged, key=_path)),
         untracked=tuple(sorted(found.untracked)),
         absent=found.absent,
         queries=tuple(tree.log.get(head).queries) if head else (),
         staged_queries=tuple(staged_queries(tree, staged)),
+        failed=tuple(found.failed),
     )
 
 

@@ -18,6 +18,7 @@ from mutation import damaged
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format import manifest as fmt
+from dsm.model.attributes import attribute_types
 from dsm.model.example import Example
 from dsm.model.rows import ADDED, DELETED, MODIFIED, Rows
 
@@ -64,7 +65,7 @@ def golden_rows() -> Rows:
 
 
 def table_of(rows: Rows) -> pa.Table:
-    return fmt.to_table(rows, fmt.attribute_types(rows, {}))
+    return fmt.to_table(rows, attribute_types(rows, {}))
 
 
 def test_golden_manifest_id(golden: Callable[[str, str], None]) -> None:
@@ -163,7 +164,7 @@ def test_any_other_row_gives_another_id(rows: Rows, data: st.DataObject) -> None
             "size": before.size ^ 1, "time": before.time + 1, "labels": (*before.labels, "~"),
             "annotation": "" if before.annotation is None else None,
         }[what]  # fmt: skip
-    types = fmt.attribute_types(rows, {})
+    types = attribute_types(rows, {})
     assert fmt.rows_id(fmt.to_table(changed, types)) != fmt.rows_id(fmt.to_table(rows, types))
 
 
@@ -300,9 +301,9 @@ def rows_with(*attributes: dict[str, Any]) -> Rows:
 def test_int_widens_to_float() -> None:
     """An attribute that is int in one row and float in another is float."""
     rows = rows_with({"x": 1}, {"x": 0.5}, {"x": 2})
-    assert fmt.attribute_types(rows, {}) == {"x": "float"}
-    assert fmt.attribute_types(rows_with({"x": 1}), {"x": "float"}) == {"x": "float"}
-    assert fmt.attribute_types(rows_with({"x": 0.5}), {"x": "int"}) == {"x": "float"}
+    assert attribute_types(rows, {}) == {"x": "float"}
+    assert attribute_types(rows_with({"x": 1}), {"x": "float"}) == {"x": "float"}
+    assert attribute_types(rows_with({"x": 0.5}), {"x": "int"}) == {"x": "float"}
     assert table_of(rows).column("attr.x").to_pylist() == [1.0, 0.5, 2.0]
 
 
@@ -312,7 +313,7 @@ def test_int_widens_to_float() -> None:
 def test_an_attribute_keeps_its_type(known: str, value: Any) -> None:
     """Text stays text and truth stays truth: a change of type is refused and names the path."""
     with pytest.raises(InvalidInput, match="attribute 'x' of '0'"):
-        fmt.attribute_types(rows_with({"x": value}), {"x": known})
+        attribute_types(rows_with({"x": value}), {"x": known})
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**63 - 1])
@@ -325,8 +326,8 @@ def test_a_number_that_no_float_can_hold(number: int) -> None:
     ]
     for rows, known in cases:
         with pytest.raises(InvalidInput, match="lose digits"):
-            fmt.attribute_types(rows, known)
-    assert fmt.attribute_types(rows_with({"x": number}), {}) == {"x": "int"}
+            attribute_types(rows, known)
+    assert attribute_types(rows_with({"x": number}), {}) == {"x": "int"}
 
 
 def test_rows_are_sorted_by_the_bytes_of_their_paths() -> None:

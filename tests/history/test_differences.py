@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from situations import Work
 
+from dsm.errors import InvalidInput
 from dsm.history.difference import compare, with_renames
 from dsm.model.example import Change, Example
 from dsm.model.reports import Diff
@@ -122,3 +124,20 @@ def test_renames_are_found_by_content(work: Work) -> None:
     work.ds.commit("two")
     assert letters(work.ds.diff(1, 2)) == expected
     assert letters(work.ds.diff(1, 2, paths=["dir/a"])) == ["r dir/a > folder/a"]
+
+
+def test_a_rename_out_of_a_folder_is_a_difference_of_it(work: Work) -> None:
+    """Asked for paths, a rename counts by its old name and by its new one."""
+    work.commit("one", **{"a/b/1": "1", "c/2": "2"})
+    work.ds.move("a/b/1", "c/1")
+    work.ds.commit("two")
+    for paths in (["a"], ["a/b/1"], ["c"], ["c/1"]):
+        assert [change.kind for change in work.ds.diff(1, 2, paths=paths).changes] == ["renamed"]
+    assert work.ds.diff(1, 2, paths=["c/2"]).changes == ()
+
+
+def test_the_stage_is_compared_with_one_snapshot(work: Work) -> None:
+    """Two snapshots and the stage at once are refused, not half answered."""
+    work.commit("one", a="a")
+    with pytest.raises(InvalidInput, match="at most"):
+        work.ds.diff(1, 1, staged=True)

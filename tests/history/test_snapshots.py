@@ -220,7 +220,7 @@ def test_large_and_small_changes_over_a_large_snapshot(work: Work) -> None:
 
 def test_int_attributes_that_become_float(work: Work) -> None:
     """Where later rows make an attribute float, earlier integers are floats in the snapshot."""
-    work.write({"one.jsonl": '{"path": "a", "x": 1}\n{"path": "b", "x": 9007199254740993}\n',
+    work.write({"one.jsonl": '{"path": "a", "x": 1}\n{"path": "b", "x": 9007199254740992}\n',
                 "two.jsonl": '{"path": "c", "x": 0.5}\n', "a": "", "b": "", "c": ""})  # fmt: skip
     work.ds.add(["a", "b"], label_file=str(work.path("one.jsonl")))
     work.ds.commit("one")
@@ -229,23 +229,45 @@ def test_int_attributes_that_become_float(work: Work) -> None:
     assert work.ds.snapshot(1).column("attr.x").type == pa.int64()
     values = work.ds.snapshot(2).column("attr.x").to_pylist()
     assert values == [1.0, 9007199254740992.0, 0.5]
-    assert work.ds.example("b", 1).attributes == {"x": 9007199254740993}
+    assert work.ds.example("b", 1).attributes == {"x": 9007199254740992}
+
+
+def test_no_integer_loses_digits_by_a_later_float(work: Work) -> None:
+    """An attribute does not become float while an example has an integer that no float can hold."""
+    work.write({"one.jsonl": '{"path": "a", "x": 9007199254740993}\n',
+                "two.jsonl": '{"path": "b", "x": 0.5}\n', "a": "", "b": ""})  # fmt: skip
+    work.ds.add(["a"], label_file=str(work.path("one.jsonl")))
+    work.ds.commit("one")
+    work.ds.add(["b"], label_file=str(work.path("two.jsonl")))
+    with pytest.raises(InvalidInput, match="'a' has 9007199254740993, which would lose digits"):
+        work.ds.commit("two")
+    assert work.ds.snapshot().column("attr.x").to_pylist() == [9007199254740993]
+    work.ds.remove(["a"])
+    work.ds.commit("three")
+    assert work.ds.snapshot().column("attr.x").to_pylist() == [0.5]
 
 
 def test_an_attribute_that_changes_its_type_is_refused(work: Work) -> None:
-    """The commit names attribute and path; the stage can be mended and committed."""
+    """It is not staged, be it the head or the stage that has the other type; the path is named."""
     work.write({"one.jsonl": '{"path": "a", "x": 1}\n', "two.jsonl": '{"path": "b", "x": "one"}\n',
                 "a": "", "b": ""})  # fmt: skip
     work.ds.add(["a"], label_file=str(work.path("one.jsonl")))
     work.ds.commit("one")
-    work.ds.add(["b"], label_file=str(work.path("two.jsonl")))
+    for dry_run in (True, False):
+        with pytest.raises(InvalidInput, match="attribute 'x' of 'b' is string, but it is int"):
+            work.ds.add(["b"], label_file=str(work.path("two.jsonl")), dry_run=dry_run)
     with pytest.raises(InvalidInput, match="attribute 'x' of 'b' is string, but it is int"):
-        work.ds.commit("two")
-    assert work.ds.head == 1
-    work.ds.unstage(["b"])
-    work.ds.add(["b"])
+        work.ds.add({"b": b""}, label_file=str(work.path("two.jsonl")))
+    assert work.state()[0] == []
+    work.write({"three.jsonl": '{"path": "b", "y": "one"}\n', "four.jsonl": '{"path": "c", "y": 1}',
+                "five.jsonl": '{"path": "b", "y": 1}', "c": ""})  # fmt: skip
+    work.ds.add(["b"], label_file=str(work.path("three.jsonl")))
+    with pytest.raises(InvalidInput, match="attribute 'y' of 'c' is int, but it is string"):
+        work.ds.add(["c"], label_file=str(work.path("four.jsonl")))
+    work.ds.add(["b"], label_file=str(work.path("five.jsonl")))
     work.ds.commit("two")
     assert work.ds.snapshot().column("attr.x").to_pylist() == [1, None]
+    assert work.ds.snapshot().column("attr.y").to_pylist() == [None, 1]
 
 
 @pytest.mark.parametrize("path", ["", "nowhere", "/a", "../a", "a\udcff", "a\0b", "A", "x" * 5000])

@@ -118,8 +118,19 @@ def test_a_path_that_no_file_system_takes_is_refused(path: str) -> None:
 @pytest.mark.parametrize("place", ["{}", "{}/hooks/x", "a/{}", "é/{}/b"])
 def test_an_alias_of_a_protected_folder_is_refused(component: str, place: str) -> None:
     """No path reaches into `.dsm` or `.git`, however a file system folds names."""
-    with pytest.raises(InvalidInput, match="some file systems take for"):
+    with pytest.raises(InvalidInput, match="some file systems take for|never part of a dataset"):
         check_path(place.format(component))
+
+
+def test_the_protected_folders_themselves_are_not_to_be_renamed() -> None:
+    """Who names `.dsm` is told that it is left out, with no advice to rename it."""
+    with pytest.raises(InvalidInput) as caught:
+        check_path("a/.dsm/packs")
+    assert (
+        caught.value.message
+        == "the path 'a/.dsm/packs' lies in .dsm, which is never part of a dataset"
+    )
+    assert caught.value.hint is None
 
 
 @given(ANY_TEXT)

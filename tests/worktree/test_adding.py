@@ -193,6 +193,13 @@ def test_strict_refuses_what_does_not_fit(work: Work) -> None:
         work.ds.add(["."], pattern=PATTERN, strict=True)
     assert caught.value.items == ("notes.txt",)
     assert work.state() == ([], [], ["notes.txt", "train/cat/1.jpg"])
+    assert caught.value.message.startswith("1 file does not match")
+    with pytest.raises(InvalidInput, match="do not match") as caught:
+        work.ds.add({"train/cat/2.jpg": b"2", "a": b"", "b": b""}, pattern=PATTERN, strict=True)
+    assert caught.value.items == ("a", "b")
+    assert work.state() == ([], [], ["notes.txt", "train/cat/1.jpg"])
+    with pytest.raises(InvalidInput, match="no pattern to be strict about"):
+        work.ds.add(["train"], strict=True)
     assert work.ds.add(["train"], pattern=PATTERN, strict=True).counts.added == 1
 
 
@@ -245,6 +252,32 @@ def test_times(work: Work) -> None:
     work.ds.add(["a"])
     work.ds.commit("two")
     assert work.ds.example("a").time == 9_000_000
+
+
+def test_a_kept_pattern_tells_the_time_of_other_content_too(tmp_path: Path) -> None:
+    """The time that a path tells does not give way to that of the file when its bytes change."""
+    work = Work(tmp_path / "own", pattern="{time}/{_}.txt")
+    day = 1_709_164_800_000_000
+    work.commit("one", **{"2024-02-29/a.txt": "a", "2024-02-29/b.txt": "b", "c": "c"})
+    work.write({"2024-02-29/a.txt": "A", "2024-02-29/b.txt": "B", "times.jsonl":
+                '{"path": "2024-02-29/b.txt", "time": "2001-09-09T01:46:40Z"}'})  # fmt: skip
+    work.ds.add(["2024-02-29/a.txt"])
+    work.ds.add(["2024-02-29/b.txt"], label_file=str(work.path("times.jsonl")))
+    work.ds.add({"2024-02-29/a.txt": b"AA", "2024-02-29/d.txt": b"d"})
+    work.ds.commit("two")
+    assert work.ds.example("2024-02-29/a.txt").time == day
+    assert work.ds.example("2024-02-29/b.txt").time == 1_000_000_000_000_000
+    assert work.ds.example("2024-02-29/d.txt").time == day
+    # The same bytes keep the time that was given to them, whatever is said of their labels.
+    work.ds.add(["2024-02-29/b.txt"], labels=["x"])
+    # A pattern that does not match tells no time: the one there is stays.
+    os.utime(work.path("c"), ns=(0, 9_000_000_000))
+    before = work.ds.example("c").time
+    work.ds.add(["c"], pattern="{time}/{label}.jpg", labels=["x"])
+    work.ds.commit("three")
+    assert work.ds.example("2024-02-29/b.txt").time == 1_000_000_000_000_000
+    assert work.ds.example("c").time == before
+    work.repo.close()
 
 
 def test_rows_of_a_label_file_that_name_nothing(work: Work) -> None:
@@ -311,6 +344,14 @@ def test_bytes_given_by_path(work: Work) -> None:
     assert work.ds.add({"a": b"a"}).counts == Counts()
     assert work.state()[0] == []
     assert work.ds.add({"a": b"a"}, labels=["y"]).counts == Counts(relabelled=1)
+
+
+@pytest.mark.parametrize("flag", ["dry_run", "deletions"])
+def test_what_bytes_cannot_do(work: Work, flag: str) -> None:
+    """What is asked of files alone is refused with bytes, and not passed over."""
+    with pytest.raises(InvalidInput, match=flag):
+        work.ds.add({"a": b"a"}, **{flag: True})  # type: ignore[arg-type]
+    assert work.state() == ([], [], [])
 
 
 @pytest.mark.parametrize("path", ["", "/a", "../a", "a/../b", ".dsm/x", "a//b", "a\0b", "a\udcff"])

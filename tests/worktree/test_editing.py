@@ -154,7 +154,7 @@ def test_moving_a_file(some: Work) -> None:
     some.ds.commit("two")
     before = some.ds.example("a")
     assert some.ds.move("a", "new/name") == (("a", "new/name"),)
-    assert some.state() == ([("d", "a"), ("a", "new/name")], [], [])
+    assert some.state() == ([("r", "new/name")], [], [])
     some.ds.commit("three")
     after = some.ds.example("new/name")
     assert (after.oid, after.labels, after.time) == (before.oid, ("x",), before.time)
@@ -254,7 +254,7 @@ def test_moving_unsaved_work(some: Work) -> None:
     some.write({"a": "unsaved"})
     some.ds.move("a", "z")
     assert some.files()["z"] == b"unsaved"
-    assert some.state() == ([("d", "a"), ("a", "z")], [("m", "z")], [])
+    assert some.state() == ([("r", "z")], [("m", "z")], [])
     some.ds.commit("two")
     assert some.contents()["z"] == b"a"
 

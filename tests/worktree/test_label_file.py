@@ -311,9 +311,9 @@ JSONL_REFUSALS = [
     ('{"path": "x", "s": {"a": 1}}\n', "line 1: the attribute 's' is an object; attributes are"),
     ('{"path": "x"}\n{"path": "y", "s": [1]}\n', "line 2: the attribute 's' is a list"),
     ('{"path": "x", "s": 1}\n{"path": "y", "s": "a"}\n',
-     "line 2: the attribute 's' is str here and int in line 1"),
+     "line 2: the attribute 's' is text here and a whole number in line 1"),
     ('{"path": "x", "s": 1}\n{"path": "y", "s": true}\n',
-     "line 2: the attribute 's' is bool here and int in line 1"),
+     "line 2: the attribute 's' is true or false here and a whole number in line 1"),
     ('{"path": "x", "s": 9223372036854775808}\n', "line 1: the attribute 's' does not fit 64 bits"),
     ('{"path": "x", "s": 9007199254740993}\n{"path": "y", "s": 0.5}\n',
      "line 1: the attribute 's' has floats, which cannot be 9007199254740993"),
@@ -326,7 +326,7 @@ JSONL_REFUSALS = [
     ('{"path": "x", "label": ["a"]}\n', "line 1: a label is text, not a list"),
     ('{"path": "x", "label": ""}\n', "line 1: a label is empty"),
     ('{"path": "x", "label": true}\n', "line 1: a label is text, not true or false"),
-    ('{"path": "x", "labels": "a;b"}\n', "line 1: the column 'labels' holds lists, not a str"),
+    ('{"path": "x", "labels": "a;b"}\n', "line 1: the column 'labels' holds lists, not text"),
     ('{"path": "x", "labels": ["a", null]}\n', "line 1: a label is text, not null"),
     ('{"path": "x", "time": true}\n', "line 1: a time is text or Unix seconds, not true or false"),
     ('{"path": "x", "time": 12}\n', "line 1: '12' is not a time"),
@@ -337,6 +337,34 @@ JSONL_REFUSALS = [
     ('{"path": "x"}\n\udcff', "line 2: the text is not UTF-8"),
     (jsonl(*({"path": str(i), f"c{i}": 1} for i in range(1001))), "line 1000: there are over 1000"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('{"path": "x", "label": ["a"]}', "put several into the column 'labels'"),
+        ('{"path": "x", "label": 1.0}', "write it as text"),
+        ('{"Path": "x", "label": "a"}', "write 'path', if that is meant"),
+        ('{"path": "x", "size": 1}', "choose another, such as 'my_size'"),
+    ],
+)
+def test_hints_lead_out(write: Write, text: str, hint: str) -> None:
+    """What the hint says is the way out of this very mistake."""
+    with pytest.raises(InvalidInput) as caught:
+        read_label_file(write("a.jsonl", text))
+    assert caught.value.hint == hint
+
+
+def test_messages_name_the_file_as_it_was_given(tmp_path: Path, write: Write) -> None:
+    """A path counts from the given folder and is shown as it was written."""
+    write("a.csv", "path,size\n")
+    with pytest.raises(InvalidInput) as caught:
+        read_label_file("../a.csv", str(tmp_path / "below"))
+    assert caught.value.message.startswith("../a.csv: cannot be read")
+    (tmp_path / "below").mkdir()
+    with pytest.raises(InvalidInput) as caught:
+        read_label_file("../a.csv", str(tmp_path / "below"))
+    assert caught.value.message.startswith("../a.csv, line 1: the attribute name 'size'")
 
 
 @pytest.mark.parametrize(("text", "problem"), JSONL_REFUSALS)
@@ -411,7 +439,7 @@ def test_columns_of_parquet_keep_their_types(tmp_path: Path) -> None:
     [
         ("a", pa.array([[1]]), ", row 1: the attribute 'a' is a list"),
         ("a", pa.array([{"b": 1}]), ", row 1: the attribute 'a' is an object"),
-        ("a", pa.array([b"x"]), ", row 1: the attribute 'a' is a bytes"),
+        ("a", pa.array([b"x"]), ", row 1: the attribute 'a' is binary data"),
         ("a", pa.array([Decimal("1.5")]), ", row 1: the attribute 'a' is a Decimal"),
         ("a", pa.array([1], pa.timestamp("ns")), ": the attribute 'a' has the type timestamp[ns]"),
         ("a", pa.array([float("nan")]), ", row 1: the attribute 'a' is not a finite number"),
@@ -420,7 +448,7 @@ def test_columns_of_parquet_keep_their_types(tmp_path: Path) -> None:
         ("time", pa.array([10**15], pa.timestamp("s")), ": the column 'time': Casting from"),
         ("time", pa.array([-(2**62)], pa.timestamp("us")), ", row 1: the time is outside"),
         ("annotation", pa.array([{"d": date(2026, 1, 1)}]), ", row 1: the annotation is not JSON"),
-        ("labels", pa.array(["a;b"]), ", row 1: the column 'labels' holds lists, not a str"),
+        ("labels", pa.array(["a;b"]), ", row 1: the column 'labels' holds lists, not text"),
     ],
 )
 def test_parquet_is_refused_with_its_row(

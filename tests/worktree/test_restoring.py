@@ -408,7 +408,7 @@ def test_a_size_that_lies(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(DamagedData):
             work.ds.restore(to=f"out{len(data)}")
         with pytest.raises(DamagedData):
-            work.ds.prepare().get(f"tars{len(data)}")
+            work.ds.prepare().get(str(work.path(f"tars{len(data)}")))
         assert f"lie{len(data)}" not in work.files(work.path(f"out{len(data)}"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from situations import Work
 
-from dsm.errors import InvalidInput, StorageFailed
+from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.model.reports import AddReport
 
 
@@ -104,6 +104,43 @@ def test_links_named_by_hand(work: Work) -> None:
     assert paths(work) == []
     work.ds.add(["out", "folder"], follow_symlinks=True)
     assert paths(work) == ["folder/f", "out"]
+
+
+def test_names_behind_links(work: Work) -> None:
+    """A path through a link to a folder is followed on request only; then it is kept up to date."""
+    outside = work.root.parent / "folder"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "f").write_bytes(b"f")
+    (outside / "deep" / "g").write_bytes(b"g")
+    os.symlink(outside, work.path("link"))
+    report = work.ds.add(["link/f", "link/deep"])
+    assert set(skipped(report)) == {"link/f", "link/deep"}
+    assert "--follow-symlinks" in skipped(report)["link/f"]
+    assert paths(work) == []
+    with pytest.raises(AnswerIsNo):
+        work.ds.commit("none", paths=["link/f"])
+    with pytest.raises(NotFound, match="link/none"):
+        work.ds.add(["link/none"])
+    work.ds.add(["link/f", "link/deep"], follow_symlinks=True)
+    work.ds.commit("one")
+    assert paths(work) == ["link/deep/g", "link/f"]
+    (outside / "f").write_bytes(b"F")
+    (outside / "deep" / "g").write_bytes(b"G")
+    (outside / "deep" / "new").write_bytes(b"n")
+    work.ds.add(["link/f", "link/deep"])
+    assert work.state()[0] == [("m", "link/deep/g"), ("m", "link/f")]
+
+
+def test_a_folder_that_is_not_there(work: Work) -> None:
+    """A dataset whose folder is gone has not lost its examples: it says what is missing."""
+    other = work.repo.create_dataset("other", root="far/off")
+    for ask in (other.status, lambda: other.add(["far/off"]), lambda: other.commit("x", all=True)):
+        with pytest.raises(NotFound, match="far/off is not there"):
+            ask()
+    other.add({"a": b"a"})
+    other.commit("one")
+    assert other.restore().written == 1
+    assert other.status().clean
 
 
 def test_following_links_to_folders(work: Work) -> None:
@@ -323,7 +360,8 @@ try:
     ds.add(["."])
 except StorageFailed as error:
     print(sorted(error.items), error.exit_status)
-print(ds.status().staged)
+seen = ds.status()
+print(seen.staged, seen.unstaged, [p.path for p in seen.failed], seen.clean)
 try:
     ds.add(["."], dry_run=True)
 except StorageFailed as error:
@@ -351,6 +389,6 @@ def test_unreadable_files_and_folders(tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines() == [
-        "['b', 'dir', 'locked'] 8", "()", "['b', 'dir', 'locked']",
+        "['b', 'dir', 'locked'] 8", "() () ['dir', 'locked'] False", "['b', 'dir', 'locked']",
         "1 0 ['b', 'dir', 'locked']", "['a']", "3 []",
     ]  # fmt: skip

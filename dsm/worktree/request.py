@@ -1,0 +1,103 @@
+"""What the user asked `add` for, and what that says of an example's labels, time and attributes.
+
+Hides in which order pattern, label file and labels count, and what stays of the example that was
+there before. The invariant: what nobody restates stays, so a plain `add` undoes no relabelling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dsm.errors import InvalidInput
+from dsm.model.example import Attributes, Example
+from dsm.model.pattern import PathPattern
+from dsm.model.rows import NOTHING
+from dsm.worktree.label_file import LabelRow
+
+Meaning = tuple[tuple[str, ...], int, str | None, Attributes]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked `add` to do; `paths` are below the dataset's root.
+
+    `pattern` applies to every file. `default_pattern` labels only new examples, so that a plain
+    `add` never undoes a relabelling; of other content that a path gets it tells the time alone.
+    """
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    pattern: PathPattern | None = None
+    default_pattern: PathPattern | None = None
+    label_rows: dict[str, LabelRow] | None = None
+    strict: bool = False
+    deletions: bool = False
+    only_tracked: bool = False
+    dry_run: bool = False
+    follow_symlinks: bool = False
+    keep_going: bool = False
+
+    def __post_init__(self) -> None:
+        if self.strict and self.pattern is None and self.default_pattern is None:
+            raise InvalidInput(
+                "there is no pattern to be strict about", hint="give one: --pattern '{label}/{_}'"
+            )
+
+    @property
+    def restates_meaning(self) -> bool:
+        """Whether labels are to be set on files whose content is unchanged too."""
+        return bool(self.labels or self.pattern or self.label_rows)
+
+    def states_time(self, path: str) -> bool:
+        """Whether the request says what time an example has, also one of unchanged content."""
+        given = (self.label_rows or {}).get(path)
+        if given is not None and given.time_us is not None:
+            return True
+        return self.pattern is not None and self.pattern.time_of(path) is not None
+
+    def meaning(
+        self, path: str, modified: int, before: Example | None, unmatched: list[str]
+    ) -> Meaning:
+        """Returns labels, time, annotation and attributes of content that `path` has now.
+
+        `modified` is the time of the file, in microseconds UTC; `before` is the example there was.
+        A path that the pattern does not match is appended to `unmatched`.
+        """
+        labels: tuple[str, ...] = ()
+        time, annotation, attributes = modified, None, NOTHING
+        if before is not None:
+            labels, annotation, attributes = before.labels, before.annotation, before.attributes
+        pattern = self.pattern or (self.default_pattern if before is None else None)
+        if pattern is not None:
+            match = pattern.match(path)
+            if match is None:
+                unmatched.append(path)
+            else:
+                labels = match.labels
+                attributes = {**attributes, **match.attributes} if attributes else match.attributes
+                time = modified if match.time_us is None else match.time_us
+        elif self.default_pattern is not None:
+            told = self.default_pattern.time_of(path)
+            time = modified if told is None else told
+        given = self.label_rows.get(path) if self.label_rows else None
+        if given is not None:
+            labels = labels if given.labels is None else given.labels
+            time = time if given.time_us is None else given.time_us
+            annotation = annotation if given.annotation is None else given.annotation
+            attributes = {**attributes, **given.attributes}
+        if self.labels:
+            explicit = pattern is not None or given is not None
+            labels = (*labels, *self.labels) if explicit else self.labels
+        if len(labels) > 1:
+            labels = tuple(sorted(set(labels)))
+        return labels, time, annotation, attributes
+
+    def refuse(self, unmatched: list[str]) -> None:
+        """Raises InvalidInput when the request is strict and paths do not match the pattern."""
+        if self.strict and unmatched:
+            files = "1 file does" if len(unmatched) == 1 else f"{len(unmatched)} files do"
+            raise InvalidInput(
+                f"{files} not match the pattern, so nothing was staged",
+                hint="mend the pattern, or leave out --strict to add them without labels",
+                items=tuple(unmatched[:1000]),
+            )

@@ -11,6 +11,7 @@ import io
 import os
 from bisect import bisect_left
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.errors import InvalidInput, NotFound, Refused
@@ -240,7 +241,7 @@ class _Folder:
             else:
                 found.append({"name": full, "size": sizes[row].as_py() or 0, "type": "file"})
                 row += 1
-        return found
+        return sorted(found, key=itemgetter("name"))  # a file `a.txt` lies before a folder `a`
 
     def _is_folder(self, path: str) -> bool:
         if not path:

@@ -111,6 +111,8 @@ def nearest_mean(vectors: Sequence[Vector], labels: Sequence[int]) -> Model:
 def main() -> None:
     given = from_folder(Path(sys.argv[1])) if len(sys.argv) > 1 else generated()
     with dsm.init("pictures", pattern="{label}/{_}") as repo:
+        if not repo.created:
+            raise SystemExit("run it in an empty folder: pictures is there already")
         pictures = repo.dataset()
         # The first changeset has a tenth of the data, the second one brings the rest.
         for step, message in ((10, "the first tenth"), (1, "all of it")):

@@ -37,6 +37,8 @@ def stored(folder: str) -> int:
 
 def main() -> None:
     with dsm.init("lifeA_trademark") as repo:
+        if not repo.created:
+            raise SystemExit("run it in an empty folder: lifeA_trademark is there already")
         logos: Dataset = repo.dataset()
 
         logos.add({"tm1.svg": logo("tm1", "teal")}, labels=["ours"])

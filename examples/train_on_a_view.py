@@ -10,6 +10,8 @@ import dsm
 
 def main() -> None:
     with dsm.init("sounds", dataset="sounds") as repo:
+        if not repo.created:
+            raise SystemExit("run it in an empty folder: sounds is there already")
         ds = repo.dataset("sounds")
 
         # Content need not be in files: a mapping from path to bytes will do.

@@ -95,7 +95,7 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
             f"no example has an attribute '{printable(name)}'",
             hint=f"did you mean {near[0]}?" if near else f"attributes: {known}",
         )
-    if not all(values) and kind != TEXT:
+    if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
         raise InvalidInput(f"'{shown}' compares with nothing")
     return _canonical(Condition(name, op, kind, tuple(values)))
 
@@ -164,15 +164,15 @@ def _items(text: str, shown: str) -> list[str]:
     body = text.strip()
     if body[:1] + body[-1:] in ("()", "[]"):
         body = body[1:-1]
-    items, at = [], 0
+    items: list[str] = []
+    at = 0
     while True:
         match = _ITEM.match(body, at)
         if match is None:
             raise InvalidInput(f"'{shown}' is not a condition: a quote is open or misplaced")
-        items.append(_unquoted(match[1].strip()))
+        item, more = match[1].strip(), match[2]
+        if item or more or not items:  # else a comma at the end
+            items.append(_unquoted(item))
         at = match.end()
-        if not match[2]:
-            break
-    if items and not items[-1] and len(items) > 1:
-        items.pop()  # a comma at the end
-    return items
+        if not more:
+            return items

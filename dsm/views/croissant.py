@@ -51,6 +51,11 @@ _ENCODINGS = {
     ".tar": "application/x-tar", ".zst": "application/zstd", ".jsonl": "application/jsonlines",
     ".parquet": "application/x-parquet",
 }  # fmt: skip
+# Globs of what is told of examples: all `*.json` but payloads, which are `*.payload.json`.
+# Croissant has `excludes`, which its own reader ignores.
+_PAYLOAD = ".payload"
+_TOLD = [f"*[!{sign}]{_PAYLOAD[at + 1 :]}.json" for at, sign in enumerate(_PAYLOAD)]
+_TOLD += [f"{_PAYLOAD[at:]}.json" for at in range(1, len(_PAYLOAD))]
 
 
 def describe(document: dict[str, Any]) -> bytes:
@@ -102,7 +107,7 @@ def _records(document: dict[str, Any], described: dict[str, Any]) -> list[dict[s
         return []  # no reader looks into a compressed shard
     told = {
         "containedIn": [{"@id": item["@id"]} for item in files],
-        "encodingFormat": "application/json", "includes": "*.json",
+        "encodingFormat": "application/json", "includes": _TOLD,
     }  # fmt: skip
     described["distribution"] = [*files, _file_set("told", told)]
     return [_examples(["json"], {"fileSet": {"@id": "told"}}, "fileProperty")]

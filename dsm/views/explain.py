@@ -230,7 +230,7 @@ def _asked(a: View, b: View, lacking: View) -> Iterator[tuple[Clause, Value]]:
         text += f"the cut-off is {format_time(cutoff.time)} in both, where the path decides"
     else:
         text += f"cut-off moved from {format_time(first.time)} to {format_time(second.time)}"
-    yield Clause(PERCENT, text, cutoff.mask), Value(PERCENT)
+    yield Clause(PERCENT, text, cutoff.mask), Value(PERCENT, cutoff=cutoff.time)
 
 
 # --- what is in no changeset of the other ---------------------------------------------------------

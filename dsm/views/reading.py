@@ -359,7 +359,8 @@ def check(indices: pa.Array, count: int) -> None:
     if len(indices):
         ends = pc.min_max(indices).as_py()
         if indices.null_count or ends["min"] < 0 or ends["max"] >= count:
-            raise IndexError(f"a view of {count} examples has no index {ends['max']}")
+            wrong = ends["min" if ends["min"] < 0 else "max"]
+            raise IndexError(f"a view of {count} examples has no index {wrong}")
 
 
 def example_at(view: View, index: int) -> ViewExample:

@@ -113,9 +113,17 @@ def names_of(repository: Repository, dataset: str, version: str) -> tuple[str, .
     return tuple(sorted(n for n, v in _names(repository, dataset) if v == version))
 
 
+def check_view_name(name: str) -> str:
+    """Returns `name`, a legal name of a view: no changeset, no version; else InvalidInput."""
+    check_tag_name(name, "view")
+    if len(name) == 64 and _HEX(name.lower()):
+        raise InvalidInput(f"the view name '{name}' looks like a version", hint="choose a word")
+    return name
+
+
 def give_name(repository: Repository, dataset: str, name: str, version: str) -> None:
     """Names a view. Raises InvalidInput when the name stands for another one."""
-    check_tag_name(name)
+    check_view_name(name)
     path = os.path.join(repository.layout.views(dataset), name + _NAME)
     fields = {"name": name, "version": version}
     if not create_document(path, fields, repository.layout.temporary):

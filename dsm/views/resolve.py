@@ -181,8 +181,7 @@ def _glob(glob: str) -> str:
     """Checks a glob and removes what does not change its meaning. Raises InvalidInput."""
     if "\0" in glob or any("\ud800" <= char <= "\udfff" for char in glob):
         raise InvalidInput(f"'{printable(glob)}' is no path of an example")
-    text = re.sub("/{2,}", "/", glob.strip())
-    text = text.removeprefix("./").rstrip("/")
+    text = re.sub(r"\A(?:\s|\./)+|[\s/]+\Z", "", re.sub("/{2,}", "/", glob))
     if not text or text.startswith("/") or text == ".":
         raise InvalidInput(
             f"'{printable(glob)}' is no path of an example",

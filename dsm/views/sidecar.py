@@ -18,13 +18,8 @@ from dsm.format.manifest import ATTRIBUTE
 NO_CLASS = -1
 
 
-def class_of(labels: Sequence[str], classes: Mapping[str, int]) -> int:
-    """Returns the index of the only label, -1 when there is none or more than one."""
-    return classes[labels[0]] if len(labels) == 1 else NO_CLASS
-
-
 def class_indices(labels: Sequence[Sequence[str]], classes: Mapping[str, int]) -> list[int]:
-    """Returns `class_of` each row."""
+    """Returns for each row the index of its only label, -1 when there is none or more than one."""
     return [classes[found[0]] if len(found) == 1 else NO_CLASS for found in labels]
 
 

@@ -16,10 +16,14 @@ from dsm.views.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The value of an example that a clause of this name (of `where`: on this attribute) asks."""
+    """The value of an example that a clause of this name (of `where`: on this attribute) asks.
+
+    Of the newest share, `cutoff` is the time of the oldest example that is kept.
+    """
 
     clause: str
     attribute: str = ""
+    cutoff: int | None = None
 
     def of(self, example: Example) -> str:
         """Returns the value alone: "cat, night", a time, 512."""
@@ -44,7 +48,8 @@ class Value:
         if self.clause == "path":
             return ""
         if self.clause != "where":
-            return f"time {value}"
+            tied = ", that of the cut-off: the path decides"
+            return f"time {value}" + (tied if example.time == self.cutoff else "")
         name = printable(self.attribute)
         known = self.attribute == SIZE or self.attribute in example.attributes
         return f"{name}={value}" if known else f"no {name}"

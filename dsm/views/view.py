@@ -12,12 +12,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
-from dsm.model.names import check_tag_name, close_matches
+from dsm.model.names import close_matches
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog
 from dsm.repo.workplace import Workplace
 from dsm.views.query import Query
-from dsm.views.records import Content, give_name, read_record, write_record
+from dsm.views.records import (
+    Content,
+    check_view_name,
+    give_name,
+    read_record,
+    write_record,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -324,7 +330,7 @@ def prepare(
     InvalidInput when the name stands for another view.
     """
     if name is not None:
-        check_tag_name(name)
+        check_view_name(name)
     record = read_record(repository, dataset, query.version)
     view = View(repository, dataset, snapshots, query, record.content if record else None)
     if record is None:

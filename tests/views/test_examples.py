@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from console import plain
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -34,6 +35,17 @@ def test_comparing_changesets(tmp_path: Path) -> None:
     scores = re.findall(r"right for ([0-9]+)%", run("compare_changesets.py", tmp_path))
     assert len(scores) == 2
     assert int(scores[0]) < int(scores[1])
+
+
+@pytest.mark.parametrize(
+    "name", ["compare_changesets.py", "life_of_a_trademark.py", "train_on_a_view.py"]
+)
+def test_a_second_time_in_one_folder(tmp_path: Path, name: str) -> None:
+    """It says in one line that it was there before."""
+    run(name, tmp_path)
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        run(name, tmp_path)
+    assert re.fullmatch(r"run it in an empty folder: \w+ is there already\n", caught.value.stderr)
 
 
 def test_comparing_changesets_of_a_folder(tmp_path: Path) -> None:

@@ -217,6 +217,21 @@ def test_the_cut_off_moves(story: Work) -> None:
     )  # fmt: skip
 
 
+def test_of_equal_times_the_path_decides(work: Work) -> None:
+    """What is as old as the cut-off is not called older than it."""
+    put(work, {path: (b"1", [], day, None) for path, day in (("a", 1), ("b", 2), ("c", 2))})
+    work.ds.commit("one")
+    found = explain(view_of(work), view_of(work, percent="30%"))
+    assert told(found) == [
+        (
+            "dropped", "percent", None,
+            "older than the newest 30 % of B: its cut-off is 2026-01-02T00:00:00Z",
+            [("a", "time 2026-01-01T00:00:00Z"),
+             ("b", "time 2026-01-02T00:00:00Z, that of the cut-off: the path decides")],
+        )
+    ]  # fmt: skip
+
+
 def test_a_deletion_counts_only_after_what_was_put(work: Work) -> None:
     """Of a list of changesets, the first deletion after the last put decided."""
     row: Row = (b"1", [], 1, None)

@@ -85,7 +85,7 @@ def test_ls(fs: DsmFileSystem) -> None:
     """Folders are what paths have in common; files come with their sizes."""
     assert fs.ls("", detail=False) == ["data@head"]
     assert fs.ls("dsm://data@head", detail=False) == [
-        "data@head/table.csv", "data@head/train-b.txt", "data@head/train.txt", "data@head/train",
+        "data@head/table.csv", "data@head/train", "data@head/train-b.txt", "data@head/train.txt",
     ]  # fmt: skip
     assert fs.ls("data@1/train/", detail=False) == ["data@1/train/cat"]
     assert fs.ls("data@2/train/cat") == [

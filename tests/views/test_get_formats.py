@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from situations import Work
 
-from dsm.errors import Conflict, DamagedData, InvalidInput
+from dsm.errors import Conflict, DamagedData, InvalidInput, StorageFailed
 from dsm.views.materialise import stem_of
 from dsm.views.tar import header
 
@@ -261,6 +261,28 @@ def test_pandas_and_duckdb_read_parquet(work: Work, tmp_path: Path) -> None:
     assert counted == [(-1, 1), (0, 3), (1, 1)]
 
 
+@pytest.mark.parametrize("out", ["", ".dsm", ".dsm/views"])
+def test_nothing_is_written_among_the_files_of_the_repository(work: Work, out: str) -> None:
+    """What is not named, or lies in `.dsm`, is refused as a folder to write to."""
+    fill(work, {"a": b"1"})
+    with pytest.raises(InvalidInput, match=r"keeps its own files|no folder is named"):
+        work.ds.prepare().get(str(work.root / out) if out else "")
+    assert not (work.root / ".dsm" / "dataset.json").exists()
+    assert not (work.root / ".dsm" / "views").exists()
+
+
+def test_a_link_that_leads_nowhere(work: Work, tmp_path: Path) -> None:
+    """It is no folder to write to; one to a folder is."""
+    fill(work, {"a": b"1"})
+    view, out = work.ds.prepare(), tmp_path / "out"
+    out.symlink_to(tmp_path / "there")
+    with pytest.raises(StorageFailed, match="No such file"):
+        view.get(str(out))
+    (tmp_path / "there").mkdir()
+    assert view.get(str(out)).fresh
+    assert (tmp_path / "there" / "shard-000000.tar").exists()
+
+
 # --- large files --------------------------------------------------------------------------------
 
 
@@ -277,9 +299,14 @@ def test_a_member_over_eight_gigabytes_is_announced() -> None:
 
 
 @pytest.mark.parametrize("layout", ["webdataset", "tar", "files", "parquet"])
-def test_croissant_is_valid(work: Work, tmp_path: Path, layout: str) -> None:
+def test_croissant_is_valid(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
     """The reference validator finds nothing wrong, and the description names no machine."""
     images(work)
+    for name in ("a.json", "a/d.json", "ad", "payload.png", "x/payload", "ypayload.txt"):
+        work.ds.add({name: b"{}"})
+    work.ds.commit("names")
     view = work.ds.prepare()
     view.get(str(tmp_path), format=layout, croissant=True, shard_size=8000)
     (path,) = tmp_path.glob("*croissant.json")
@@ -287,10 +314,14 @@ def test_croissant_is_valid(work: Work, tmp_path: Path, layout: str) -> None:
     assert described["identifier"] == view.version
     assert str(tmp_path) not in path.read_text()
     mlcroissant = pytest.importorskip("mlcroissant", reason="needs the package mlcroissant")
+    from mlcroissant._src.operation_graph.operations import extract
+
+    # It keeps what it unpacked by the name alone, for the shard of another view, too.
+    monkeypatch.setattr(extract, "EXTRACT_PATH", type(extract.EXTRACT_PATH)(tmp_path / "unpacked"))
     dataset = mlcroissant.Dataset(jsonld=str(path))
     assert not dataset.metadata.ctx.issues.errors
     rows = list(dataset.records("examples"))
-    assert len(rows) == 5
+    assert len(rows) == 11
     if layout == "webdataset":
         paths = {json.loads(row["examples/json"])["path"] for row in rows}
     else:

@@ -139,10 +139,13 @@ def test_by_index(many: View) -> None:
             reading.example_at(many, index)
 
 
-@pytest.mark.parametrize("order", [[COUNT], [-1], pa.array([0, None])])
-def test_an_index_that_is_not_there(many: View, order: list[int]) -> None:
-    """An index outside of the view is an error, and no other example."""
-    with pytest.raises(IndexError):
+@pytest.mark.parametrize(
+    ("order", "named"),
+    [([COUNT], f"no index {COUNT}$"), ([0, -1], "no index -1$"), (pa.array([0, None]), "no index")],
+)
+def test_an_index_that_is_not_there(many: View, order: list[int], named: str) -> None:
+    """An index outside of the view is an error that names it, and no other example."""
+    with pytest.raises(IndexError, match=named):
         list(reading.iterate(many, order))
 
 

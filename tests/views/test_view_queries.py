@@ -218,6 +218,17 @@ def test_names_that_look_like_versions(zoo: Work, length: int) -> None:
     assert zoo.repo.view(cats.version).version == cats.version
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("head", "the view name 'head' means"), ("7", "the view name '7' would hide changeset 7"),
+     ("a/b", "cannot name a view"), ("Ab" * 32, "looks like a version")],
+)  # fmt: skip
+def test_words_that_name_no_view(zoo: Work, name: str, message: str) -> None:
+    """What is a changeset or a version already is refused as the name of a view, and said so."""
+    with pytest.raises(InvalidInput, match=message):
+        zoo.ds.prepare(name=name)
+
+
 def test_stored_views_that_were_altered(zoo: Work) -> None:
     """A view document that is damaged, renamed or of another dataset's history is refused."""
     cats, dogs = zoo.ds.prepare(labels=["cat"]), zoo.ds.prepare(labels=["dog"])

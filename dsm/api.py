@@ -121,6 +121,7 @@ def init(
     names = repo.datasets()
     if not names or (dataset is not None and dataset not in names):
         repo.create_dataset(name, pattern=pattern)
+        repo.added = None if created else name
     elif pattern is not None and repo.dataset(name if name in names else None).pattern != pattern:
         raise InvalidInput(
             "the dataset exists and keeps another pattern",

@@ -19,6 +19,8 @@ class Repo(Workplace):
     """An opened repository with its datasets."""
 
     created = False
+    # The dataset that `init` made in a repository that was there.
+    added: str | None = None
 
     @property
     def current(self) -> str:

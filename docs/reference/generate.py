@@ -29,6 +29,7 @@ from dsm.cli.commands import COMMANDS, SECTIONS
 from dsm.datasets import Dataset
 from dsm.format import manifest
 from dsm.model import changeset, example, reports
+from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
 from dsm.repo import config
 from dsm.repo.log import Tag
@@ -160,7 +161,7 @@ def error_page() -> str:
         prose("""An error is one line of cause and one line of hint on standard error.
             `DSM_DEBUG=1` adds the traceback."""),
         "| Exit status | Class in `dsm.errors` | Meaning |\n|---|---|---|",
-        *(f"| {status} | {name} | {meaning} |" for status, name, meaning in statuses),
+        *(f"| {status} | {name} | {cell(meaning)} |" for status, name, meaning in statuses),
         "",
         prose(f"""An `OSError` that reaches the command line, for example of a file that it was told
             to read, also leaves with {failure.STORAGE}."""),
@@ -405,7 +406,7 @@ def hashed_rows() -> str:
             return blake3(hashed).hexdigest()
 
     with mock.patch.object(manifest, "blake3", Recorder):
-        found = manifest.rows_id(manifest.to_table(rows, manifest.attribute_types(rows, {})))
+        found = manifest.rows_id(manifest.to_table(rows, attribute_types(rows, {})))
     lines = []
     for at in range(0, len(hashed), 16):
         part = bytes(hashed[at : at + 16])

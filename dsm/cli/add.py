@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
-from dsm.cli.changes import counts_text, name_status
-from dsm.cli.output import count_text, size_text
+from dsm.cli.changes import counts_text, document_fields, name_status
+from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
@@ -44,6 +45,7 @@ def command(
     max_rows: options.MaxRows = None,
     timeout: options.Timeout = None,
     purpose: options.Purpose = None,
+    as_json: options.AsJson = False,
 ) -> int:
     """Stage new and changed files for the next changeset
 
@@ -68,28 +70,39 @@ def command(
     if source is not None:
         if paths or any((labels, pattern, label_file, deletions, strict, follow_symlinks)):
             raise InvalidInput("--source stages a query: give no files, and no options for them")
-        _add_query(ctx, source, (query, sql, name), asked, dry_run)
+        _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
         return 0
-    if any(value not in (None, (), []) for value in (query, sql, name, *asked.values())):
-        raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
+    if as_json or any(v not in (None, (), []) for v in (query, sql, name, *asked.values())):
+        raise InvalidInput(
+            "a query, and --json, need a source", hint="--source NAME; `dsm source list`"
+        )
     if not paths:
         raise InvalidInput("what is to be added?", hint="name files and folders; . is all of them")
     with Session(ctx) as s:
+        if os.path.isdir(s.repo.layout.sources):
+            from dsm.sources.recording import refuse_databases
+
+            refuse_databases(s.repo, paths)
         report = s.dataset.add(
             paths, labels=labels or (), pattern=pattern, label_file=label_file, strict=strict,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
             keep_going=keep_going, progress=s.progress(),
         )  # fmt: skip
-        for change in report.changes:
-            print(name_status(change))
-        s.warn("warning", report.warnings)
-        s.warn("skipped", report.skipped)
-        s.warn("failed", report.failed)
-        s.say(summary(report, dry_run))
-        if report.unlabelled and report.pattern is not None:
-            unmatched = count_text(report.unlabelled, "file")
-            s.say(f"{unmatched} unlabelled: not matched by {printable(report.pattern)}")
+        _tell(report, s, dry_run)
     return 1 if report.failed else 0
+
+
+def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
+    """Prints what was staged, and what was met on the way."""
+    for change in report.changes:
+        print(name_status(change))
+    s.warn("warning", report.warnings)
+    s.warn("skipped", report.skipped)
+    s.warn("failed", report.failed)
+    s.say(summary(report, dry_run))
+    if report.unlabelled and report.pattern is not None:
+        unmatched = count_text(report.unlabelled, "file")
+        s.say(f"{unmatched} unlabelled: not matched by {printable(report.pattern)}")
 
 
 def _add_query(
@@ -98,10 +111,11 @@ def _add_query(
     given: tuple[str | None, str | None, str | None],
     asked: dict[str, Any],
     dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Stages a query; `given` are its file, its text and its name, the first two as typed."""
     from dsm.cli.add_options import parameters, query_text
-    from dsm.sources.recording import columns_text, lies_within, record_query
+    from dsm.sources.recording import columns_text, database_files, record_query
 
     path, sql, name = given
     text, stem = query_text(path, sql)
@@ -110,11 +124,15 @@ def _add_query(
         query, done = record_query(
             s.dataset.tree, s.repo, source, text, name=name or stem, dry_run=dry_run, **asked
         )
-        if lies_within(s.repo, source):
+        if database_files(s.repo, source):
             s.say(
-                f"warning: the database of source {source} lies in the repository's folder, where"
-                " `dsm add` would store it: name it in .dsmignore, or move it"
+                f"warning: the database of source {source} lies in the repository's folder, and"
+                " `dsm add` refuses to store it: name it in .dsmignore, or move it"
             )
+        if as_json:
+            document = document_fields(query.to_json())
+            print_json({"name": query.name, "change": done, **document})
+            return
         for line in columns_text(query):
             s.say(f"  {line}")
         if done == "checked":
@@ -128,6 +146,8 @@ def _add_query(
 def summary(report: AddReport, dry_run: bool) -> str:
     """Returns the report in one line."""
     if not report.counts.rows:
+        if not report.files:
+            return "nothing to stage: no file was found that .dsmignore does not leave out"
         return f"nothing to stage: {count_text(report.unchanged, 'file')} unchanged"
     done = "would stage" if dry_run else "staged"
     counts = counts_text(report.counts)

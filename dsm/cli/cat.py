@@ -38,15 +38,14 @@ def command(
 
 
 def _opened(s: Session, name: str) -> BinaryIO:
-    """Opens N:PATH; where N names no changeset, the colon may belong to the path."""
+    """Opens N:PATH; where that names no example, the colon may belong to the path."""
     ref, colon, path = name.partition(":")
     if not colon:
         return s.dataset.open(s.below_root(name))
     try:
-        number = s.dataset.resolve(ref or "head")
+        return s.dataset.open(path, s.dataset.resolve(ref or "head"))
     except NotFound as unknown:
         try:
             return s.dataset.open(s.below_root(name))
         except NotFound:
             raise unknown from None
-    return s.dataset.open(path, number)

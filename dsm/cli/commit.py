@@ -21,7 +21,7 @@ def command(
     ],
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH]...", help="Stage and commit these alone, in one step"),
+        typer.Argument(metavar="PATH...", help="Stage and commit these alone, in one step"),
     ] = None,
     stage_all: Annotated[
         bool, typer.Option("-a", "--all", help="Stage changes and deletions of known files first")

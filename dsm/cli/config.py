@@ -107,3 +107,5 @@ def list_settings(ctx: typer.Context, as_json: Json = False) -> None:
             return
         for key, value in items:
             print(f"{printable(key)}={printable(value)}")
+        if not items:
+            s.say("no setting is set; `dsm config set KEY VALUE` sets one")

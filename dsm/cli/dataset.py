@@ -80,10 +80,13 @@ def list_datasets(
         if as_json:
             print_json({"current": current}, "datasets", rows)
             return
-        for row in rows:
+        names = [printable(str(row["name"])) for row in rows]
+        wide = max(map(len, names), default=0)
+        for name, row in zip(names, rows, strict=True):
             mark = s.paint("*", "current") if row["current"] else " "
-            size = f"changeset {row['head']}, {count_text(int(str(row['examples'])), 'example')}"
-            print(f"{mark} {printable(str(row['name']))}  {size}")
+            head = f"changeset {row['head']}" if row["head"] else "no changeset yet"
+            count = count_text(int(str(row["examples"])), "example")
+            print(f"{mark} {name:{wide}}  {head}, {count}")
 
 
 @app.command("show", cls=Command)
@@ -91,7 +94,7 @@ def show(
     ctx: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", autocompletion=dataset_names, help="Default: the current"),
+        typer.Argument(metavar="NAME", autocompletion=dataset_names, help="Default: the current"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
@@ -107,7 +110,8 @@ def show(
         if as_json:
             print_json(fields)
             return
-        for key, value in fields.items():
+        told = {**fields, "head": fields["head"] or None, "examples": f"{fields['examples']:,}"}
+        for key, value in told.items():
             print(f"{key + ':':10} {printable(_words(value))}")
 
 

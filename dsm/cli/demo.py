@@ -19,7 +19,7 @@ PER_SHAPE = 12
 
 def command(
     folder: Annotated[
-        str, typer.Argument(metavar="[DIR]", help="Folder to make; must be new or empty")
+        str, typer.Argument(metavar="DIR", help="Folder to make; must be new or empty")
     ] = "dsm-demo",
 ) -> None:
     """Make a small example dataset and walk through the commands
@@ -38,11 +38,15 @@ def command(
         )
     os.makedirs(folder, exist_ok=True)
     started_in = os.getcwd()
+    # It names a dataset of other work, which the demo's repository does not have.
+    elsewhere = os.environ.pop("DSM_DATASET", None)
     os.chdir(folder)
     try:
         _walk()
     finally:
         os.chdir(started_in)
+        if elsewhere is not None:
+            os.environ["DSM_DATASET"] = elsewhere
     _farewell(folder)
 
 

@@ -19,18 +19,17 @@ from dsm.cli.changes import (
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
-from dsm.errors import InvalidInput
 
 
 def command(
     ctx: typer.Context,
     a: Annotated[
         str | None,
-        typer.Argument(metavar="[A]", autocompletion=changeset_names, help="Changeset or tag"),
+        typer.Argument(metavar="A", autocompletion=changeset_names, help="Changeset or tag"),
     ] = None,
     b: Annotated[
         str | None,
-        typer.Argument(metavar="[B]", autocompletion=changeset_names, help="Changeset or tag"),
+        typer.Argument(metavar="B", autocompletion=changeset_names, help="Changeset or tag"),
     ] = None,
     staged: Annotated[
         bool, typer.Option("--staged", "--cached", help="Show what the next commit would record")
@@ -58,8 +57,6 @@ def command(
       dsm diff 3 7 --name-status
       dsm diff v1 head --exit-code --json
     """
-    if staged and b is not None:
-        raise InvalidInput("--staged compares with one changeset at most")
     with Session(ctx) as s:
         diff = s.dataset.diff(a, b, staged=staged)
         if as_json:

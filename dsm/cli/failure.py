@@ -7,6 +7,7 @@ no name of a file printed raw.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from dsm.cli.commands import COMMANDS
@@ -22,7 +23,7 @@ _AFTER_INTERRUPT = {
     "commit": "nothing was lost; `dsm log` shows whether it was done, and running it again is safe",
     "revert": "nothing was lost; `dsm log` shows whether it was done, `dsm status` what is left",
     "restore": "nothing was lost; some files may be back already, run it again for the rest",
-    "get": "nothing was lost; run it again to write the output",
+    "get": "nothing was lost; run it again to go on",
 }
 
 
@@ -57,9 +58,7 @@ def report(error: BaseException, words: list[str]) -> int:
 def _expected(error: DsmError) -> int:
     _say(error.message if isinstance(error, AnswerIsNo) else f"error: {error.message}")
     # An item that the message names already would only be said twice.
-    items = (
-        error.items if len(error.items) > 1 else [i for i in error.items if i not in error.message]
-    )
+    items = [i for i in error.items if len(error.items) > 1 or not _names(error.message, i)]
     for item in items[:ITEMS_MAX]:
         _say(f"  {item}")
     if len(items) > ITEMS_MAX:
@@ -67,6 +66,12 @@ def _expected(error: DsmError) -> int:
     if error.hint:
         _say(f"hint: {error.hint}")
     return error.exit_status
+
+
+def _names(message: str, item: str) -> bool:
+    """Whether a message has an item as a word of its own, and not as the number it begins with."""
+    words = re.sub(r"^[0-9,]+ ", "", message)
+    return re.search(rf"(?<![\w./]){re.escape(printable(item))}(?![\w/])", words) is not None
 
 
 def _bug(error: BaseException) -> int:

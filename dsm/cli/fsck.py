@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,8 @@ from dsm.model.reports import Finding, FsckReport
 
 if TYPE_CHECKING:
     from dsm.upkeep.spill import Spill, SpillReport
+
+Hit = tuple[str, int, str]  # dataset, changeset number, path
 
 
 def command(
@@ -81,10 +84,7 @@ def report_fields(report: FsckReport) -> dict[str, object]:
                 "kind": finding.kind,
                 "where": finding.where,
                 "what": finding.what,
-                "examples": [
-                    {"dataset": dataset, "changeset": number, "path": path}
-                    for dataset, number, path in finding.examples
-                ],
+                "examples": _examples(finding.examples),
             }
             for finding in report.findings
         ],
@@ -92,10 +92,17 @@ def report_fields(report: FsckReport) -> dict[str, object]:
     }
 
 
+def _examples(hit: Iterable[Hit]) -> list[dict[str, object]]:
+    return [{"dataset": name, "changeset": number, "path": path} for name, number, path in hit]
+
+
+def _example_lines(hit: Iterable[Hit]) -> list[str]:
+    return [f"    {name}@{number}: {printable(path)}" for name, number, path in hit]
+
+
 def _lines(finding: Finding) -> list[str]:
-    hit = [f"    {name}@{number}: {printable(path)}" for name, number, path in finding.examples]
     head = f"damaged {finding.kind}: {printable(finding.where)}: {printable(finding.what)}"
-    return [head, *listed(hit, LISTED_MAX)]
+    return [head, *listed(_example_lines(finding.examples), LISTED_MAX)]
 
 
 def _summary(report: FsckReport) -> str:
@@ -160,10 +167,7 @@ def _spill_fields(report: SpillReport, texts: int) -> dict[str, object]:
                 "kind": spill.kind,
                 "where": spill.where,
                 "lines": list(spill.lines),
-                "examples": [
-                    {"dataset": dataset, "changeset": number, "path": path}
-                    for dataset, number, path in spill.examples
-                ],
+                "examples": _examples(spill.examples),
             }
             for spill in report.spills
         ],
@@ -175,6 +179,5 @@ def _spill_lines(spill: Spill) -> list[str]:
     lines = [str(line) for line in spill.lines]
     numbers = ", ".join(listed(lines, LISTED_MAX))
     what = "line" if len(lines) == 1 else "lines"
-    hit = [f"    {name}@{number}: {printable(path)}" for name, number, path in spill.examples]
     head = f"found {what} {numbers} in {spill.kind} {printable(spill.where)}"
-    return [head, *listed(hit, LISTED_MAX)]
+    return [head, *listed(_example_lines(spill.examples), LISTED_MAX)]

@@ -24,6 +24,12 @@ from dsm.model.names import printable
 # Click is inside typer under a private name; its error classes are reached by what is public.
 UsageError: Any = typer.BadParameter.__mro__[1]
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+# What fingers that know git or dvc type, where the nearest name here would be a wrong one.
+WORDS_OF_OTHERS = {
+    "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
+    "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
+    "export": "get", "fetch": "get",
+}  # fmt: skip
 
 
 def global_options(taken: Iterable[Any] = ()) -> list[Any]:
@@ -106,6 +112,9 @@ class LazyGroup(Group):
         }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        meant = WORDS_OF_OTHERS.get(args[0])
+        if meant is not None:
+            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else load(name), rest
 
@@ -163,8 +172,8 @@ def run_with_typer(words: list[str]) -> int:
         # A shell asks what could stand at the cursor; this answers and exits.
         completion_init()
         group._main_shell_completion({"obj": settings}, "dsm")
-    if not words:
-        words = ["--help"]
+    if not words or words[0] == "help":
+        words = [*words[1:], "--help"]
     try:
         with group.make_context("dsm", list(words), obj=settings) as ctx:
             if ctx.params.get("version"):

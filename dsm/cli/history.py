@@ -26,7 +26,7 @@ def changeset_fields(changeset: Changeset) -> dict[str, object]:
         "number": changeset.number,
         "id": changeset.id,
         "parent": changeset.parent,
-        "dataset": changeset.dataset,
+        "dataset_id": changeset.dataset,
         "transaction": changeset.transaction,
         "kind": changeset.kind,
         "message": changeset.message,

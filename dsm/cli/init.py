@@ -26,8 +26,8 @@ def command(
 ) -> None:
     """Make a repository, or a dataset in it
 
-    Makes DIR/.dsm and a first dataset, named after the folder or by --dataset. Where there is a
-    repository already, nothing of it is changed.
+    Makes DIR/.dsm and a first dataset, named after the folder or by --dataset. In a repository
+    that is there already, --dataset adds a dataset; what is there is not changed.
 
     \b
     Examples:
@@ -38,9 +38,14 @@ def command(
     settings: Settings = ctx.obj
     repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern)
     with repo:
-        if not settings.quiet:
-            found = "made a repository in" if repo.created else "there is a repository in"
-            name = settings.dataset or repo.current
-            message(f"{found} {printable(repo.path)} with dataset {printable(name)}")
-            if repo.created:
-                message('next: stage your data with "dsm add .", see it with "dsm status"')
+        if settings.quiet:
+            return
+        path = printable(repo.path)
+        if repo.added is not None:
+            message(f"there is a repository in {path}; made dataset {repo.added} in it")
+            message(f"next: choose it with `dsm switch {repo.added}` or -d {repo.added}")
+            return
+        found = "made a repository in" if repo.created else "there is a repository in"
+        message(f"{found} {path} with dataset {printable(settings.dataset or repo.current)}")
+        if repo.created:
+            message('next: stage your data with "dsm add .", see it with "dsm status"')

@@ -63,5 +63,5 @@ def command(
                 changes = s.dataset.changes(changeset.number).changes
                 print("\n".join(stat_lines(folder_rows(changes))))
             first = False
-        if first:
+        if first and limit != 0:
             s.say("there is no changeset" + (" that touches these" if paths else " yet"))

@@ -18,7 +18,7 @@ def command(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH]...", help="Examples and folders (default: all)"),
+        typer.Argument(metavar="PATH...", help="Examples and folders (default: all)"),
     ] = None,
     at: At = None,
     long: Annotated[

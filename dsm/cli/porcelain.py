@@ -21,6 +21,7 @@ def status_fields(status: Status) -> dict[str, object]:
         "unstaged": [_change_fields(change) for change in status.unstaged],
         "untracked": list(status.untracked),
         "absent": status.absent,
+        "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
     }
 
 

@@ -106,10 +106,13 @@ def command(
 
 
 def _sum_up(s: Session, view: View) -> None:
+    from dsm.model.names import close_matches
     from dsm.views.describe import describe
 
     for label in view.unknown_excludes:
-        s.say(f"note: no example has the label {label}, which is to be left out")
+        near = close_matches(label, view.labels)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        s.say(f"note: no example has the label {label}, which is to be left out{meant}")
     s.say(describe(view.query_))
     content = view.content
     noun = "stored example" if view.queries else "example"

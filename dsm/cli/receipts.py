@@ -32,9 +32,7 @@ def command(
     ctx: typer.Context,
     view: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[VIEW]", autocompletion=view_names, help="Version or name of a view"
-        ),
+        typer.Argument(metavar="VIEW", autocompletion=view_names, help="Version or name of a view"),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many")

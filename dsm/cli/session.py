@@ -76,7 +76,10 @@ class Session:
             self._end = begin()
         from dsm import api
 
-        self.repo: Repo = api.open(".")
+        try:
+            self.repo: Repo = api.open(".")
+        except FileNotFoundError:
+            raise NotFound("the current folder is gone", hint="cd to one that is there") from None
         return self
 
     def __exit__(self, *_: object) -> None:

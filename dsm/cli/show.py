@@ -31,9 +31,10 @@ def command(
     ref: Annotated[
         str,
         typer.Argument(
-            metavar="[N]",
+            metavar="N",
             autocompletion=changeset_names,
             help="Number, tag, id, head or head~1 (default: head)",
+            show_default=False,
         ),
     ] = "head",
     name_status_only: Annotated[
@@ -57,7 +58,8 @@ def command(
         if as_json:
             rows = (change_fields(change) for change in changes)
             queries = [query_fields(change) for change in diff.queries]
-            print_json({**changeset_fields(changeset), "queries": queries}, "changes", rows)
+            fields = {"dataset": s.dataset.name, **changeset_fields(changeset), "queries": queries}
+            print_json(fields, "changes", rows)
             return
         print("\n".join(entry(changeset, tags_by_number(s.dataset), s.paint)))
         print()

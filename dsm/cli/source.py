@@ -119,8 +119,9 @@ def list_sources(ctx: typer.Context, as_json: Json = False) -> None:
             print_json({}, "sources", map(_fields, found))
             return
         wide = max((len(each.name) for each in found), default=0)
+        driver = max((len(each.driver) for each in found), default=0)
         for each in found:
-            print(f"{each.name:{wide}}  {each.driver}  {_secret(each)}")
+            print(f"{each.name:{wide}}  {each.driver:{driver}}  {_secret(each)}")
         if not found:
             s.say("no source is named; `dsm source add` names one")
 

@@ -56,6 +56,7 @@ def command(
     """
     with Session(ctx) as s:
         status = s.dataset.status(progress=s.progress())
+        s.warn("failed", status.failed)
         checks = _checks(s) if sources else []
         if as_json:
             print_json(status_fields(status) | ({"sources": _fields(checks)} if sources else {}))
@@ -163,4 +164,8 @@ def _advice(status: Status) -> list[str]:
         return ['nothing staged (use "dsm add" or "dsm commit -a")']
     if status.untracked:
         return ['nothing staged, but there are untracked files (use "dsm add" to track them)']
+    if not (status.head or status.queries):
+        return ['nothing to commit (put files here and use "dsm add" to track them)']
+    if status.failed:
+        return ["nothing to commit, as far as can be read"]
     return ["nothing to commit, work tree clean"]

@@ -25,7 +25,7 @@ def changeset_names(ctx: Any, incomplete: str) -> list[str]:
     try:
         _enter(ctx)
         layout = _layout()
-        files = os.listdir(layout.tags(_dataset(ctx, layout)))
+        files = os.listdir(layout.tags(_dataset(ctx)))
     except (DsmError, OSError):
         return []
     tags = sorted(name.removesuffix(".json") for name in files if name.endswith(".json"))
@@ -42,7 +42,7 @@ def view_names(ctx: Any, incomplete: str) -> list[str]:
     try:
         _enter(ctx)
         layout = _layout()
-        files = sorted(os.listdir(layout.views(_dataset(ctx, layout))))
+        files = sorted(os.listdir(layout.views(_dataset(ctx))))
     except (DsmError, OSError):
         return []
     names = [name.removesuffix(".json").removesuffix(".name") for name in files]
@@ -68,10 +68,11 @@ def _layout() -> Layout:
     return Layout(os.path.join(discover("."), FOLDER))
 
 
-def _dataset(ctx: Any, layout: Layout) -> str:
-    from dsm.repo.config import Config
+def _dataset(ctx: Any) -> str:
+    named: str | None = ctx.find_root().obj.dataset or os.environ.get("DSM_DATASET")
+    if named:
+        return named
+    from dsm import api
 
-    named = ctx.find_root().obj.dataset or os.environ.get("DSM_DATASET")
-    configured = Config(layout.config, layout.temporary).get("core.dataset")
-    name: str = named or configured or os.listdir(layout.datasets)[0]
-    return name
+    with api.open(".") as repo:
+        return repo.current

@@ -18,12 +18,12 @@ def command(
     ctx: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", autocompletion=tag_names, help="Tag to create or delete"),
+        typer.Argument(metavar="NAME", autocompletion=tag_names, help="Tag to create or delete"),
     ] = None,
     ref: Annotated[
         str | None,
         typer.Argument(
-            metavar="[N]", autocompletion=changeset_names, help="Changeset (default: head)"
+            metavar="N", autocompletion=changeset_names, help="Changeset (default: head)"
         ),
     ] = None,
     message: Annotated[
@@ -74,3 +74,5 @@ def _list(s: Session, as_json: bool) -> None:
     for tag in tags:
         number = s.paint(str(tag.number), "id")
         print(f"{tag.name:{width}}  {number}  {printable(tag.message)}".rstrip())
+    if not tags:
+        s.say("there is no tag; `dsm tag NAME` makes one")

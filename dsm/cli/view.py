@@ -52,7 +52,7 @@ def list_views(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
-    """List the prepared views of the dataset, those of older changesets first
+    """List the prepared views, the oldest changesets first
 
     \b
     Examples:

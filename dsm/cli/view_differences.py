@@ -201,9 +201,15 @@ def _diff_fields(found: ViewDiff) -> Iterator[dict[str, Any]]:
     from dsm.history.snapshot import examples_of
 
     for example in examples_of(found.added):
-        yield {"path": example.path, "change": "added", "after": example_fields(example)}
+        yield {
+            "path": example.path, "change": "added", "what": [],
+            "before": None, "after": example_fields(example),
+        }  # fmt: skip
     for example in examples_of(found.dropped):
-        yield {"path": example.path, "change": "dropped", "before": example_fields(example)}
+        yield {
+            "path": example.path, "change": "dropped", "what": [],
+            "before": example_fields(example), "after": None,
+        }  # fmt: skip
     for before, after, aspects in _pairs(found):
         yield {
             "path": after.path, "change": "changed", "what": list(aspects),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from typing import Any
 
 from dsm.errors import InvalidInput, StorageFailed
@@ -92,7 +93,7 @@ def check_workers(value: str) -> int:
     if not re.fullmatch("[0-9]{1,3}", value) or not 1 <= int(value) <= 256:
         raise InvalidInput(
             f"core.workers is a number from 1 to 256, not {value[:20]!r}",
-            hint="set it with `dsm config core.workers 4`",
+            hint="set it with `dsm config set core.workers 4`",
         )
     return int(value)
 
@@ -106,7 +107,9 @@ def _check_key(key: str) -> None:
 
 def _read(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InvalidInput(f"{path} is not a file", hint="remove it: it holds settings")
             return file.read().decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8", hint="mend it with an editor") from error

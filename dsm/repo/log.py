@@ -23,7 +23,6 @@ from dsm.model.queries import Document
 from dsm.repo.repository import Repository, create_document, create_file, read_document, read_file
 from dsm.store import disk
 
-NUMBER_MAX = 99_999_999
 ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -76,7 +75,7 @@ class ChangesetLog:
         if known is not None:
             return known
         path = self.layout.changeset(self.name, number)
-        data = read_file(path)
+        data = read_file(path, document.DOCUMENT_BYTES_MAX)
         if data is None:
             raise NotFound(
                 f"dataset {self.name} has no changeset {number}",
@@ -175,9 +174,14 @@ class ChangesetLog:
             if not _NUMBER.fullmatch(back or "1"):
                 raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, or a number")
             number -= int(back or "1")
+        if not head:
+            raise NotFound(
+                f"dataset {self.name} has no changeset yet", hint="`dsm commit` makes the first one"
+            )
         if not 1 <= number <= head:
-            newest = f"its newest one is {head}" if head else "it has none yet"
-            raise NotFound(f"dataset {self.name} has no changeset {text}", hint=newest)
+            raise NotFound(
+                f"dataset {self.name} has no changeset {text}", hint=f"its newest one is {head}"
+            )
         return number
 
     def _by_id(self, prefix: str) -> int:

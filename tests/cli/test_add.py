@@ -77,6 +77,14 @@ def test_special_files_are_skipped_with_a_line(dsm: Runner, empty_repo: Path) ->
     assert "… and 2 more" in said.err
 
 
+def test_an_add_that_finds_no_file_says_so(dsm: Runner, empty_repo: Path) -> None:
+    """An empty folder and one that is ignored are not called unchanged files."""
+    write(empty_repo / "drafts/1.txt", "draft")
+    write(empty_repo / ".dsmignore", "drafts/")
+    for path in (".", "drafts"):
+        assert "nothing to stage: no file was found" in dsm("add", path).err
+
+
 def test_add_needs_a_path(dsm: Runner, empty_repo: Path) -> None:
     """A command line without path is a mistake: two lines and exit status 2."""
     said = dsm("add", status=2)

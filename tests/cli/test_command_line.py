@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from dsm.cli import fast
 from dsm.cli.add_options import PANEL
 from dsm.cli.commands import COMMANDS, SECTIONS
-from dsm.cli.group import load, root
+from dsm.cli.group import WORDS_OF_OTHERS, load, root
 from dsm.cli.session import Settings
 
 from .conftest import Runner, write
@@ -68,6 +69,36 @@ def test_help_lists_all_commands(dsm: Runner) -> None:
     for name, (_, line) in COMMANDS.items():
         assert f"  {name} " in said.out and line in said.out
     assert said.out == dsm().out
+
+
+def test_help_as_a_word(dsm: Runner) -> None:
+    """`dsm help COMMAND` is `dsm COMMAND --help`, as in git."""
+    assert dsm("help").out == dsm("--help").out
+    assert dsm("help", "view", "show").out == dsm("view", "show", "--help").out
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if hasattr(load(name), "commands")])
+def test_helps_of_commands_below_are_whole(dsm: Runner, name: str) -> None:
+    """No line of help in a list of commands ends in dots."""
+    listed = dsm(name, "--help").out.partition("\nCommands:\n")[2]
+    assert listed and "..." not in listed
+
+
+@pytest.mark.parametrize("words", [words for words, _ in all_commands() if words != "completion"])
+def test_arguments_are_named_without_brackets(dsm: Runner, words: str) -> None:
+    """What may be left out is in brackets in the line of usage only, and a default is told once."""
+    shown = dsm(*words.split(), "--help").out.partition("\nArguments:\n")[2].partition("\n\n")[0]
+    arguments = shown.splitlines()
+    assert [line for line in arguments if re.match(r"  \[(?!-- |N:)", line)] == []
+    assert [line for line in arguments if line.count("efault") > 1] == []
+
+
+@pytest.mark.parametrize(("word", "meant"), sorted(WORDS_OF_OTHERS.items()))
+def test_words_of_other_programs(dsm: Runner, word: str, meant: str) -> None:
+    """A command of git that is called otherwise here is answered by ours, not by one like it."""
+    said = dsm(word, status=2).err.splitlines()
+    assert said[0] == f"error: No such command '{word}'. Did you mean '{meant}'?"
+    assert meant.split()[0] in COMMANDS and word not in COMMANDS
 
 
 def test_version(dsm: Runner) -> None:

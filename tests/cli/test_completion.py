@@ -50,6 +50,20 @@ def test_names_are_completed(dsm: Runner, two_changesets: Path) -> None:
     assert completed(f"dsm -C {here} ls --at v", here.parent) == ["v1"]
     assert completed("dsm source test pa", here) == ["payments"]
     assert completed("dsm config get user.n", here) == ["user.name"]
+    version = dsm("prepare", "--label", "cat", "--name", "cats").out.strip()
+    for command in ("get", "view show", "view rm", "receipts"):
+        assert completed(f"dsm {command} ", here) == sorted([version, "cats"])
+
+
+def test_names_are_those_of_the_dataset_that_is_meant(dsm: Runner, two_changesets: Path) -> None:
+    """Completion chooses among several datasets as commands do, and offers nothing when they ask."""
+    dsm("tag", "v1")
+    for name in ("a", "m", "z"):
+        dsm("dataset", "create", name)
+    assert completed("dsm show ", two_changesets) == ["head", "v1"]
+    renamed = two_changesets.rename(two_changesets.parent / "other")
+    assert "which dataset?" in dsm("-C", str(renamed), "show", status=4).err
+    assert completed("dsm show ", renamed) == []
 
 
 def test_nothing_to_complete_is_silent(tmp_path: Path) -> None:

@@ -23,6 +23,19 @@ def test_settings_are_set_read_listed_and_removed(dsm: Runner, empty_repo: Path)
     dsm("config", "unset", "user.name", status=1)
 
 
+def test_no_setting_at_all(dsm: Runner, empty_repo: Path) -> None:
+    """An empty list says on standard error how to set one."""
+    said = dsm("config")
+    assert (said.out, said.err) == ("", "no setting is set; `dsm config set KEY VALUE` sets one\n")
+
+
+def test_a_bad_value_is_told_what_works(dsm: Runner, empty_repo: Path) -> None:
+    """The command line that the hint gives does it."""
+    hint = dsm("config", "set", "core.workers", "many", status=2).err.splitlines()[-1]
+    assert hint == "hint: set it with `dsm config set core.workers 4`"
+    dsm("config", "set", "core.workers", "4")
+
+
 def test_unknown_settings_are_refused(dsm: Runner, empty_repo: Path) -> None:
     """A misspelt key exits 2 and the hint has the right one."""
     assert "user.name" in dsm("config", "set", "user.nam", "Ada", status=2).err

@@ -15,7 +15,7 @@ def test_init_names_the_dataset_after_the_folder(dsm: Runner, tmp_path: Path) ->
     assert said.out == ""
     assert f"made a repository in {tmp_path}/my photos/.dsm with dataset my-photos" in said.err
     assert dsm("-C", str(tmp_path / "my photos"), "dataset").lines == [
-        "* my-photos  changeset 0, 0 examples"
+        "* my-photos  no changeset yet, 0 examples"
     ]
 
 
@@ -35,11 +35,35 @@ def test_init_takes_the_name_from_the_option(dsm: Runner, tmp_path: Path) -> Non
         assert [row["name"] for row in shown["datasets"]] == ["speech"]
 
 
+def test_init_says_that_it_adds_a_dataset(dsm: Runner, empty_repo: Path) -> None:
+    """In a repository that is there, a new dataset is told, with how to choose it."""
+    assert dsm("init", "--dataset", "speech").err.splitlines() == [
+        f"there is a repository in {empty_repo}/.dsm; made dataset speech in it",
+        "next: choose it with `dsm switch speech` or -d speech",
+    ]
+    again = f"there is a repository in {empty_repo}/.dsm with dataset speech\n"
+    assert again == dsm("init", "--dataset", "speech").err
+
+
+def test_datasets_are_listed_in_columns(dsm: Runner, two_changesets: Path) -> None:
+    """Names of different lengths are aligned, and numbers are grouped as elsewhere."""
+    dsm("dataset", "create", "a")
+    assert dsm("dataset", "list").lines == [
+        "  a       no changeset yet, 0 examples",
+        "* photos  changeset 2, 5 examples",
+    ]
+    shown = dsm("dataset", "show", "a").lines
+    assert shown[-2:] == ["head:      none", "examples:  0"]
+    fields = dsm("dataset", "show", "a", "--json").json
+    assert (fields["head"], fields["examples"]) == (0, 0)
+
+
 def test_datasets_are_created_listed_and_chosen(dsm: Runner, empty_repo: Path) -> None:
     """create adds a dataset, switch makes it current, -d and DSM_DATASET go before that."""
     dsm("dataset", "create", "speech", "--root", "speech", "--pattern", "{speaker}/{name}.wav")
     assert sorted(
-        line.split("  change")[0] for line in (dsm("switch", "speech"), dsm("dataset"))[1].lines
+        line.split("  no changeset")[0]
+        for line in (dsm("switch", "speech"), dsm("dataset"))[1].lines
     ) == ["  photos", "* speech"]
     shown = dsm("dataset", "show", "--json").json
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ def test_the_demo_runs(dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [c["number"] for c in dsm("log", "--json").json["changesets"]] == [3, 2, 1]
     assert len(list(Path("out").glob("*.tar"))) == 1
     dsm("fsck", "--full")
+
+
+def test_the_demo_has_a_dataset_of_its_own(
+    dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DSM_DATASET, set for other work, takes no part and stays set."""
+    monkeypatch.setenv("DSM_DATASET", "elsewhere")
+    dsm("demo", str(tmp_path / "demo"))
+    assert os.environ["DSM_DATASET"] == "elsewhere"
 
 
 def test_the_demo_spares_what_is_there(dsm: Runner, tmp_path: Path) -> None:

@@ -66,6 +66,12 @@ def test_long_lists_are_cut(capsys: Any) -> None:
     assert len(lines) == 12
     said = said_of(NotFound("there is no cat/1.txt", items=("cat/1.txt",)), capsys)
     assert said == (4, "error: there is no cat/1.txt\n")
+    said = said_of(Conflict("1 of the 3 examples changed", items=("1",)), capsys)
+    assert said == (5, "error: 1 of the 3 examples changed\n  1\n")
+    said = said_of(Conflict("what is there would be lost", items=("a",)), capsys)
+    assert said == (5, "error: what is there would be lost\n  a\n")
+    said = said_of(NotFound("cannot read no\\xff", items=("no\udcff",)), capsys)
+    assert said == (4, "error: cannot read no\\xff\n")
 
 
 def test_names_in_messages_cannot_steer_a_terminal(capsys: Any) -> None:
@@ -115,6 +121,18 @@ def test_an_interrupt_says_that_nothing_is_lost(capsys: Any) -> None:
     for command in ("add", "commit"):
         said = said_of(KeyboardInterrupt(), capsys, (command, "."))[1]
         assert said.startswith("interrupted: nothing was lost") and "again is safe" in said
+
+
+def test_a_current_folder_that_is_gone(
+    dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told in words; -C leads out."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert dsm("status", status=4).err.startswith("error: the current folder is gone")
+    monkeypatch.chdir(tmp_path)
 
 
 def test_outside_a_repository(dsm: Runner, tmp_path: Path) -> None:

@@ -105,10 +105,38 @@ def test_show_lists_the_changes(dsm: Runner, two_changesets: Path) -> None:
     assert shown["parent"] == dsm("show", "head~1", "--json").json["id"]
 
 
+def test_dataset_is_its_name_in_every_document(dsm: Runner, two_changesets: Path) -> None:
+    """JSON calls the name `dataset` and the id `dataset_id`, whatever the command."""
+    dsm("prepare", "--name", "v")
+    for line in (
+        "status",
+        "log",
+        "show",
+        "ls",
+        "tag",
+        "prepare",
+        "view list",
+        "view show v",
+        "check",
+    ):
+        assert dsm(*line.split(), "--json").json["dataset"] == "photos", line
+    ids = {dsm("show", "--json").json["dataset_id"], dsm("dataset", "show", "--json").json["id"]}
+    assert ids == {dsm("log", "--json").json["changesets"][0]["dataset_id"]}
+
+
 def test_unknown_changesets_are_not_found(dsm: Runner, two_changesets: Path) -> None:
     """A number or tag that is not there exits 4."""
     dsm("show", "9", status=4)
     dsm("show", "v1", status=4)
+
+
+def test_a_dataset_without_changesets_says_so(dsm: Runner, empty_repo: Path) -> None:
+    """Whatever asks for a changeset is told that there is none, and what makes one."""
+    for line in ("show", "show head~1", "cat x.txt", "revert 1", "diff head"):
+        assert dsm(*line.split(), status=4).err.splitlines() == [
+            "error: dataset photos has no changeset yet", "hint: `dsm commit` makes the first one",
+        ]  # fmt: skip
+    assert dsm("tag").err == "there is no tag; `dsm tag NAME` makes one\n"
 
 
 def test_tags_name_changesets(dsm: Runner, two_changesets: Path) -> None:
@@ -123,3 +151,9 @@ def test_tags_name_changesets(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("tag").lines == ["latest  2"]
     dsm("tag", "-d", "v1", status=4)
     dsm("tag", "-d", status=2)
+
+
+def test_a_log_of_none_says_nothing(dsm: Runner, two_changesets: Path) -> None:
+    """Who asks for no changeset is not told that there is none."""
+    said = dsm("log", "-n", "0")
+    assert (said.out, said.err) == ("", "")

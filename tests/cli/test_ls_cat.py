@@ -60,3 +60,7 @@ def test_cat_of_a_name_with_a_colon(dsm: Runner, empty_repo: Path) -> None:
     dsm("add", ".")
     dsm("commit", "-m", "odd name")
     assert b"colon" == dsm("cat", "a:b.txt").raw == dsm("cat", "1:a:b.txt").raw
+    write(empty_repo / "1:b.txt", "number")
+    dsm("commit", "-m", "odder name", "1:b.txt")
+    assert b"number" == dsm("cat", "1:b.txt").raw == dsm("cat", "2:1:b.txt").raw
+    assert "no example c.txt" in dsm("cat", "1:c.txt", status=4).err

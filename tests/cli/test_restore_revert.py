@@ -17,6 +17,19 @@ def test_restore_brings_files_back(dsm: Runner, two_changesets: Path) -> None:
     assert (two_changesets / "cat/1.txt").read_text() == "first cat/1"
 
 
+def test_restore_of_what_is_not_there(dsm: Runner, two_changesets: Path) -> None:
+    """Restore and ls answer in the words of rm, mv and label."""
+    for line, said in (
+        ("restore nope", "no tracked example is nope or lies below it"),
+        ("restore --source 1 dog/3.txt", "no example of changeset 1 is dog/3.txt or lies below it"),
+        ("rm nope", "no tracked example is nope or lies below it"),
+        ("ls nope", "no example is nope or lies below it"),
+    ):
+        error, hint = dsm(*line.split(), status=4).err.splitlines()
+        assert error == f"error: {said}"
+        assert hint.startswith("hint: `dsm ls")
+
+
 def test_restore_to_another_folder(dsm: Runner, two_changesets: Path) -> None:
     """--to writes a whole snapshot elsewhere and leaves the files here alone."""
     dsm("restore", "--source", "1", "--to", "../then")

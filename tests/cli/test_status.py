@@ -29,6 +29,14 @@ def test_a_clean_work_tree(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("status", "--porcelain").out == ""
 
 
+def test_an_empty_folder_is_told_what_comes_first(dsm: Runner, empty_repo: Path) -> None:
+    """Before the first changeset, with no file here, the next step is to bring some."""
+    assert dsm("status").lines == [
+        "On dataset photos, no changeset yet, 0 examples",
+        'nothing to commit (put files here and use "dsm add" to track them)',
+    ]
+
+
 def test_long_form_has_sections_and_hints(dsm: Runner, two_changesets: Path) -> None:
     """Staged, unstaged and new files have a section each, with the command that changes it."""
     edited(two_changesets, dsm)
@@ -62,6 +70,20 @@ def test_porcelain_is_like_gits(dsm: Runner, two_changesets: Path) -> None:
     assert b"".join(line.encode() + b"\0" for line in lines) == dsm("status", "-z").raw
 
 
+def test_a_staged_rename_is_told_as_one(dsm: Runner, two_changesets: Path) -> None:
+    """Every form pairs old and new name, as the help says; with an edit since it is RM."""
+    dsm("mv", "cat/2.txt", "cat/new name.txt")
+    assert dsm("status", "--porcelain").lines == ["R  cat/2.txt -> cat/new name.txt"]
+    assert dsm("status", "-z").raw == b"R  cat/new name.txt\0cat/2.txt\0"
+    assert "        renamed:    cat/2.txt -> cat/new name.txt" in dsm("status").lines
+    assert dsm("status", "--json").json["staged"] == [
+        {"kind": "renamed", "path": "cat/new name.txt", "renamed_from": "cat/2.txt"}
+    ]
+    write(two_changesets / "cat/new name.txt", "edited")
+    dsm("rm", "cat/3.txt")
+    assert dsm("status", "--short").lines == ["D  cat/3.txt", "RM cat/2.txt -> cat/new name.txt"]
+
+
 def test_porcelain_quotes_what_could_be_misread(dsm: Runner, two_changesets: Path) -> None:
     """Blanks and letters of any script stay; quotes and controls are written as in C."""
     for name in ('say "hi".txt', "two\nlines.txt", "\x1b[31mred.txt", "grün.txt", "with blank.txt"):
@@ -83,7 +105,7 @@ def test_json_has_the_same(dsm: Runner, two_changesets: Path) -> None:
     status = dsm("status", "--json").json
     assert {
         "dataset", "head", "examples", "clean", "staged", "unstaged", "untracked", "absent",
-        "queries", "staged_queries",
+        "queries", "staged_queries", "failed",
     } == set(status)  # fmt: skip
     assert [(change["kind"], change["path"]) for change in status["staged"]] == [
         ("modified", "cat/1.txt"),

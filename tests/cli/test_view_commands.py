@@ -167,6 +167,9 @@ def test_views_are_compared_as_json(dsm: Runner, two_views: Path) -> None:
     assert (changed["what"], changed["before"]["size"], changed["after"]["size"]) == (
         ["content"], 6, 14,
     )  # fmt: skip
+    keys = {"path", "change", "what", "before", "after"}
+    assert [row["path"] for row in said["examples"] if set(row) != keys] == []
+    assert (said["examples"][0]["before"], said["examples"][2]["after"]) == (None, None)
 
 
 def test_relabelled_examples_are_compared(dsm: Runner, two_views: Path) -> None:

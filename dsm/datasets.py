@@ -7,7 +7,7 @@ clock and the author are given to the repository when it is opened, nothing here
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
@@ -110,8 +110,8 @@ class Dataset:
         """Stages new and changed files, or bytes given by path.
 
         Files and folders are relative to the current folder; a mapping's paths are below the
-        dataset's root and need no file. `labels` go on everything; `deletions` also stages the
-        deletion of tracked files that are gone. Raises FilesUnreadable, InvalidInput, NotFound.
+        dataset's root and need no file. `labels` go on everything; `deletions` also stages that
+        tracked files are gone. Raises DatabaseInTree, FilesUnreadable, InvalidInput, NotFound.
         """
         from dsm.worktree.staging import add_content, add_files
 
@@ -134,6 +134,7 @@ class Dataset:
         label_file: str | None,
         **flags: bool,
     ) -> Request:
+        from dsm.sources.databases import refuse_databases
         from dsm.worktree.request import Request
 
         compiled = default = rows = None
@@ -146,8 +147,9 @@ class Dataset:
             from dsm.worktree.label_file import read_label_file
 
             rows = read_label_file(label_file, self.repo.current_folder()).rows
-        given = tuple(sorted(set(_labels(labels))))
-        return Request(paths, given, compiled, default, rows, **flags)
+        request = Request(paths, _labels(labels), compiled, default, rows, **flags)
+        refuse_databases(self.repo, self.tree, request)
+        return request
 
     def add_query(
         self, source: str, sql: str, *, name: str | None = None, **asked: Unpack[QueryAsked]
@@ -217,22 +219,10 @@ class Dataset:
 
         Raises NotFound, or UnsavedChanges when a file differs from what was added of it.
         """
-        from dsm.worktree import edit
-        from dsm.worktree.staging import stage_without_content
+        from dsm.worktree.removing import remove
 
-        staged = self.tree.stage.load()
-        index = self.tree.index(staged)
-        listed = edit.tracked_below(index, self._paths(paths))
-        if not keep_files:
-            edit.refuse_behind_links(self.root, listed)
-            if not force:
-                edit.refuse_unsaved(self.tree, index, staged, listed)
-        if not dry_run:
-            rows = edit.removal_rows(self.tree, staged, listed)
-            stage_without_content(self.tree, index, staged, rows, dict.fromkeys(listed))
-            if not keep_files:
-                edit.remove_files(self.root, listed)
-        return tuple(listed)
+        wanted = self._paths(paths)
+        return remove(self.tree, wanted, keep_files=keep_files, force=force, dry_run=dry_run)
 
     def move(self, source: str, target: str, *, force: bool = False) -> tuple[tuple[str, str], ...]:
         """Renames a tracked file or folder, with its labels; returns (old, new) paths.
@@ -245,7 +235,10 @@ class Dataset:
         return move(self.tree, old, new, force=force)
 
     def unstage(self, paths: Paths | None = None) -> int:
-        """Forgets staged changes (all, or at and below the paths); returns how many."""
+        """Forgets staged changes (all, or at and below the paths); returns how many.
+
+        Raises NotFound for a path that is neither tracked nor staged.
+        """
         from dsm.worktree.staging import unstage
 
         return unstage(self.tree, None if paths is None else self._paths(paths))
@@ -269,12 +262,14 @@ class Dataset:
         source: str | None = None,
         note: str | None = None,
         progress: Progress = SILENT,
+        tell: Callable[[AddReport], None] | None = None,
     ) -> Changeset:
         """Records the stage as the next changeset; durable when it returns.
 
-        With `paths`, adds and commits exactly those, apart from what else is staged; with `all`,
-        first stages the changes and deletions of tracked files. Raises AnswerIsNo when there is
-        nothing to commit, ChangedMeanwhile with the paths when others changed the same examples.
+        With `paths`, adds and commits exactly those, apart from what else is staged, and `tell` is
+        given what `add` would answer before anything is recorded; with `all`, first stages the
+        changes and deletions of tracked files. Raises AnswerIsNo when there is nothing to commit,
+        ChangedMeanwhile with the paths when others changed the same examples.
         """
         from dsm.worktree.committing import commit_paths, commit_stage
 
@@ -283,7 +278,9 @@ class Dataset:
             if all:
                 raise InvalidInput("give paths or --all, not both")
             request = self._request(self._paths(paths), (), None, None, deletions=True)
-            return commit_paths(self.tree, request, intent, progress, allow_empty=allow_empty)
+            return commit_paths(
+                self.tree, request, intent, progress, allow_empty=allow_empty, tell=tell
+            )
         if all:
             from dsm.worktree.staging import add_files
 
@@ -429,8 +426,8 @@ class Dataset:
     ) -> RestoreReport:
         """Writes examples back to files: staged or head state, or that of changeset `source`.
 
-        `to` names another folder. Raises UnsavedWork, before anything is written, when a file
-        with content that is stored nowhere would be overwritten.
+        `to` names another folder. Raises UnsavedWork or UnsafeTarget, before anything is written,
+        when content that is stored nowhere would be lost.
         """
         from dsm.worktree.restoring import restore
 
@@ -494,5 +491,5 @@ class Dataset:
 
 
 def _labels(given: Iterable[str]) -> tuple[str, ...]:
-    """Checks labels; a text by itself is one label, not one for each letter."""
-    return tuple(check_label(label) for label in ([given] if isinstance(given, str) else given))
+    """Checks and sorts labels; a text by itself is one label, not one for each letter."""
+    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given)}))

@@ -51,7 +51,8 @@ class Repo(Workplace):
     def create_dataset(self, name: str, *, pattern: str | None = None, root: str = ".") -> Dataset:
         """Creates a dataset whose examples lie below `root`, a folder in the repository.
 
-        Raises InvalidInput when the name is taken or impossible.
+        One that was alone until now stays the current one. Raises InvalidInput when the name is
+        taken or impossible.
         """
         if pattern is not None:
             from dsm.model.pattern import PathPattern
@@ -59,6 +60,10 @@ class Repo(Workplace):
             PathPattern.parse(pattern)
         root = os.path.normpath(root)
         identity = DatasetIdentity(os.urandom(16).hex(), name, self.clock(), root, pattern)
+        others = self.datasets()
+        if len(others) == 1 and others[0] != name and self.config.get("core.dataset") is None:
+            # Before the second is there: an interruption must not leave two and no choice.
+            self.config.set("core.dataset", others[0])
         if not self.create_identity(identity):
             raise InvalidInput(f"there is a dataset {name!r} already", hint="`dsm dataset list`")
         return self.dataset(name)

@@ -198,17 +198,23 @@ def test_several_datasets(work: Work) -> None:
 
 
 def test_the_current_dataset(work: Work) -> None:
-    """One dataset is the current one; of several, the one switched to, or named like the folder."""
+    """One dataset is the current one and stays it; of several, the one switched to, or named like
+    the folder."""
     repo = work.repo
-    assert repo.current == "data"
+    assert (repo.current, repo.config.get("core.dataset")) == ("data", None)
+    with pytest.raises(InvalidInput):
+        repo.create_dataset("data")
     repo.create_dataset("more")
-    with pytest.raises(NotFound, match="which dataset"):
-        repo.current  # noqa: B018
+    assert repo.current == "data"
     repo.switch("more")
     assert repo.dataset().name == "more"
+    repo.create_dataset("third")
+    assert repo.current == "more"
     with pytest.raises(NotFound):
         repo.switch("nowhere")
     repo.config.unset("core.dataset")
+    with pytest.raises(NotFound, match="which dataset"):
+        repo.current  # noqa: B018
     repo.create_dataset("work")  # the folder's name
     assert repo.current == "work"
 

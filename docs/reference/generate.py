@@ -66,7 +66,7 @@ def cli() -> str:
         f"# Commands\n\n{NOTE}",
         prose("""Paths count from the current folder. `N` is a changeset: its number, `head`,
             `head~2`, a tag, or at least 8 digits of its id. [Exit statuses](errors.md) are the
-            same for all commands."""),
+            same for all commands; what `--json` prints has [a page](json.md) of its own."""),
         "## Options of every command\n\n" + table(group.global_options(), "Option"),
         prose(f"""Their place on the line does not matter. {own_letters()} means something else by
             a letter of these: use the long form there. `dsm --version` prints the version."""),

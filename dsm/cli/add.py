@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from dsm.cli.changes import counts_text, document_fields, name_status
@@ -79,10 +78,6 @@ def command(
     if not paths:
         raise InvalidInput("what is to be added?", hint="name files and folders; . is all of them")
     with Session(ctx) as s:
-        if os.path.isdir(s.repo.layout.sources):
-            from dsm.sources.recording import refuse_databases
-
-            refuse_databases(s.repo, paths)
         report = s.dataset.add(
             paths, labels=labels or (), pattern=pattern, label_file=label_file, strict=strict,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
@@ -96,9 +91,7 @@ def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
     """Prints what was staged, and what was met on the way."""
     for change in report.changes:
         print(name_status(change))
-    s.warn("warning", report.warnings)
-    s.warn("skipped", report.skipped)
-    s.warn("failed", report.failed)
+    s.warn_of(report)
     s.say(summary(report, dry_run))
     if report.unlabelled and report.pattern is not None:
         unmatched = count_text(report.unlabelled, "file")
@@ -115,7 +108,8 @@ def _add_query(
 ) -> None:
     """Stages a query; `given` are its file, its text and its name, the first two as typed."""
     from dsm.cli.add_options import parameters, query_text
-    from dsm.sources.recording import columns_text, database_files, record_query
+    from dsm.sources.databases import database_files
+    from dsm.sources.recording import columns_text, record_query
 
     path, sql, name = given
     text, stem = query_text(path, sql)

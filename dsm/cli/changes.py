@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, quoted, size_text
@@ -149,18 +149,24 @@ def folder_rows(changes: Iterable[Change]) -> list[dict[str, object]]:
     return [{"folder": folder, **found[folder]} for folder in sorted(found)]
 
 
-def stat_lines(rows: list[dict[str, object]]) -> list[str]:
-    """Returns `folder_rows` as lines, and their sum as a last one."""
+def stat_lines(changes: Iterable[Change], queries: Sequence[QueryChange] = ()) -> list[str]:
+    """Returns a line for each folder and each query with changes, and their sum as a last one."""
     totals = dict.fromkeys(KINDS, 0)
-    width = max((len(printable(str(row["folder"]))) for row in rows), default=0)
-    lines = []
-    for row in rows:
+    told = []
+    for row in folder_rows(changes):
         numbers = {kind: int(str(row[kind])) for kind in KINDS}
         for kind in KINDS:
             totals[kind] += numbers[kind]
-        lines.append(f" {printable(str(row['folder'])):{width}} | {_kinds_text(numbers)}")
-    changed = count_text(sum(totals.values()), "example")
-    return [*lines, f" {changed} changed: {_kinds_text(totals)}" if rows else " nothing changed"]
+        told.append((printable(str(row["folder"])), _kinds_text(numbers)))
+    sums = []
+    if told:
+        sums.append(f"{count_text(sum(totals.values()), 'example')} changed: {_kinds_text(totals)}")
+    if queries:
+        told += [(f"{change.name}/", f"query {change.kind}") for change in queries]
+        sums.append(f"{count_text(len(queries), 'query', 'queries')} changed")
+    width = max((len(name) for name, _ in told), default=0)
+    lines = [f" {name:{width}} | {text}" for name, text in told]
+    return [*lines, " " + ("; ".join(sums) or "nothing changed")]
 
 
 def _kinds_text(numbers: dict[str, int]) -> str:

@@ -58,7 +58,7 @@ def command(
     with Session(ctx) as s:
         changeset = s.dataset.commit(
             "\n\n".join(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
-            author=author, source=source, note=note, progress=s.progress(),
+            author=author, source=source, note=note, progress=s.progress(), tell=s.warn_of,
         )  # fmt: skip
         if not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))

@@ -9,7 +9,6 @@ import typer
 from dsm.cli.changes import (
     change_fields,
     change_line,
-    folder_rows,
     name_status,
     query_fields,
     query_line,
@@ -67,7 +66,7 @@ def command(
             }  # fmt: skip
             print_json(head, "changes", rows)
         elif stat:
-            print("\n".join(stat_lines(folder_rows(diff.changes))))
+            print("\n".join(stat_lines(diff.changes, diff.queries)))
         else:
             for change in diff.changes:
                 print(name_status(change) if name_status_only else change_line(change, s.paint))

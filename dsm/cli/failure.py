@@ -6,6 +6,7 @@ no name of a file printed raw.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -43,16 +44,27 @@ def report(error: BaseException, words: list[str]) -> int:
     if isinstance(error, BrokenPipeError) and _reader_has_gone():
         return BROKEN_PIPE
     if isinstance(error, OSError):
-        names = [
-            os.fsdecode(n) for n in (error.filename, error.filename2) if isinstance(n, str | bytes)
-        ]
-        where = "".join(f": {name}" for name in names)
-        _say(f"error: {error.strerror or type(error).__name__}{where}")
-        return STORAGE
+        return _of_the_system(error)
     if isinstance(error, MemoryError):
         _say("error: there is not enough memory")
         return STORAGE
     return _bug(error)
+
+
+def _of_the_system(error: OSError) -> int:
+    """Names what was tried; the library's writes have an error of their own, so it was to read."""
+    from dsm.store.disk import hint_for
+
+    reason, name = error.strerror or type(error).__name__, error.filename
+    if not isinstance(name, str | bytes):
+        _say(f"error: {reason}")
+        return STORAGE
+    folder = error.errno != errno.EISDIR and os.path.isdir(name)
+    _say(f"error: cannot {'list' if folder else 'open'} {os.fsdecode(name)}: {reason}")
+    hint = hint_for(error.errno)
+    if hint is not None:
+        _say(f"hint: {hint}")
+    return STORAGE
 
 
 def _expected(error: DsmError) -> int:

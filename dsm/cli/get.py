@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -149,8 +150,8 @@ def command(
       dsm get 3f9a1c2b4d5e -o - --format tar | tar -t
       dsm get 3f9a1c2b4d5e --dummy -o sample
     """
-    if out == "-" and (as_json or verify):
-        raise InvalidInput("--json and --verify need a folder to write to")
+    if out == "-":
+        _check_stream(needs_folder=as_json or verify)
     limit = size_of(shard_size)
     with Session(ctx) as s:
         from dsm.views.materialise import folder_name
@@ -187,6 +188,16 @@ def command(
             s.say(f"wrote {said}{kept}")
         else:
             s.say(f"there already and {'verified' if verify else 'complete'}: {said}")
+
+
+def _check_stream(*, needs_folder: bool) -> None:
+    """Raises InvalidInput where a tar cannot go to standard output."""
+    if needs_folder:
+        raise InvalidInput("--json and --verify need a folder to write to")
+    if sys.stdout is not None and sys.stdout.isatty():
+        raise InvalidInput(
+            "a tar is not written to a terminal", hint="pipe it, or give a folder with -o"
+        )
 
 
 @contextlib.contextmanager

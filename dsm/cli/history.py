@@ -95,7 +95,7 @@ def _counts(changeset: Changeset) -> str:
 def _live(changeset: Changeset) -> str:
     live = count_text(changeset.examples, "example")
     count = len(changeset.queries)
-    return live + (f" and {count} {'query' if count == 1 else 'queries'}" if count else "")
+    return live + (f" and {count_text(count, 'query', 'queries')}" if count else "")
 
 
 def one_line(changeset: Changeset, tags: Tags, paint: Paint) -> str:

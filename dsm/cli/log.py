@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from dsm.cli.changes import folder_rows, stat_lines
+from dsm.cli.changes import folder_rows, query_fields, stat_lines
 from dsm.cli.history import changeset_fields, entry, one_line, tags_by_number
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
@@ -47,7 +47,9 @@ def command(
                 for changeset in found:
                     fields = changeset_fields(changeset)
                     if stat:
-                        fields["folders"] = folder_rows(s.dataset.changes(changeset.number).changes)
+                        diff = s.dataset.changes(changeset.number)
+                        fields["folders"] = folder_rows(diff.changes)
+                        fields["queries"] = [query_fields(change) for change in diff.queries]
                     yield fields
 
             print_json({"dataset": s.dataset.name}, "changesets", rows())
@@ -60,8 +62,8 @@ def command(
                 print("" if first else "\n", end="")
                 print("\n".join(entry(changeset, tags, s.paint)))
             if stat:
-                changes = s.dataset.changes(changeset.number).changes
-                print("\n".join(stat_lines(folder_rows(changes))))
+                diff = s.dataset.changes(changeset.number)
+                print("\n".join(stat_lines(diff.changes, diff.queries)))
             first = False
         if first and limit != 0:
             s.say("there is no changeset" + (" that touches these" if paths else " yet"))

@@ -51,9 +51,9 @@ def quoted(path: str) -> str:
     return '"' + "".join(parts) + '"'
 
 
-def count_text(number: int, noun: str) -> str:
-    """Returns "1 example", "60,000 examples"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count_text(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns "1 example", "60,000 examples"; `plural` is that of a noun that takes no s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
 
 
 def size_text(size: int) -> str:

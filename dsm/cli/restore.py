@@ -68,7 +68,7 @@ def command(
         done = "would restore" if dry_run else "restored"
         text = f"{done} {count_text(report.written, 'file')} ({size_text(report.size)})"
         if report.removed:
-            text += f", removed {report.removed:,}"
+            text += f", {'remove' if dry_run else 'removed'} {report.removed:,}"
         if report.unchanged:
             text += f", {report.unchanged:,} unchanged"
         s.say(f"{text} in {report.target}")

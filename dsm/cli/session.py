@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dsm.datasets import Dataset
-    from dsm.model.reports import Problem
+    from dsm.model.reports import AddReport, Problem
     from dsm.repos import Repo
 
 
@@ -118,6 +118,12 @@ class Session:
         lines = [f"{word}: {printable(p.path)}: {printable(p.reason)}" for p in problems]
         for line in listed(lines, LISTED_MAX):
             message(line)
+
+    def warn_of(self, report: AddReport) -> None:
+        """Prints what `add`, or a commit of paths, met on the way."""
+        self.warn("warning", report.warnings)
+        self.warn("skipped", report.skipped)
+        self.warn("failed", report.failed)
 
     def shown(self, path: str) -> str:
         """Returns an example's path as one would type it here, fit for a terminal."""

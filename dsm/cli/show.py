@@ -9,7 +9,6 @@ import typer
 from dsm.cli.changes import (
     change_fields,
     change_line,
-    folder_rows,
     name_status,
     query_fields,
     query_line,
@@ -64,7 +63,7 @@ def command(
         print("\n".join(entry(changeset, tags_by_number(s.dataset), s.paint)))
         print()
         if stat:
-            print("\n".join(stat_lines(folder_rows(changes))))
+            print("\n".join(stat_lines(changes, diff.queries)))
         elif name_status_only:
             for change in changes:
                 print(name_status(change))

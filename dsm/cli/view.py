@@ -64,17 +64,24 @@ def list_views(
         from dsm.views.records import list_records
 
         records = list_records(s.repo, s.dataset.name)
+        queries = [_query_names(s, record) for record in records]
         if as_json:
-            print_json({"dataset": s.dataset.name}, "views", map(_record_fields, records))
+            rows = zip(records, queries, strict=True)
+            fields = ({**_record_fields(record), "queries": names} for record, names in rows)
+            print_json({"dataset": s.dataset.name}, "views", fields)
             return
         names = [printable(", ".join(record.names)) or "-" for record in records]
         counts = [count_text(record.content.examples, "example") for record in records]
+        besides = [
+            f" and {count_text(len(each), 'query', 'queries')}" if each else "" for each in queries
+        ]
         sizes = [size_text(record.content.size) for record in records]
-        wide = [max(map(len, column), default=0) for column in (names, counts, sizes)]
-        for record, name, count, size in zip(records, names, counts, sizes, strict=True):
+        columns = (names, counts, besides, sizes)
+        wide = [max(map(len, column), default=0) for column in columns]
+        for record, name, count, beside, size in zip(records, *columns, strict=True):
             version = s.paint(record.version[:SHORT], "id")
-            cells = f"{name:{wide[0]}}  {count:>{wide[1]}}  {size:>{wide[2]}}"
-            print(f"{version}  {cells}  {describe(record.query)}")
+            amount = f"{count:>{wide[1]}}{beside:{wide[2]}}  {size:>{wide[3]}}"
+            print(f"{version}  {name:{wide[0]}}  {amount}  {describe(record.query)}")
         if not records:
             s.say("no view is prepared; `dsm prepare` makes one")
 
@@ -152,6 +159,15 @@ def remove(
             remove_record(s.repo, record.dataset, record.version)
             s.say(f"forgot view {record.version[:SHORT]}" + (f" ({names})" if names else ""))
         s.say("no example was touched; `dsm prepare` with the same query brings a view back")
+
+
+def _query_names(s: Session, record: Record) -> list[str]:
+    """Returns the names of the queries that reading a view runs."""
+    from dsm.views.view import View
+
+    dataset = s.dataset
+    view = View(s.repo, dataset.name, lambda: dataset.snapshots, record.query, record.content)
+    return [each.query.name for each in view.queries]
 
 
 def _record_fields(record: Record) -> dict[str, Any]:

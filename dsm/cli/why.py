@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsm.cli.changes import example_fields
+from dsm.cli.history import subject
 from dsm.cli.output import print_json, quoted
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
@@ -65,12 +66,15 @@ def _print(found: Why, view: View, s: Session) -> None:
     verdict = "is in" if found.selected else "is not in"
     print(f"{quoted(found.path)} {verdict} view {view.version[:12]}")
     print(f"\nchangesets: {changesets_text(view.query_)}")
+    rows = []
     for event, what in _told(found.events):
         changeset = s.dataset.changeset(event.number)
-        subject = printable((changeset.message.splitlines() or [""])[0])
         when = format_time(changeset.time - changeset.time % 1_000_000)
         note = "" if event.folded else ", not among those of the view"
-        print(f'  {event.number}  {when}  {what}{note}  "{subject}"')
+        rows.append((str(event.number), when, what + note, subject(changeset)))
+    number_wide, _, what_wide, _ = (max(map(len, cells)) for cells in zip(*rows, strict=True))
+    for number, when, what, message in rows:
+        print(f"  {number:>{number_wide}}  {when}  {what:{what_wide}}  {message}".rstrip())
     print("\nfilters")
     if found.example is None:
         print(f"  {_mark(s, False)}  {_absence(found.events)}")

@@ -38,6 +38,10 @@ ARROW_TYPES = {
 }  # fmt: skip
 
 
+# How much larger than written a file may be: another tool may rewrite it without compression.
+REWRITTEN_FACTOR, REWRITTEN_BYTES = 32, 64 << 20
+
+
 class ManifestDamaged(DamagedData):
     """A manifest is not what its changeset says it is."""
 
@@ -170,6 +174,11 @@ def encode(table: pa.Table) -> bytes:
 
 def _leaf(name: str, table: pa.Table) -> str:
     return f"{name}.list.element" if pa.types.is_list(table.schema.field(name).type) else name
+
+
+def bytes_most(recorded: int) -> int:
+    """Returns how many bytes a manifest may have whose changeset records `recorded`."""
+    return REWRITTEN_BYTES + REWRITTEN_FACTOR * recorded
 
 
 def decode(data: bytes, where: str, *, manifest_id: str, file_id: str | None) -> pa.Table:

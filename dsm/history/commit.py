@@ -255,10 +255,10 @@ def _write_manifest(
     path = layout.manifest(dataset, manifest_id)
     if not create_file(path, data, layout.temporary):
         # The same rows were committed before, perhaps written by another library version.
-        present = read_file(path)
         try:
-            fmt.decode(present or b"", path, manifest_id=manifest_id, file_id=None)
-            data = present or b""
+            present = read_file(path, fmt.bytes_most(len(data))) or b""
+            fmt.decode(present, path, manifest_id=manifest_id, file_id=None)
+            data = present
         except DamagedData:
             # Bytes that a power cut or a bad disk took: the rows in hand are the same, whole.
             temporary = os.path.join(layout.temporary, f"new-{os.urandom(8).hex()}")

@@ -90,7 +90,7 @@ class Snapshots:
         if changeset.manifest is None:
             return None
         path = self._layout.manifest(self._log.name, changeset.manifest)
-        data = read_file(path)
+        data = read_file(path, fmt.bytes_most(changeset.manifest_bytes))
         if data is None:
             raise fmt.ManifestDamaged(
                 f"the manifest of changeset {changeset.number} is missing ({path})",

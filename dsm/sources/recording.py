@@ -1,16 +1,14 @@
 """Recording a query in a dataset: the source is asked for its columns, and for nothing else.
 
-The invariant: of a source's rows nothing is recorded, its database lying among the files included.
+The invariant: of a source's rows nothing is recorded.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import TypedDict, Unpack
 
-from dsm.errors import InvalidInput, Refused
+from dsm.errors import InvalidInput
 from dsm.model.names import dataset_name_for, printable
 from dsm.model.queries import Document
 from dsm.repo.workplace import Workplace
@@ -18,14 +16,10 @@ from dsm.sources import broker
 from dsm.sources import source as sources
 from dsm.sources.query import SourceQuery, Value, define
 from dsm.sources.schema import type_text
-from dsm.sources.sessions import plain_name
-from dsm.worktree.scan import IGNORE_FILE, Scan
 from dsm.worktree.staging import stage_query
 from dsm.worktree.tree import WorkTree
 
 COLUMNS_SECONDS = 30.0
-# What SQLite and DuckDB keep beside a database, with rows in it.
-BESIDE = ("-wal", "-journal", "-shm", ".wal")
 
 
 class QueryAsked(TypedDict, total=False):
@@ -90,49 +84,3 @@ def columns_text(query: SourceQuery) -> list[str]:
 def decoded(documents: Mapping[str, Document]) -> dict[str, SourceQuery]:
     """Returns queries by name from their documents. Raises DamagedData."""
     return {name: SourceQuery.from_json(name, each) for name, each in documents.items()}
-
-
-class DatabaseInTree(Refused):
-    """The database of a source would be stored, and its rows with it."""
-
-    code = "database-in-tree"
-
-
-def refuse_databases(workplace: Workplace, paths: Iterable[str]) -> None:
-    """Raises DatabaseInTree when files to be added have the database of a source among them.
-
-    `paths` begin in the current folder. What .dsmignore leaves out of a folder is not refused, and
-    nothing is known of sources whose address cannot be had.
-    """
-    tops = [os.path.realpath(os.path.join(workplace.current_folder(), path)) for path in paths]
-    scan = Scan(workplace.root)
-    for name in sources.names(workplace):
-        for file in database_files(workplace, name):
-            if not any(file == top or file.startswith(top.rstrip("/") + "/") for top in tops):
-                continue
-            relative = os.path.relpath(file, os.path.realpath(workplace.root))
-            ignored = scan.rules_for(os.path.dirname(relative)).ignored(relative, False)
-            if ignored and file not in tops:
-                continue
-            hint = f"name it in {IGNORE_FILE}, or move it out of the repository's folder"
-            if ignored:
-                hint = f"`dsm source remove {name}` first, if it is to be stored"
-            raise DatabaseInTree(
-                f"{printable(relative)} is a database of source {name}, whose rows are not stored",
-                hint=hint,
-            )
-
-
-def database_files(workplace: Workplace, source_name: str) -> list[str]:
-    """Returns the files of a source's database that are in the work tree, by their real paths."""
-    source = sources.find(workplace, source_name)
-    if plain_name(source.driver) not in ("sqlite", "duckdb"):
-        return []
-    try:
-        address = workplace.secret_of(source.kind, source.secret)
-    except Refused:
-        return []
-    path = re.sub("^(sqlite:///|duckdb:(///)?|file:)", "", address).partition("?")[0]
-    folder = os.path.realpath(workplace.root).rstrip("/") + "/"
-    found = [os.path.realpath(path) + suffix for suffix in ("", *BESIDE)]
-    return [file for file in found if file.startswith(folder) and os.path.isfile(file)]

@@ -38,15 +38,22 @@ class WriteFailed(StorageFailed):
 
     def __init__(self, operation: str, path: str, error: OSError):
         reason = error.strerror or str(error)
-        hint = None
-        if error.errno in _SPACE:
-            hint = "free some space (`dsm gc --prune` removes what nothing refers to) and try again"
-        elif error.errno == errno.EROFS:
-            hint = "the file system is read-only; reading commands still work"
-        elif error.errno in (errno.EACCES, errno.EPERM):
-            hint = "check the owner and the permissions of this path"
-        super().__init__(f"cannot {operation} {_shown(path)}: {reason}", hint=hint)
+        message = f"cannot {operation} {_shown(path)}: {reason}"
+        super().__init__(message, hint=hint_for(error.errno))
         self.errno = error.errno
+
+
+def hint_for(number: int | None) -> str | None:
+    """Returns what to do about an error of the operating system; None when nobody can say."""
+    if number in _SPACE:
+        return "free some space (`dsm gc --prune` removes what nothing refers to) and try again"
+    if number == errno.EROFS:
+        return "the file system is read-only; reading commands still work"
+    if number in (errno.EACCES, errno.EPERM):
+        return "check the owner and the permissions of this path"
+    if number == errno.EFBIG:
+        return "no file may be that large here: use another file system, or raise `ulimit -f`"
+    return None
 
 
 def _shown(path: str) -> str:
@@ -305,11 +312,13 @@ def discard(path: str, dir_fd: int | None = None) -> None:
         remove(path, dir_fd)
 
 
-def make_dir(path: str, *, dir_fd: int | None = None, durable: bool = True) -> bool:
+def make_dir(
+    path: str, *, mode: int = 0o777, dir_fd: int | None = None, durable: bool = True
+) -> bool:
     """Creates one folder; False when it exists. Its name is durable when this returns."""
     try:
         _before("create folder", path)
-        os.mkdir(path, dir_fd=dir_fd)
+        os.mkdir(path, mode, dir_fd=dir_fd)
         made = True
     except FileExistsError:
         made = False
@@ -321,12 +330,12 @@ def make_dir(path: str, *, dir_fd: int | None = None, durable: bool = True) -> b
     return made
 
 
-def make_dirs(path: str, *, durable: bool = True) -> None:
+def make_dirs(path: str, *, mode: int = 0o777, durable: bool = True) -> None:
     """Creates a folder and those of its parents that are not there."""
     parent = os.path.dirname(path)
     if parent and parent != path and not os.path.isdir(parent):
-        make_dirs(parent, durable=durable)
-    make_dir(path, durable=durable)
+        make_dirs(parent, mode=mode, durable=durable)
+    make_dir(path, mode=mode, durable=durable)
 
 
 def remove_dir(path: str, dir_fd: int | None = None) -> bool:
@@ -391,9 +400,11 @@ def append(path: str, data: bytes) -> None:
         os.close(fd)
 
 
-def rewrite(path: str, data: bytes, temporary: str, *, durable: bool = False) -> None:
+def rewrite(
+    path: str, data: bytes, temporary: str, *, mode: int = 0o644, durable: bool = False
+) -> None:
     """Replaces a derived file or a settings file in one step: the old one or the new one."""
-    write_new(temporary, data, durable=durable)
+    write_new(temporary, data, mode=mode, durable=durable)
     try:
         replace(temporary, path)
     except WriteFailed:

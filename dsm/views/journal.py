@@ -36,12 +36,14 @@ class OtherContent(Conflict):
 class Place:
     """A folder to write into; `stem` tells apart what may lie in one folder side by side.
 
-    `head` is what two materialisations must agree in for one to stand for the other.
+    `head` is what two materialisations must agree in for one to stand for the other; `mode` is
+    that of documents.
     """
 
-    def __init__(self, folder: str, head: dict[str, Any], stem: str = ""):
+    def __init__(self, folder: str, head: dict[str, Any], stem: str = "", *, mode: int = 0o644):
         self.folder = folder
         self.head = head
+        self.mode = mode
         self.document = os.path.join(folder, f"{stem}.json" if stem else "dataset.json")
         self.hidden = os.path.join(folder, f"{HIDDEN}-{stem}" if stem else HIDDEN)
         self._journal = os.path.join(self.hidden, "journal")
@@ -142,7 +144,7 @@ class Place:
 
     def put(self, name: str, data: bytes) -> None:
         """Writes a small file in one step, durably."""
-        disk.rewrite(self.path(name), data, self.temporary(name), durable=True)
+        disk.rewrite(self.path(name), data, self.temporary(name), mode=self.mode, durable=True)
 
     def keep_from_adding(self) -> None:
         """Keeps a folder of our own from being added where it lies in a work tree."""

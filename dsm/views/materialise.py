@@ -26,6 +26,7 @@ from dsm.views.journal import (
 )
 from dsm.views.output import Written, hashes_of
 from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Part, Recipe, build_all
+from dsm.views.target import refuse_among_data
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -122,8 +123,9 @@ def get(
     A view with queries is streamed; `allow_persist` lets it be written to a folder outside the
     repository (see `persist`), where nothing is kept of an interrupted run.
 
-    Raises OtherContent (a Conflict) when the folder holds something else, DamagedData when what is
-    stored, or what `verify` reads, is not what it should be, InvalidInput, StorageFailed.
+    Raises OtherContent (a Conflict) when the folder holds something else, or files of a dataset's
+    own, DamagedData when what is stored, or what `verify` reads, is not what it should be,
+    InvalidInput, StorageFailed.
     """
     options = Options(format, shard_size, compression)
     if out == "-":
@@ -238,6 +240,7 @@ class _Getting:
 
     def run(self, verify: bool, force: bool) -> GetReport:
         """Does it, one builder at a time; the others wait and find it done."""
+        refuse_among_data(self.view.repository, self.place)
         fields = None if force else self._present()
         if fields is not None:
             self.place.sweep()

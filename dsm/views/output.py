@@ -56,14 +56,22 @@ class OutputFile:
     It is a new one, or begins with the first `keep` bytes of one that is there already.
     """
 
-    def __init__(self, path: str, expected: int = 0, *, sha256: bool = True, keep: int = 0):
+    def __init__(
+        self,
+        path: str,
+        expected: int = 0,
+        *,
+        sha256: bool = True,
+        keep: int = 0,
+        mode: int = 0o644,
+    ):
         self.path = path
         self.size = keep
         self._blake = blake3()
         self._sha = hashlib.sha256() if sha256 else None
         if keep:
             self._hash_kept(keep)
-        self._stream = Stream(path, keep=keep)
+        self._stream = Stream(path, mode, keep=keep)
         self._hashers: list[_Behind] = []
         if expected >= THREADED_BYTES:
             self._hashers = [_Behind(hash_.update) for hash_ in (self._blake, self._sha) if hash_]

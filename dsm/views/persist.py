@@ -1,8 +1,8 @@
 """Writing a view with queries: as a stream, or where that was allowed, to a folder.
 
-Rows go where the user said and nowhere else. The invariants: no folder of rows lies in the
-repository, its document says whose rows they are, and of a run that fails nothing stays (one that
-is killed leaves a hidden folder, which the next run there clears).
+Rows go where the user said and nowhere else, for nobody but the user to read. The invariants: no
+folder of rows lies in the repository, its document says whose rows they are, and of a run that
+fails nothing stays (one that is killed leaves a hidden folder, which the next run there clears).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from dsm.views.materialise import (
 from dsm.views.output import OutputFile, Written
 from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Recipe
 from dsm.views.sidecar import NO_CLASS
+from dsm.views.target import refuse_among_data
 from dsm.views.webdataset import EXAMPLE_OVERHEAD, cut
 
 if TYPE_CHECKING:
@@ -187,15 +188,18 @@ class _Persisting:
     def __init__(self, view: View, out: str, options: Options, progress: Progress):
         self.view, self.out, self.options, self.progress = view, out, options, progress
         self.stem = stem_of(view) if options.format == TAR else ""
-        self.place = Place(out, head_of(view, options), self.stem)
+        self.private = view.dummy_rows is None
+        self.mode = 0o600 if self.private else 0o644
+        self.place = Place(out, head_of(view, options), self.stem, mode=self.mode)
         self.content = Content(view)
         self.written: list[Written] = []
         self._passed = 0
 
     def run(self, force: bool) -> GetReport:
         """Does it. Raises OtherContent, NotKept and what reading the view raises."""
+        refuse_among_data(self.view.repository, self.place)
         self.is_new = not os.path.lexists(self.out)
-        disk.make_dirs(self.out, durable=False)
+        disk.make_dirs(self.out, mode=0o700 if self.private else 0o777, durable=False)
         with self.place:
             self._make_room(force)
             try:
@@ -271,7 +275,7 @@ class _Persisting:
         temporaries = [self.place.temporary(name) for name in names]
         files: list[OutputFile] = []
         try:
-            files += (OutputFile(path, sha256=False) for path in temporaries)
+            files += (OutputFile(path, sha256=False, mode=self.mode) for path in temporaries)
             classes = _write_tar(
                 self.content, self.options, files[0].write, files[1].write, self.progress
             )
@@ -297,7 +301,7 @@ class _Persisting:
             if options.format == WEBDATASET:
                 name = f"shard-{number:06d}.tar" + (".zst" if options.compression == "zstd" else "")
             temporary, before = self.place.temporary(name), self._passed
-            file = OutputFile(temporary)
+            file = OutputFile(temporary, mode=self.mode)
             try:
                 recipe.write(store, tables, file.write, self.progress.advance)
                 written = file.finish(name, self._passed - before)

@@ -164,11 +164,13 @@ def find_record(repository: Repository, text: str) -> Record:
             versions = _versions(repository, dataset)
             found.update((v, dataset) for v in versions if v.startswith(digits))
     if not found:
-        if digits and len(digits) < PREFIX_MIN:
-            raise InvalidInput(
-                f"{wanted!r} is too short for a version", hint=f"give {PREFIX_MIN} digits or more"
-            )
         near = close_matches(wanted, known)
+        if digits and len(digits) < PREFIX_MIN:
+            more = f"give {PREFIX_MIN} digits or more"
+            raise InvalidInput(
+                f"{wanted!r} is too short for a version, and no view has that name",
+                hint=f"did you mean {' or '.join(near)}? else {more}" if near else more,
+            )
         raise NotFound(
             f"there is no view {wanted!r} here",
             hint=f"did you mean {near[0]}?" if near

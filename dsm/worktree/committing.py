@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from dsm.errors import DsmError, StorageFailed
 from dsm.format.index import ABSENT, fits, mark_of
@@ -17,6 +17,7 @@ from dsm.history.revert import plan_revert
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.queries import StagedQuery
+from dsm.model.reports import AddReport
 from dsm.model.rows import FORGET
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
@@ -26,6 +27,7 @@ from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.restore import REPLACE, by_content, perform, plan, reachable
 from dsm.worktree.scan import Stat
+from dsm.worktree.staging import report
 from dsm.worktree.status import file_stat
 from dsm.worktree.tree import WorkTree, settled
 
@@ -103,11 +105,15 @@ def commit_paths(
     progress: Progress = SILENT,
     *,
     allow_empty: bool = False,
+    tell: Callable[[AddReport], None] | None = None,
 ) -> Changeset:
     """Adds and commits exactly the requested paths, apart from what else is staged."""
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
+        before = publish.stored_bytes()
         outcome = adder.run()
+        if tell is not None:
+            tell(report(outcome, publish.stored_bytes() - before, request))
         # A path that was staged before is committed with what was staged of it, brought up to date.
         wanted = _staged_below(adder, request.paths)
         rows = outcome.rows

@@ -9,11 +9,9 @@ from dataclasses import replace
 from dsm.errors import Conflict, NotFound
 from dsm.format.index import fits
 from dsm.model.example import Example
-from dsm.model.names import check_path, close_matches, printable
+from dsm.model.names import close_matches, printable
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
-from dsm.store import disk
 from dsm.worktree.index import WorkIndex
-from dsm.worktree.restore import UnsafeTarget, reachable
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree
@@ -116,29 +114,3 @@ def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iter
             hint="`dsm add` them, keep the files with --keep-files, or lose them with --force",
             items=tuple(unsaved),
         )
-
-
-def refuse_behind_links(root: str, paths: Iterable[str]) -> None:
-    """Raises UnsafeTarget when a file lies behind a link: it is not the dataset's to remove."""
-    behind = tuple(path for path in paths if not reachable(root, check_path(path)))
-    behind = tuple(path for path in behind if os.path.lexists(os.path.join(root, path)))
-    if behind:
-        raise UnsafeTarget(
-            f"{printable(behind[0])} lies behind a link, so its file is not removed",
-            hint="--keep-files removes it from the dataset alone",
-            items=behind,
-        )
-
-
-def remove_files(root: str, paths: Iterable[str]) -> None:
-    """Removes files of the work tree and the folders that this leaves empty.
-
-    What is no file any more, a folder say, is none of the examples and stays.
-    """
-    folders = set()
-    for path in paths:
-        full = os.path.join(root, path)
-        if os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
-            disk.remove(full)
-        folders.add(os.path.dirname(path))
-    disk.remove_empty(root, folders)

@@ -8,10 +8,11 @@ outside.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -28,6 +29,7 @@ from dsm.worktree.status import file_stat, hash_file
 
 WORKER_FILES = 2000
 FILE_MODE = 0o666
+MOVE_AWAY = "move it away, or restore --to another folder"
 
 File = tuple[str, bytes, int]  # path, object id, size in bytes
 
@@ -39,25 +41,33 @@ class UnsavedWork(Conflict):
 
 
 class UnsafeTarget(Conflict):
-    """Something in the target (a link, a file) stands where a folder must be."""
+    """Something in the target (a link, a file) stands where a folder must be, or the reverse."""
 
     code = "unsafe-target"
 
 
 @dataclass(slots=True)
 class RestorePlan:
-    """Files to write below `target`; `same` are there already, `in_the_way` are unsaved."""
+    """Files to write below `target`; `same` are there already, `in_the_way` are unsaved.
+
+    `clear` and `clear_folders` (parents first) stand where folders and files must be: they go
+    before the first file is written.
+    """
 
     target: str
     write: list[Example] = field(default_factory=list)
     same: list[tuple[str, Stat]] = field(default_factory=list)
     in_the_way: list[Example] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
+    clear: list[str] = field(default_factory=list)
+    clear_folders: list[str] = field(default_factory=list)
 
 
 # What may become of a file that is in the way.
 SAME, REPLACE, UNSAVED = "same", "replace", "unsaved"
 Judge = Callable[[Example, str, Stat], str]
+# Of files that stand where a folder must be, or in a folder where a file must: those to be kept.
+Keep = Callable[[list[str]], Collection[str]]
 
 
 def by_content(example: Example, full: str, st: Stat) -> str:
@@ -71,15 +81,23 @@ def reachable(root: str, path: str) -> bool:
 
     Folders that are not there yet are no obstacle.
     """
-    walked = root
+    try:
+        return _obstacle(root, path) is None
+    except OSError:
+        return False
+
+
+def _obstacle(root: str, path: str) -> str | None:
+    """Returns the link or file that is on the way to a path. Raises OSError."""
+    walked = ""
     for part in path.split("/")[:-1]:
-        walked = f"{walked}/{part}"
+        walked = f"{walked}/{part}" if walked else part
         try:
-            if not stat.S_ISDIR(os.lstat(walked).st_mode):
-                return False
-        except OSError as error:
-            return error.errno == errno.ENOENT
-    return True
+            if not stat.S_ISDIR(os.lstat(f"{root}/{walked}").st_mode):
+                return walked
+        except FileNotFoundError:
+            return None
+    return None
 
 
 def plan(
@@ -88,17 +106,30 @@ def plan(
     judge: Judge = by_content,
     *,
     remove: Iterable[str] = (),
+    keep: Keep = frozenset,
 ) -> RestorePlan:
-    """Decides what to write; `judge` says of each file in the way what may become of it."""
+    """Decides what to write; `judge` says of each file in the way what may become of it.
+
+    What stands where a folder must be, or is a folder where a file must be, goes unless `keep` has
+    something of it. Raises UnsafeTarget.
+    """
     result = RestorePlan(target, remove=[p for p in remove if reachable(target, check_path(p))])
     empty = not os.path.isdir(target) or not os.listdir(target)
+    ways: dict[str, str] = {}  # one of the missing files of each folder
+    obstacles: set[str] = set()
     for example in examples:
         check_path(example.path)
         full = target + "/" + example.path
         if empty or not os.path.lexists(full):
             result.write.append(example)
+            if not empty:
+                ways[example.path.rpartition("/")[0]] = example.path
             continue
         st = file_stat(full)
+        if st is None and os.path.isdir(full) and not os.path.islink(full):
+            result.write.append(example)
+            obstacles.add(example.path)
+            continue
         if st is None:
             verdict = UNSAVED
         elif os.path.islink(full):
@@ -111,7 +142,50 @@ def plan(
             result.same.append((example.path, st))
         else:
             result.in_the_way.append(example)
+    for path in ways.values():
+        with contextlib.suppress(OSError):  # the writer says what is wrong there
+            at = _obstacle(target, path)
+            if at is not None:
+                obstacles.add(at)
+    _plan_clearing(result, sorted(obstacles), keep)
     return result
+
+
+def _plan_clearing(planned: RestorePlan, obstacles: list[str], keep: Keep) -> None:
+    """Plans the removal of obstacles. Raises UnsafeTarget when something of them is to be kept."""
+    for at in obstacles:
+        waiting = [at]
+        while waiting:
+            path = waiting.pop()
+            full = f"{planned.target}/{path}"
+            try:
+                names = os.listdir(full) if stat.S_ISDIR(os.lstat(full).st_mode) else None
+            except OSError:
+                names = None  # a folder that cannot be read is to be kept
+            if names is None:
+                planned.clear.append(path)
+            else:
+                planned.clear_folders.append(path)
+                waiting += [f"{path}/{name}" for name in names]
+    kept = keep(planned.clear)
+    for at in obstacles:
+        lost = tuple(sorted(p for p in kept if p == at or p.startswith(at + "/")))
+        if lost and not stat.S_ISDIR(os.lstat(f"{planned.target}/{at}").st_mode):
+            raise _not_a_folder(planned.target, at)
+        if lost:
+            raise UnsafeTarget(
+                f"{printable(at)} is a folder where a file must be, and work in it would be lost",
+                hint=MOVE_AWAY,
+                items=lost,
+            )
+
+
+def _not_a_folder(target: str, path: str) -> UnsafeTarget:
+    return UnsafeTarget(
+        f"{printable(target + '/' + path)} is a link or a file where a folder must be; nothing is"
+        " written through it",
+        hint=MOVE_AWAY,
+    )
 
 
 def refuse_unsaved(planned: RestorePlan) -> None:
@@ -140,6 +214,7 @@ def perform(
     examples = planned.write + (planned.in_the_way if force else [])
     progress.start("restoring", len(examples), sum(example.size for example in examples))
     result: dict[str, Stat] = {}
+    _clear(planned)
     for part in _written(planned.target, store, examples, workers):
         result.update(part)
         progress.advance(len(part), sum(st[3] for _, st in part))
@@ -256,11 +331,7 @@ class _Writer:
                     inner = os.open(part, _FOLDER, dir_fd=fd)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    raise UnsafeTarget(
-                        f"{printable(self.target + '/' + walked)} is a link or a file where a"
-                        " folder must be; nothing is written through it",
-                        hint="move it away, or restore --to another folder",
-                    ) from error
+                    raise _not_a_folder(self.target, walked) from error
                 raise StorageFailed(f"cannot open {printable(walked)}: {error.strerror}") from error
             finally:
                 os.close(fd)
@@ -323,11 +394,19 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def _named(error: disk.WriteFailed, path: str) -> DsmError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in (errno.EISDIR, errno.ENOTEMPTY):
-        return UnsafeTarget(f"{printable(path)} is a folder where a file must be")
+        return UnsafeTarget(f"{printable(path)} is a folder where a file must be", hint=MOVE_AWAY)
     return StorageFailed(
         f"cannot write {printable(path)}: {reason}",
         hint="files written so far are complete; run the command again to go on",
     )
+
+
+def _clear(planned: RestorePlan) -> None:
+    """Removes what stands where folders and files must be."""
+    for path in planned.clear:
+        disk.remove(os.path.join(planned.target, path))
+    for folder in reversed(planned.clear_folders):
+        disk.remove_dir(os.path.join(planned.target, folder))
 
 
 def _remove(planned: RestorePlan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from dsm.errors import AnswerIsNo, NotFound
 from dsm.format.index import fits, mark_of
@@ -16,14 +17,13 @@ from dsm.worktree.restore import (
     REPLACE,
     SAME,
     UNSAVED,
-    by_content,
     perform,
     plan,
     refuse_unsaved,
 )
 from dsm.worktree.scan import Stat
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import hash_file
+from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree, settled
 
 
@@ -43,15 +43,20 @@ def restore(
     target = os.path.abspath(to) if to is not None else tree.root
     in_place = os.path.realpath(target) == os.path.realpath(tree.root)
     index = tree.index(staged) if in_place else None
-    judge = by_content if index is None else _Judge(tree, staged, index, examples, number)
-    planned = plan(target, examples, judge)
+    if index is None:
+        planned = plan(target, examples)
+    else:
+        judge = _Judge(tree, staged, index, examples, number)
+        planned = plan(target, examples, judge, keep=judge.unsaved)
     if not force:
         refuse_unsaved(planned)
     extra = planned.in_the_way if force else []
     if dry_run:
         listed = tuple(sorted(e.path for e in (*planned.write, *extra)))
         size = sum(e.size for e in (*planned.write, *extra))
-        return RestoreReport(target, len(listed), len(planned.same), size, paths=listed)
+        return RestoreReport(
+            target, len(listed), len(planned.same), size, len(planned.clear), listed
+        )
     moment = tree.moment() if index is not None else None
     repository = tree.repository
     written = perform(
@@ -68,7 +73,7 @@ def restore(
             index.set(example.path, mark_of(st, tracked.oid) if same else tracked.oid)
         tree.save(index)
     size = sum(st[3] for st in written.values())
-    return RestoreReport(target, len(written), len(planned.same), size)
+    return RestoreReport(target, len(written), len(planned.same), size, len(planned.clear))
 
 
 class _Judge:
@@ -101,21 +106,36 @@ class _Judge:
             return SAME
         if oid is not None and (tracked is not None and oid == tracked.oid):
             return REPLACE
-        return REPLACE if oid in self._versions(example.path) else UNSAVED
-
-    def _versions(self, path: str) -> set[bytes]:
-        """The contents that a path ever had in a changeset: those are stored for good."""
         if self._history is None:
-            self._history = {}
-            wanted = set(self._paths)
-            for number in range(1, self.tree.log.head() + 1):
-                table = self.tree.snapshots().manifest(number)
-                if table is not None:
-                    oids = table.column("object").to_pylist()
-                    for name, oid in zip(table.column("path").to_pylist(), oids, strict=True):
-                        if oid is not None and name in wanted:
-                            self._history.setdefault(name, set()).add(oid)
-        return self._history.get(path, set())
+            self._history = _versions(self.tree, self._paths)
+        return REPLACE if oid in self._history.get(example.path, ()) else UNSAVED
+
+    def unsaved(self, paths: list[str]) -> set[str]:
+        """Returns those of some paths that are no files, or whose content is stored nowhere."""
+        found: dict[str, bytes | None] = {}
+        for path in paths:
+            full = os.path.join(self.tree.root, path)
+            st = None if os.path.islink(full) else file_stat(full)
+            if st is None or not fits(self.index.get(path), st):
+                found[path] = None if st is None else hash_file(full)
+        saved = _versions(self.tree, found) if found else {}
+        for path, example in self.tree.lookup(found, self.staged).items():
+            saved.setdefault(path, set()).add(example.oid)
+        return {path for path, oid in found.items() if oid not in saved.get(path, ())}
+
+
+def _versions(tree: WorkTree, paths: Iterable[str]) -> dict[str, set[bytes]]:
+    """Returns the contents that paths ever had in a changeset: those are stored for good."""
+    found: dict[str, set[bytes]] = {}
+    wanted = set(paths)
+    for number in range(1, tree.log.head() + 1):
+        table = tree.snapshots().manifest(number)
+        if table is not None:
+            oids = table.column("object").to_pylist()
+            for name, oid in zip(table.column("path").to_pylist(), oids, strict=True):
+                if oid is not None and name in wanted:
+                    found.setdefault(name, set()).add(oid)
+    return found
 
 
 def _wanted(
@@ -136,16 +156,23 @@ def _wanted(
     if not examples and paths is None and not head:
         raise AnswerIsNo("there is nothing to restore: the dataset has no changeset yet")
     for path in paths or ():
-        if path and not any(e.path == path or e.path.startswith(path + "/") for e in examples):
+        if path and not any(_chosen(example.path, (path,)) for example in examples):
             which = "tracked example" if number is None else f"example of changeset {number}"
             raise NotFound(
                 f"no {which} is {printable(path)} or lies below it",
-                hint="`dsm ls` lists what is tracked"
-                if number is None
-                else f"`dsm ls --at {number}` lists them",
+                hint=_where_to_look(staged, path, number),
                 items=(path,),
             )
     return examples
+
+
+def _where_to_look(staged: Staged, path: str, number: int | None) -> str:
+    """Returns what may help when there is no example at or below a path."""
+    if number is not None:
+        return f"`dsm ls --at {number}` lists them"
+    if any(_chosen(held, (path,)) for held in staged.where):  # what is staged there are deletions
+        return "its deletion is staged: `dsm restore --staged PATH`, then `dsm restore PATH`"
+    return "`dsm ls` lists what is tracked"
 
 
 def _snapshot(tree: WorkTree, number: int, paths: tuple[str, ...] | None) -> list[Example]:

@@ -67,6 +67,10 @@ class Scan:
         Raises StorageFailed when `start` itself cannot be read; folders below that cannot be read
         are noted as failed.
         """
+        own = self._own_problem(start) if start else None
+        if own:
+            self.notes.skipped.append(Problem(start, own))
+            return
         if rules is None:
             rules = self.rules_for(start)
         top = os.path.join(self.root, start) if start else self.root
@@ -214,10 +218,19 @@ class Scan:
             target = os.path.realpath(full)
             if not target.startswith(self._real_root + os.sep):
                 return "a link out of the dataset's folder (use --follow-symlinks)"
-        real = os.path.realpath(full)
-        if any(part in OWN_FOLDERS for part in real.split(os.sep)):
-            return "a link into .dsm or .git"
-        return None
+        return self._own_problem(path)
+
+    def _own_problem(self, path: str) -> str | None:
+        """Returns why a path that links lead into .dsm or .git is not taken, or None when none do.
+
+        What the dataset's folder lies in itself makes no difference.
+        """
+        full = os.path.join(self.root, path)
+        real = (os.path.realpath(full) + os.sep).removeprefix(self._real_root + os.sep)
+        if OWN_FOLDERS.isdisjoint(real.split(os.sep)):
+            return None
+        behind = "" if os.path.islink(full) else "behind "
+        return f"{behind}a link into .dsm or .git"
 
     def behind_link(self, path: str) -> bool:
         """Whether the way from the root to a path leads through a link."""
@@ -238,11 +251,12 @@ class Scan:
                 reason = "behind a link to a folder (use --follow-symlinks)"
                 self.notes.skipped.append(Problem(path, reason))
                 return None
-            if stat.S_ISLNK(st.st_mode):
-                problem = self._link_problem(path)
-                if problem:
-                    self.notes.skipped.append(Problem(path, problem))
-                    return None
+            is_link = stat.S_ISLNK(st.st_mode)
+            problem = self._link_problem(path) if is_link else self._own_problem(path)
+            if problem:
+                self.notes.skipped.append(Problem(path, problem))
+                return None
+            if is_link:
                 st = os.stat(full)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"there is no file or folder {path!r}") from error

@@ -22,7 +22,7 @@ from dsm.model.reports import AddReport
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder, Outcome
-from dsm.worktree.edit import kind_against_head
+from dsm.worktree.edit import kind_against_head, tracked_below
 from dsm.worktree.index import Position, WorkIndex, folders_above
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
@@ -193,7 +193,7 @@ def refuse_among_queries(tree: WorkTree, staged: Staged, paths: Iterable[str]) -
 
 def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
     """Forgets staged rows at and below the paths (all, with None, damaged ones too), and queries
-    of these names; returns how many."""
+    of these names; returns how many. Raises NotFound for a path of which nothing is known."""
     if paths is None:
         tree.stage.discard_damaged()
     with tree.locked():
@@ -205,6 +205,8 @@ def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
         }
         queries = [n for n in staged.queries if paths is None or "" in paths or n in paths]
         index = tree.index(staged)
+        named = {*gone, *folders_above(gone), *staged.queries, *tree.log.queries(tree.log.head())}
+        tracked_below(index, [path for path in paths or () if path not in named])
         committed = tree.committed(gone)
         written = tree.stage.drop(staged, gone, queries)
         for path in gone:

@@ -60,6 +60,7 @@ def test_names_are_those_of_the_dataset_that_is_meant(dsm: Runner, two_changeset
     dsm("tag", "v1")
     for name in ("a", "m", "z"):
         dsm("dataset", "create", name)
+    dsm("config", "unset", "core.dataset")
     assert completed("dsm show ", two_changesets) == ["head", "v1"]
     renamed = two_changesets.rename(two_changesets.parent / "other")
     assert "which dataset?" in dsm("-C", str(renamed), "show", status=4).err

@@ -45,6 +45,20 @@ def test_init_says_that_it_adds_a_dataset(dsm: Runner, empty_repo: Path) -> None
     assert again == dsm("init", "--dataset", "speech").err
 
 
+@pytest.mark.parametrize("second", ["dataset create two", "init --dataset two"])
+def test_a_second_dataset_leaves_the_first_current(
+    dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    """Commands without -d go on with the dataset that was alone, whatever the folder's name."""
+    (tmp_path / "two").mkdir()
+    monkeypatch.chdir(tmp_path / "two")
+    dsm("init", "--dataset", "one")
+    assert not Path(".dsm/config.toml").exists()  # as a repository of an older version
+    dsm(*second.split())
+    assert dsm("status", "--json").json["dataset"] == "one"
+    assert dsm("dataset").lines[0].startswith("* one")
+
+
 def test_datasets_are_listed_in_columns(dsm: Runner, two_changesets: Path) -> None:
     """Names of different lengths are aligned, and numbers are grouped as elsewhere."""
     dsm("dataset", "create", "a")

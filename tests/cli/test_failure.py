@@ -81,11 +81,32 @@ def test_names_in_messages_cannot_steer_a_terminal(capsys: Any) -> None:
     assert said == "error: no \\x1b[2J\n  a\\nb\n  \\xff\nhint: not \\u202e\n"
 
 
-def test_errors_of_the_system_are_storage_failures(capsys: Any) -> None:
-    """What the library did not foresee is one line with the file, exit 8."""
+def test_errors_of_the_system_are_storage_failures(tmp_path: Path, capsys: Any) -> None:
+    """What the library did not foresee is one line with the operation and the file, exit 8."""
     error = OSError(errno.EIO, os.strerror(errno.EIO), "/data/\x1b.jpg")
-    assert said_of(error, capsys) == (8, "error: Input/output error: /data/\\x1b.jpg\n")
+    assert said_of(error, capsys) == (8, "error: cannot open /data/\\x1b.jpg: Input/output error\n")
+    error = OSError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path))
+    assert said_of(error, capsys) == (
+        8,
+        f"error: cannot list {tmp_path}: Permission denied\n"
+        "hint: check the owner and the permissions of this path\n",
+    )
+    error = OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(tmp_path))
+    assert said_of(error, capsys) == (8, f"error: cannot open {tmp_path}: Is a directory\n")
     assert said_of(MemoryError(), capsys)[0] == 8
+
+
+def test_a_file_that_may_not_grow_has_a_hint(two_changesets: Path) -> None:
+    """At a limit of file sizes, the line names the file and the hint what limits it."""
+    write(two_changesets / "cat/9.txt", os.urandom(30_000).hex())
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 8; exec {sys.executable} -m dsm add cat/9.txt"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False,
+    )  # fmt: skip
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, error.split(" /")[0]) == (8, "error: cannot write")
+    assert error.endswith(": File too large")
+    assert hint.startswith("hint: no file may be that large here")
 
 
 def test_a_bug_is_one_line_without_names_of_files(capsys: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .conftest import Runner, write
@@ -43,6 +44,21 @@ def test_commit_of_paths_leaves_the_stage(dsm: Runner, two_changesets: Path) -> 
     dsm("add", "cat/1.txt")
     dsm("commit", "-m", "only two", "cat/2.txt")
     assert dsm("status", "--porcelain").lines == ["M  cat/1.txt"]
+
+
+def test_commit_of_paths_says_what_add_says(dsm: Runner, empty_repo: Path) -> None:
+    """Warnings and skipped files are told, also when nothing is left to commit."""
+    write(empty_repo / "cat/1.txt", "one")
+    write(empty_repo / "cat/ONE.txt", "one")
+    write(empty_repo / "cat/one.txt", "one")
+    os.mkfifo(empty_repo / "pipe")
+    told = dsm("add", "-n", ".").err.splitlines()[:-1]
+    assert [line.split(": ")[:2] for line in told] == [
+        ["warning", "cat/one.txt"], ["skipped", "pipe"]
+    ]  # fmt: skip
+    assert dsm("commit", "-m", "one", ".").err.splitlines() == told
+    said = dsm("commit", "-m", "none", "pipe", status=1).err.splitlines()
+    assert said[:2] == ["skipped: pipe: a named pipe", "nothing to commit"]
 
 
 def test_provenance_is_recorded(dsm: Runner, two_changesets: Path) -> None:

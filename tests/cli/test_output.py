@@ -13,6 +13,7 @@ from dsm.cli.changes import change_line, name_status, stat_lines
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, listed, print_json, quoted, size_text
 from dsm.model.example import Change, Example
+from dsm.model.queries import QueryChange
 
 PLAIN = Paint(None, False)
 
@@ -81,6 +82,19 @@ def test_a_change_is_told_by_what_changed() -> None:
     assert change_line(renamed, PLAIN) == "renamed     a -> b\\n"
     assert name_status(renamed) == 'R\ta\t"b\\n"'
     assert stat_lines([]) == [" nothing changed"]
+
+
+def test_a_table_of_changes_has_queries() -> None:
+    """A query has a line of its own, below those of folders, and counts by itself."""
+    visits = QueryChange("modified", "visits", {}, {})
+    assert stat_lines([], [visits]) == [" visits/ | query modified", " 1 query changed"]
+    added = Change("added", "cat/1", after=example("cat/1"))
+    assert stat_lines([added], [visits, QueryChange("deleted", "w", {})]) == [
+        " cat     | 1 added",
+        " visits/ | query modified",
+        " w/      | query deleted",
+        " 1 example changed: 1 added; 2 queries changed",
+    ]
 
 
 class Terminal(io.StringIO):

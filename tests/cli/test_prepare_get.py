@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 from .conftest import Runner
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_prepare_prints_the_version_alone(dsm: Runner, two_changesets: Path) -> None:
@@ -121,6 +126,24 @@ def test_get_of_another_form_is_a_conflict(dsm: Runner, two_changesets: Path) ->
     dsm("get", version, "-o", "../out", "--verify", status=7)
     dsm("get", version, "-o", "../out", "--force")
     dsm("get", version, "-o", "../out", "--verify")
+
+
+def test_get_prints_no_tar_to_a_terminal(two_changesets: Path, dsm: Runner) -> None:
+    """Exit status 2, with the hint to pipe it; not one byte of the tar."""
+    version = dsm("prepare").out.strip()
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "dsm", "get", version, "-o", "-"],
+        stdout=theirs, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    os.write(theirs, b"end")
+    assert (done.returncode, os.read(ours, 100)) == (2, b"end")
+    assert done.stderr.splitlines() == [
+        "error: a tar is not written to a terminal", "hint: pipe it, or give a folder with -o",
+    ]  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_sizes_as_people_write_them(dsm: Runner, two_changesets: Path) -> None:

@@ -30,6 +30,16 @@ def test_restore_of_what_is_not_there(dsm: Runner, two_changesets: Path) -> None
         assert hint.startswith("hint: `dsm ls")
 
 
+def test_restore_of_what_is_staged_as_deleted(dsm: Runner, two_changesets: Path) -> None:
+    """The hint names the two commands that bring it back, and they do."""
+    dsm("rm", "cat/1.txt")
+    assert dsm("restore", "cat/1.txt", status=4).err.splitlines()[1] == (
+        "hint: its deletion is staged: `dsm restore --staged PATH`, then `dsm restore PATH`"
+    )
+    dsm("restore", "--staged", "cat/1.txt")
+    assert dsm("restore", "cat/1.txt").err.startswith("restored 1 file")
+
+
 def test_restore_to_another_folder(dsm: Runner, two_changesets: Path) -> None:
     """--to writes a whole snapshot elsewhere and leaves the files here alone."""
     dsm("restore", "--source", "1", "--to", "../then")
@@ -58,6 +68,24 @@ def test_restore_staged_unstages(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("restore", "--staged", "cat").err == "unstaged 1 change\n"
     assert dsm("status", "--porcelain").lines == [" M cat/1.txt"]
     dsm("restore", "--staged", "--force", status=2)
+
+
+def test_restore_staged_of_what_is_not_there(dsm: Runner, two_changesets: Path) -> None:
+    """A path of which nothing is known is an error with near matches, and nothing is unstaged."""
+    write(two_changesets / "cat/1.txt", "third")
+    write(two_changesets / "untracked", "u")
+    dsm("add", "cat")
+    said = dsm("restore", "--staged", "cat/1.txt", "cat/2.tx", status=4).err.splitlines()
+    assert said == [
+        "error: no tracked example is cat/2.tx or lies below it", "hint: did you mean cat/2.txt?"
+    ]  # fmt: skip
+    assert "untracked" in dsm("restore", "--staged", "untracked", status=4).err
+    assert dsm("status", "--porcelain").lines == ["M  cat/1.txt", "?? untracked"]
+    dsm("rm", "dog/1.txt")
+    assert dsm("restore", "--staged", "dog").err == "unstaged 1 change\n"
+    assert dsm("restore", "--staged", "cat/2.txt", "dog").err == "unstaged 0 changes\n"
+    assert dsm("restore", "--staged", "cat/2.txt", ".").err == "unstaged 1 change\n"
+    assert dsm("restore", "--staged", ".").err == "unstaged 0 changes\n"
 
 
 def test_revert_undoes_a_changeset(dsm: Runner, two_changesets: Path) -> None:

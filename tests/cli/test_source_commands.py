@@ -72,6 +72,29 @@ def test_what_add_refuses(empty_repo: Path, dsm: Runner) -> None:
     assert dsm("source").lines == []
 
 
+def test_queries_are_in_every_form_of_a_comparison(wards: Path, dsm: Runner) -> None:
+    """Text, letters, counts, JSON and exit status of diff, show and log tell of a query."""
+    words = ("--source", "wards", "-e", "SELECT * FROM patient", "--key-col", "id")
+    dsm("add", *words, "--name", "weights")
+    table = [" weights/ | query added", " 1 query changed"]
+    assert table == dsm("diff", "--staged", "--stat").lines
+    dsm("commit", "-m", "patients")
+    dsm("add", *words, "--name", "weights", "--purpose", "study")
+    dsm("commit", "-m", "why")
+    table = [" weights/ | query modified", " 1 query changed"]
+    assert table == dsm("diff", "1", "2", "--stat", "--exit-code", status=1).lines
+    assert table == dsm("show", "--stat").lines[-2:] == dsm("log", "-n", "1", "--stat").lines[-2:]
+    letters = ["M\tweights/"]
+    assert letters == dsm("diff", "1", "2", "--name-status").lines
+    assert letters == dsm("show", "--name-status").lines[-1:]
+    (logged,) = dsm("log", "-n", "1", "--stat", "--json").json["changesets"]
+    assert [(query["kind"], query["name"]) for query in logged["queries"]] == [
+        ("modified", "weights")
+    ]
+    for said in (dsm("diff", "1", "2", "--json"), dsm("show", "--json")):
+        assert said.json["queries"] == logged["queries"]
+
+
 def test_test_shows_columns(wards: Path, dsm: Runner) -> None:
     """The source answers; a query shows its columns, from -e and from a file, and no row."""
     assert dsm("source", "test", "wards").lines == ["source wards answers"]
@@ -127,7 +150,10 @@ def test_a_database_among_the_files_is_not_stored(
     (wards / "data").mkdir()
     for name in ("wards.db", "wards.db-wal", "notes.txt"):
         (wards / "data" / name).write_text(ROW)
-    for words in (("add", "."), ("add", "-n", "data"), ("add", "data/wards.db")):
+    for words in (
+        ("add", "."), ("add", "-n", "data"), ("add", "data/wards.db"),
+        ("commit", "-m", "all", "."), ("commit", "-m", "it", "data/wards.db"),
+    ):  # fmt: skip
         said = dsm(*words, status=6).err.splitlines()
         assert said[0] == (
             "error: data/wards.db is a database of source wards, whose rows are not stored"

@@ -402,3 +402,21 @@ def test_manifests_are_missing_or_another(work: Work) -> None:
     assert len(list(work.ds.log())) == 5
     path.write_bytes(data)
     assert work.reopen().snapshot(5).num_rows == 4
+
+
+def test_a_manifest_far_longer_than_recorded_is_not_read(work: Work) -> None:
+    """It is named as damaged at once, and replaced by a commit that has the same rows."""
+    work.commit("one", a="a")
+    work.path("a").unlink()
+    work.commit("none")
+    work.commit("again", a="a")
+    path = Path(work.repo.layout.manifest("data", work.ds.changeset(2).manifest or ""))
+    data = path.read_bytes()
+    path.chmod(0o644)
+    os.truncate(path, 60 << 30)  # sparse: it takes no room
+    with pytest.raises(DamagedData, match="64424509440 bytes is too long"):
+        work.reopen().snapshot(2)
+    assert [finding.kind for finding in fsck(work.repo).findings] == ["manifest"]
+    work.path("a").unlink()
+    assert (work.commit("none again"), path.read_bytes()) == (4, data)
+    assert fsck(work.repo).findings == ()

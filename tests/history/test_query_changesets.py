@@ -89,6 +89,9 @@ def test_unstaging_one_of_two(work: Work) -> None:
     assert work.state()[0] == [("a", "a")]
     work.ds.commit("x")
     assert names(work) == {"two": "SELECT 1"}
+    assert work.ds.unstage([str(work.root / "two")]) == 0
+    with pytest.raises(NotFound, match="one"):
+        work.ds.unstage([str(work.root / "one")])
 
 
 def test_committing_paths_leaves_queries_staged(work: Work) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bank import ROWS, Bank, expected, payload, time_of
 
 from dsm.errors import DsmError, InvalidInput, NotFound
 from dsm.sources import receipts
+from dsm.sources.databases import DatabaseInTree
 from dsm.sources.failures import SecretMissing, SourceChanged
 from dsm.views.journal import OtherContent
 from dsm.views.materialise import Options, stream
@@ -239,6 +241,30 @@ def test_persisting(bank: Bank, tmp_path: Path, layout: str, compression: str) -
     assert not [p.name for p in out.iterdir() if p.name.startswith(".dsm-get")]
 
 
+@pytest.mark.parametrize("layout", ["webdataset", "tar", "parquet"])
+def test_kept_rows_are_for_their_owner(bank: Bank, tmp_path: Path, layout: str) -> None:
+    """Nobody else may read files with rows, nor enter a folder that was made for them."""
+    view = bank.ds.prepare()
+    (tmp_path / "there").mkdir(mode=0o755)
+    for out in (tmp_path / "new/out", tmp_path / "there"):
+        view.get(str(out), format=layout, allow_persist=True)
+        assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("new", "new/out", "there")]
+    assert modes == [0o700, 0o700, 0o755]
+    view.with_dummy_rows(5).get(str(tmp_path / "sample"), format=layout)
+    for path in (tmp_path / "sample", *(tmp_path / "sample").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o044 == 0o044
+
+
+def test_made_up_rows_are_not_written_among_data(bank: Bank) -> None:
+    """Nor into the root: `add` would take them for examples."""
+    bank.write({"train/a": "a"})
+    for out in (bank.root, bank.root / "train"):
+        with pytest.raises(OtherContent, match="`dsm add` would take"):
+            bank.ds.prepare().with_dummy_rows(5).get(str(out))
+    assert bank.files() == {"train/a": b"a"}
+
+
 @pytest.mark.parametrize("option", ["verify", "croissant"])
 def test_what_rows_have_not(bank: Bank, tmp_path: Path, option: str) -> None:
     """An option that would do nothing for rows is refused, and no source is asked."""
@@ -360,6 +386,34 @@ def test_the_stored_part_alone_in_a_folder(bank: Bank, tmp_path: Path) -> None:
     bank.address = str(bank.database)
     with pytest.raises(OtherContent):
         view.get(str(out), allow_persist=True)
+
+
+def test_a_database_among_the_files(bank: Bank) -> None:
+    """It is refused by every way to stage files that would store it, and by no other one."""
+    bank.write({"sub/bank.db": b"of old", "sub/note": b"1"})
+    bank.ds.add(["."])
+    bank.ds.commit("the file, before it was a source's")
+    bank.address = str(bank.root / "sub/bank.db")
+    bank.write({"sub/bank.db": b"with rows of today", "sub/.dsmignore": "*.db\n", "other": b"2"})
+    staging: list[Callable[[], object]] = [
+        lambda: bank.ds.add(["."]),
+        lambda: bank.ds.add("sub", dry_run=True),
+        lambda: bank.ds.commit("x", paths=["sub/bank.db"]),
+        lambda: bank.ds.commit("x", all=True),
+    ]
+    for stage in staging:
+        with pytest.raises(DatabaseInTree) as caught:
+            stage()
+        assert caught.value.hint == "`dsm rm --keep-files sub/bank.db` first"
+    bank.ds.add(["other"])
+    bank.ds.add({"bytes": b"by path"})
+    bank.ds.remove("sub/bank.db", keep_files=True, force=True)
+    bank.ds.add(["."])  # .dsmignore leaves it out now
+    with pytest.raises(DatabaseInTree, match="is a database of source bank"):
+        bank.ds.add(["sub/bank.db"])
+    bank.path("sub/.dsmignore").unlink()
+    bank.ds.commit("known files alone", all=True)
+    assert "sub/bank.db" not in bank.contents()
 
 
 def test_examples_beside_a_query(bank: Bank) -> None:

@@ -320,6 +320,44 @@ def test_a_folder_in_the_work_tree_is_not_untracked(many: Work) -> None:
     assert many.state()[2] == []
 
 
+@pytest.mark.parametrize("layout", ["webdataset", "tar", "files", "parquet"])
+def test_nothing_is_written_among_data(many: Work, tmp_path: Path, layout: str) -> None:
+    """The root, and a folder in it that has files, are refused by whichever way they are named,
+    also with `force`; no file is written there."""
+    many.write({"train/a": b"a", "train/deep/b": b"b", "made/dataset.json": b"{}"})
+    (tmp_path / "link").symlink_to(many.root / "train")
+    before, view = many.files(), many.ds.prepare()
+    outs = (many.root, many.root / "train", tmp_path / "link", many.root / "made")
+    for out in outs:
+        for force in (False, True):
+            with pytest.raises(OtherContent, match="`dsm add` would take") as caught:
+                view.get(str(out), format=layout, force=force)
+            assert caught.value.hint == "give a new or empty folder with -o"
+    assert many.files() == before
+
+
+def test_folders_in_the_work_tree_that_may_be_written_to(many: Work) -> None:
+    """New and empty ones, those made for a view, and those that .dsmignore leaves out."""
+    many.write({"left/out/notes.txt": b"mine", ".dsmignore": b"left/\n"})
+    (many.root / "empty").mkdir()
+    view, other = many.ds.prepare(), many.ds.prepare(labels=["x"])
+    for out in ("new/one", "empty", "left/out"):
+        assert view.get(str(many.root / out)).fresh
+        assert not view.get(str(many.root / out)).fresh
+        assert other.get(str(many.root / out), force=True).fresh
+        assert view.get(str(many.root / out), format="tar").fresh
+    assert many.state()[2] == []
+    (many.root / "new/one/.dsmignore").unlink()
+    assert not other.get(str(many.root / "new/one")).fresh
+
+
+def test_the_folder_of_another_dataset(many: Work) -> None:
+    """Its root is refused as well."""
+    many.repo.create_dataset("more", root="more")
+    with pytest.raises(OtherContent, match="is the root of dataset more"):
+        many.ds.prepare().get(str(many.root / "more"))
+
+
 def test_options_that_make_no_sense(many: Work, tmp_path: Path) -> None:
     """Unknown formats, compressions and sizes are refused before anything is written."""
     view = many.ds.prepare()

@@ -107,7 +107,7 @@ def test_the_same_view_gives_the_same_bytes(make_work: Callable[..., Work], tmp_
         for group in groups:
             work.ds.add({name: files[name] for name in group}, labels=["x"])
         work.ds.commit("one")
-        path = work.ds.prepare(labels=["x"]).get(str(tmp_path / way), format="tar").path
+        path = work.ds.prepare(labels=["x"]).get(str(tmp_path / "out" / way), format="tar").path
         digests.add(blake3(Path(path).read_bytes()).hexdigest())
         assert listed(Path(path).read_bytes()) == sorted(files.items())
     assert len(digests) == 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 from situations import Work
 
-from dsm.errors import Conflict, DsmError, InvalidInput, NotFound
+from dsm.errors import Conflict, DsmError, InvalidInput, NotFound, StorageFailed
 from dsm.model.changeset import Counts
+from dsm.store import disk
 from dsm.worktree.edit import UnsavedChanges
 
 
@@ -115,6 +117,20 @@ def test_removing_what_is_unsaved(some: Work) -> None:
     assert some.path("b").exists() and some.state()[0] == []
     some.ds.remove(["a", "b"], force=True)
     assert sorted(some.files()) == ["dir/c", "dir/d", "dir/sub/e"]
+
+
+def test_removing_what_cannot_be_removed(some: Work) -> None:
+    """A file that stays is an error that names it, and nothing is staged."""
+
+    def refuse(operation: str, path: str) -> None:
+        if operation == "remove" and path.endswith("dir/d"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with disk.observe(refuse), pytest.raises(StorageFailed, match=r"cannot remove .*dir/d: Perm"):
+        some.ds.remove(["dir"])
+    assert some.path("dir/d").exists() and some.state()[0] == []
+    some.ds.remove(["dir"])
+    assert not some.path("dir").exists()
 
 
 def test_a_dry_run_of_removing(some: Work) -> None:

@@ -60,14 +60,14 @@ def test_workers_write_the_same(work: Work, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_workers_report_what_stops_them(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An obstacle that a worker meets is told as it would be without workers."""
+    """An obstacle that comes after the plan is met by a worker, and told as it would be without."""
     many(work)
     monkeypatch.setattr(module, "WORKER_FILES", 10)
-    work.repo.config.set("core.workers", "2")
+    planned = module.plan(str(work.path("out")), work.ds.ls())
     (work.root / "out").mkdir()
     (work.root / "out" / "d3").write_bytes(b"a file")
     with pytest.raises(Conflict, match="where a folder must be") as caught:
-        work.ds.restore(to="out")
+        module.perform(planned, work.repo.store, force=False, workers=2)
     assert caught.value.code == UnsafeTarget.code
     assert (work.root / "out" / "d3").read_bytes() == b"a file"
 
@@ -279,6 +279,52 @@ def test_things_in_the_way(work: Work) -> None:
             work.ds.restore(to="out", force=force)
     found = work.files(target)
     assert found["a/mine"] == b"mine" and found["dir"] == b"mine"
+
+
+def test_a_folder_of_saved_files_becomes_a_file(work: Work) -> None:
+    """Files and folders that change places follow a restore as long as nothing of them is lost."""
+    work.commit("one", ok="one")
+    work.path("ok").unlink()
+    two = {"ok/z": b"z", "ok/deep/y": b"y"}
+    work.commit("two", **two)
+    (work.root / "ok/empty/er").mkdir(parents=True)
+    report = work.ds.restore(source=1, dry_run=True)
+    assert (report.paths, report.removed, work.files()) == (("ok",), 2, two)
+    report = work.ds.restore(source=1)
+    assert (report.written, report.removed, work.files()) == (1, 2, {"ok": b"one"})
+    assert work.state() == ([], [("d", "ok/deep/y"), ("d", "ok/z")], ["ok"])
+    report = work.ds.restore()
+    assert (report.written, report.removed, work.files()) == (2, 1, two)
+    assert work.state() == ([], [], [])
+    work.write({"ok/z": "staged"})
+    work.ds.add(["ok/z"])
+    os.utime(work.path("ok/z"), ns=(0, 0))
+    assert work.ds.restore(source=1).removed == 2
+    assert work.ds.restore().written == 2
+    assert work.files() == {**two, "ok/z": b"staged"}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_with_unsaved_files_stays(work: Work, force: bool) -> None:
+    """Unsaved or untracked work where a file or folder must be is named before anything goes."""
+    work.commit("one", ok="one", other="saved")
+    work.path("ok").unlink()
+    work.path("other").unlink()
+    work.commit("two", **{"ok/z": "z", "other/z": "z"})
+    os.symlink("z", work.path("ok/link"))
+    work.write({"ok/new": "mine"})
+    before = work.files()
+    with pytest.raises(UnsafeTarget, match="ok is a folder where a file must be") as caught:
+        work.ds.restore(source=1, force=force)
+    assert caught.value.items == ("ok/link", "ok/new")
+    assert caught.value.hint is not None and "move it away" in caught.value.hint
+    assert work.files() == before
+    work.path("ok").rename(work.path("away"))
+    assert work.ds.restore(source=1, force=force).removed == 1
+    work.write({"ok": "mine"})
+    with pytest.raises(UnsafeTarget, match="where a folder must be"):
+        work.ds.restore(force=force)
+    assert (work.path("ok").read_bytes(), work.path("other").read_bytes()) == (b"mine", b"saved")
 
 
 def test_no_temporary_files_stay(work: Work) -> None:

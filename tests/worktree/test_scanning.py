@@ -106,6 +106,43 @@ def test_links_named_by_hand(work: Work) -> None:
     assert paths(work) == ["folder/f", "out"]
 
 
+def test_links_into_our_own_folders(work: Work) -> None:
+    """No link leads into .dsm or .git, named or met, itself or above, followed or not."""
+    work.write({"a": "a", ".git/config": "x", "sub/b": "b"})
+    for name, target in {
+        "store": ".dsm", "inner": ".dsm/datasets", "chain": "store", "git": ".git",
+        "file": ".dsm/repo.json", "sub/up": "..",
+    }.items():  # fmt: skip
+        os.symlink(target, work.path(name))
+    links = ["store", "inner", "chain", "git", "file", "sub/up/store", "sub/up/file"]
+    behind = ["store/repo.json", "chain/repo.json", "store/datasets", "git/config"]
+    for named, reason in (
+        (links, "a link into .dsm or .git"), (behind, "behind a link into .dsm or .git")
+    ):  # fmt: skip
+        report = work.ds.add(named, follow_symlinks=True)
+        assert skipped(report) == dict.fromkeys(named, reason)
+        assert set(skipped(work.ds.add(named))) == set(named)
+    assert paths(work) == []
+    work.ds.add(["sub/up"], follow_symlinks=True)
+    assert paths(work) == ["sub/up/a", "sub/up/sub/b"]
+    for path in ("sub/up/.dsm", "sub/up/.dsm/repo.json"):
+        with pytest.raises(InvalidInput, match="never part of a dataset"):
+            work.ds.add([path], follow_symlinks=True)
+    work.ds.add(["."], follow_symlinks=True)
+    assert paths(work) == ["a", "sub/b", "sub/up/a", "sub/up/sub/b"]
+
+
+def test_a_dataset_inside_of_our_own_folders(tmp_path: Path) -> None:
+    """Where the dataset's folder itself lies makes no link a forbidden one."""
+    (tmp_path / ".git/modules").mkdir(parents=True)
+    work = Work(tmp_path / ".git/modules")
+    work.write({"dir/real": "real"})
+    os.symlink("real", work.path("dir/link"))
+    os.symlink("dir", work.path("again"))
+    assert skipped(work.ds.add(["dir", "again"], follow_symlinks=True)) == {}
+    assert paths(work) == ["again/link", "again/real", "dir/link", "dir/real"]
+
+
 def test_names_behind_links(work: Work) -> None:
     """A path through a link to a folder is followed on request only; then it is kept up to date."""
     outside = work.root.parent / "folder"
@@ -369,7 +406,15 @@ except StorageFailed as error:
 report = ds.add(["."], keep_going=True, deletions=True)
 print(report.counts.added, report.counts.deleted, sorted(p.path for p in report.failed))
 print([c.path for c in ds.status().staged])
-os.chmod("b", 0o644); os.chmod("dir", 0o755); os.chmod("locked", 0o755)
+for mode in 0, 0o555:
+    os.chmod("locked", mode)
+    try:
+        ds.remove(["locked/e"])
+    except StorageFailed as error:
+        print(error.message.replace(os.getcwd(), "."), error.hint is not None)
+    os.chmod("locked", 0o755)
+    print(os.listdir("locked"), [c.path for c in ds.status().staged])
+os.chmod("b", 0o644); os.chmod("dir", 0o755)
 report = ds.add(["."])
 print(report.counts.added, [c.path for c in ds.status().unstaged])
 """
@@ -377,7 +422,7 @@ print(report.counts.added, [c.path for c in ds.status().unstaged])
 
 def test_unreadable_files_and_folders(tmp_path: Path) -> None:
     """What may not be read is named and stops everything; `keep_going` takes the rest and deletes
-    nothing that it could not see."""
+    nothing that it could not see. No removal is staged of a file that has to stay."""
     folder = tmp_path / "work"
     folder.mkdir()
     for above in (tmp_path, *tmp_path.parents):
@@ -390,5 +435,7 @@ def test_unreadable_files_and_folders(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines() == [
         "['b', 'dir', 'locked'] 8", "() () ['dir', 'locked'] False", "['b', 'dir', 'locked']",
-        "1 0 ['b', 'dir', 'locked']", "['a']", "3 []",
+        "1 0 ['b', 'dir', 'locked']", "['a']",
+        "cannot look at locked/e: Permission denied True", "['e'] ['a']",
+        "cannot remove ./locked/e: Permission denied True", "['e'] ['a']", "3 []",
     ]  # fmt: skip

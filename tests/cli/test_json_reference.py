@@ -1,0 +1,289 @@
+"""docs/reference/json.md against what the commands print: the same members, of the same types."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dsm as library
+from dsm.cli import group
+from dsm.cli.commands import COMMANDS
+from dsm.cli.fsck import report_fields
+from dsm.cli.gc import plan_fields
+from dsm.cli.porcelain import status_fields
+from dsm.errors import Conflict
+from dsm.model.reports import Finding, FsckReport, GcPlan, Problem, Status
+
+from .conftest import Runner, write
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json.md"
+CANARY = "canary-text-90c1"
+Documents = dict[str, list[Any]]
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
+_ID = re.compile(r"[0-9a-f]{64}")
+_LINK = re.compile(r"\[[a-z ]+\]\(#([a-z-]+)\)")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A row of the page, with its type in words: "string", "array of object", "example"."""
+
+    type: str
+    nullable: bool
+    optional: bool
+
+
+def sections() -> dict[str, list[str]]:
+    """Returns the lines below each heading of the second and third level."""
+    parts = re.split(r"^##+ (.+)\n", PAGE.read_text(), flags=re.MULTILINE)
+    return {name: text.splitlines() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def members(heading: str) -> dict[str, Member]:
+    """Returns all members of a document by path, those of its shapes and of its arrays too."""
+    found: dict[str, Member] = {}
+    named = {name.lower().replace(" ", "-"): name for name in sections()}
+    for line in sections()[heading]:
+        if line.startswith("| `"):
+            path, kind, null, meaning = [cell.strip() for cell in line.strip("|").split(" |")][:4]
+            path = path.strip("`")
+            shape = _LINK.search(kind)
+            base = _LINK.sub("object", kind)
+            found[path] = Member(base, bool(null), meaning.startswith("With `--"))
+            if shape:
+                inner = path + ("[]" if base.startswith("array") else "")
+                for name, member in members(named[shape[1]]).items():
+                    found[f"{inner}.{name}"] = member
+        elif shape := re.match(r".*The members of an? " + _LINK.pattern, line) or re.match(
+            r".*the members of an? " + _LINK.pattern, line
+        ):
+            found |= members(named[shape[1]])
+    # Arrays and objects that the page names by what is in them.
+    for path, member in list(found.items()):
+        for end in re.finditer(r"\[\]\.|\.", path):
+            kind = "array of object" if end[0] == "[]." else "object"
+            found.setdefault(path[: end.start()], Member(kind, False, member.optional))
+    return found
+
+
+def fits(value: Any, kind: str) -> bool:
+    """Whether a value, which is not null, is of a type of the page."""
+    if kind.startswith("array of "):
+        inner = kind.removeprefix("array of ")
+        return isinstance(value, list) and all(fits(each, inner) for each in value)
+    if kind == "time":
+        return isinstance(value, str) and _TIME.fullmatch(value) is not None
+    if kind == "id":
+        return isinstance(value, str) and _ID.fullmatch(value) is not None
+    types: dict[str, Any] = {
+        "string": str, "text": str, "integer": int, "number": (int, float), "boolean": bool,
+        "object": dict, "any": object,
+    }  # fmt: skip
+    return isinstance(value, types[kind]) and (kind == "boolean" or not isinstance(value, bool))
+
+
+def differences(value: Any, declared: dict[str, Member], at: str, seen: set[str]) -> Iterator[str]:
+    """Yields what a printed object has otherwise than the page says."""
+    start = at + "." if at else ""
+    below = {p[len(start) :] for p in declared if p.startswith(start)}
+    expected = {name for name in below if not re.search(r"[.\[]", name)}
+    for name in expected - set(value):
+        if not declared[start + name].optional:
+            yield f"{start}{name} is missing"
+    for name, inner in value.items():
+        path = start + name
+        seen.add(path)
+        member = declared.get(path)
+        if member is None:
+            yield f"{path} is not on the page"
+        elif inner is None:
+            if not (member.nullable or member.type == "any"):
+                yield f"{path} is null"
+        elif not fits(inner, member.type):
+            yield f"{path} is no {member.type}: {inner!r}"
+        elif member.type == "array of object":
+            for each in inner:
+                yield from differences(each, declared, path + "[]", seen)
+        elif member.type == "object" and any(p.startswith(path + ".") for p in declared):
+            yield from differences(inner, declared, path, seen)
+
+
+def documented() -> list[str]:
+    return [name for name in sections() if name.startswith("dsm ")]
+
+
+def with_json() -> Iterator[str]:
+    """Yields each command that takes --json."""
+    waiting = [(f"dsm {name}", group.load(name)) for name in COMMANDS]
+    for name, command in waiting:
+        waiting += [(f"{name} {k}", c) for k, c in getattr(command, "commands", {}).items()]
+        if any("--json" in option.opts for option in command.params):
+            yield name
+
+
+# --- a repository in which everything happened ---------------------------------------------------
+
+
+@pytest.fixture
+def printed(
+    dsm: Runner, two_changesets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Documents:
+    """Documents of every section of the page."""
+    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]")
+    found: Documents = {}
+
+    def take(line: str, *more: str, of: str | None = None, status: int = 0) -> None:
+        document = dsm(*line.split(), *more, "--json", status=status).json
+        found.setdefault(of or f"dsm {line}", []).append(document)
+
+    _changes(dsm, take, two_changesets)
+    _queries(dsm, take, tmp_path, monkeypatch)
+    _views(dsm, take, tmp_path)
+    _upkeep(take, tmp_path, monkeypatch)
+    found["dsm status"].append(_rare(found["dsm status"][0]))
+    finding = Finding("pack", "a", "is damaged", (("photos", 1, "cat/1.txt"),))
+    found["dsm fsck"].append(report_fields(FsckReport(True, 1, 1, 1, (finding,), ("note",))))
+    plan = GcPlan((("a", 1),), (("b", 2, 1),), (("c", 1),), 2, 1, 3, notes=("note",))
+    found["dsm gc"].append(plan_fields(plan, True))
+    return found
+
+
+def _rare(status: Any) -> dict[str, object]:
+    unread = Problem("cat", "Permission denied")
+    return status_fields(
+        Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,))
+    )
+
+
+def _changes(dsm: Runner, take: Any, folder: Path) -> None:
+    take("dataset show")
+    take("dataset list")
+    take("config get", "user.name", status=1)
+    dsm("config", "set", "user.name", "Ada")
+    take("config get", "user.name")
+    take("config list")
+    dsm("mv", "cat/2.txt", "cat/two.txt")
+    take("diff", "--staged")
+    take("status")
+    dsm("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")
+    dsm("label", "cat/3.txt", "--set", "lynx")
+    dsm("commit", "-m", "a lynx")
+    dsm("revert", "4")
+    dsm("tag", "v1", "1", "-m", "as trained")
+    take("tag")
+    take("log")
+    take("log", "--stat")
+    take("ls")
+    for number in "12345":
+        take("show", number)
+    write(folder / "cat/1.txt", "changed again")
+    write(folder / "new.txt", "new")
+    take("status")
+    take("diff")
+    take("diff", "1", "3")
+
+
+def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "wards.db"
+    _execute(database, "CREATE TABLE patient (id INTEGER, name TEXT, weight REAL)")
+    _execute(database, "INSERT INTO patient VALUES (1, 'a', 70.5)")
+    monkeypatch.setenv("WARDS_URI", str(database))
+    dsm("source", "add", "wards", "--driver", "sqlite", "--uri-env", "WARDS_URI")
+    take("source list")
+    take("source show", "wards")
+    take("source test", "wards")
+    take("source test", "wards", "-e", "SELECT * FROM patient")
+    words = ["--source", "wards", "-e", "SELECT * FROM patient WHERE id > :a", "--param", "a=0"]
+    take("add", *words, "--key-col", "id")
+    take("status")
+    take("diff", "--staged")
+    dsm("commit", "-m", "patients")
+    more = ["--label-col", "name", "--max-rows", "9", "--timeout", "9", "--purpose", "study"]
+    take("add", *words, "--key-col", "id", *more)
+    dsm("commit", "-m", "and why")
+    take("show")
+    take("log", "--stat")
+    take("diff", "6", "7")
+    take("check")
+    take("status", "--sources")
+    dsm("prepare", "--at", "6", "--name", "before")
+    dsm("prepare", "--name", "rows")
+    with library.open(".") as repo:
+        assert [len(list(repo.view("rows"))) for _ in range(2)] == [6, 6]
+    take("view show", "rows")
+    _execute(database, "ALTER TABLE patient RENAME COLUMN weight TO mass")
+    take("check", status=1)
+    with library.open(".") as repo, pytest.raises(Conflict):
+        list(repo.view("rows"))
+    take("receipts")
+
+
+def _execute(database: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
+    take("prepare", "--at", "1", "--name", "first")
+    take("prepare", "--at", "3", "--label", "cat", "--percent", "70%", "--name", "second")
+    take("prepare")
+    take("view list")
+    take("view show", "first")
+    for words in (("first", "second"), ("second", "first"), ("before", "rows")):
+        take("view diff", *words)
+        take("view explain", *words)
+    for name, status in (("cat/1.txt", 0), ("cat/two.txt", 0), ("dog/2.txt", 1), ("dog/1.txt", 1)):
+        take("why", name, "--view", "second", status=status)
+    take("get", "first", "-o", str(tmp_path / "out"))
+
+
+def _upkeep(take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take("fsck")
+    take("gc")
+    for name in ("temporary", "home"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write(tmp_path / "texts", "second cat/1, longer\n")
+    take("fsck", "--no-spill", str(tmp_path / "texts"), of="dsm fsck --no-spill", status=1)
+    with library.open(".") as repo:
+        wanted = repo.dataset().example("cat/3.txt").oid.hex()
+    take("gc", "--explain", wanted, of="dsm gc --explain")
+
+
+# --- the tests -----------------------------------------------------------------------------------
+
+
+def test_every_command_with_json_has_a_section() -> None:
+    """A command that takes --json is on the page, and no other."""
+    assert sorted({name.split(" --")[0] for name in documented()}) == sorted(with_json())
+
+
+def test_the_page_has_the_members_that_are_printed(printed: Documents) -> None:
+    """Every member that a command prints is on the page with its type, and is null only where the
+    page says so; every member of the page is printed."""
+    assert set(printed) == set(documented())
+    wrong = []
+    for heading, documents in printed.items():
+        declared, seen = members(heading), set[str]()
+        for document in documents:
+            wrong += [f"{heading}: {each}" for each in differences(document, declared, "", seen)]
+        wrong += [f"{heading}: {path} is never printed" for path in sorted(set(declared) - seen)]
+    assert sorted(set(wrong)) == []
+
+
+def test_documents_are_ascii(dsm: Runner, empty_repo: Path) -> None:
+    """Other characters are escaped, as the page says."""
+    write(empty_repo / "grün.txt", "x")
+    said = dsm("status", "--json")
+    assert (said.out.isascii(), json.loads(said.out)["untracked"]) == (True, ["grün.txt"])

@@ -42,11 +42,16 @@ def example(draw: st.DrawFn, path: str) -> Example:
 
 @st.composite
 def steps(draw: st.DrawFn, max_size: int = 5) -> list[Step]:
-    """One to `max_size` changesets of puts and deletions."""
+    """One to `max_size` changesets of puts, and deletions of what is there."""
     found: list[Step] = []
+    live: set[str] = set()
     for _ in range(draw(st.integers(1, max_size))):
-        paths = draw(st.sets(st.sampled_from(PATHS), min_size=1, max_size=6))
-        found.append({p: draw(st.one_of(example(p), example(p), st.none())) for p in sorted(paths)})
+        step: Step = {}
+        for path in sorted(draw(st.sets(st.sampled_from(PATHS), min_size=1, max_size=6))):
+            put = example(path)
+            step[path] = draw(st.one_of(put, put, st.none()) if path in live else put)
+        live = {p for p in live if p not in step} | {p for p, e in step.items() if e is not None}
+        found.append(step)
     return found
 
 

@@ -44,7 +44,7 @@ def keys_of(paths: pa.ChunkedArray, *, alone: bool = True) -> tuple[pa.Array, pa
         "",
     )
     # Readers pass over what begins with two underscores and ends with two.
-    keys = pc.replace_substring_regex(keys, r"^__", "_")
+    keys = pc.replace_substring_regex(keys, r"^__+", "_")
     marked = pc.or_(pc.not_equal(keys, plain), pc.equal(stem, ""))
     if alone:
         marked = pc.or_(marked, _shared(keys))

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from situations import Work
 from dsm.errors import AnswerIsNo, DsmError, InvalidInput, NotFound
 from dsm.history import snapshot as snapshot_module
 from dsm.history.revert import TouchedLater
+from dsm.model.example import Change
 from dsm.upkeep.fsck import fsck
 from dsm.upkeep.gc import apply_gc, plan_gc
 from dsm.worktree.edit import UnsavedChanges
@@ -41,6 +42,16 @@ NUMBER = st.integers(0, 10_000)  # chooses among what there is at that moment
 CONTENT = st.sampled_from([b"", b"one", b"two", b"three", b"x" * 20_000, b"large " * 700_000])
 SMALL = st.sampled_from([b"", b"one", b"two", b"three"])
 LABEL = st.lists(st.sampled_from(["cat", "dog", "night"]), max_size=2)
+
+
+def unpaired(changes: Iterable[Change]) -> Iterator[Change]:
+    """Renames as what the model knows of them: a deletion, and an addition."""
+    for change in changes:
+        if change.renamed_from is None:
+            yield change
+        else:
+            yield Change("deleted", change.renamed_from, change.before)
+            yield Change("added", change.path, None, change.after)
 
 
 class Repository(RuleBasedStateMachine):
@@ -194,7 +205,8 @@ class Repository(RuleBasedStateMachine):
         if source not in PATHS:
             return
         model = self.model
-        blocked = goal in model.files or goal in model.tracked
+        by_hand = source not in model.files  # and so a file at the goal is the moved one
+        blocked = goal in model.tracked or (goal in model.files and not by_hand)
         if source not in model.tracked or source == goal or (blocked and not force):
             with self.unchanged(), pytest.raises(DsmError):
                 self.work.ds.move(source, goal, force=force)
@@ -211,6 +223,10 @@ class Repository(RuleBasedStateMachine):
         place = None if number is None else self.place(number)
         model = self.model
         chosen = list(model.staged) if place is None else below(model.staged, place)
+        if place not in (None, ".") and not (chosen or below(model.tracked, place)):
+            with self.unchanged(), pytest.raises(NotFound):
+                self.work.ds.unstage([place])
+            return
         self.work.ds.unstage(None if place is None else [place])
         for path in chosen:
             del model.staged[path]
@@ -376,7 +392,7 @@ class Repository(RuleBasedStateMachine):
         model, status = self.model, self.work.ds.status()
         tracked = model.tracked
         assert (status.head, status.examples) == (len(model.states) - 1, len(model.head))
-        staged = {change.path: change for change in status.staged}
+        staged = {change.path: change for change in unpaired(status.staged)}
         for path in {*staged, *model.staged}:
             if path in model.staged:
                 put = model.staged[path]

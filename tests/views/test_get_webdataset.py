@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from situations import Work
 
@@ -73,6 +73,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 @given(PATHS)
+@example(["\x1f\x1f\x1f", "____", "__a__"])
 def test_every_example_has_a_key_of_its_own(paths: list[str]) -> None:
     """However paths look, readers find as many examples as there are, each with its payload."""
     keys, extensions = (column.to_pylist() for column in keys_of(pa.chunked_array([paths])))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.cli.output import message, print_json
-from dsm.cli.prepare import At
+from dsm.cli.prepare_options import At
 from dsm.cli.session import Session
 from dsm.model.names import printable
 

@@ -31,18 +31,40 @@ FLAGS: dict[str, dict[str, str]] = {
         "--keep-going": "keep_going",
     },
     "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty"},
+    "prepare": {"--all-labels": "all_labels", "--json": "as_json"},
+    "get": {
+        "--verify": "verify", "-f": "force", "--force": "force", "--croissant": "croissant",
+        "--skip-sources": "skip_sources", "--dummy": "dummy", "--allow-persist": "allow_persist",
+        "--json": "as_json",
+    },
 }  # fmt: skip
 TEXTS: dict[str, dict[str, str]] = {
     "add": {"--pattern": "pattern", "--labels": "label_file"},
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
-}
+    "prepare": {
+        "--since": "since", "--until": "until", "--percent": "percent",
+        "--changesets": "changesets", "--at": "at", "--name": "name",
+    },
+    "get": {
+        "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",
+        "--compression": "compression",
+    },
+}  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {
     "add": {"--label": "labels", "-l": "labels"},
     "commit": {"-m": "messages", "--message": "messages"},
+    "prepare": {
+        "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
+        "--where": "where",
+    },
+}  # fmt: skip
+NUMBERS: dict[str, dict[str, str]] = {
+    "log": {"-n": "limit", "--max-count": "limit"},
+    "get": {"--dummy-rows": "dummy_rows"},
 }
-NUMBERS: dict[str, dict[str, str]] = {"log": {"-n": "limit", "--max-count": "limit"}}
-NEEDED = {"add": "paths", "commit": "messages"}
+NEEDED = {"add": "paths", "commit": "messages", "get": "version"}
 TAKES_PATHS = ("log", "add", "commit")
+TAKES_ONE = {"get": "version"}
 
 
 class FastContext:
@@ -71,7 +93,11 @@ def parse(words: list[str]) -> tuple[str, Settings, dict[str, Any]] | None:
                 return None
         elif not _option(word, rest, command, settings, arguments):
             return None
-    if command is None or (paths and command not in TAKES_PATHS):
+    if command is None:
+        return None
+    if command in TAKES_ONE and len(paths) == 1:
+        arguments[TAKES_ONE[command]] = paths.pop()
+    if paths and command not in TAKES_PATHS:
         return None
     if command in TAKES_PATHS:
         arguments["paths"] = paths or None

@@ -7,17 +7,21 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
-from dsm.cli.suggestions import view_names
 from dsm.errors import InvalidInput
 
 if TYPE_CHECKING:
     import threading
+
+    import typer
+
+    from dsm.cli import get_options as options
+
+# Where the types of the options are: they need typer, which the fast path leaves out.
+OPTIONS = "dsm.cli.get_options"
 
 _UNITS = {
     "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
@@ -26,17 +30,6 @@ _UNITS = {
 # How long a command may take to end by itself when its reader has gone.
 READER_GRACE_SECONDS = 1.0
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
-
-
-def formats(incomplete: str) -> list[str]:
-    """Returns the formats that begin so, for the shell to complete."""
-    names = ("webdataset", "tar", "files", "parquet")
-    return [name for name in names if name.startswith(incomplete)]
-
-
-def compressions(incomplete: str) -> list[str]:
-    """Returns the compressions that begin so, for the shell to complete."""
-    return [name for name in ("none", "zstd") if name.startswith(incomplete)]
 
 
 def size_of(text: str) -> int:
@@ -50,89 +43,21 @@ def size_of(text: str) -> int:
     return int(whole + fraction) * factor // tenths
 
 
-Version = Annotated[
-    str,
-    typer.Argument(
-        metavar="VERSION",
-        autocompletion=view_names,
-        help="As printed by prepare, its first 8 or more digits, or a name",
-    ),
-]
-Out = Annotated[
-    str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="DIR",
-        help="Folder to write to (default: DATASET-VERSION here, with --dummy"
-        " DATASET-VERSION-dummy); - prints one tar",
-    ),
-]
-Format = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        metavar="NAME",
-        autocompletion=formats,
-        help="webdataset: shards; tar: one tar of the original paths; files; parquet",
-    ),
-]
-ShardSize = Annotated[
-    str, typer.Option("--shard-size", metavar="SIZE", help="Close a shard before it is larger")
-]
-Compression = Annotated[
-    str,
-    typer.Option(
-        "--compression",
-        metavar="none|zstd",
-        autocompletion=compressions,
-        help="Compress shards",
-    ),
-]
-Verify = Annotated[
-    bool, typer.Option("--verify", help="Read what is there and compare it with its hashes")
-]
-Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there already")]
-Croissant = Annotated[
-    bool | None,
-    typer.Option(
-        "--croissant/--no-croissant",
-        help="Describe it in Croissant's JSON-LD (default: all but --format tar)",
-    ),
-]
-AllowPersist = Annotated[
-    bool,
-    typer.Option(
-        "--allow-persist", help="Write rows of queries, too; DIR is outside the repository"
-    ),
-]
-SkipSources = Annotated[
-    bool, typer.Option("--skip-sources", help="Leave rows of queries out: stored examples alone")
-]
-Dummy = Annotated[
-    bool, typer.Option("--dummy", help="Made-up rows in the place of those of queries")
-]
-DummyRows = Annotated[
-    int, typer.Option("--dummy-rows", metavar="N", min=0, help="How many of them for each query")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print what was written as JSON")]
-
-
 def command(
     ctx: typer.Context,
-    version: Version,
-    out: Out = None,
-    format_: Format = "webdataset",
-    shard_size: ShardSize = "256MB",
-    compression: Compression = "none",
-    verify: Verify = False,
-    force: Force = False,
-    croissant: Croissant = None,
-    skip_sources: SkipSources = False,
-    dummy: Dummy = False,
-    dummy_rows: DummyRows = 100,
-    allow_persist: AllowPersist = False,
-    as_json: AsJson = False,
+    version: options.Version,
+    out: options.Out = None,
+    format_: options.Format = "webdataset",
+    shard_size: options.ShardSize = "256MB",
+    compression: options.Compression = "none",
+    verify: options.Verify = False,
+    force: options.Force = False,
+    croissant: options.Croissant = None,
+    skip_sources: options.SkipSources = False,
+    dummy: options.Dummy = False,
+    dummy_rows: options.DummyRows = 100,
+    allow_persist: options.AllowPersist = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write the examples of a view as shards, tar, files or Parquet
 

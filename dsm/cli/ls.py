@@ -8,7 +8,7 @@ import typer
 
 from dsm.cli.changes import example_fields
 from dsm.cli.output import print_json, quoted, size_text
-from dsm.cli.prepare import At
+from dsm.cli.prepare_options import At
 from dsm.cli.session import Session
 from dsm.model.names import printable
 from dsm.model.timespec import format_time

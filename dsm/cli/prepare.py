@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
-from dsm.cli.suggestions import changeset_names
 
 if TYPE_CHECKING:
+    import typer
+
+    from dsm.cli import prepare_options as options
     from dsm.views.view import View
 
+# Where the types of the options are: they need typer, which the fast path leaves out.
+OPTIONS = "dsm.cli.prepare_options"
 LABELS_MAX = 10
-
-
-Labels = Annotated[
-    list[str] | None,
-    typer.Option("-l", "--label", metavar="L", help="Take examples with this label"),
-]
-AllLabels = Annotated[
-    bool, typer.Option("--all-labels", help="Take those that have all of the labels")
-]
-Excluded = Annotated[
-    list[str] | None,
-    typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
-]
-Since = Annotated[
-    str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
-]
-Until = Annotated[
-    str | None, typer.Option("--until", metavar="T", help="Take examples of before this time")
-]
-Percent = Annotated[
-    str | None,
-    typer.Option("--percent", metavar="P", help="Of all that, take the newest share: .8, 80%"),
-]
-Changesets = Annotated[
-    str | None,
-    typer.Option("--changesets", metavar="1,3-5", help="Take what these changesets hold"),
-]
-At = Annotated[
-    str | None,
-    typer.Option(
-        "--at",
-        metavar="N",
-        autocompletion=changeset_names,
-        help="Changeset or tag (default: head)",
-    ),
-]
-Paths = Annotated[
-    list[str] | None,
-    typer.Option("--path", metavar="GLOB", help="Take examples with such a path, or below it"),
-]
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"),
-]
 
 
 def command(
     ctx: typer.Context,
-    labels: Labels = None,
-    all_labels: AllLabels = False,
-    exclude: Excluded = None,
-    since: Since = None,
-    until: Until = None,
-    percent: Percent = None,
-    changesets: Changesets = None,
-    at: At = None,
-    paths: Paths = None,
-    where: Where = None,
-    name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What to call the view")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    labels: options.Labels = None,
+    all_labels: options.AllLabels = False,
+    exclude: options.Excluded = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    percent: options.Percent = None,
+    changesets: options.Changesets = None,
+    at: options.At = None,
+    paths: options.Paths = None,
+    where: options.Where = None,
+    name: options.Name = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Choose examples for training and print the view's version
 

@@ -26,6 +26,9 @@ _Raw = tuple[int, int, int]
 # An object in a frame: frame, offset in it, bytes, where in the batch.
 _Framed = tuple[int, int, int, int]
 _SIZE_LIMIT = OBJECT_BYTES_MAX + 1  # beyond it, the bit of a large object is set
+# Read by one call of the system: what lies side by side, as much as stays in the processor's cache
+# until it is hashed, and no more pieces than the system takes.
+GROUP_BYTES, GROUP_OBJECTS = 512 << 10, 512
 
 
 def read_batch(store: ObjectStore, oids: Sequence[bytes]) -> list[bytes | None]:
@@ -44,6 +47,35 @@ def read_batch(store: ObjectStore, oids: Sequence[bytes]) -> list[bytes | None]:
         data, is_list = store._fetch(oids[number])
         found[number] = None if is_list else data
     return found
+
+
+def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memoryview]) -> list[int]:
+    """Reads each object to its place in memory, verified, without another copy.
+
+    Returns the numbers of those that it has not read: large ones, and those of another size than
+    their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
+    """
+    store._scan_once()
+    plans, rest = _planned(store._packs, oids)
+    elsewhere: list[bytes | None] = [None] * len(oids) if any(f for _, f in plans.values()) else []
+    for pack, (raw, framed) in plans.items():
+        rest += _read_raw_into(pack, raw, oids, places)
+        rest += _read_framed(pack, framed, oids, elsewhere)
+        rest += [n for *_, n in framed if not _placed(elsewhere[n], places[n])]
+    left = []
+    for number in dict.fromkeys(rest):
+        data, is_list = store._fetch(oids[number])
+        if is_list or not _placed(data, places[number]):
+            left.append(number)
+    return left
+
+
+def _placed(data: bytes | None, place: memoryview) -> bool:
+    """Copies an object to its place, if it fits."""
+    if data is None or len(data) != len(place):
+        return False
+    place[:] = data
+    return True
 
 
 def expect(store: ObjectStore, count: int) -> None:
@@ -113,6 +145,40 @@ def _read_raw(
                 failed.append(number)
     except (OSError, StorageFailed):  # gone, or unreadable: each is looked for by itself
         return [number for _, _, number in plan if found[number] is None]
+    return failed
+
+
+def _read_raw_into(
+    pack: Pack, plan: list[_Raw], oids: Sequence[bytes], places: Sequence[memoryview]
+) -> list[int]:
+    """Like `_read_raw`, each to its place; neighbours in the pack are read together."""
+    plan.sort()
+    failed: list[int] = []
+    first, count = 0, len(plan)
+    try:
+        fd = pack.opened()
+        while first < count:
+            start = reach = plan[first][0]
+            group: list[memoryview] = []
+            for position, size, number in plan[first : first + GROUP_OBJECTS]:
+                place = places[number]
+                if position != reach or size != len(place) or reach - start > GROUP_BYTES:
+                    break
+                group.append(place)
+                reach += size
+            end = first + len(group)
+            if not group:  # of another size than its place
+                failed.append(plan[first][2])
+                first += 1
+                continue
+            # What a short read has left out is not what its hash says.
+            os.preadv(fd, group, start)
+            for place, (_, _, number) in zip(group, plan[first:end], strict=True):
+                if blake3(place).digest() != oids[number]:
+                    failed.append(number)
+            first = end
+    except (OSError, StorageFailed):  # gone, or unreadable: each is looked for by itself
+        failed += [number for _, _, number in plan[first:]]
     return failed
 
 

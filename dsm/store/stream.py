@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.store import disk
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 4 << 20
 ALIGNED_BYTES = 4096  # where writes past the cache may begin
+
+Done = Callable[[], object]
 
 
 class Stream:
@@ -46,17 +50,39 @@ class Stream:
         self._held += len(data)
         if self._held < STREAM_BYTES:
             return
-        if disk.pass_cache(self._fd):
-            self._behind = _WriteBehind(self._fd, self.path)
-            for part in self._small:
-                self._behind.write(part)
-        else:
+        if not self._pass_cache():
             self._write_small()
+
+    def lend(self, memory: memoryview, begin: int, end: int, done: Done) -> None:
+        """Appends `memory[begin:end]` without a copy; `done` is called, perhaps by another thread,
+        as soon as the memory may change.
+
+        The memory begins at a page, and `begin` lies as far behind a page as the end of the file:
+        up to there that page is overwritten. For files that are large in any case. Raises
+        WriteFailed, perhaps that of an earlier call.
+        """
+        if self._behind is not None or self._pass_cache():
+            assert self._behind is not None
+            self._behind.lend(memory, begin, end, done)
+            return
+        self._write_small()
+        disk.write_all(self._fd, memory[begin:end], self.path)
+        done()
+
+    def _pass_cache(self) -> bool:
+        """Begins to write past the page cache; False where the file system cannot do that."""
+        if not disk.pass_cache(self._fd):
+            return False
+        self._behind = _WriteBehind(self._fd, self.path)
+        for part in self._small:
+            self._behind.write(part)
         self._small, self._held = [], 0
+        return True
 
     def _write_small(self) -> None:
         if self._small:
             disk.write_all(self._fd, b"".join(self._small), self.path)
+            self._small, self._held = [], 0
 
     def sync(self) -> None:
         """Makes everything written durable. A failure is final: the file must be abandoned."""
@@ -64,7 +90,6 @@ class Stream:
             behind, self._behind = self._behind, None
             behind.finish()
         self._write_small()
-        self._small, self._held = [], 0
         disk.sync_file(self._fd, self.path)
 
     def close(self) -> None:
@@ -88,7 +113,7 @@ class Stream:
 
 
 class _WriteBehind:
-    """Fills one aligned buffer while a thread writes the other."""
+    """Writes whole pages in a thread: lent ones, or buffers of its own that it fills meanwhile."""
 
     def __init__(self, fd: int, path: str):
         import threading
@@ -96,59 +121,95 @@ class _WriteBehind:
 
         self._fd = fd
         self._path = path
-        self._buffers = [disk.page_buffer(STREAM_BYTES) for _ in range(2)]
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        self._buffer: memoryview | None = None
+        self._buffers = 0
         self._filled = 0
-        self._orders: SimpleQueue[memoryview | None] = SimpleQueue()
-        self._answers: SimpleQueue[disk.WriteFailed | None] = SimpleQueue()
-        self._busy = False
+        self._orders: SimpleQueue[tuple[memoryview, Done] | None] = SimpleQueue()
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def write(self, data: bytes | memoryview) -> None:
-        size = len(data)
-        buffer, at = self._buffers[0], self._filled
-        if at + size < STREAM_BYTES:
+        """Copies bytes, and lets a buffer be written when it is full."""
+        buffer, at, size = self._buffer, self._filled, len(data)
+        if buffer is not None and at + size < STREAM_BYTES:
             buffer[at : at + size] = data
             self._filled = at + size
             return
         view = memoryview(data)
         while view:
+            buffer = self._buffer = self._buffer or self._next_buffer()
             part = view[: STREAM_BYTES - self._filled]
-            self._buffers[0][self._filled : self._filled + len(part)] = part
+            buffer[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             view = view[len(part) :]
             if self._filled == STREAM_BYTES:
-                self._wait()
-                self._orders.put(self._buffers[0])
-                self._busy = True
-                self._buffers.reverse()
-                self._filled = 0
+                self._order(buffer, partial(self._free.put, buffer))
+                self._buffer, self._filled = None, 0
+
+    def _next_buffer(self) -> memoryview:
+        if self._buffers < 2:
+            self._buffers += 1
+            return disk.page_buffer(STREAM_BYTES)
+        return self._free.get()
+
+    def lend(self, memory: memoryview, begin: int, end: int, done: Done) -> None:
+        """Lets the whole pages be written where they lie, and keeps a copy of the rest."""
+        self._order_whole_pages()
+        first = begin - self._filled
+        if self._filled:
+            assert self._buffer is not None
+            memory[first:begin] = self._buffer[: self._filled]
+        last = max(first, end - end % ALIGNED_BYTES)
+        self._filled = end - last
+        if self._filled:
+            self._buffer = self._buffer or self._next_buffer()
+            self._buffer[: self._filled] = memory[last:end]
+        if last > first:
+            self._order(memory[first:last], done)
+        else:
+            done()
+
+    def _order_whole_pages(self) -> None:
+        """Lets what is in our buffer be written, but for the last part of a page."""
+        whole = self._filled - self._filled % ALIGNED_BYTES
+        if whole:
+            assert self._buffer is not None
+            full, rest = self._buffer, bytes(self._buffer[whole : self._filled])
+            self._order(full[:whole], partial(self._free.put, full))
+            self._buffer, self._filled = None, len(rest)
+            if rest:
+                self._buffer = self._next_buffer()
+                self._buffer[: len(rest)] = rest
 
     def finish(self) -> None:
         """Writes the rest, through the page cache since it need not fill whole blocks."""
-        try:
-            self._wait()
-        finally:
-            self.stop()
+        self.stop()
+        self._check()
         disk.use_cache(self._fd)
-        disk.write_all(self._fd, self._buffers[0][: self._filled], self._path)
+        if self._buffer is not None:
+            disk.write_all(self._fd, self._buffer[: self._filled], self._path)
 
     def stop(self) -> None:
+        """Waits until all whole pages are written, or one could not be."""
         self._orders.put(None)
         self._thread.join()
 
-    def _wait(self) -> None:
-        if self._busy:
-            self._busy = False
-            error = self._answers.get()
-            if error is not None:
-                raise error
+    def _order(self, pages: memoryview, done: Done) -> None:
+        self._check()
+        self._orders.put((pages, done))
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _run(self) -> None:
-        while (buffer := self._orders.get()) is not None:
-            try:
-                disk.write_pages(self._fd, buffer, self._path)
-            except disk.WriteFailed as error:
-                self._answers.put(error)
-            else:
-                self._answers.put(None)
+        while (order := self._orders.get()) is not None:
+            pages, done = order
+            if self._error is None:
+                try:
+                    disk.write_pages(self._fd, pages, self._path)
+                except Exception as error:  # of whatever kind: somebody waits for `done`
+                    self._error = error
+            done()

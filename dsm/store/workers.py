@@ -9,6 +9,7 @@ and leaves; a worker that dies is noticed by the end of its answers. Our own err
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pickle
 import select
@@ -20,14 +21,17 @@ from typing import Protocol
 
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
 
+PIPE_BYTES = 1 << 20
 _LENGTH = struct.Struct("<I")
+# Started before there was a job for them.
+_ahead: list[Worker] = []
 _BY_STATUS: dict[int, type[DsmError]] = {5: Conflict, 7: DamagedData, 8: StorageFailed}
 _START = (
     "import signal, sys\n"
     "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # the parent tells us when to stop
-    "sys.path[:] = sys.argv[3:]\n"
+    "sys.path[:] = sys.argv[4:]\n"
     "from dsm.store.workers import serve\n"
-    "serve(int(sys.argv[1]), int(sys.argv[2]))\n"
+    "serve(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])\n"
 )
 
 
@@ -78,18 +82,29 @@ def _exactly(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-class Worker:
-    """A started worker. Raises OSError when no process can be started."""
+def _widen(fd: int) -> None:
+    """Lets a pipe hold whole messages, so that nobody waits for somebody who is busy."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # no more for this user
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
-    def __init__(self, job: Job):
+
+class Worker:
+    """A started worker: its first order is a job, and meanwhile it imports `module`.
+
+    Raises OSError when no process can be started.
+    """
+
+    def __init__(self, module: str = ""):
         import subprocess
 
         orders_in, self.orders = os.pipe()
         self.answers, answers_out = os.pipe()
+        pipes = (orders_in, answers_out)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, str(orders_in), str(answers_out), *sys.path],
-                pass_fds=(orders_in, answers_out),
+                [sys.executable, "-c", _START, *map(str, pipes), module, *sys.path],
+                pass_fds=pipes,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -99,11 +114,12 @@ class Worker:
             os.close(self.answers)
             raise
         finally:
-            os.close(orders_in)
-            os.close(answers_out)
+            for fd in pipes:
+                os.close(fd)
+        for fd in (self.orders, self.answers):
+            _widen(fd)
         os.set_blocking(self.orders, False)
         self.heard: deque[object] = deque()  # answers that came while an order was being sent
-        self.order(job)
 
     def order(self, message: object) -> None:
         """Sends an order; a worker that is gone is noticed when it is heard."""
@@ -134,6 +150,11 @@ class Worker:
             raise error
         return None if isinstance(message, _Done) else message
 
+    def dismiss(self) -> None:
+        """Stops a worker that was given nothing to do."""
+        self._process.kill()
+        self.end()
+
     def end(self) -> None:
         """Closes the pipes, at which the worker stops, and waits for it."""
         for fd in (self.orders, self.answers):
@@ -142,9 +163,10 @@ class Worker:
         self._process.wait()
 
 
-def serve(orders: int, answers: int) -> None:
+def serve(orders: int, answers: int, module: str) -> None:
     """A worker's life: receives its job, runs it, answers. Called in the new process."""
     import gc
+    from importlib import import_module
 
     gc.disable()  # short-lived, and rows of tuples would be walked again and again
     for name in ("numpy", "pandas"):
@@ -153,6 +175,8 @@ def serve(orders: int, answers: int) -> None:
     status = 0
     try:
         try:
+            if module:
+                import_module(module)
             job = receive(orders)
             for message in job.run(lambda: receive(orders)):  # type: ignore[attr-defined]
                 send(answers, message)
@@ -175,12 +199,33 @@ def start(jobs: Sequence[Job]) -> list[Worker]:
         return workers
     try:
         for job in jobs:
-            workers.append(Worker(job))
+            workers.append(_ahead.pop() if _ahead else Worker())
+            workers[-1].order(job)
     except OSError:
         for worker in workers:
             worker.end()
         return []
     return workers
+
+
+@contextlib.contextmanager
+def started_ahead(count: int, module: str) -> Iterator[None]:
+    """Starts workers that import a module while the caller does so: `start` has them at once.
+
+    Those that are left in the end are stopped. There are none where no process can be started.
+    """
+    started: list[Worker] = []
+    try:
+        with contextlib.suppress(OSError):
+            for _ in range(count if sys.executable else 0):
+                started.append(Worker(module))
+        _ahead.extend(started)
+        yield
+    finally:
+        for worker in started:
+            with contextlib.suppress(ValueError):
+                _ahead.remove(worker)
+                worker.dismiss()
 
 
 def ready(workers: Sequence[Worker], *, wait: bool = True) -> list[int]:

@@ -34,7 +34,7 @@ class Compressed:
         ).compressobj()
         self._held = bytearray()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Takes bytes of any number."""
         self._held += data
         whole = len(self._held) // PIECE_BYTES * PIECE_BYTES

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
+from dsm.views.crew import FILES, PARQUET, TAR, WEBDATASET
 from dsm.views.journal import (
     OtherContent,
     Place,
@@ -25,7 +26,8 @@ from dsm.views.journal import (
     sizes_agree,
 )
 from dsm.views.output import Written, hashes_of
-from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Part, Recipe, build_all
+from dsm.views.parts import Part, Recipe, build_all
+from dsm.views.payloads import Write
 from dsm.views.target import refuse_among_data
 
 if TYPE_CHECKING:
@@ -152,11 +154,12 @@ def get(
 
 
 def stream(
-    view: View, write: Callable[[bytes], object], options: Options, progress: Progress = SILENT
+    view: View, write: Write, options: Options, progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Writes the view as one tar: that of `tar`, or the members of all shards of `webdataset`.
 
-    Returns how many examples and bytes of them were written.
+    What `write` is given changes when it has returned. Returns how many examples and bytes of them
+    were written.
     """
     if options.format not in (WEBDATASET, TAR):
         raise InvalidInput(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from blake3 import blake3
 
-from dsm.store.stream import Stream
+from dsm.store.stream import Done, Stream
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -76,21 +76,31 @@ class OutputFile:
         if expected >= THREADED_BYTES:
             self._hashers = [_Behind(hash_.update) for hash_ in (self._blake, self._sha) if hash_]
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Appends bytes. Raises WriteFailed."""
         self.size += len(data)
         if self._hashers:
+            piece = bytes(data)  # hashed later; no copy of what is bytes already
             for hasher in self._hashers:
-                hasher.put(data)
+                hasher.put(piece)
         else:
             self._hash(data)
         self._stream.write(data)
 
-    def write_now(self, data: memoryview) -> None:
-        """Appends bytes that may change when this returns. Not to be mixed with `write`."""
+    def lend(self, memory: memoryview, begin: int, end: int, done: Done) -> None:
+        """Appends `memory[begin:end]`, as `Stream.lend` does: it is hashed and written by threads.
+
+        Raises WriteFailed, perhaps that of an earlier call.
+        """
+        data = memory[begin:end]
         self.size += len(data)
-        self._hash(data)
-        self._stream.write(data)
+        if self._hashers:
+            done = _the_last_of(1 + len(self._hashers), done)
+            for hasher in self._hashers:
+                hasher.put(data, done)
+        else:
+            self._hash(data)
+        self._stream.lend(memory, begin, end, done)
 
     def _hash(self, data: bytes | memoryview) -> None:
         self._blake.update(data)
@@ -128,22 +138,33 @@ class OutputFile:
             hasher.stop()
 
 
+def _the_last_of(calls: int, done: Done) -> Done:
+    """Returns a function that calls `done` when it is called for the last time."""
+    countdown = iter(range(calls - 1, -1, -1))  # `next` is atomic: threads share it
+    return lambda: next(countdown) or done()
+
+
 class _Behind:
     """Passes bytes to a function in a thread: hashing lets other threads run."""
 
-    def __init__(self, update: Callable[[bytes], object]):
+    def __init__(self, update: Callable[[bytes | memoryview], object]):
         import threading
         from queue import Queue
 
         self._update = update
-        self._queue: Queue[bytes | None] = Queue(AHEAD)
-        self.put = self._queue.put
+        self._queue: Queue[tuple[bytes | memoryview, Done] | None] = Queue(AHEAD)
         self._thread: Thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    def put(self, data: bytes | memoryview, done: Done = bool) -> None:
+        """Has the bytes passed on; `done` is called when they have been."""
+        self._queue.put((data, done))
+
     def _run(self) -> None:
-        while (data := self._queue.get()) is not None:
+        while (order := self._queue.get()) is not None:
+            data, done = order
             self._update(data)
+            done()
 
     def stop(self) -> None:
         self._queue.put(None)

@@ -46,8 +46,7 @@ def members_kept(
                 offsets.append(at + len(header))
                 at += len(header) + size + len(tar.padding(size))
                 payload += size
-            lines = sidecar.lines(rows.slice(0, len(offsets)), offsets)
-            write_index("".join(f"{line}\n" for line in lines).encode())
+            write_index(sidecar.text(rows.slice(0, len(offsets)), offsets))
             kept += len(offsets)
             if kept < end:
                 break

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from dsm.store import disk
 from dsm.store.workers import Worker, ready, start
+from dsm.views.crew import PARQUET, TAR, beside_us, is_much
 from dsm.views.output import OutputFile, Written
 from dsm.views.payloads import Counted, Payloads, Write, uncounted
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
     from dsm.store.objects import ObjectStore
     from dsm.views.relay import Relay
-
-WEBDATASET, TAR, FILES, PARQUET = "webdataset", "tar", "files", "parquet"
-WORKER_EXAMPLES = 1000
-WORKER_BYTES = 24 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +97,11 @@ class Recipe:
             rest, at = self._rest(part, index.write, counted)
             relay = self._relay(store, rest, workers)
             # One hash goes through the whole file and takes a core for itself: no SHA-256 beside.
-            expected = 0 if relay else part.size
-            file = OutputFile(part.temporary, expected, sha256=False, keep=at)
+            file = OutputFile(part.temporary, part.size, sha256=False, keep=at)
             if relay is None:
                 self.write(store, [rest.table], file.write, counted, index.write, at)
             else:
-                relay.write(file.write_now, index.write, counted, at)
+                relay.write(file, index.write, counted, at)
             rows = part.table.num_rows
             return file.finish(part.name, rows), index.finish(part.index, rows)
         except BaseException as error:
@@ -133,16 +129,16 @@ class Recipe:
         return replace(part, table=part.table.slice(kept), size=part.size - size), at
 
     def _relay(self, store: ObjectStore, part: Part, workers: int) -> Relay | None:
-        """Returns workers for a tar; None when there is too little to do, or no way to have any."""
-        few = part.table.num_rows < WORKER_EXAMPLES and part.size < WORKER_BYTES
-        if workers < 2 or few or self.compression != "none":
+        """Returns who writes a tar that is large enough to be written past the page cache."""
+        if self.compression != "none" or not is_much(0, part.size):
             return None
         from dsm.views.relay import Relay
 
+        payloads, count = Payloads(store, part.table), beside_us(part.size, workers)
         try:
-            return Relay(Payloads(store, part.table), self.classes, workers)
+            return Relay(payloads, self.classes, count)
         except (OSError, AttributeError):  # no shared memory here
-            return None
+            return Relay(payloads, self.classes, 0)
 
 
 @dataclass(slots=True)
@@ -185,7 +181,7 @@ def build_all(
     examples = sum(part.table.num_rows for part in parts)
     size = sum(part.size for part in parts)
     crew: list[Worker] = []
-    if min(workers, len(parts)) > 1 and (examples >= WORKER_EXAMPLES or size >= WORKER_BYTES):
+    if min(workers, len(parts)) > 1 and is_much(examples, size):
         job = _PartJob(recipe, store.folder, store.temporary, store.chunking)
         crew = start([job] * min(workers, len(parts)))
     if not crew:

@@ -24,7 +24,8 @@ BATCH_EXAMPLES = 2048
 # What a writer collects before it hands it on.
 WRITE_BYTES = 1 << 20
 
-Write = Callable[[bytes], object]
+# What is given to one may change as soon as it has returned.
+Write = Callable[[bytes | memoryview], object]
 Counted = Callable[[int, int], object]
 
 
@@ -54,6 +55,10 @@ class Payloads:
         self.store = store
         self.table = table
         self.sizes: list[int] = table.column("size").to_pylist()
+
+    def part(self, first: int, end: int) -> Payloads:
+        """Returns the payloads of some of the rows."""
+        return Payloads(self.store, self.table.slice(first, end - first))
 
     def batches(self) -> Iterator[tuple[int, pa.Table, list[bytes | None]]]:
         """Yields (number of the first row, rows, their bytes); None stands for a large object."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.brokered import Reading
+from dsm.views.crew import FILES, PARQUET, TAR, WEBDATASET
 from dsm.views.digest import ContentDigest
 from dsm.views.journal import IGNORE_FILE, OtherContent, Place
 from dsm.views.materialise import (
@@ -32,7 +33,8 @@ from dsm.views.materialise import (
     stem_of,
 )
 from dsm.views.output import OutputFile, Written
-from dsm.views.parts import FILES, PARQUET, TAR, WEBDATASET, Recipe
+from dsm.views.parts import Recipe
+from dsm.views.payloads import Write
 from dsm.views.sidecar import NO_CLASS
 from dsm.views.target import refuse_among_data
 from dsm.views.webdataset import EXAMPLE_OVERHEAD, cut
@@ -103,7 +105,7 @@ class Content:
 
 
 def stream_rows(
-    view: View, write: Callable[[bytes], object], options: Options, progress: Progress = SILENT
+    view: View, write: Write, options: Options, progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Writes a view with queries as one tar; returns examples and bytes. See `stream`."""
     content = Content(view)
@@ -114,8 +116,8 @@ def stream_rows(
 def _write_tar(
     content: Content,
     options: Options,
-    write: Callable[[bytes], object],
-    write_index: Callable[[bytes], object] | None,
+    write: Write,
+    write_index: Write | None,
     progress: Progress,
 ) -> Classes:
     layout, store = options.format, content.reading.view.repository.store

@@ -12,7 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from itertools import accumulate, chain, islice, pairwise
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Attributes
 from dsm.store.batch import read_batch
+from dsm.views.columns import hashes, label_tuples, whole
 from dsm.views.payloads import CONTENT
 from dsm.views.shuffle import shuffled
 
@@ -157,16 +158,11 @@ class Rows:
         column = self._table.column(name)
         if self._indices is not None:
             column = column.take(self._indices)
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        return whole(column)
 
     @cached_property
     def oids(self) -> list[bytes]:
-        column = self._column("object")
-        if not len(column):
-            return []
-        first = 32 * column.offset
-        raw = bytes(memoryview(column.buffers()[1])[first : first + 32 * len(column)])
-        return [raw[at : at + 32] for at in range(0, len(raw), 32)]
+        return hashes(self._column("object"))
 
     @cached_property
     def paths(self) -> list[str]:
@@ -186,14 +182,7 @@ class Rows:
 
     @cached_property
     def labels(self) -> list[tuple[str, ...]]:
-        column = self._column("labels")
-        if column.null_count or not len(column):
-            return [tuple(names or ()) for names in column.to_pylist()]
-        first = 4 * column.offset
-        ends = memoryview(column.buffers()[1])[first : first + 4 * len(column) + 4].cast("i")
-        values = column.values.slice(ends[0], ends[-1] - ends[0]).to_pylist()
-        at = [end - ends[0] for end in ends]
-        return [tuple(values[a:b]) for a, b in pairwise(at)]
+        return label_tuples(self._column("labels"))
 
     @cached_property
     def annotations(self) -> list[str | None]:

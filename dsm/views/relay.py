@@ -1,101 +1,40 @@
-"""One tar written by many: workers fill pieces of memory, the parent writes them in order.
+"""One tar written by many: workers lay out runs of members, and one process puts them in order.
 
 A tar is one file, and its hash goes through it from front to back; what takes time is reading and
-verifying what is in it. So workers lay out runs of members in memory that they share with the
-parent. Invariant: the bytes are those that `write_tar` writes alone.
+verifying what is in it. So runs are laid out here and in workers, in slots of memory that all
+share, and written from there by the threads of the file. Invariant: the bytes are those that
+`write_tar` writes alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from dsm.model.names import check_path
 from dsm.store import disk
-from dsm.store.workers import Worker, start
-from dsm.views import tar
+from dsm.store.stream import ALIGNED_BYTES
+from dsm.store.workers import Worker, ready, start
+from dsm.views import tar, tarball
 from dsm.views.payloads import Counted, Payloads, Write
 from dsm.views.sidecar import Sidecar
 
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
+    from dsm.views.output import OutputFile
+    from dsm.views.tarball import Run
 
-SLOT_BYTES = 16 << 20
-SLOTS = 2  # of each worker: one is filled while the other is written
-RUN_ROWS = 4096
-
-WriteView = Callable[[memoryview], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Rows that follow each other, and where their first header begins in the tar.
-
-    A run that does not fit a slot has one row, and `shared` is False: it is streamed.
-    """
-
-    first: int
-    end: int
-    at: int
-    payload: int
-    shared: bool
-
-
-def runs_of(sizes: Sequence[int], paths: pa.ChunkedArray, at: int = 0) -> list[Run]:
-    """Cuts the rows of a tar, whose first header begins at `at`, into runs."""
-    import pyarrow.compute as pc
-
-    long = set(pc.indices_nonzero(pc.greater(pc.binary_length(paths), tar.NAME_BYTES)).to_pylist())
-    runs: list[Run] = []
-    first = held = payload = 0
-    for row, size in enumerate(sizes):
-        head = tar.BLOCK
-        if row in long or size >= tar.OCTAL_SIZE_MAX:
-            head = len(tar.header(paths[row].as_py(), size))
-        weight = head + size + -size % tar.BLOCK
-        if row > first and (held + weight > SLOT_BYTES or row - first >= RUN_ROWS):
-            runs.append(Run(first, row, at, payload, held <= SLOT_BYTES))
-            first, at, held, payload = row, at + held, 0, 0
-        held += weight
-        payload += size
-    if first < len(sizes):
-        runs.append(Run(first, len(sizes), at, payload, held <= SLOT_BYTES))
-    return runs
-
-
-def lay_out(payloads: Payloads, sidecar: Sidecar, target: memoryview, at: int) -> tuple[int, bytes]:
-    """Writes members into memory; returns how many bytes, and the lines of the index."""
-    end = 0
-    lines: list[str] = []
-    for _, rows, content in payloads.batches():
-        paths, sizes = rows.column("path").to_pylist(), rows.column("size").to_pylist()
-        offsets = []
-        for number, (path, size, data) in enumerate(zip(paths, sizes, content, strict=True)):
-            header = tar.header(check_path(path), size)
-            begin = end + len(header)
-            target[end:begin] = header
-            offsets.append(at + begin)
-            end = begin + size
-            if data is not None:
-                target[begin:end] = data
-            else:
-                for piece in payloads.pieces(rows.column("object")[number].as_py(), path, size):
-                    target[begin : begin + len(piece)] = piece
-                    begin += len(piece)
-            padding = -size % tar.BLOCK
-            if padding:
-                target[end : end + padding] = bytes(padding)
-                end += padding
-        lines += sidecar.lines(rows, offsets)
-    return end, "".join(f"{line}\n" for line in lines).encode()
+SLOTS = 3  # of each process: one is filled, one is hashed or written, one waits for its turn
 
 
 @dataclass(frozen=True, slots=True)
 class _LayOutJob:
-    """A worker's life: it is sent runs and slots, and answers how much it has put where."""
+    """A worker's life: it is sent runs and places, and answers with the lines of the index."""
 
     memory: str
     packs: str
@@ -108,86 +47,129 @@ class _LayOutJob:
 
         store = ObjectStore(self.packs, self.scratch, self.chunking)
         sidecar = Sidecar(self.classes)
-        shared = disk.map_shared(self.memory)
+        slots = disk.map_shared(self.memory)
         while (order := next_order()) is not None:
-            slot, at, rows = cast(tuple[int, int, bytes], order)
+            number, begin, at, rows = cast(tuple[int, int, int, bytes], order)
             with pa.ipc.open_stream(rows) as reader:
                 payloads = Payloads(store, reader.read_all())
-            target = shared[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES]
-            yield lay_out(payloads, sidecar, target, at)
+            yield number, tarball.lay_out(payloads, sidecar, slots[begin:], at)
 
 
 class Relay:
-    """Workers and the memory that they share with us. Raises OSError where that is not possible."""
+    """This process, `count` workers beside it, and the memory that they share.
+
+    Raises OSError where memory cannot be shared.
+    """
 
     def __init__(self, payloads: Payloads, classes: Mapping[str, int], count: int):
         store = payloads.store
-        self._crew: list[Worker] = []
-        self._memory = disk.SharedMemory(count * SLOTS * SLOT_BYTES)
         self._payloads = payloads
-        self._classes = classes
-        job = _LayOutJob(self._memory.path, store.folder, store.temporary, store.chunking, classes)
-        try:
-            self._crew = start([job] * count)
-            if not self._crew:
-                raise OSError("no worker could be started")
-        except BaseException:
-            self.close()
-            raise
+        self._sidecar = Sidecar(classes)
+        self._crew: list[Worker] = []
+        self._shared: disk.SharedMemory | None = None
+        self._slot_bytes = tarball.RUN_BYTES + ALIGNED_BYTES
+        if count < 1:
+            self._slots = disk.page_buffer(SLOTS * self._slot_bytes)
+        else:
+            self._shared = disk.SharedMemory((1 + count) * SLOTS * self._slot_bytes)
+            self._slots = self._shared.bytes
+            job = _LayOutJob(
+                self._shared.path, store.folder, store.temporary, store.chunking, classes
+            )
+            try:
+                self._crew = start([job] * count)
+            except BaseException:
+                self.close()
+                raise
+        # Slots come back from the threads that write them; which are whose: `slot // SLOTS` is the
+        # worker, and past the last worker it is us.
+        self._returned: SimpleQueue[int] = SimpleQueue()
+        self._ours = list(range(len(self._crew) * SLOTS, (len(self._crew) + 1) * SLOTS))
+        self._runs: list[Run] = []
+        self._waiting: deque[int] = deque()  # runs that nobody lays out yet
+        self._slot_of: dict[int, int] = {}  # those that somebody lays out, or has laid out
+        self._lines: dict[int, bytes] = {}  # of those that are laid out
 
     def close(self) -> None:
         """Stops the workers and gives the memory back."""
         for worker in self._crew:
             worker.end()
         self._crew = []
-        self._memory.close()
+        if self._shared is not None:
+            self._shared.close()
 
-    def write(self, write: WriteView, write_index: Write, counted: Counted, at: int = 0) -> None:
+    def write(self, file: OutputFile, write_index: Write, counted: Counted, at: int = 0) -> None:
         """Writes the tar, from its first header `at` on. Raises DamagedData, WriteFailed."""
-        runs = runs_of(self._payloads.sizes, self._payloads.table.column("path"), at)
-        shared = [number for number, run in enumerate(runs) if run.shared]
-        # Run by run in turn to the workers, and to each of a worker's slots in turn.
-        places: dict[int, tuple[Worker, int]] = {}
-        count = len(self._crew)
-        for turn, number in enumerate(shared):
-            slot = turn % count * SLOTS + turn // count % SLOTS
-            places[number] = self._crew[turn % count], slot
-        ahead = iter(shared)
-        for _ in range(count * SLOTS):
-            self._order(runs, next(ahead, None), places)
-        for number, run in enumerate(runs):
-            if number not in places:
-                self._stream(run, write, write_index)
+        self._runs = list(tarball.runs_of(self._payloads, at))
+        fitting = [n for n, run in enumerate(self._runs) if run.size <= tarball.RUN_BYTES]
+        # What is written first we lay out ourselves: workers may still be starting.
+        self._waiting.extend(fitting[SLOTS:])
+        for slot in range(len(self._crew) * SLOTS):
+            # Every worker has one run before the first has two.
+            self._order(slot % len(self._crew) * SLOTS + slot // len(self._crew))
+        self._waiting.extendleft(reversed(fitting[:SLOTS]))
+        for number, run in enumerate(self._runs):
+            if run.size > tarball.RUN_BYTES:
+                lines = tarball.write_large(self._part(number), self._sidecar, file.write, run.at)
             else:
-                worker, slot = places[number]
-                size, lines = cast(tuple[int, bytes], worker.hear())
-                at = slot * SLOT_BYTES
-                write(self._memory.bytes[at : at + size])
-                write_index(lines)
-                self._order(runs, next(ahead, None), places)
+                while number not in self._lines:
+                    self._advance(number)
+                lines, begin = self._lines.pop(number), self._begin(number)
+                done = partial(self._returned.put, self._slot_of.pop(number))
+                file.lend(self._slots, begin, begin + run.size, done)
+            write_index(lines)
             counted(run.end - run.first, run.payload)
-        write(memoryview(tar.END))
+        file.write(tar.END)
 
-    def _order(
-        self, runs: Sequence[Run], number: int | None, places: Mapping[int, tuple[Worker, int]]
-    ) -> None:
-        if number is None:
+    def _advance(self, number: int) -> None:
+        """Does what brings the run of this number nearer: lays one out, or waits for one."""
+        self._take_back(wait=False)
+        for position in ready(self._crew, wait=False) if self._crew else ():
+            self._hear(self._crew[position])
+        if number in self._lines:
             return
-        run, (worker, slot) = runs[number], places[number]
-        rows = self._payloads.table.slice(run.first, run.end - run.first)
-        sink = pa.BufferOutputStream()
+        if self._ours and self._waiting:
+            own = self._waiting.popleft()
+            self._slot_of[own] = self._ours.pop()
+            part, memory = self._part(own), self._slots[self._begin(own) :]
+            self._lines[own] = tarball.lay_out(part, self._sidecar, memory, self._runs[own].at)
+        elif number in self._slot_of:  # a worker has it
+            self._hear(self._crew[self._slot_of[number] // SLOTS])
+        else:  # all our slots are being written
+            self._take_back(wait=True)
+
+    def _part(self, number: int) -> Payloads:
+        return self._payloads.part(self._runs[number].first, self._runs[number].end)
+
+    def _begin(self, number: int) -> int:
+        """Where a run begins in its slot: as far behind a page as in the file."""
+        return self._slot_of[number] * self._slot_bytes + self._runs[number].at % ALIGNED_BYTES
+
+    def _hear(self, worker: Worker) -> None:
+        number, lines = cast(tuple[int, bytes], worker.hear())
+        self._lines[number] = lines
+
+    def _take_back(self, *, wait: bool) -> None:
+        """Gives slots that have been written something to do."""
+        try:
+            while True:
+                slot = self._returned.get(block=wait)
+                wait = False
+                if slot // SLOTS < len(self._crew):
+                    self._order(slot)
+                else:
+                    self._ours.append(slot)
+        except Empty:
+            return
+
+    def _order(self, slot: int) -> None:
+        """Has a worker fill one of its slots, if there is a run left."""
+        if not self._waiting:
+            return
+        number = self._waiting.popleft()
+        self._slot_of[number] = slot
+        rows, sink = self._part(number).table, pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
-        worker.order((slot, run.at, sink.getvalue().to_pybytes()))
-
-    def _stream(self, run: Run, write: WriteView, write_index: Write) -> None:
-        """Writes one large example piece by piece."""
-        rows = self._payloads.table.slice(run.first, 1)
-        path, size = rows.column("path")[0].as_py(), rows.column("size")[0].as_py()
-        header = tar.header(check_path(path), size)
-        write(memoryview(header))
-        for piece in self._payloads.pieces(rows.column("object")[0].as_py(), path, size):
-            write(memoryview(piece))
-        write(memoryview(tar.padding(size)))
-        (line,) = Sidecar(self._classes).lines(rows, [run.at + len(header)])
-        write_index(f"{line}\n".encode())
+        order = (number, self._begin(number), self._runs[number].at, sink.getvalue().to_pybytes())
+        self._crew[slot // SLOTS].order(order)

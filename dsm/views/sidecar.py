@@ -6,6 +6,7 @@ view has the same members, and the same attributes, null where it has none.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any
@@ -14,8 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import ATTRIBUTE
+from dsm.views.columns import label_tuples, whole
 
 NO_CLASS = -1
+TEXT = pa.large_string()
+_ESCAPED = r'[\x00-\x1f"\\]'
 
 
 def class_indices(labels: Sequence[Sequence[str]], classes: Mapping[str, int]) -> list[int]:
@@ -30,29 +34,36 @@ class Sidecar:
         self._classes = classes
         self._labels: dict[tuple[str, ...], str] = {}
 
-    def lines(self, rows: pa.Table, offsets: Sequence[int] | None = None) -> list[str]:
-        """Returns one JSON object a row; `offsets` adds where the payloads are."""
-        count = rows.num_rows
-        where = [""] * count if offsets is None else [f'"offset":{at},' for at in offsets]
-        columns = (
-            rows.column("annotation").to_pylist(), _attributes(rows),
-            rows.column("changeset").to_pylist(), rows.column("labels").to_pylist(),
-            rows.column("object").to_pylist(), where, rows.column("path").to_pylist(),
-            rows.column("size").to_pylist(), _times(rows.column("time")),
-        )  # fmt: skip
-        known = self._labels
-        found = []
-        for annotation, attributes, changeset, labels, oid, at, path, size, time in zip(
-            *columns, strict=True
-        ):
-            key = tuple(labels or ())
-            found.append(
-                f'{{"annotation":{annotation or "null"},"attributes":{attributes},'
-                f'"changeset":{changeset},{known.get(key) or self._told(key)},'
-                f'"object":"{oid.hex()}",{at}"path":{encode_basestring(path)},"size":{size},'
-                f'"time":"{time}"}}'
-            )
+    def lines(self, rows: pa.Table) -> list[str]:
+        """Returns one JSON object a row."""
+        found: list[str] = self._spelled(rows, None, "}").to_pylist()
         return found
+
+    def text(self, rows: pa.Table, offsets: Sequence[int]) -> bytes:
+        """Returns the lines of an index: an object a row, which tells where its payload is."""
+        spelled = self._spelled(rows, offsets, "}\n")
+        if not len(spelled):
+            return b""
+        _, ends, joined = spelled.buffers()
+        return bytes(memoryview(joined)[: memoryview(ends).cast("q")[len(spelled)]])
+
+    def _spelled(self, rows: pa.Table, offsets: Sequence[int] | None, end: str) -> pa.Array:
+        """Joins the columns with what stands between them: no Python object a row for most."""
+        known = self._labels
+        labels = [known.get(key) or self._told(key) for key in label_tuples(rows.column("labels"))]
+        where = ['"'] if offsets is None else ['","offset":', pa.array(offsets, pa.int64())]
+        parts = (
+            '{"annotation":', _annotations(rows), ',"attributes":', _attributes(rows),
+            ',"changeset":', rows.column("changeset"), ",", pa.array(labels, TEXT),
+            ',"object":"', _in_hex(rows.column("object")), *where,
+            ',"path":', _quoted(rows.column("path")), ',"size":', rows.column("size"),
+            ',"time":"', _times(rows.column("time")), '"' + end,
+        )  # fmt: skip
+        columns = (
+            pa.scalar(part, TEXT) if isinstance(part, str) else whole(part).cast(TEXT)
+            for part in parts
+        )
+        return pc.binary_join_element_wise(*columns, pa.scalar("", TEXT))
 
     def _told(self, labels: tuple[str, ...]) -> str:
         indices = ",".join(str(self._classes[label]) for label in labels)
@@ -63,12 +74,39 @@ class Sidecar:
         return text
 
 
-def _times(times: pa.ChunkedArray) -> list[str]:
+def _annotations(rows: pa.Table) -> pa.Array | str:
+    column = whole(rows.column("annotation"))
+    if column.null_count == len(column):
+        return "null"
+    return pa.array([text or "null" for text in column.to_pylist()], TEXT)
+
+
+def _in_hex(column: pa.ChunkedArray) -> pa.Array:
+    """Spells hashes, all of one length, without one Python object for each."""
+    column = whole(column)
+    width, count = column.type.byte_width, len(column)
+    if not count:
+        return pa.array([], TEXT)
+    first = width * column.offset
+    digits = memoryview(column.buffers()[1])[first : first + width * count].hex().encode()
+    ends = array("q", range(0, 2 * width * count + 1, 2 * width))
+    return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(digits))
+
+
+def _quoted(column: pa.ChunkedArray) -> pa.Array:
+    """Spells text as JSON does."""
+    if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
+        return pa.array([encode_basestring(text) for text in column.to_pylist()], TEXT)
+    quote = pa.scalar('"', TEXT)
+    return pc.binary_join_element_wise(quote, whole(column).cast(TEXT), quote, pa.scalar("", TEXT))
+
+
+def _times(times: pa.ChunkedArray) -> pa.Array:
     """Spells instants as `dsm.model.timespec.format_time` does."""
-    text = times.cast(pa.timestamp("us")).cast(pa.string())
-    text = pc.replace_substring_regex(text, r"^(\S+) (\S+?)(?:\.000000)?$", r"\1T\2Z")
-    found: list[str] = text.to_pylist()
-    return found
+    text = pc.replace_substring(times.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    whole_seconds = pc.ends_with(text, ".000000")
+    text = pc.if_else(whole_seconds, pc.utf8_slice_codeunits(text, 0, -7), text)
+    return pc.binary_join_element_wise(text, "Z", "")
 
 
 def attribute_names(schema: pa.Schema) -> list[str]:
@@ -76,15 +114,15 @@ def attribute_names(schema: pa.Schema) -> list[str]:
     return sorted(name[len(ATTRIBUTE) :] for name in schema.names if name.startswith(ATTRIBUTE))
 
 
-def _attributes(rows: pa.Table) -> list[str]:
+def _attributes(rows: pa.Table) -> pa.Array | str:
     names = attribute_names(rows.schema)
     if not names:
-        return ["{}"] * rows.num_rows
+        return "{}"
     columns = [
         _members(name, rows.column(ATTRIBUTE + name).to_pylist())
         for name in names
     ]  # fmt: skip
-    return [f"{{{','.join(values)}}}" for values in zip(*columns, strict=True)]
+    return pa.array([f"{{{','.join(values)}}}" for values in zip(*columns, strict=True)], TEXT)
 
 
 def _members(name: str, values: Sequence[Any]) -> list[str]:

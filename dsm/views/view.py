@@ -256,13 +256,18 @@ class View:
         A view with queries is only streamed (`out` is "-"), or with `allow_persist` written to a
         folder outside the repository; see `dsm.views.persist`.
         """
-        from dsm.views.materialise import get
+        from dsm.views.crew import expected
 
-        return get(
-            self, out, format=format, shard_size=shard_size, compression=compression,
-            verify=verify, force=force, croissant=croissant, workers=workers,
-            allow_persist=allow_persist, progress=progress,
-        )  # fmt: skip
+        count = self.repository.workers if workers is None else workers
+        content = None if self.queries else self._content
+        with expected(content, out, format, compression, shard_size, count):
+            from dsm.views.materialise import get
+
+            return get(
+                self, out, format=format, shard_size=shard_size, compression=compression,
+                verify=verify, force=force, croissant=croissant, workers=count,
+                allow_persist=allow_persist, progress=progress,
+            )  # fmt: skip
 
     def columns(self, query: str | None = None) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a query that fit the view, in the columns of its own answer.

@@ -6,6 +6,7 @@ import os
 import random
 import re
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,14 @@ FAST_LINES = """
     commit --message=x --author=y
     commit -a --allow-empty -m x --source u --note n
     commit -m x --author=
+    prepare
+    prepare --label cat -l dog --exclude-label bird --all-labels
+    prepare --since 2026-01-01 --until=7d --percent 80% --changesets 1,3-5 --at v1
+    prepare --path train/** --path test --where width>=512 --name base --json
+    get base
+    get base -o out --format tar -f
+    get --output=x 3f9a1c2b --shard-size 1GB --compression zstd --verify --croissant --json
+    get base --dummy --dummy-rows 5 --skip-sources --allow-persist -o out -q
 """
 TYPER_LINES = """
     status -h
@@ -196,6 +205,13 @@ TYPER_LINES = """
     --dataset status
     -C
     -- status
+    prepare x
+    prepare --since
+    get
+    get a b
+    get base -o -
+    get base --no-croissant
+    get base --dummy-rows x
 """
 
 
@@ -210,16 +226,20 @@ def understood_by_typer(words: list[str]) -> tuple[str, dict[str, Any], dict[str
     with group.make_context("dsm", list(words), obj=settings) as ctx:
         name, command, rest = group.resolve_command(ctx, [*ctx._protected_args, *ctx.args])
         with command.make_context(name, rest, parent=ctx) as below:
-            return name, plain(below.params), told(settings)
+            return name, plain(name, below.params), told(settings)
 
 
 def told(settings: Settings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in Settings.__slots__}
 
 
-def plain(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out what has its default: False, None and nothing at all."""
-    kept = {name: value for name, value in arguments.items() if value not in (None, False, (), [])}
+def plain(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out what has its default, or is nothing at all."""
+    parameters = signature(import_module(COMMANDS[command][0]).command).parameters
+    kept = {
+        name: value for name, value in arguments.items()
+        if value not in (None, False, (), []) and value != parameters[name].default
+    }  # fmt: skip
     return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
 
 
@@ -227,7 +247,7 @@ def check_both_understand(words: list[str]) -> None:
     parsed = fast.parse(words)
     assert parsed is not None
     command, settings, arguments = parsed
-    assert understood_by_typer(words) == (command, plain(arguments), told(settings))
+    assert understood_by_typer(words) == (command, plain(command, arguments), told(settings))
 
 
 @pytest.mark.parametrize("line", lines(FAST_LINES))
@@ -248,7 +268,8 @@ def test_the_fast_path_on_random_lines() -> None:
     flags = [
         "-s", "--short", "--json", "-z", "-n", "5", "-m", "text", "--stat", "--oneline", "a/b",
         "--", "-a", "-A", "--label", "x", "--pattern", "--author=y", "-q", "-C", "-d",
-        "--dataset=p", "--all", "--no-color", "--strict", "-l",
+        "--dataset=p", "--all", "--no-color", "--strict", "-l", "-o", "--format", "--force",
+        "--since", "--percent=.5",
     ]  # fmt: skip
     taken = 0
     for _ in range(3000):

@@ -42,8 +42,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[processes.Worker]:
     seen: list[processes.Worker] = []
     before = processes.Worker.__init__
 
-    def noted(self: processes.Worker, job: Any) -> None:
-        before(self, job)
+    def noted(self: processes.Worker, module: str = "") -> None:
+        before(self, module)
         seen.append(self)
 
     monkeypatch.setattr(processes.Worker, "__init__", noted)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import random
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from dsm.store import disk
-from dsm.store.stream import STREAM_BYTES, Stream
+from dsm.store.stream import ALIGNED_BYTES, STREAM_BYTES, Stream
 
 BUFFER = STREAM_BYTES
 
@@ -105,3 +107,78 @@ def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(disk.os, "write", lambda fd, data: write(fd, data[: 1 << 20]))
     given, found = written(tmp_path / "x", [BUFFER] * 3 + [9])
     assert found == given
+
+
+# --- memory that is lent --------------------------------------------------------------------------
+
+
+def lent(path: Path, sizes: list[int], *, keep: int = 0) -> tuple[bytes, bytes]:
+    """Lends pieces of these sizes, from memory that is used again as soon as it may be; writes
+    those that are negative. Returns what went in and what lies on the disk."""
+    source = random.Random(1)
+    given = bytearray()
+    if keep:
+        given += source.randbytes(keep)
+        path.write_bytes(given + b"cut off")
+    stream = Stream(str(path), keep=keep)
+    free: SimpleQueue[memoryview] = SimpleQueue()
+    for _ in range(2):
+        free.put(disk.page_buffer(max(map(abs, sizes)) + 2 * ALIGNED_BYTES))
+    for size in sizes:
+        piece = source.randbytes(abs(size))
+        if size < 0:
+            stream.write(piece)
+        else:
+            memory = free.get(timeout=60)
+            memory[:] = b"\xaa" * len(memory)
+            begin = len(given) % ALIGNED_BYTES
+            memory[begin : begin + size] = piece
+            stream.lend(memory, begin, begin + size, partial(free.put, memory))
+        given += piece
+    stream.sync()
+    stream.close()
+    return bytes(given), path.read_bytes()
+
+
+LENT = [
+    [1], [4096], [4095, 1, 4097], [0, 5, 0], [1 << 20] * 5, [(1 << 20) + 7] * 5, [513] * 40,
+    [9000, -3, 9000, -5000, -(5 << 20), 100_000, -1], [-10, 4096], [-(9 << 20), 7],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keep", [0, 1, 4096, 10_001])
+@pytest.mark.parametrize("sizes", LENT, ids=str)
+def test_lent_memory_is_written(tmp_path: Path, sizes: list[int], keep: int) -> None:
+    """Lent or copied, on page boundaries or off them, after what was there: the same bytes."""
+    given, found = lent(tmp_path / "x", sizes, keep=keep)
+    assert found == given
+
+
+@pytest.mark.parametrize("sizes", LENT, ids=str)
+def test_lent_memory_without_direct_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
+) -> None:
+    """Where the page cache cannot be passed, the file is the same."""
+    monkeypatch.setattr(disk, "_DIRECT", 0)
+    given, found = lent(tmp_path / "x", sizes, keep=5)
+    assert found == given
+
+
+def test_lent_memory_comes_back_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is told at the latest by `sync`, and nobody waits for memory for ever."""
+
+    def failing(fd: int, data: memoryview) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk.os, "write", failing)
+    stream, returned = Stream(str(tmp_path / "x")), SimpleQueue[int]()
+    memory = disk.page_buffer(8192)
+    with pytest.raises(disk.WriteFailed, match="No space left"):
+        for number in range(3):
+            stream.lend(memory, 0, 8192, partial(returned.put, number))
+            assert returned.get(timeout=60) == number
+        stream.sync()
+    stream.abandon()
+    assert not (tmp_path / "x").exists()

@@ -69,20 +69,6 @@ def test_two_tars_in_one_folder(work: Work, tmp_path: Path) -> None:
     ] * 2
 
 
-def test_many_write_one_tar(work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that share memory write the bytes that one process writes, large files between."""
-    monkeypatch.setattr("dsm.views.relay.SLOT_BYTES", 16 << 20)
-    files = {f"{n:04d}.txt": b"%d " % n * (n % 700) for n in range(1500)}
-    files |= {"0700-large": bytes(17 << 20), "0800-large": b"x" * (5 << 20), "n" * 180: b"long"}
-    fill(work, files, labels=["x"])
-    view = work.ds.prepare()
-    first = view.get(str(tmp_path / "one"), format="tar", workers=1)
-    second = view.get(str(tmp_path / "many"), format="tar", workers=3)
-    assert contents(tmp_path / "one") == contents(tmp_path / "many")
-    with tarfile.open(second.path) as reader:
-        assert sum(1 for _ in reader) == first.examples == len(files)
-
-
 def test_gnu_tar_extracts_the_original_files(work: Work, tmp_path: Path) -> None:
     """What tar extracts is what was added."""
     if shutil.which("tar") is None:

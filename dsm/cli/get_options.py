@@ -1,0 +1,88 @@
+"""The options of `dsm get`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.suggestions import view_names
+
+
+def formats(incomplete: str) -> list[str]:
+    """Returns the formats that begin so, for the shell to complete."""
+    names = ("webdataset", "tar", "files", "parquet")
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def compressions(incomplete: str) -> list[str]:
+    """Returns the compressions that begin so, for the shell to complete."""
+    return [name for name in ("none", "zstd") if name.startswith(incomplete)]
+
+
+Version = Annotated[
+    str,
+    typer.Argument(
+        metavar="VERSION",
+        autocompletion=view_names,
+        help="As printed by prepare, its first 8 or more digits, or a name",
+    ),
+]
+Out = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="Folder to write to (default: DATASET-VERSION here, with --dummy"
+        " DATASET-VERSION-dummy); - prints one tar",
+    ),
+]
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        autocompletion=formats,
+        help="webdataset: shards; tar: one tar of the original paths; files; parquet",
+    ),
+]
+ShardSize = Annotated[
+    str, typer.Option("--shard-size", metavar="SIZE", help="Close a shard before it is larger")
+]
+Compression = Annotated[
+    str,
+    typer.Option(
+        "--compression",
+        metavar="none|zstd",
+        autocompletion=compressions,
+        help="Compress shards",
+    ),
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Read what is there and compare it with its hashes")
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there already")]
+Croissant = Annotated[
+    bool | None,
+    typer.Option(
+        "--croissant/--no-croissant",
+        help="Describe it in Croissant's JSON-LD (default: all but --format tar)",
+    ),
+]
+AllowPersist = Annotated[
+    bool,
+    typer.Option(
+        "--allow-persist", help="Write rows of queries, too; DIR is outside the repository"
+    ),
+]
+SkipSources = Annotated[
+    bool, typer.Option("--skip-sources", help="Leave rows of queries out: stored examples alone")
+]
+Dummy = Annotated[
+    bool, typer.Option("--dummy", help="Made-up rows in the place of those of queries")
+]
+DummyRows = Annotated[
+    int, typer.Option("--dummy-rows", metavar="N", min=0, help="How many of them for each query")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print what was written as JSON")]

@@ -1,0 +1,54 @@
+"""The options of `dsm prepare`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.cli.suggestions import changeset_names
+
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("-l", "--label", metavar="L", help="Take examples with this label"),
+]
+AllLabels = Annotated[
+    bool, typer.Option("--all-labels", help="Take those that have all of the labels")
+]
+Excluded = Annotated[
+    list[str] | None,
+    typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="T", help="Take examples of before this time")
+]
+Percent = Annotated[
+    str | None,
+    typer.Option("--percent", metavar="P", help="Of all that, take the newest share: .8, 80%"),
+]
+Changesets = Annotated[
+    str | None,
+    typer.Option("--changesets", metavar="1,3-5", help="Take what these changesets hold"),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="N",
+        autocompletion=changeset_names,
+        help="Changeset or tag (default: head)",
+    ),
+]
+Paths = Annotated[
+    list[str] | None,
+    typer.Option("--path", metavar="GLOB", help="Take examples with such a path, or below it"),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"),
+]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the view")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]

@@ -1,0 +1,41 @@
+"""Columns of a view as Python values, where Arrow would make a scalar for each.
+
+Invariant: the values are those of `to_pylist`, with an empty tuple for a list that is null.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pyarrow as pa
+
+HASH_BYTES = 32
+
+
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Returns a column in one piece."""
+    if isinstance(column, pa.Array):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def hashes(column: pa.Array | pa.ChunkedArray) -> list[bytes]:
+    """Returns the values of a column of object ids."""
+    column = whole(column)
+    if not len(column):
+        return []
+    first = HASH_BYTES * column.offset
+    raw = bytes(memoryview(column.buffers()[1])[first : first + HASH_BYTES * len(column)])
+    return [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
+
+
+def label_tuples(column: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
+    """Returns the values of a column of lists of text."""
+    column = whole(column)
+    if column.null_count or not len(column):
+        return [tuple(names or ()) for names in column.to_pylist()]
+    first = 4 * column.offset
+    ends = memoryview(column.buffers()[1])[first : first + 4 * len(column) + 4].cast("i")
+    values = column.values.slice(ends[0], ends[-1] - ends[0]).to_pylist()
+    at = [end - ends[0] for end in ends]
+    return [tuple(values[a:b]) for a, b in pairwise(at)]

@@ -208,6 +208,13 @@ def map_shared(path: str) -> memoryview:
         os.close(fd)
 
 
+def widen_pipe(fd: int, size: int) -> None:
+    """Lets a pipe hold so many bytes, where the system lets this user do that."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+
+
 def pass_cache(fd: int) -> bool:
     """Lets writes of whole aligned pages bypass the page cache; False where that is impossible.
 

@@ -9,7 +9,6 @@ and leaves; a worker that dies is noticed by the end of its answers. Our own err
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pickle
 import select
@@ -20,8 +19,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
+from dsm.store import disk
 
-PIPE_BYTES = 1 << 20
+PIPE_BYTES = 1 << 20  # a whole message: nobody waits for somebody who is busy
 _LENGTH = struct.Struct("<I")
 # Started before there was a job for them.
 _ahead: list[Worker] = []
@@ -82,13 +82,6 @@ def _exactly(fd: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _widen(fd: int) -> None:
-    """Lets a pipe hold whole messages, so that nobody waits for somebody who is busy."""
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # no more for this user
-            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-
-
 class Worker:
     """A started worker: its first order is a job, and meanwhile it imports `module`.
 
@@ -117,7 +110,7 @@ class Worker:
             for fd in pipes:
                 os.close(fd)
         for fd in (self.orders, self.answers):
-            _widen(fd)
+            disk.widen_pipe(fd, PIPE_BYTES)
         os.set_blocking(self.orders, False)
         self.heard: deque[object] = deque()  # answers that came while an order was being sent
 

@@ -14,7 +14,8 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dsm.errors import StorageFailed
 
@@ -234,18 +235,23 @@ def use_cache(fd: int) -> None:
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~_DIRECT)
 
 
-def write_pages(fd: int, pages: memoryview, path: str) -> None:
-    """Writes whole aligned pages to a file that `pass_cache` was asked for. Not observed."""
+def write_pages(fd: int, runs: Sequence[memoryview], path: str) -> None:
+    """Writes runs of whole aligned pages to a file that `pass_cache` was asked for; unobserved."""
+    left = deque(runs)
     try:
-        while pages:
+        while left:
             try:
-                pages = pages[os.write(fd, pages) :]
+                count = os.writev(fd, left)
             except OSError as error:
                 # Some file systems take the flag and then want another alignment than a page.
                 if error.errno != errno.EINVAL:
                     raise
                 use_cache(fd)
-                pages = pages[os.write(fd, pages) :]
+                count = os.writev(fd, left)
+            while left and count >= len(left[0]):
+                count -= len(left.popleft())
+            if count:
+                left[0] = left[0][count:]
     except OSError as error:
         raise WriteFailed("write", path, error) from error
 

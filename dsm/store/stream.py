@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 4 << 20
 ALIGNED_BYTES = 4096  # where writes past the cache may begin
+RUNS_AT_ONCE = 4
 
 Done = Callable[[], object]
 
@@ -127,6 +128,7 @@ class _WriteBehind:
         self._filled = 0
         self._orders: SimpleQueue[tuple[memoryview, Done] | None] = SimpleQueue()
         self._error: Exception | None = None
+        self._ended = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -205,11 +207,25 @@ class _WriteBehind:
             raise self._error
 
     def _run(self) -> None:
-        while (order := self._orders.get()) is not None:
-            pages, done = order
+        while orders := self._next_orders():
             if self._error is None:
                 try:
-                    disk.write_pages(self._fd, pages, self._path)
+                    disk.write_pages(self._fd, [pages for pages, _ in orders], self._path)
                 except Exception as error:  # of whatever kind: somebody waits for `done`
                     self._error = error
-            done()
+            for _, done in orders:
+                done()
+
+    def _next_orders(self) -> list[tuple[memoryview, Done]]:
+        """Returns what is to be written next, nothing at the end; several runs when they wait: the
+        disk does not stand still between them."""
+        found: list[tuple[memoryview, Done]] = []
+        while not self._ended and len(found) < RUNS_AT_ONCE:
+            if found and self._orders.empty():
+                break
+            order = self._orders.get()
+            if order is None:
+                self._ended = True
+            else:
+                found.append(order)
+        return found

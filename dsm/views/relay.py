@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from dsm.views.output import OutputFile
     from dsm.views.tarball import Run
 
-SLOTS = 3  # of each process: one is filled, one is hashed or written, one waits for its turn
+# One is filled, one is hashed or written, one waits for its turn; of more, several are written
+# at once.
+SLOTS_MIN, SLOTS_TOTAL = 3, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,11 @@ class Relay:
         self._crew: list[Worker] = []
         self._shared: disk.SharedMemory | None = None
         self._slot_bytes = tarball.RUN_BYTES + ALIGNED_BYTES
+        self._each = max(SLOTS_MIN, SLOTS_TOTAL // (1 + count))  # slots of a process
         if count < 1:
-            self._slots = disk.page_buffer(SLOTS * self._slot_bytes)
+            self._slots = disk.page_buffer(self._each * self._slot_bytes)
         else:
-            self._shared = disk.SharedMemory((1 + count) * SLOTS * self._slot_bytes)
+            self._shared = disk.SharedMemory((1 + count) * self._each * self._slot_bytes)
             self._slots = self._shared.bytes
             job = _LayOutJob(
                 self._shared.path, store.folder, store.temporary, store.chunking, classes
@@ -81,10 +84,10 @@ class Relay:
             except BaseException:
                 self.close()
                 raise
-        # Slots come back from the threads that write them; which are whose: `slot // SLOTS` is the
+        # Slots come back from the threads that write them; which are whose: `slot // each` is the
         # worker, and past the last worker it is us.
         self._returned: SimpleQueue[int] = SimpleQueue()
-        self._ours = list(range(len(self._crew) * SLOTS, (len(self._crew) + 1) * SLOTS))
+        self._ours = list(range(len(self._crew) * self._each, (len(self._crew) + 1) * self._each))
         self._runs: list[Run] = []
         self._waiting: deque[int] = deque()  # runs that nobody lays out yet
         self._slot_of: dict[int, int] = {}  # those that somebody lays out, or has laid out
@@ -103,11 +106,11 @@ class Relay:
         self._runs = list(tarball.runs_of(self._payloads, at))
         fitting = [n for n, run in enumerate(self._runs) if run.size <= tarball.RUN_BYTES]
         # What is written first we lay out ourselves: workers may still be starting.
-        self._waiting.extend(fitting[SLOTS:])
-        for slot in range(len(self._crew) * SLOTS):
+        self._waiting.extend(fitting[SLOTS_MIN:])
+        for slot in range(len(self._crew) * self._each):
             # Every worker has one run before the first has two.
-            self._order(slot % len(self._crew) * SLOTS + slot // len(self._crew))
-        self._waiting.extendleft(reversed(fitting[:SLOTS]))
+            self._order(slot % len(self._crew) * self._each + slot // len(self._crew))
+        self._waiting.extendleft(reversed(fitting[:SLOTS_MIN]))
         for number, run in enumerate(self._runs):
             if run.size > tarball.RUN_BYTES:
                 lines = tarball.write_large(self._part(number), self._sidecar, file.write, run.at)
@@ -134,7 +137,7 @@ class Relay:
             part, memory = self._part(own), self._slots[self._begin(own) :]
             self._lines[own] = tarball.lay_out(part, self._sidecar, memory, self._runs[own].at)
         elif number in self._slot_of:  # a worker has it
-            self._hear(self._crew[self._slot_of[number] // SLOTS])
+            self._hear(self._crew[self._slot_of[number] // self._each])
         else:  # all our slots are being written
             self._take_back(wait=True)
 
@@ -155,7 +158,7 @@ class Relay:
             while True:
                 slot = self._returned.get(block=wait)
                 wait = False
-                if slot // SLOTS < len(self._crew):
+                if slot // self._each < len(self._crew):
                     self._order(slot)
                 else:
                     self._ours.append(slot)
@@ -172,4 +175,4 @@ class Relay:
         with pa.ipc.new_stream(sink, rows.schema) as writer:
             writer.write_table(rows)
         order = (number, self._begin(number), self._runs[number].at, sink.getvalue().to_pybytes())
-        self._crew[slot // SLOTS].order(order)
+        self._crew[slot // self._each].order(order)

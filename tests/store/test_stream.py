@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -65,15 +66,15 @@ def test_without_direct_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_another_alignment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system that takes the flag and refuses the write gets the bytes the other way."""
-    write, refused = os.write, []
+    write, refused = os.writev, []
 
-    def picky(fd: int, data: memoryview) -> int:
-        if len(data) == BUFFER and not refused:
-            refused.append(len(data))
+    def picky(fd: int, runs: Sequence[memoryview]) -> int:
+        if not refused:
+            refused.append(len(runs[0]))
             raise OSError(errno.EINVAL, "Invalid argument")
-        return write(fd, data)
+        return write(fd, runs)
 
-    monkeypatch.setattr(disk.os, "write", picky)
+    monkeypatch.setattr(disk.os, "writev", picky)
     given, found = written(tmp_path / "x", [BUFFER] * 3 + [9])
     assert found == given and refused == [BUFFER]
 
@@ -83,15 +84,16 @@ def test_a_write_that_fails_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: int
 ) -> None:
     """An error of a write behind the caller's back is raised before the file counts as whole."""
-    write, count = os.write, []
+    write, count = os.writev, []
+    monkeypatch.setattr("dsm.store.stream.RUNS_AT_ONCE", 1)
 
-    def failing(fd: int, data: memoryview) -> int:
-        count.append(len(data))
+    def failing(fd: int, runs: Sequence[memoryview]) -> int:
+        count.append(len(runs))
         if len(count) == when:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(fd, data)
+        return write(fd, runs)
 
-    monkeypatch.setattr(disk.os, "write", failing)
+    monkeypatch.setattr(disk.os, "writev", failing)
     stream = Stream(str(tmp_path / "x"))
     with pytest.raises(disk.WriteFailed, match="No space left"):
         for _ in range(3):
@@ -104,9 +106,13 @@ def test_a_write_that_fails_behind(
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may take less than it is given."""
     write = os.write
-    monkeypatch.setattr(disk.os, "write", lambda fd, data: write(fd, data[: 1 << 20]))
-    given, found = written(tmp_path / "x", [BUFFER] * 3 + [9])
-    assert found == given
+    for most in (1 << 20, 3 << 20, BUFFER, 7 << 20):
+        monkeypatch.setattr(
+            disk.os, "writev",
+            lambda fd, runs, most=most: write(fd, b"".join(runs)[:most]),
+        )  # fmt: skip
+        given, found = written(tmp_path / f"{most}", [BUFFER] * 9 + [9])
+        assert found == given
 
 
 # --- memory that is lent --------------------------------------------------------------------------
@@ -169,10 +175,10 @@ def test_lent_memory_comes_back_after_a_failure(
 ) -> None:
     """A full disk is told at the latest by `sync`, and nobody waits for memory for ever."""
 
-    def failing(fd: int, data: memoryview) -> int:
+    def failing(fd: int, runs: Sequence[memoryview]) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(disk.os, "write", failing)
+    monkeypatch.setattr(disk.os, "writev", failing)
     stream, returned = Stream(str(tmp_path / "x")), SimpleQueue[int]()
     memory = disk.page_buffer(8192)
     with pytest.raises(disk.WriteFailed, match="No space left"):

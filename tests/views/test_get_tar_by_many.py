@@ -118,20 +118,19 @@ def test_a_full_disk(
     view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     """A write that fails behind the caller's back ends get; nothing has the tar's name."""
-    real, count = os.write, [0]
+    real, count = os.writev, [0]
 
-    def failing(fd: int, data: Any) -> int:
-        if len(data) >= 4096 and bytes(data[:1]) != b"{":
-            count[0] += 1
-            if count[0] > 5:
-                raise OSError(errno.ENOSPC, "No space left on device")
-        return real(fd, data)
+    def failing(fd: int, runs: Any) -> int:
+        count[0] += 1
+        if count[0] > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(fd, runs)
 
-    monkeypatch.setattr(disk.os, "write", failing)
+    monkeypatch.setattr(disk.os, "writev", failing)
     with pytest.raises(disk.WriteFailed, match="No space left"):
         got(view, tmp_path / "out", workers)
     assert not [name for name in contents(tmp_path / "out") if name.endswith((".tar", ".part"))]
-    monkeypatch.setattr(disk.os, "write", real)
+    monkeypatch.setattr(disk.os, "writev", real)
     assert got(view, tmp_path / "out", workers) == got(view, tmp_path / "new", 1)
 
 

@@ -8,7 +8,7 @@ folder or into `.dsm`, and `printable` of any text whatever cannot steer a termi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dsm.errors import InvalidInput
 
@@ -64,6 +64,26 @@ def check_path(path: str) -> str:
     ):
         return path
     return _check_unusual_path(path)
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raises what `check_path` raises for any of these."""
+    # All together, as `check_path` does for one: a path with a line end is looked at by itself.
+    text = "\n".join(["", *paths, ""])
+    if (
+        text.isascii()
+        and "/." not in text
+        and "//" not in text
+        and "\0" not in text
+        and "\n/" not in text
+        and "\n." not in text
+        and "/\n" not in text
+        and "\n\n" not in text
+        and len(max(paths, key=len, default="")) <= COMPONENT_BYTES_MAX
+    ):
+        return
+    for path in paths:
+        check_path(path)
 
 
 def _check_unusual_path(path: str) -> str:

@@ -7,7 +7,7 @@ view has the same members, and the same attributes, null where it has none.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -56,14 +56,10 @@ class Sidecar:
             '{"annotation":', _annotations(rows), ',"attributes":', _attributes(rows),
             ',"changeset":', rows.column("changeset"), ",", pa.array(labels, TEXT),
             ',"object":"', _in_hex(rows.column("object")), *where,
-            ',"path":', _quoted(rows.column("path")), ',"size":', rows.column("size"),
-            ',"time":"', _times(rows.column("time")), '"' + end,
+            ',"path":', *_quoted(rows.column("path")), ',"size":', rows.column("size"),
+            ',"time":"', _times(rows.column("time")), 'Z"' + end,
         )  # fmt: skip
-        columns = (
-            pa.scalar(part, TEXT) if isinstance(part, str) else whole(part).cast(TEXT)
-            for part in parts
-        )
-        return pc.binary_join_element_wise(*columns, pa.scalar("", TEXT))
+        return _joined(parts)
 
     def _told(self, labels: tuple[str, ...]) -> str:
         indices = ",".join(str(self._classes[label]) for label in labels)
@@ -93,20 +89,33 @@ def _in_hex(column: pa.ChunkedArray) -> pa.Array:
     return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(digits))
 
 
-def _quoted(column: pa.ChunkedArray) -> pa.Array:
+def _joined(parts: Iterable[pa.Array | pa.ChunkedArray | str]) -> pa.Array:
+    """Joins columns of text or numbers, and what stands between them, row by row."""
+    columns: list[pa.Array | pa.Scalar] = []
+    between = ""
+    for part in parts:
+        if isinstance(part, str):
+            between += part
+        else:
+            columns += [pa.scalar(between, TEXT), whole(part).cast(TEXT)]
+            between = ""
+    return pc.binary_join_element_wise(*columns, pa.scalar(between, TEXT), pa.scalar("", TEXT))
+
+
+def _quoted(column: pa.ChunkedArray) -> tuple[pa.Array | pa.ChunkedArray | str, ...]:
     """Spells text as JSON does."""
     if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
-        return pa.array([encode_basestring(text) for text in column.to_pylist()], TEXT)
-    quote = pa.scalar('"', TEXT)
-    return pc.binary_join_element_wise(quote, whole(column).cast(TEXT), quote, pa.scalar("", TEXT))
+        return (pa.array([encode_basestring(text) for text in column.to_pylist()], TEXT),)
+    return '"', column, '"'
 
 
-def _times(times: pa.ChunkedArray) -> pa.Array:
-    """Spells instants as `dsm.model.timespec.format_time` does."""
+def _times(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Spells instants as `dsm.model.timespec.format_time` does, but for the Z in the end."""
     text = pc.replace_substring(times.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
     whole_seconds = pc.ends_with(text, ".000000")
-    text = pc.if_else(whole_seconds, pc.utf8_slice_codeunits(text, 0, -7), text)
-    return pc.binary_join_element_wise(text, "Z", "")
+    if not pc.any(whole_seconds).as_py():
+        return text
+    return pc.if_else(whole_seconds, pc.utf8_slice_codeunits(text, 0, -7), text)
 
 
 def attribute_names(schema: pa.Schema) -> list[str]:

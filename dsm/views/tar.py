@@ -17,6 +17,8 @@ _TIME = b"00000000000\0"
 _OWNERS = b"ustar\x0000" + bytes(32) + bytes(32) + b"0000000\0" + b"0000000\0"
 _AFTER_TYPE = bytes(100) + _OWNERS + bytes(155 + 12)
 _FIXED_SUM = sum(_MODE_IDS) + sum(_TIME) + sum(_AFTER_TYPE) + 8 * ord(" ")
+_REGULAR_SUM = _FIXED_SUM - 1 + ord("0")
+_REGULAR = b"%b" + _MODE_IDS + b"%b" + _TIME + b"%06o\0 0" + _AFTER_TYPE
 END = bytes(2 * BLOCK)
 
 
@@ -24,7 +26,9 @@ def header(name: str, size: int) -> bytes:
     """Returns the header block (preceded by a PAX header if need be) of a regular file."""
     raw = name.encode()
     if len(raw) <= NAME_BYTES and size < OCTAL_SIZE_MAX:
-        return _block(raw, size, b"0")
+        octal = b"%011o\0" % size  # `_block` written out: a tar has nothing else
+        total = _REGULAR_SUM + (adler32(raw + octal) & 0xFFFF)
+        return _REGULAR % (raw.ljust(NAME_BYTES, b"\0"), octal, total)
     records = b""
     if len(raw) > NAME_BYTES:
         records += _record(b"path", raw)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.model.names import check_path
+from dsm.model.names import check_path, check_paths
 from dsm.store import disk
 from dsm.store.batch import read_into
 from dsm.views import tar
@@ -71,11 +71,12 @@ def lay_out(payloads: Payloads, sidecar: Sidecar | None, memory: memoryview, at:
     InvalidInput for a path that leads elsewhere.
     """
     paths = payloads.table.column("path").to_pylist()
+    check_paths(paths)
     places: list[memoryview] = []
     offsets: list[int] = []
     end = 0
     for path, size in zip(paths, payloads.sizes, strict=True):
-        header = tar.header(check_path(path), size)
+        header = tar.header(path, size)
         begin = end + len(header)
         memory[end:begin] = header
         offsets.append(at + begin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +16,7 @@ from dsm.model.names import (
     check_dataset_name,
     check_label,
     check_path,
+    check_paths,
     check_tag_name,
     close_matches,
     dataset_name_for,
@@ -322,3 +324,23 @@ def test_close_matches_find_a_misspelt_name() -> None:
     assert close_matches("veiw", ["views", "view", "viewer"], limit=1) == ("view",)
     assert close_matches("zebra", ["add", "commit"]) == ()
     assert close_matches("add", ["add"], limit=0) == ()
+
+
+@given(st.lists(st.one_of(st.text("ab/.\n\0é", max_size=6), ANY_TEXT), max_size=6))
+@example(["a\n.dsm", "b"])
+@example(["a\n", "b"])
+@example(["a", ""])
+@example(["a" * 256])
+def test_many_paths_are_checked_as_each_is(paths: list[str]) -> None:
+    """`check_paths` lets pass what `check_path` lets pass for each, and nothing else."""
+
+    def passes(check: Callable[[], object]) -> bool:
+        try:
+            check()
+        except InvalidInput:
+            return False
+        return True
+
+    assert passes(lambda: check_paths(paths)) == all(
+        passes(lambda path=path: check_path(path)) for path in paths
+    )

@@ -6,7 +6,6 @@ written.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +15,7 @@ from blake3 import blake3
 from dsm.store.stream import Done, Stream
 
 if TYPE_CHECKING:
+    import hashlib
     from threading import Thread
 
 THREADED_BYTES = 1 << 20
@@ -68,7 +68,7 @@ class OutputFile:
         self.path = path
         self.size = keep
         self._blake = blake3()
-        self._sha = hashlib.sha256() if sha256 else None
+        self._sha = _sha256() if sha256 else None
         if keep:
             self._hash_kept(keep)
         self._stream = Stream(path, mode, keep=keep)
@@ -171,14 +171,20 @@ class _Behind:
         self._thread.join()
 
 
+def _sha256() -> hashlib._Hash:
+    import hashlib  # loads OpenSSL, which a tar has no use for
+
+    return hashlib.sha256()
+
+
 def hashes_of(path: str, *, sha256: bool = True) -> tuple[int, str, str]:
     """Reads a file and returns its size, BLAKE3 and SHA-256 (empty if not asked for)."""
-    sha, blake, size = hashlib.sha256(), blake3(), 0
+    sha, blake, size = _sha256() if sha256 else None, blake3(), 0
     with open(path, "rb", buffering=0) as file:
         buffer = memoryview(bytearray(1 << 20))
         while count := file.readinto(buffer):
-            if sha256:
+            if sha is not None:
                 sha.update(buffer[:count])
             blake.update(buffer[:count])
             size += count
-    return size, blake.hexdigest(), sha.hexdigest() if sha256 else ""
+    return size, blake.hexdigest(), sha.hexdigest() if sha is not None else ""

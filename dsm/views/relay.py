@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # One is filled, one is hashed or written, one waits for its turn; of more, several are written
 # at once.
-SLOTS_MIN, SLOTS_TOTAL = 3, 10
+SLOTS_MIN, SLOTS_TOTAL = 3, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Relay:
             except BaseException:
                 self.close()
                 raise
+        self._here = list(self._crew)  # those that have not left yet
         # Slots come back from the threads that write them; which are whose: `slot // each` is the
         # worker, and past the last worker it is us.
         self._returned: SimpleQueue[int] = SimpleQueue()
@@ -127,8 +128,8 @@ class Relay:
     def _advance(self, number: int) -> None:
         """Does what brings the run of this number nearer: lays one out, or waits for one."""
         self._take_back(wait=False)
-        for position in ready(self._crew, wait=False) if self._crew else ():
-            self._hear(self._crew[position])
+        for position in reversed(ready(self._here, wait=False) if self._here else ()):
+            self._hear(self._here[position])
         if number in self._lines:
             return
         if self._ours and self._waiting:
@@ -149,8 +150,12 @@ class Relay:
         return self._slot_of[number] * self._slot_bytes + self._runs[number].at % ALIGNED_BYTES
 
     def _hear(self, worker: Worker) -> None:
-        number, lines = cast(tuple[int, bytes], worker.hear())
-        self._lines[number] = lines
+        answer = worker.hear()
+        if answer is None:
+            self._here.remove(worker)
+        else:
+            number, lines = cast(tuple[int, bytes], answer)
+            self._lines[number] = lines
 
     def _take_back(self, *, wait: bool) -> None:
         """Gives slots that have been written something to do."""
@@ -166,8 +171,10 @@ class Relay:
             return
 
     def _order(self, slot: int) -> None:
-        """Has a worker fill one of its slots, if there is a run left."""
+        """Has a worker fill one of its slots; where no run is left, it leaves while we write."""
         if not self._waiting:
+            if slot % self._each == 0:
+                self._crew[slot // self._each].order(None)
             return
         number = self._waiting.popleft()
         self._slot_of[number] = slot

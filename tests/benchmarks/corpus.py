@@ -59,6 +59,11 @@ def write_tree(root: Path, files: int, folders: int, seed: str = "tree") -> list
     return paths
 
 
+def write_equal_files(root: Path, files: int, folders: int, size: int, seed: str = "equal") -> None:
+    """A tree of files of one size in bytes."""
+    write_files([(root / p, size, f"{seed}/{p}") for p in tree_paths(files, folders)])
+
+
 def write_examples(root: Path, count: int, per_folder: int, seed: str = "examples") -> list[str]:
     """Many tiny files of 64 to 200 bytes; returns their paths below the root."""
     paths = tree_paths(count, math.ceil(count / per_folder))

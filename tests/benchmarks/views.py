@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import corpus
 from .bench import Bench
 from .many_files import FILES, committed
 from .measure import Command, Side, always
@@ -106,7 +107,18 @@ def huge(bench: Bench) -> Iterator[Row]:
 def get(bench: Bench) -> Iterator[Row]:
     """A view of 100k files as a tar against GNU tar and tarfile, as shards against webdataset."""
     workload = "get"
-    project = committed(bench, workload)
+    equal = bench.scratch.folder("equal-files")
+    bench.say("writing files of 8 KB")
+    corpus.write_equal_files(equal / "data", bench.count(FILES, 40), 100, 8192)
+    for words in (("init",), ("add", "data"), ("commit", "-m", "first")):
+        bench.dsm(workload, equal, *words)
+    yield from _got(bench, workload, equal, "of 8 KB", only_tar=True)
+    yield from _got(bench, workload, committed(bench, workload), "of lognormal size")
+
+
+def _got(
+    bench: Bench, workload: str, project: Path, sizes: str, *, only_tar: bool = False
+) -> Iterator[Row]:
     bench.dsm(workload, project, "prepare", "--name", "everything")
     out, data = bench.scratch.root / "got", project / "data"
 
@@ -130,7 +142,7 @@ def get(bench: Bench) -> Iterator[Row]:
             reads=(project / ".dsm" / "packs",),
         )  # fmt: skip
 
-    files = f"{bench.count(FILES, 40):,} files"
+    files = f"{bench.count(FILES, 40):,} files {sizes}"
     contests: list[tuple[str, Side, Side | None, Goal]] = []
     tar = side("tar", "tar", "cf", str(out / "x.tar"), "data") if shutil.which("tar") else None
     contests.append(
@@ -147,7 +159,7 @@ def get(bench: Bench) -> Iterator[Row]:
         (f"get webdataset, {files} / webdataset.ShardWriter", ours("dsm shards", "webdataset"), shards,
          Goal(4, 8, "x", True))
     )  # fmt: skip
-    for what, mine, theirs, goal in contests:
+    for what, mine, theirs, goal in contests[:1] if only_tar else contests:
         if theirs is None:
             yield Row(workload, what, goal=goal, skipped="it is not installed")
             continue

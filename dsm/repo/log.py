@@ -161,7 +161,7 @@ class ChangesetLog:
         text = str(reference).strip()
         name, _, back = text.partition("~")
         head = self.head()
-        if _NUMBER.fullmatch(name):
+        if _NUMBER.fullmatch(name) and not (int(name) > head and self._with_id(name)):
             number = int(name)
         elif name.lower() == "head":
             number = head
@@ -184,13 +184,18 @@ class ChangesetLog:
             )
         return number
 
+    def _with_id(self, prefix: str) -> list[int]:
+        """Returns the changesets whose id begins so, newest first; none for less than 8 digits."""
+        if len(prefix) < 8 or any(c not in "0123456789abcdef" for c in prefix.lower()):
+            return []
+        return [c.number for c in self.newest_first() if c.id.startswith(prefix.lower())]
+
     def _by_id(self, prefix: str) -> int:
-        if len(prefix) >= 8 and all(c in "0123456789abcdef" for c in prefix.lower()):
-            found = [c.number for c in self.newest_first() if c.id.startswith(prefix.lower())]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise NotFound(f"{prefix} could be changeset {found[-1]} or {found[0]}")
+        found = self._with_id(prefix)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise NotFound(f"{prefix} could be changeset {found[-1]} or {found[0]}")
         near = close_matches(prefix, [tag.name for tag in self.tags()] + ["head"])
         hint = f"did you mean {near[0]}?" if near else "`dsm log` lists changesets, `dsm tag` tags"
         raise NotFound(f"dataset {self.name} has no changeset or tag {prefix!r}", hint=hint)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from situations import Work
 
 from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
+from dsm.repo.log import ChangesetLog
 
 
 @pytest.fixture
@@ -39,6 +41,20 @@ def test_all_names_of_a_changeset(five: Work) -> None:
         assert [ds.resolve(name) for name in spellings] == [number] * len(spellings)
     assert ds.resolve(None) == 5
     assert ds.changeset("v1.0~1").number == 2
+
+
+def test_an_id_that_looks_like_a_number(five: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One id in forty begins with eight decimal digits: where no changeset has that number, the
+    id is meant."""
+    ids = ["1" * 64, "26487077" + "a" * 56, "4" * 10 + "b" * 54, "4" * 10 + "c" * 54, "0" * 64]
+    named = [SimpleNamespace(number=n, id=id_) for n, id_ in enumerate(ids, 1)]
+    monkeypatch.setattr(ChangesetLog, "newest_first", lambda _: reversed(named))
+    assert five.ds.resolve("26487077") == 2
+    assert five.ds.resolve("26487077~") == 1
+    assert five.ds.resolve("00000003") == 3
+    for name, said in (("44444444", "could be changeset 3 or 4"), ("26487078", "no changeset")):
+        with pytest.raises(NotFound, match=said):
+            five.ds.resolve(name)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
@@ -55,7 +55,8 @@ class LabelFile:
 def read_label_file(path: str, folder: str = "") -> LabelFile:
     """Returns what the file says, whose path counts from `folder`; its suffix tells the format.
 
-    Raises InvalidInput, naming the file and where possible the line (the row, in Parquet).
+    Raises NotFound, or InvalidInput that names the file and where possible the line (the row, in
+    Parquet).
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _READERS:
@@ -83,6 +84,11 @@ class _Source:
         try:
             with open(self._full, "rb") as file:
                 return file.read()
+        except FileNotFoundError:
+            raise NotFound(
+                f"there is no label file {printable(self._path)}",
+                hint="a path counts from where you are; --label gives one label to all files",
+            ) from None
         except OSError as error:
             raise self.wrong(f"cannot be read: {error.strerror}") from error
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
 from dsm.worktree.label_file import LabelRow, read_label_file
 
 Write = Callable[[str, str], str]
@@ -355,9 +355,10 @@ def test_hints_lead_out(write: Write, text: str, hint: str) -> None:
 def test_messages_name_the_file_as_it_was_given(tmp_path: Path, write: Write) -> None:
     """A path counts from the given folder and is shown as it was written."""
     write("a.csv", "path,size\n")
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(NotFound) as missing:
         read_label_file("../a.csv", str(tmp_path / "below"))
-    assert caught.value.message.startswith("../a.csv: cannot be read")
+    assert missing.value.message == "there is no label file ../a.csv"
+    assert missing.value.hint is not None
     (tmp_path / "below").mkdir()
     with pytest.raises(InvalidInput) as caught:
         read_label_file("../a.csv", str(tmp_path / "below"))
@@ -386,8 +387,9 @@ def test_a_file_without_rows_is_empty(write: Write, name: str, text: str) -> Non
 def test_a_file_is_known_by_its_suffix(tmp_path: Path, write: Write) -> None:
     """Other suffixes, folders and files that are not there are refused by name."""
     assert refusal(write("a.xlsx", "")).endswith("a.xlsx is not known as a label file by its name")
-    missing = refusal(str(tmp_path / "no.csv"))
-    assert missing == "no.csv: cannot be read: No such file or directory"
+    for name in ("no.csv", "no.jsonl", "no.parquet"):
+        with pytest.raises(NotFound, match=f"there is no label file .*{name}$"):
+            read_label_file(str(tmp_path / name))
     (tmp_path / "d.csv").mkdir()
     assert refusal(str(tmp_path / "d.csv")) == "d.csv: cannot be read: Is a directory"
 

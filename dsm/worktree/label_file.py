@@ -17,10 +17,11 @@ from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
-from dsm.errors import InvalidInput, NotFound
+from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
+from dsm.worktree.label_source import LabelSource
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name")
 COLUMNS_MAX = 1000
@@ -64,41 +65,8 @@ def read_label_file(path: str, folder: str = "") -> LabelFile:
             f"{printable(path)} is not known as a label file by its name",
             hint=f"use one of the suffixes {', '.join(_READERS)}",
         )
-    source = _Source(path, folder, "row" if suffix == ".parquet" else "line")
+    source = LabelSource(path, folder, "row" if suffix == ".parquet" else "line")
     return LabelFile(_rows(source, _READERS[suffix](source)))
-
-
-class _Source:
-    """The file being read: its bytes, and errors that name it."""
-
-    def __init__(self, path: str, folder: str, unit: str) -> None:
-        self._path = path
-        self._full = os.path.join(folder, path)
-        self.unit = unit
-
-    def wrong(self, problem: str, line: int | None = None, hint: str | None = None) -> InvalidInput:
-        place = "" if line is None else f", {self.unit} {line}"
-        return InvalidInput(f"{printable(self._path)}{place}: {problem}", hint=hint)
-
-    def read(self) -> bytes:
-        try:
-            with open(self._full, "rb") as file:
-                return file.read()
-        except FileNotFoundError:
-            raise NotFound(
-                f"there is no label file {printable(self._path)}",
-                hint="a path counts from where you are; --label gives one label to all files",
-            ) from None
-        except OSError as error:
-            raise self.wrong(f"cannot be read: {error.strerror}") from error
-
-    def text(self) -> str:
-        data = self.read().removeprefix(b"\xef\xbb\xbf")
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise self.wrong("the text is not UTF-8", line, "save the file as UTF-8") from None
 
 
 class _Cells(NamedTuple):
@@ -118,7 +86,7 @@ class _Table(NamedTuple):
     cells: _Cells
 
 
-def _rows(source: _Source, table: _Table) -> dict[str, LabelRow]:
+def _rows(source: LabelSource, table: _Table) -> dict[str, LabelRow]:
     columns = dict(table.columns)
     key = next((name for name in PATH_COLUMNS if name in columns), None)
     if key is None:
@@ -158,7 +126,7 @@ def _rows(source: _Source, table: _Table) -> dict[str, LabelRow]:
 
 
 def _converted(
-    source: _Source, lines: Sequence[int], values: Sequence[Any], convert: Callable[[Any], Any]
+    source: LabelSource, lines: Sequence[int], values: Sequence[Any], convert: Callable[[Any], Any]
 ) -> list[Any]:
     out: list[Any] = []
     try:
@@ -170,7 +138,7 @@ def _converted(
     return out
 
 
-def _checked_path(source: _Source, line: int, path: object) -> str:
+def _checked_path(source: LabelSource, line: int, path: object) -> str:
     if not isinstance(path, str):
         found = "no path" if path is None else "a path that is not text"
         raise source.wrong(f"there is {found}", line)
@@ -184,7 +152,7 @@ def _checked_path(source: _Source, line: int, path: object) -> str:
 
 
 def _attributes(
-    source: _Source, names: Sequence[str], introduced: Mapping[str, int] | None = None
+    source: LabelSource, names: Sequence[str], introduced: Mapping[str, int] | None = None
 ) -> list[str]:
     """Returns the columns that are attributes; refuses those that cannot be kept or told apart.
 
@@ -250,7 +218,7 @@ _KINDS: dict[type, str] = {
 }  # fmt: skip
 
 
-def _one_type(source: _Source, lines: Sequence[int], name: str, values: list[Any]) -> list[Any]:
+def _one_type(source: LabelSource, lines: Sequence[int], name: str, values: list[Any]) -> list[Any]:
     """Returns an attribute's values, integers as floats where it has both; refuses other mixes."""
     first: dict[type, int] = {}
     for line, value in zip(lines, values, strict=True):
@@ -313,7 +281,7 @@ def _strict_decoder() -> json.JSONDecoder:
 _DECODER = _strict_decoder()
 
 
-def _read_jsonl(source: _Source) -> _Table:
+def _read_jsonl(source: LabelSource) -> _Table:
     lines: list[int] = []
     columns: dict[str, list[Any]] = {}
     introduced: dict[str, int] = {}
@@ -336,7 +304,7 @@ def _read_jsonl(source: _Source) -> _Table:
     return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, _json_text))
 
 
-def _json_object(source: _Source, number: int, line: str) -> dict[str, Any]:
+def _json_object(source: LabelSource, number: int, line: str) -> dict[str, Any]:
     hint = "write one JSON object a line"
     try:
         row = _DECODER.decode(line)
@@ -381,7 +349,7 @@ def _annotation_from_text(text: str) -> str:
 # CSV
 
 
-def _read_csv(source: _Source, delimiter: str) -> _Table:
+def _read_csv(source: LabelSource, delimiter: str) -> _Table:
     import csv
     from io import StringIO
 
@@ -448,7 +416,7 @@ def _keeps_value(cell: str) -> bool:
 # Parquet
 
 
-def _read_parquet(source: _Source) -> _Table:
+def _read_parquet(source: LabelSource) -> _Table:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -479,7 +447,7 @@ def _read_parquet(source: _Source) -> _Table:
     return _Table(lines, columns, _Cells(_one_label, _label_list, time, annotation))
 
 
-def _microseconds(source: _Source, column: Any) -> Any:
+def _microseconds(source: LabelSource, column: Any) -> Any:
     import pyarrow as pa
 
     zone = getattr(column.type, "tz", None)
@@ -497,7 +465,7 @@ def _checked_us(us: int) -> int:
     return us
 
 
-_READERS: dict[str, Callable[[_Source], _Table]] = {
+_READERS: dict[str, Callable[[LabelSource], _Table]] = {
     ".csv": partial(_read_csv, delimiter=","),
     ".tsv": partial(_read_csv, delimiter="\t"),
     ".jsonl": _read_jsonl,

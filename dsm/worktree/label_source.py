@@ -1,0 +1,47 @@
+"""A label file as bytes or text, and the errors that name its place."""
+
+from __future__ import annotations
+
+import os
+
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import printable
+
+
+class LabelSource:
+    """The file being read: its bytes, and errors that name it.
+
+    Its `path` counts from `folder`; `unit` is what its lines are called.
+    """
+
+    def __init__(self, path: str, folder: str, unit: str) -> None:
+        self._path = path
+        self._full = os.path.join(folder, path)
+        self.unit = unit
+
+    def wrong(self, problem: str, line: int | None = None, hint: str | None = None) -> InvalidInput:
+        """Returns the error that says what is wrong, and where."""
+        place = "" if line is None else f", {self.unit} {line}"
+        return InvalidInput(f"{printable(self._path)}{place}: {problem}", hint=hint)
+
+    def read(self) -> bytes:
+        """Returns all bytes. Raises NotFound, InvalidInput."""
+        try:
+            with open(self._full, "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            raise NotFound(
+                f"there is no label file {printable(self._path)}",
+                hint="a path counts from where you are; --label gives one label to all files",
+            ) from None
+        except OSError as error:
+            raise self.wrong(f"cannot be read: {error.strerror}") from error
+
+    def text(self) -> str:
+        """Returns the text, without a byte order mark. Raises NotFound, InvalidInput."""
+        data = self.read().removeprefix(b"\xef\xbb\xbf")
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise self.wrong("the text is not UTF-8", line, "save the file as UTF-8") from None

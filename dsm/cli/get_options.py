@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 
 from dsm.cli.suggestions import view_names
+from dsm.views.formats import COMPRESSIONS, FORMATS
 
 
 def formats(incomplete: str) -> list[str]:
     """Returns the formats that begin so, for the shell to complete."""
-    names = ("webdataset", "tar", "files", "parquet")
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in FORMATS if name.startswith(incomplete)]
 
 
 def compressions(incomplete: str) -> list[str]:
     """Returns the compressions that begin so, for the shell to complete."""
-    return [name for name in ("none", "zstd") if name.startswith(incomplete)]
+    return [name for name in COMPRESSIONS if name.startswith(incomplete)]
 
 
 Version = Annotated[

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dsm.store.workers import started_ahead
+from dsm.views.formats import PARQUET, TAR, WEBDATASET
 
 if TYPE_CHECKING:
     from dsm.views.records import Content
 
-WEBDATASET, TAR, FILES, PARQUET = "webdataset", "tar", "files", "parquet"
 # Less than this is done sooner than a worker is there.
 WORKER_EXAMPLES = 1000
 WORKER_BYTES = 24 << 20

@@ -46,7 +46,7 @@ def write_index(place: Place, table: pa.Table, classes: Mapping[str, int]) -> Wr
     try:
         sidecar = Sidecar(classes)
         for batch in _slices(table, LINES):
-            file.write("".join(f"{line}\n" for line in sidecar.lines(batch)).encode())
+            file.write(sidecar.text(batch))
         written = file.finish(INDEX, table.num_rows)
     except BaseException:
         file.abandon()

@@ -18,7 +18,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
-from dsm.views.crew import FILES, PARQUET, TAR, WEBDATASET
+from dsm.views.formats import COMPRESSIONS, FILES, FORMATS, PARQUET, TAR, WEBDATASET
 from dsm.views.journal import (
     OtherContent,
     Place,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from dsm.views.view import View
 
-FORMATS = (WEBDATASET, TAR, FILES, PARQUET)
-COMPRESSIONS = ("none", "zstd")
 SHARD_BYTES = 256_000_000
 SHARDS_MAX = 1_000_000
 _OURS = re.compile(

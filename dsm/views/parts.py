@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from dsm.store import disk
 from dsm.store.workers import Worker, ready, start
-from dsm.views.crew import PARQUET, TAR, beside_us, is_much
+from dsm.views.crew import beside_us, is_much
+from dsm.views.formats import PARQUET, TAR
 from dsm.views.output import OutputFile, Written
 from dsm.views.payloads import Counted, Payloads, Write, uncounted
 

@@ -21,8 +21,8 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.brokered import Reading
-from dsm.views.crew import FILES, PARQUET, TAR, WEBDATASET
 from dsm.views.digest import ContentDigest
+from dsm.views.formats import FILES, PARQUET, TAR, WEBDATASET
 from dsm.views.journal import IGNORE_FILE, OtherContent, Place
 from dsm.views.materialise import (
     GetReport,

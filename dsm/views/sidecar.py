@@ -39,8 +39,8 @@ class Sidecar:
         found: list[str] = self._spelled(rows, None, "}").to_pylist()
         return found
 
-    def text(self, rows: pa.Table, offsets: Sequence[int]) -> bytes:
-        """Returns the lines of an index: an object a row, which tells where its payload is."""
+    def text(self, rows: pa.Table, offsets: Sequence[int] | None = None) -> bytes:
+        """Returns the lines of an index: an object a row; `offsets` adds where the payloads are."""
         spelled = self._spelled(rows, offsets, "}\n")
         if not len(spelled):
             return b""

@@ -48,6 +48,12 @@ def places_for(sizes: list[int], gap: int = 3) -> tuple[bytearray, list[memoryvi
     return memory, places
 
 
+def check_read(store: ObjectStore, oids: list[bytes], contents: list[bytes]) -> None:
+    _, places = places_for([len(data) for data in contents])
+    assert read_into(store, oids, places) == []
+    assert [bytes(place) for place in places] == contents
+
+
 def dense(count: int, seed: int = 0) -> list[bytes]:
     source = random.Random(seed)
     return [source.randbytes(source.randint(1, 9000)) for _ in range(count)]
@@ -91,8 +97,7 @@ def test_neighbours_are_read_together(
         return real(fd, buffers, offset)
 
     monkeypatch.setattr(batch.os, "preadv", counting)
-    _, places = places_for([len(data) for data in contents])
-    assert read_into(store, oids, places) == []
+    check_read(store, oids, contents)
     total = sum(map(len, contents))
     assert len(calls) <= total / batch.GROUP_BYTES + 1200 / batch.GROUP_OBJECTS + 1
     assert max(count for count, _ in calls) <= batch.GROUP_OBJECTS
@@ -123,9 +128,7 @@ def test_a_short_read_is_no_content(
     monkeypatch.setattr(
         batch.os, "preadv", lambda fd, buffers, at: real(fd, buffers[: len(buffers) // 2], at)
     )
-    _, places = places_for([len(data) for data in contents])
-    assert read_into(store, oids, places) == []
-    assert [bytes(place) for place in places] == contents
+    check_read(store, oids, contents)
 
 
 def test_an_unreadable_disk(
@@ -140,9 +143,7 @@ def test_an_unreadable_disk(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(batch.os, "preadv", failing)
-    _, places = places_for([len(data) for data in contents])
-    assert read_into(store, oids, places) == []
-    assert [bytes(place) for place in places] == contents
+    check_read(store, oids, contents)
 
 
 def test_damage_and_loss_are_errors(make_store: Callable[[], ObjectStore], tmp_path: Path) -> None:

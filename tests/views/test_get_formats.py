@@ -69,6 +69,17 @@ def test_two_tars_in_one_folder(work: Work, tmp_path: Path) -> None:
     ] * 2
 
 
+@pytest.mark.parametrize("layout", ["tar", "webdataset", "files", "parquet"])
+def test_a_file_is_no_folder(work: Work, tmp_path: Path, layout: str) -> None:
+    """A file where a folder is to be is refused with what to do, and stays as it is."""
+    fill(work, {"a": b"1"})
+    (tmp_path / "x.tar").write_bytes(b"mine")
+    with pytest.raises(InvalidInput, match="is not a folder") as caught:
+        work.ds.prepare().get(str(tmp_path / "x.tar"), format=layout)
+    assert caught.value.hint == "give a folder with -o"
+    assert (tmp_path / "x.tar").read_bytes() == b"mine"
+
+
 def test_gnu_tar_extracts_the_original_files(work: Work, tmp_path: Path) -> None:
     """What tar extracts is what was added."""
     if shutil.which("tar") is None:

@@ -133,3 +133,29 @@ def test_arrow_comes_without_numpy(small_repo: Path) -> None:
     assert "pyarrow" in imported
     # The attempt itself may be listed; what such a package consists of may not.
     assert {name for name in imported if name.startswith(("numpy.", "pandas."))} == set()
+
+
+def test_workers_start_before_arrow_is_imported(small_repo: Path, tmp_path: Path) -> None:
+    """`dsm get` starts who helps it first: Arrow takes as long as they do to come up."""
+    code = """
+import sys
+from dsm.__main__ import main
+from dsm.views import crew
+start = crew.started_ahead
+def watched(count, module):
+    print("\\n".join(["started", *sys.modules]), file=sys.stderr)
+    return start(count, module)
+crew.started_ahead = watched
+sys.exit(main(sys.argv[1:]))
+"""
+    loaded_by("prepare", "--name", "all", folder=small_repo)
+    line = ["get", "all", "-q", "--format", "tar", "-o", str(tmp_path / "out")]
+    loaded = loaded_by(*line, folder=small_repo, code=code)
+    assert "started" in loaded
+    assert roots(loaded) & (HEAVY | {"typer"}) == set()
+
+
+def test_who_lays_out_a_tar_needs_no_arrow(tmp_path: Path) -> None:
+    """It is done before Arrow would be there."""
+    code = "import sys, dsm.views.members; print('\\n'.join(sys.modules), file=sys.stderr)"
+    assert set() == roots(loaded_by(folder=tmp_path, code=code)) & HEAVY

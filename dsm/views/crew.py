@@ -42,7 +42,7 @@ def expected(
     count, module = 0, "dsm.views.parts"
     if content is not None and out != "-" and not os.path.lexists(out):
         if layout == TAR and compression == "none":
-            count, module = beside_us(content.size, workers), "dsm.views.relay"
+            count, module = beside_us(content.size, workers), "dsm.views.members"
         elif layout in (WEBDATASET, PARQUET) and is_much(content.examples, content.size):
             parts = 1 + content.size // max(1, shard_size)
             count = min(workers, parts) if parts > 1 else 0

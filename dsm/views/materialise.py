@@ -18,7 +18,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
-from dsm.views.formats import COMPRESSIONS, FILES, FORMATS, PARQUET, TAR, WEBDATASET
+from dsm.views.formats import COMPRESSIONS, FILES, FORMATS, PARQUET, TAR, WEBDATASET, stem_of
 from dsm.views.journal import (
     OtherContent,
     Place,
@@ -176,16 +176,6 @@ def stream(
     recipe.write(view.repository.store, [rows], write, progress.advance)
     progress.finish()
     return len(view), view.size
-
-
-def stem_of(view: View) -> str:
-    """Returns what the names of a tar and of its companions begin with."""
-    return f"{view.dataset}-{view.version[:16]}"
-
-
-def folder_name(view: View) -> str:
-    """Returns the name of the folder that a view is written to when none is given."""
-    return f"{view.dataset}-{view.version[:12]}"
 
 
 def _classes(view: View) -> dict[str, int]:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.names import printable
-from dsm.views.payloads import Counted, Payloads, Write, all_batches, uncounted
+from dsm.views.payloads import Counted, Payloads, Write, all_batches, pieces, uncounted
 from dsm.views.sidecar import attribute_names, class_indices
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _whole(payloads: Payloads, rows: pa.Table, number: int) -> bytes:
             f"{printable(path)} is too large for a cell of a Parquet file ({size} bytes)",
             hint="--format webdataset, tar and files take files of any size",
         )
-    return b"".join(payloads.pieces(rows.column("object")[number].as_py(), path, size))
+    return b"".join(pieces(payloads.store, rows.column("object")[number].as_py(), path, size))
 
 
 def _cells(

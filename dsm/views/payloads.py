@@ -77,16 +77,17 @@ class Payloads:
                 raise _wrong_size(rows.column("path")[row].as_py(), sizes[row])
             yield first, rows, content
 
-    def pieces(self, oid: bytes, path: str, size: int) -> Iterator[bytes]:
-        """Yields the bytes of a large object piece by piece."""
-        left = size
-        for piece in self.store.stream(oid):
-            left -= len(piece)
-            if left < 0:
-                break
-            yield piece
-        if left:
-            raise _wrong_size(path, size)
+
+def pieces(store: ObjectStore, oid: bytes, path: str, size: int) -> Iterator[bytes]:
+    """Yields the bytes of a large object piece by piece; they are as many as its row says."""
+    left = size
+    for piece in store.stream(oid):
+        left -= len(piece)
+        if left < 0:
+            break
+        yield piece
+    if left:
+        raise _wrong_size(path, size)
 
 
 def all_batches(

@@ -22,7 +22,7 @@ from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.brokered import Reading
 from dsm.views.digest import ContentDigest
-from dsm.views.formats import FILES, PARQUET, TAR, WEBDATASET
+from dsm.views.formats import FILES, PARQUET, TAR, WEBDATASET, stem_of
 from dsm.views.journal import IGNORE_FILE, OtherContent, Place
 from dsm.views.materialise import (
     GetReport,
@@ -30,7 +30,6 @@ from dsm.views.materialise import (
     head_of,
     is_ours,
     rows_for_layout,
-    stem_of,
 )
 from dsm.views.output import OutputFile, Written
 from dsm.views.parts import Recipe

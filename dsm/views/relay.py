@@ -8,53 +8,28 @@ share, and written from there by the threads of the file. Invariant: the bytes a
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
-
-import pyarrow as pa
 
 from dsm.store import disk
 from dsm.store.stream import ALIGNED_BYTES
 from dsm.store.workers import Worker, ready, start
 from dsm.views import tar, tarball
+from dsm.views.members import LayOutJob
 from dsm.views.payloads import Counted, Payloads, Write
 from dsm.views.sidecar import Sidecar
 
 if TYPE_CHECKING:
-    from dsm.store.chunks import Chunking
     from dsm.views.output import OutputFile
     from dsm.views.tarball import Run
 
 # One is filled, one is hashed or written, one waits for its turn; of more, several are written
 # at once.
 SLOTS_MIN, SLOTS_TOTAL = 3, 8
-
-
-@dataclass(frozen=True, slots=True)
-class _LayOutJob:
-    """A worker's life: it is sent runs and places, and answers with the lines of the index."""
-
-    memory: str
-    packs: str
-    scratch: str
-    chunking: Chunking
-    classes: Mapping[str, int]
-
-    def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        from dsm.store.objects import ObjectStore
-
-        store = ObjectStore(self.packs, self.scratch, self.chunking)
-        sidecar = Sidecar(self.classes)
-        slots = disk.map_shared(self.memory)
-        while (order := next_order()) is not None:
-            number, begin, at, rows = cast(tuple[int, int, int, bytes], order)
-            with pa.ipc.open_stream(rows) as reader:
-                payloads = Payloads(store, reader.read_all())
-            yield number, tarball.lay_out(payloads, sidecar, slots[begin:], at)
 
 
 class Relay:
@@ -76,9 +51,7 @@ class Relay:
         else:
             self._shared = disk.SharedMemory((1 + count) * self._each * self._slot_bytes)
             self._slots = self._shared.bytes
-            job = _LayOutJob(
-                self._shared.path, store.folder, store.temporary, store.chunking, classes
-            )
+            job = LayOutJob(self._shared.path, store.folder, store.temporary, store.chunking)
             try:
                 self._crew = start([job] * count)
             except BaseException:
@@ -154,8 +127,8 @@ class Relay:
         if answer is None:
             self._here.remove(worker)
         else:
-            number, lines = cast(tuple[int, bytes], answer)
-            self._lines[number] = lines
+            number, offsets = cast("tuple[int, array[int]]", answer)
+            self._lines[number] = self._sidecar.text(self._part(number).table, offsets)
 
     def _take_back(self, *, wait: bool) -> None:
         """Gives slots that have been written something to do."""
@@ -178,8 +151,6 @@ class Relay:
             return
         number = self._waiting.popleft()
         self._slot_of[number] = slot
-        rows, sink = self._part(number).table, pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema) as writer:
-            writer.write_table(rows)
-        order = (number, self._begin(number), self._runs[number].at, sink.getvalue().to_pybytes())
+        members = tarball.members_of(self._part(number))
+        order = (number, self._begin(number), self._runs[number].at, members)
         self._crew[slot // self._each].order(order)

@@ -6,19 +6,21 @@ docs/format/materialised.md.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.model.names import check_path, check_paths
+from dsm.model.names import check_path
 from dsm.store import disk
-from dsm.store.batch import read_into
 from dsm.views import tar
 from dsm.views.columns import hashes
-from dsm.views.payloads import CONTENT, Counted, Payloads, Write, uncounted
+from dsm.views.members import Members
+from dsm.views.payloads import CONTENT, Counted, Payloads, Write, pieces, uncounted
 from dsm.views.sidecar import Sidecar
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 8 << 20  # whole pages
 RUN_ROWS = 2048
-_ZEROS = bytes(tar.BLOCK)
+_BLOCK_BITS = tar.BLOCK.bit_length() - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,56 +48,45 @@ class Run:
 
 def runs_of(payloads: Payloads, at: int = 0) -> Iterator[Run]:
     """Cuts the rows of a tar, whose first header begins at `at`, into runs."""
-    paths = payloads.table.column("path")
-    long = set(pc.indices_nonzero(pc.greater(pc.binary_length(paths), tar.NAME_BYTES)).to_pylist())
-    first = held = payload = row = 0
-    for row, size in enumerate(payloads.sizes):
-        head = tar.BLOCK
-        if row in long or size >= tar.OCTAL_SIZE_MAX:
-            head = len(tar.header(paths[row].as_py(), size))
-        weight = head + size + -size % tar.BLOCK
-        if row > first and (held + weight > RUN_BYTES or row - first >= RUN_ROWS):
-            yield Run(first, row, at, held, payload)
-            first, at, held, payload = row, at + held, 0, 0
-        held += weight
-        payload += size
-    if held:
-        yield Run(first, row + 1, at, held, payload)
+    ends = [0, *accumulate(_weights(payloads))]  # of the tar before each row, without `at`
+    sizes, count, first = payloads.sizes, len(payloads.sizes), 0
+    while first < count:
+        fitting = bisect_right(ends, ends[first] + RUN_BYTES, first + 1, count + 1) - 1
+        end = min(max(fitting, first + 1), first + RUN_ROWS)
+        size = ends[end] - ends[first]
+        yield Run(first, end, at + ends[first], size, sum(sizes[first:end]))
+        first = end
+
+
+def _weights(payloads: Payloads) -> list[int]:
+    """Returns how many bytes of a tar each row takes."""
+    paths, sizes = payloads.table.column("path"), payloads.table.column("size")
+    filled = pc.shift_left(pc.shift_right(pc.add(sizes, tar.BLOCK - 1), _BLOCK_BITS), _BLOCK_BITS)
+    found: list[int] = pc.add(filled, tar.BLOCK).to_pylist()
+    unusual = pc.or_(
+        pc.greater(pc.binary_length(paths), tar.NAME_BYTES),
+        pc.greater_equal(sizes, tar.OCTAL_SIZE_MAX),
+    )
+    for row in pc.indices_nonzero(unusual).to_pylist():
+        found[row] += len(tar.header(paths[row].as_py(), payloads.sizes[row])) - tar.BLOCK
+    return found
+
+
+def members_of(payloads: Payloads) -> Members:
+    """Returns what is needed to lay the rows out, as Python values."""
+    rows = payloads.table
+    paths = rows.column("path").to_pylist()
+    if CONTENT in rows.column_names:
+        return Members(paths, payloads.sizes, (), rows.column(CONTENT).to_pylist())
+    return Members(paths, payloads.sizes, hashes(rows.column("object")))
 
 
 def lay_out(payloads: Payloads, sidecar: Sidecar | None, memory: memoryview, at: int) -> bytes:
-    """Lays the members of a run out in memory; returns their lines of the index, if a sidecar
-    writes them.
+    """Lays a run out in memory; returns its lines of the index, if a sidecar writes them.
 
-    The first header begins `at` bytes after the beginning of the tar. Raises DamagedData, and
-    InvalidInput for a path that leads elsewhere.
+    See `Members.lay_out`.
     """
-    paths = payloads.table.column("path").to_pylist()
-    check_paths(paths)
-    places: list[memoryview] = []
-    offsets: list[int] = []
-    end = 0
-    for path, size in zip(paths, payloads.sizes, strict=True):
-        header = tar.header(path, size)
-        begin = end + len(header)
-        memory[end:begin] = header
-        offsets.append(at + begin)
-        end = begin + size
-        places.append(memory[begin:end])
-        padding = -size % tar.BLOCK
-        memory[end : end + padding] = _ZEROS[:padding]
-        end += padding
-    if CONTENT in payloads.table.column_names:
-        contents = payloads.table.column(CONTENT).to_pylist()
-        for place, content in zip(places, contents, strict=True):
-            place[:] = content
-    else:
-        oids = hashes(payloads.table.column("object"))
-        for number in read_into(payloads.store, oids, places):
-            place = places[number]
-            for piece in payloads.pieces(oids[number], paths[number], payloads.sizes[number]):
-                place[: len(piece)] = piece
-                place = place[len(piece) :]
+    offsets = members_of(payloads).lay_out(payloads.store, memory, at)
     return b"" if sidecar is None else sidecar.text(payloads.table, offsets)
 
 
@@ -108,7 +99,7 @@ def write_large(payloads: Payloads, sidecar: Sidecar | None, write: Write, at: i
     if CONTENT in rows.column_names:
         write(rows.column(CONTENT)[0].as_py())
     else:
-        for piece in payloads.pieces(rows.column("object")[0].as_py(), path, size):
+        for piece in pieces(payloads.store, rows.column("object")[0].as_py(), path, size):
             write(piece)
     write(tar.padding(size))
     return b"" if sidecar is None else sidecar.text(rows, [at + len(header)])

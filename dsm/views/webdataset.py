@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dsm.views import tar
-from dsm.views.payloads import Collected, Counted, Write, all_batches, uncounted
+from dsm.views.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.sidecar import Sidecar, class_indices
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_shard(
                 continue
             out.add((head,), len(head))
             path, oid = rows.column("path")[number].as_py(), rows.column("object")[number]
-            for piece in payloads.pieces(oid.as_py(), path, size):
+            for piece in pieces(payloads.store, oid.as_py(), path, size):
                 out.add((piece,), len(piece))
             out.add(beside, EXAMPLE_OVERHEAD)
         counted(rows.num_rows, sum(rows.column("size").to_pylist()))

@@ -15,7 +15,7 @@ import pytest
 from situations import Work
 
 from dsm.errors import Conflict, DamagedData, InvalidInput, StorageFailed
-from dsm.views.materialise import stem_of
+from dsm.views.formats import stem_of
 from dsm.views.tar import header
 
 # A grey pixel.

@@ -94,6 +94,7 @@ def _planned(
     plans: dict[Pack, tuple[list[_Raw], list[_Framed]]] = {}
     rest: list[int] = []
     known: dict[bytes, int] = {}  # of the pack that the last object was in
+    frame = low = high = shift = codec = 0  # the last object's frame, in raw space
     for number, oid in enumerate(oids):
         row = known.get(oid[:PREFIX])
         if row is None:
@@ -109,6 +110,7 @@ def _planned(
             raw, framed = plans.setdefault(pack, ([], []))
             contents = pack.contents
             locations, raw_starts, frames = contents.locations, contents.raw_starts, contents.frames
+            high = 0
         at = row * LOCATION
         packed = int.from_bytes(locations[at : at + LOCATION], "little")
         size = packed >> 32
@@ -116,13 +118,18 @@ def _planned(
             rest.append(number)  # empty, or large
             continue
         start = packed & 0xFFFFFFFF
-        frame = bisect_right(raw_starts, start) - 1
-        if frame >= len(frames):
-            rest.append(number)
-        elif frames[frame][2] == RAW:
-            raw.append((frames[frame][0] + start - raw_starts[frame], size, number))
+        if not low <= start < high:
+            frame = bisect_right(raw_starts, start) - 1
+            if frame >= len(frames):
+                rest.append(number)
+                continue
+            position, _, codec = frames[frame]
+            low, high = raw_starts[frame], raw_starts[frame + 1]
+            shift = position - low
+        if codec == RAW:
+            raw.append((shift + start, size, number))
         else:
-            framed.append((frame, start - raw_starts[frame], size, number))
+            framed.append((frame, start - low, size, number))
     return plans, rest
 
 

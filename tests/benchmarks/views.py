@@ -20,6 +20,7 @@ from .report import Goal, Row, compared_row, seconds_text, timed_row
 
 EXAMPLES, HUGE, CHANGESETS, MORE = 1_000_000, 10_000_000, 100, 1_000
 PROGRAM = str(Path(__file__).with_name("view_programs.py"))
+EQUAL = "of 8 KB"
 ASKED = ("--label", "label01", "--label", "label02", "--since", "2023-11-20", "--percent", "80%")
 
 
@@ -104,16 +105,24 @@ def huge(bench: Bench) -> Iterator[Row]:
     yield Row(workload, what, shown, "", step.peak_tree / 1e6, Goal(1500, 600, "MB"))
 
 
+def _both_trees(bench: Bench, workload: str) -> Iterator[tuple[Path, str]]:
+    """Yields a committed project with files of one size, and one with sizes as they are found."""
+    equal = bench.scratch.root / "equal-files"
+    if not equal.exists():
+        bench.say("writing files of 8 KB")
+        bench.scratch.folder(equal.name)
+        corpus.write_equal_files(equal / "data", bench.count(FILES, 40), 100, 8192)
+        for words in (("init",), ("add", "data"), ("commit", "-m", "first")):
+            bench.dsm(workload, equal, *words)
+    yield equal, EQUAL
+    yield committed(bench, workload), "of lognormal size"
+
+
 def get(bench: Bench) -> Iterator[Row]:
     """A view of 100k files as a tar against GNU tar and tarfile, as shards against webdataset."""
     workload = "get"
-    equal = bench.scratch.folder("equal-files")
-    bench.say("writing files of 8 KB")
-    corpus.write_equal_files(equal / "data", bench.count(FILES, 40), 100, 8192)
-    for words in (("init",), ("add", "data"), ("commit", "-m", "first")):
-        bench.dsm(workload, equal, *words)
-    yield from _got(bench, workload, equal, "of 8 KB", only_tar=True)
-    yield from _got(bench, workload, committed(bench, workload), "of lognormal size")
+    for project, sizes in _both_trees(bench, workload):
+        yield from _got(bench, workload, project, sizes, only_tar=sizes == EQUAL)
 
 
 def _got(
@@ -170,19 +179,23 @@ def _got(
 def iterate(bench: Bench) -> Iterator[Row]:
     """Reading a view in Python against reading the files: in order, shuffled, by a DataLoader."""
     workload = "iterate"
-    project = committed(bench, workload)
-    bench.dsm(workload, project, "prepare", "--name", "everything")
+    for project, sizes in _both_trees(bench, workload):
+        bench.dsm(workload, project, "prepare", "--name", "everything")
+        yield from _iterated(bench, workload, project, sizes)
+
+
+def _iterated(bench: Bench, workload: str, project: Path, sizes: str) -> Iterator[Row]:
     folder, data = str(project), str(project / "data")
     view = (folder, "everything")
     contests: list[tuple[str, tuple[str, ...], tuple[str, ...], Goal]] = [
-        ("iterate a view, one process, verified / files by path",
+        (f"iterate a view {sizes}, one process, verified / files by path",
          ("iterate", *view), ("read_files", data), Goal(1.2, 2, "x", True)),
-        ("shuffled / in order",
+        (f"shuffled {sizes} / in order",
          ("iterate", *view, "shuffled"), ("iterate", *view), Goal(0.6, 0.9, "x", True)),
     ]  # fmt: skip
     if _has(bench, "torch"):
         contests.append(
-            ("DataLoader over a view, 2 workers / over the files",
+            (f"DataLoader over a view {sizes}, 2 workers / over the files",
              ("loader_of_view", *view), ("loader_of_files", data), Goal(1, 2, "x", True))
         )  # fmt: skip
     for what, mine, theirs, goal in contests:

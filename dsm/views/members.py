@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from dsm.model.names import check_paths
 from dsm.store import disk
-from dsm.store.batch import read_into
+from dsm.store.batch import expect, read_into
 from dsm.store.objects import ObjectStore
 from dsm.views import tar
 from dsm.views.payloads import pieces
@@ -72,9 +72,11 @@ class LayOutJob:
     packs: str
     scratch: str
     chunking: Chunking
+    expected: int  # members of all runs together
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         store = ObjectStore(self.packs, self.scratch, self.chunking)
+        expect(store, self.expected)
         slots = disk.map_shared(self.memory)
         while (order := next_order()) is not None:
             number, begin, at, members = cast(tuple[int, int, int, Members], order)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
 from dsm.model.names import printable
-from dsm.store.batch import read_batch
+from dsm.store.batch import expect, read_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +96,7 @@ def all_batches(
     """Yields (payloads of its table, rows, their bytes) of tables, one after the other."""
     for table in tables:
         payloads = Payloads(store, table)
+        expect(store, table.num_rows)
         for _, rows, content in payloads.batches():
             yield payloads, rows, content
 

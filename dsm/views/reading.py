@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Attributes
-from dsm.store.batch import read_batch
+from dsm.store.batch import expect, read_batch
 from dsm.views.columns import hashes, label_tuples, whole
 from dsm.views.payloads import CONTENT
 from dsm.views.shuffle import shuffled
@@ -324,11 +324,15 @@ def in_windows(
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
     if order is not None:
-        for indices in _windows(order):
+        for number, indices in enumerate(_windows(order)):
+            if number == 1:
+                expect(store, table.num_rows)
             check(indices, table.num_rows)
             yield Rows(store, table, indices, AHEAD_SCATTERED, largest)
         return
     for first in range(0, table.num_rows, WINDOW):
+        if first == WINDOW:  # who reads on so far will read on
+            expect(store, table.num_rows - first)
         yield Rows(store, table.slice(first, WINDOW), None, AHEAD, largest)
 
 

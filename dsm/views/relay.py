@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
 from dsm.store import disk
+from dsm.store.batch import expect
 from dsm.store.stream import ALIGNED_BYTES
 from dsm.store.workers import Worker, ready, start
 from dsm.views import tar, tarball
@@ -51,7 +52,10 @@ class Relay:
         else:
             self._shared = disk.SharedMemory((1 + count) * self._each * self._slot_bytes)
             self._slots = self._shared.bytes
-            job = LayOutJob(self._shared.path, store.folder, store.temporary, store.chunking)
+            job = LayOutJob(
+                self._shared.path, store.folder, store.temporary, store.chunking,
+                len(payloads.sizes),
+            )  # fmt: skip
             try:
                 self._crew = start([job] * count)
             except BaseException:
@@ -85,6 +89,7 @@ class Relay:
             # Every worker has one run before the first has two.
             self._order(slot % len(self._crew) * self._each + slot // len(self._crew))
         self._waiting.extendleft(reversed(fitting[:SLOTS_MIN]))
+        expect(self._payloads.store, len(self._payloads.sizes))
         for number, run in enumerate(self._runs):
             if run.size > tarball.RUN_BYTES:
                 lines = tarball.write_large(self._part(number), self._sidecar, file.write, run.at)

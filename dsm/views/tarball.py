@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from dsm.model.names import check_path
 from dsm.store import disk
+from dsm.store.batch import expect
 from dsm.views import tar
 from dsm.views.columns import hashes
 from dsm.views.members import Members
@@ -124,6 +125,7 @@ def write_tar(
     memory = disk.page_buffer(RUN_BYTES)
     for table in tables:
         payloads = Payloads(store, table)
+        expect(store, table.num_rows)
         for run in runs_of(payloads, at):
             part = payloads.part(run.first, run.end)
             if run.size > RUN_BYTES:

@@ -16,6 +16,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format.pack import LOCATION, OBJECT_BYTES_MAX, PREFIX, RAW
+from dsm.store.lookup import ROW_BITS, ROW_MASK, Lookup
 from dsm.store.packs import Pack
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def read_batch(store: ObjectStore, oids: Sequence[bytes]) -> list[bytes | None]:
     """
     found: list[bytes | None] = [None] * len(oids)
     store._scan_once()
-    plans, rest = _planned(store._packs, oids)
+    plans, rest = _planned(store.lookup, oids)
     for pack, (raw, framed) in plans.items():
         rest += _read_raw(pack, raw, oids, found)
         rest += _read_framed(pack, framed, oids, found)
@@ -56,7 +57,7 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
     """
     store._scan_once()
-    plans, rest = _planned(store._packs, oids)
+    plans, rest = _planned(store.lookup, oids)
     elsewhere: list[bytes | None] = [None] * len(oids) if any(f for _, f in plans.values()) else []
     for pack, (raw, framed) in plans.items():
         rest += _read_raw_into(pack, raw, oids, places)
@@ -83,35 +84,30 @@ def expect(store: ObjectStore, count: int) -> None:
 
     What is forked later shares this."""
     store._scan_once()
-    for pack in store._packs:
-        pack.expect(count)
+    store.lookup.expect(count)
 
 
 def _planned(
-    packs: Sequence[Pack], oids: Sequence[bytes]
+    lookup: Lookup, oids: Sequence[bytes]
 ) -> tuple[dict[Pack, tuple[list[_Raw], list[_Framed]]], list[int]]:
     """Returns where each object lies, by pack, and those that have no place of their own."""
     plans: dict[Pack, tuple[list[_Raw], list[_Framed]]] = {}
     rest: list[int] = []
-    known: dict[bytes, int] = {}  # of the pack that the last object was in
+    places, last = lookup.places, -1  # the number of the pack that the last object was in
     frame = low = high = shift = codec = 0  # the last object's frame, in raw space
     for number, oid in enumerate(oids):
-        row = known.get(oid[:PREFIX])
-        if row is None:
-            # Neighbours mostly lie in the same pack, so that one was asked first.
-            for pack in packs:
-                row = pack.row_of(oid)
-                if row is not None:
-                    break
-            else:
-                rest.append(number)
-                continue
-            known = pack.by_prefix or {}
+        place = places.get(oid[:PREFIX]) if places else lookup.place(oid)
+        if place is None:
+            rest.append(number)
+            continue
+        if place >> ROW_BITS != last:
+            last = place >> ROW_BITS
+            pack = lookup.packs[last]
             raw, framed = plans.setdefault(pack, ([], []))
             contents = pack.contents
             locations, raw_starts, frames = contents.locations, contents.raw_starts, contents.frames
             high = 0
-        at = row * LOCATION
+        at = (place & ROW_MASK) * LOCATION
         packed = int.from_bytes(locations[at : at + LOCATION], "little")
         size = packed >> 32
         if not 0 < size < _SIZE_LIMIT:

@@ -21,6 +21,7 @@ from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.store import disk
 from dsm.store.chunks import Chunking, Cutter, ReadInto
 from dsm.store.lease import Lease
+from dsm.store.lookup import Lookup
 from dsm.store.packs import Pack, PackWriter
 
 WINDOW_BYTES = 4 << 20
@@ -75,7 +76,7 @@ class ObjectStore:
         self.lease: Lease | None = None
         # Packs that what was put counts on: written here, or holding an object that was there.
         self.relied_on: set[str] = set()
-        self._packs: list[Pack] = []
+        self.lookup = Lookup()
         self._known: dict[str, Pack] = {}
         self._damaged: dict[str, str] = {}
         self._scanned = False
@@ -103,9 +104,9 @@ class ObjectStore:
                 self._damaged[name] = error.message
                 continue
             self._known[name] = pack
-            self._packs.append(pack)
+            self.lookup.add(pack)
         for name in [name for name in self._known if name not in found]:
-            self._packs.remove(self._known.pop(name))
+            self.lookup.remove(self._known.pop(name))
 
     def look_again(self) -> None:
         """Forgets which packs there are until they are needed."""
@@ -215,7 +216,7 @@ class ObjectStore:
 
     def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
         self._scan_once()
-        return [(pack, row) for pack in self._packs for row in pack.find(oid)]
+        return self.lookup.holders(oid)
 
     def _fetch(self, oid: bytes) -> tuple[bytes, bool]:
         """Returns (verified bytes, False), or (verified chunk list, True)."""
@@ -320,7 +321,7 @@ class ObjectStore:
             return
         if not self._scanned:
             self.refresh()
-        if self._packs and self._holds(oid, data):
+        if self.lookup.packs and self._holds(oid, data):
             return
         self._fresh.add(oid)
         writer = self._writer
@@ -391,9 +392,9 @@ class ObjectStore:
     def close(self) -> None:
         """Drops what was not flushed and releases descriptors and the lease."""
         self.abandon()
-        for pack in self._packs:
+        for pack in self.lookup.packs:
             pack.close()
-        self._packs, self._known, self._scanned = [], {}, False
+        self.lookup, self._known, self._scanned = Lookup(), {}, False
         if self.lease is not None:
             self.lease.release()
             self.lease = None

@@ -249,9 +249,6 @@ class Pack:
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
         self._last: tuple[int, bytes] = (-1, b"")
-        # Rows by prefix, once enough was looked up to make it worth while.
-        self.by_prefix: dict[bytes, int] | None = None
-        self._finds = 0
 
     def _open(self) -> None:
         """Opens the file. A repository may have more packs than a process may have open files."""
@@ -311,38 +308,15 @@ class Pack:
     def find(self, oid: bytes) -> list[int]:
         """Returns the table rows whose prefix fits this id; usually none or one."""
         prefix = oid[: fmt.PREFIX]
-        self._finds += 1
-        if self.by_prefix is None:
-            self.expect(0)
-        if self.by_prefix is not None:
-            first = self.by_prefix.get(prefix)
-            if first is None:
-                return []
-        else:
-            first = self._search(prefix)
+        return self.rows_from(self._search(prefix), prefix)
+
+    def rows_from(self, first: int, prefix: bytes) -> list[int]:
+        """Returns the table rows from this one on that have the prefix."""
         rows, table, width = [], self.contents.prefixes, fmt.PREFIX
         while table[first * width : first * width + width] == prefix:
             rows.append(first)
             first += 1
         return rows
-
-    def expect(self, finds: int) -> None:
-        """Makes look-ups fast if so many, with those before, are worth it."""
-        if self.by_prefix is None and self._finds + finds > 64 + len(self) // 16:
-            self._index_all()
-
-    def row_of(self, oid: bytes) -> int | None:
-        """Returns the first of these rows; for many look-ups in a row."""
-        if self.by_prefix is not None:
-            return self.by_prefix.get(oid[: fmt.PREFIX])
-        rows = self.find(oid)
-        return rows[0] if rows else None
-
-    def _index_all(self) -> None:
-        table, width = self.contents.prefixes, fmt.PREFIX
-        # From the back, so that of equal prefixes the first row stays.
-        last = len(table) - width
-        self.by_prefix = {table[at : at + width]: at // width for at in range(last, -1, -width)}
 
     def _search(self, prefix: bytes) -> int:
         table, width = self.contents.prefixes, fmt.PREFIX

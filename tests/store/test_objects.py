@@ -7,13 +7,11 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dsm.errors import DamagedData, DsmError
 from dsm.format import chunk_list
@@ -30,22 +28,6 @@ SIZES = [
 
 def content(size: int, seed: int = 0) -> bytes:
     return random.Random(f"{size} {seed}").randbytes(size)
-
-
-@pytest.fixture
-def make_store(tmp_path: Path) -> Iterator[Callable[..., ObjectStore]]:
-    """Opens stores on one and the same folder."""
-    (tmp_path / "packs").mkdir()
-    (tmp_path / "tmp").mkdir()
-    made: list[ObjectStore] = []
-
-    def make(**sizes: int) -> ObjectStore:
-        made.append(ObjectStore(str(tmp_path / "packs"), str(tmp_path / "tmp"), Chunking(**sizes)))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
 
 
 @pytest.fixture
@@ -226,47 +208,6 @@ def test_what_was_not_flushed_is_not_there(
     assert store.put(b"dropped") == dropped
     store.flush()
     assert make_store().missing([dropped]) == set()
-
-
-# --- look-up ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("width", [1, 2])
-def test_ids_that_share_their_prefix(
-    make_store: Callable[..., ObjectStore], monkeypatch: pytest.MonkeyPatch, width: int
-) -> None:
-    """Where a table's prefixes agree by chance, the content decides, for looking up and storing."""
-    monkeypatch.setattr(fmt, "PREFIX", width)
-    store = make_store()
-    data = [b"number %d" % number for number in range(700)] + [content(MB + n) for n in range(3)]
-    oids = [store.put(one, ".txt") for one in data]
-    store.flush()
-    assert len({oid[:width] for oid in oids}) < len(oids)
-    again = make_store()
-    for store in (again, again):  # first by binary search, then by the dictionary of prefixes
-        assert [store.read(oid) for oid in oids] == data
-    small = dict(zip(oids[:700], data[:700], strict=True))
-    assert dict(make_store().read_many(oids[:700])) == small
-    others = [b"another %d" % number for number in range(100)]
-    assert [again.put(one, ".txt") for one in others] == [blake3(o).digest() for o in others]
-    again.flush()
-    assert [make_store().read(blake3(o).digest()) for o in others] == others
-
-
-@given(st.lists(st.binary(max_size=40), max_size=60), st.sets(st.binary(min_size=32, max_size=32)))
-@settings(max_examples=40)
-def test_missing_is_what_was_never_put(
-    tmp_path_factory: pytest.TempPathFactory, some: list[bytes], others: set[bytes]
-) -> None:
-    """`missing` answers exactly for any mixture of ids, known and unknown."""
-    folder = tmp_path_factory.mktemp("store", numbered=True)
-    (folder / "packs").mkdir()
-    store = ObjectStore(str(folder / "packs"), str(folder), Chunking())
-    oids = {store.put(one) for one in some}
-    store.flush()
-    assert store.missing([*oids, *others]) == others - oids
-    assert store.missing([]) == set()
-    store.close()
 
 
 # --- damage -----------------------------------------------------------------------------------

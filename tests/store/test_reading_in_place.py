@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,24 +12,8 @@ from blake3 import blake3
 
 from dsm.store import batch
 from dsm.store.batch import read_into
-from dsm.store.chunks import KB, MB, Chunking
+from dsm.store.chunks import KB, MB
 from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
-
-
-@pytest.fixture
-def make_store(tmp_path: Path) -> Iterator[Callable[[], ObjectStore]]:
-    """Opens stores on one and the same folder."""
-    (tmp_path / "packs").mkdir()
-    (tmp_path / "tmp").mkdir()
-    made: list[ObjectStore] = []
-
-    def make() -> ObjectStore:
-        made.append(ObjectStore(str(tmp_path / "packs"), str(tmp_path / "tmp"), Chunking()))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
 
 
 def filled(store: ObjectStore, contents: list[bytes], suffix: str = ".jpg") -> list[bytes]:

@@ -260,7 +260,7 @@ def test_packs_may_move_while_reading(many: View) -> None:
     store = many.repository.store
     iterator = reading.iterate(many)
     assert next(iterator).bytes == content(0)
-    for number, pack in enumerate(list(store._packs)):
+    for number, pack in enumerate(list(store.lookup.packs)):
         pack.close()
         path = Path(pack.path)
         path.rename(path.with_name(f"{path.parent.name}{number:062x}.pack"))

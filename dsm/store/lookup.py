@@ -1,0 +1,97 @@
+"""Which pack holds an object, and where: one look-up for all packs of a store.
+
+The first look-ups search the sorted table of each pack. When they have cost as much as a dictionary
+over all tables, it is made; packs that come later are added to it. Invariant: the answer is the
+one that asking every pack would give, in the order in which the packs came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsm.format import pack as fmt
+
+if TYPE_CHECKING:
+    from dsm.store.packs import Pack
+
+# A place is one integer: the number of the pack, and the row in its table.
+ROW_BITS = (fmt.OBJECTS_MAX - 1).bit_length()
+ROW_MASK = (1 << ROW_BITS) - 1
+# A search of one table costs as much as so many entries of the dictionary.
+SEARCH_ENTRIES = 16
+
+
+class Lookup:
+    """The tables of the packs that a store has open; `packs` is in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.packs: list[Pack] = []
+        # Places by prefix, once enough was looked up to make it worth while.
+        self.places: dict[bytes, int] | None = None
+        self._others: dict[bytes, list[int]] = {}  # of prefixes that more than one pack has
+        self._objects = 0
+        self._searches = 0
+
+    def add(self, pack: Pack) -> None:
+        """Includes a pack."""
+        self.packs.append(pack)
+        self._objects += len(pack)
+        if self.places is not None:
+            self._enter(len(self.packs) - 1)
+
+    def remove(self, pack: Pack) -> None:
+        """Leaves a pack out from now on; the others are numbered anew."""
+        self.packs.remove(pack)
+        self._objects -= len(pack)
+        self.places, self._others = None, {}
+
+    def expect(self, count: int) -> None:
+        """Makes look-ups fast if so many, with those before, are worth it."""
+        if self.places is None and self.packs:
+            searches = (self._searches + count) * len(self.packs)
+            if (searches - 64) * SEARCH_ENTRIES > self._objects:
+                self.places = {}
+                for number in range(len(self.packs)):
+                    self._enter(number)
+
+    def _enter(self, number: int) -> None:
+        assert self.places is not None
+        table, first, width = self.packs[number].contents.prefixes, number << ROW_BITS, fmt.PREFIX
+        # From the back, so that of equal prefixes the first row stays.
+        last = len(table) - width
+        own = {table[at : at + width]: first + at // width for at in range(last, -1, -width)}
+        if not self.places:
+            self.places = own
+            return
+        for prefix in self.places.keys() & own.keys():
+            self._others.setdefault(prefix, []).append(own.pop(prefix))
+        self.places.update(own)
+
+    def place(self, oid: bytes) -> int | None:
+        """Returns the place of the first row whose prefix fits this id."""
+        if self.places is not None:
+            return self.places.get(oid[: fmt.PREFIX])
+        self._searches += 1
+        self.expect(0)
+        for number, pack in enumerate(self.packs):
+            rows = pack.find(oid)
+            if rows:
+                return number << ROW_BITS | rows[0]
+        return None
+
+    def holders(self, oid: bytes) -> list[tuple[Pack, int]]:
+        """Returns each pack and row whose prefix fits this id; usually none or one."""
+        if self.places is None:
+            self._searches += 1
+            self.expect(0)
+        if self.places is None:
+            return [(pack, row) for pack in self.packs for row in pack.find(oid)]
+        prefix = oid[: fmt.PREFIX]
+        place = self.places.get(prefix)
+        if place is None:
+            return []
+        found: list[tuple[Pack, int]] = []
+        for each in (place, *self._others.get(prefix, ())):
+            pack = self.packs[each >> ROW_BITS]
+            found += [(pack, row) for row in pack.rows_from(each & ROW_MASK, prefix)]
+        return found

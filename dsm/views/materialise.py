@@ -138,8 +138,11 @@ def get(
             f"{out} is where the repository keeps its own files" if out else "no folder is named",
             hint="give a folder with -o",
         )
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise InvalidInput(f"{out} is not a folder", hint="give a folder with -o")
+    there = out  # or the nearest folder that is there
+    while not os.path.exists(there or "."):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there or "."):
+        raise InvalidInput(f"{there} is not a folder", hint="give a folder with -o")
     if view.queries:
         from dsm.views.persist import persist
 

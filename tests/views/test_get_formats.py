@@ -74,9 +74,10 @@ def test_a_file_is_no_folder(work: Work, tmp_path: Path, layout: str) -> None:
     """A file where a folder is to be is refused with what to do, and stays as it is."""
     fill(work, {"a": b"1"})
     (tmp_path / "x.tar").write_bytes(b"mine")
-    with pytest.raises(InvalidInput, match="is not a folder") as caught:
-        work.ds.prepare().get(str(tmp_path / "x.tar"), format=layout)
-    assert caught.value.hint == "give a folder with -o"
+    for out in ("x.tar", "x.tar/below", "x.tar/far/below"):
+        with pytest.raises(InvalidInput, match=r"x\.tar is not a folder") as caught:
+            work.ds.prepare().get(str(tmp_path / out), format=layout)
+        assert caught.value.hint == "give a folder with -o"
     assert (tmp_path / "x.tar").read_bytes() == b"mine"
 
 

@@ -14,8 +14,8 @@ from dsm.format import pack as fmt
 if TYPE_CHECKING:
     from dsm.store.packs import Pack
 
-# A place is one integer: the number of the pack, and the row in its table.
-ROW_BITS = (fmt.OBJECTS_MAX - 1).bit_length()
+# A place is one integer: the number of the pack, and the row in its table, which counts in 32 bits.
+ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
 # A search of one table costs as much as so many entries of the dictionary.
 SEARCH_ENTRIES = 16

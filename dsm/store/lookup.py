@@ -67,12 +67,18 @@ class Lookup:
             self._others.setdefault(prefix, []).append(own.pop(prefix))
         self.places.update(own)
 
+    def _counted(self) -> dict[bytes, int] | None:
+        """Counts a look-up, and returns the dictionary if it is worth while by now."""
+        if self.places is None:
+            self._searches += 1
+            self.expect(0)
+        return self.places
+
     def place(self, oid: bytes) -> int | None:
         """Returns the place of the first row whose prefix fits this id."""
-        if self.places is not None:
-            return self.places.get(oid[: fmt.PREFIX])
-        self._searches += 1
-        self.expect(0)
+        places = self._counted()
+        if places is not None:
+            return places.get(oid[: fmt.PREFIX])
         for number, pack in enumerate(self.packs):
             rows = pack.find(oid)
             if rows:
@@ -81,13 +87,11 @@ class Lookup:
 
     def holders(self, oid: bytes) -> list[tuple[Pack, int]]:
         """Returns each pack and row whose prefix fits this id; usually none or one."""
-        if self.places is None:
-            self._searches += 1
-            self.expect(0)
-        if self.places is None:
+        places = self._counted()
+        if places is None:
             return [(pack, row) for pack in self.packs for row in pack.find(oid)]
         prefix = oid[: fmt.PREFIX]
-        place = self.places.get(prefix)
+        place = places.get(prefix)
         if place is None:
             return []
         found: list[tuple[Pack, int]] = []

@@ -325,13 +325,13 @@ def in_windows(
         order = shuffled(table.num_rows, seed, epoch)
     if order is not None:
         for number, indices in enumerate(_windows(order)):
-            if number == 1:
+            if number == 1:  # who reads on so far will read on
                 expect(store, table.num_rows)
             check(indices, table.num_rows)
             yield Rows(store, table, indices, AHEAD_SCATTERED, largest)
         return
     for first in range(0, table.num_rows, WINDOW):
-        if first == WINDOW:  # who reads on so far will read on
+        if first == WINDOW:
             expect(store, table.num_rows - first)
         yield Rows(store, table.slice(first, WINDOW), None, AHEAD, largest)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,20 +10,13 @@ import pytest
 from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores import content, packs_in
 
 from dsm.format import pack as fmt
 from dsm.store.batch import read_batch
 from dsm.store.chunks import MB, Chunking
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack
-
-
-def content(size: int, seed: int = 0) -> bytes:
-    return random.Random(f"{size} {seed}").randbytes(size)
-
-
-def packs_in(folder: Path) -> list[Path]:
-    return sorted((folder / "packs").rglob("*.pack"))
 
 
 @pytest.mark.parametrize("width", [1, 2])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from stores import content, packs_in
 
 from dsm.errors import DamagedData, DsmError
 from dsm.format import chunk_list
@@ -26,17 +27,9 @@ SIZES = [
 ]  # fmt: skip
 
 
-def content(size: int, seed: int = 0) -> bytes:
-    return random.Random(f"{size} {seed}").randbytes(size)
-
-
 @pytest.fixture
 def store(make_store: Callable[..., ObjectStore]) -> ObjectStore:
     return make_store()
-
-
-def packs_in(folder: Path) -> list[Path]:
-    return sorted((folder / "packs").rglob("*.pack"))
 
 
 def stored_bytes(folder: Path) -> int:

@@ -2,7 +2,8 @@
 
 A batch is planned by the packs' tables, read in the order it lies on disk, and every object is
 hashed before it is handed out: the promise of `ObjectStore.read`, at a fraction of the cost of as
-many single reads. What lies compressed is decompressed once per batch and frame.
+many single reads. What lies compressed is decompressed once per batch and frame. Who knows sizes
+saves most look-ups: where objects probably lie side by side, the hash tells whether they do.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -30,16 +32,27 @@ _SIZE_LIMIT = OBJECT_BYTES_MAX + 1  # beyond it, the bit of a large object is se
 # Read by one call of the system: what lies side by side, as much as stays in the processor's cache
 # until it is hashed, and no more pieces than the system takes.
 GROUP_BYTES, GROUP_OBJECTS = 512 << 10, 512
+# So many are taken for neighbours when the last lies as far behind the first as their sizes say.
+NEIGHBOURS = 64
 
 
-def read_batch(store: ObjectStore, oids: Sequence[bytes]) -> list[bytes | None]:
+def read_batch(
+    store: ObjectStore, oids: Sequence[bytes], sizes: Sequence[int] | None = None
+) -> list[bytes | None]:
     """Returns the bytes of each object, in this order, verified; all are held in memory at once.
 
-    None stands for a large object, which is to be streamed. Raises like `ObjectStore.read`.
+    None stands for a large object, which is to be streamed. `sizes` make it faster where the
+    objects lie in this order. Raises like `ObjectStore.read`.
     """
     found: list[bytes | None] = [None] * len(oids)
     store._scan_once()
-    plans, rest = _planned(store.lookup, oids)
+    numbers: Sequence[int] = range(len(oids))
+    if sizes is not None:
+        neighbours, left = _neighbours(store.lookup, oids, sizes)
+        for pack, raw in neighbours.items():
+            left += _read_raw(pack, raw, oids, found)
+        numbers = left
+    plans, rest = _planned(store.lookup, oids, numbers)
     for pack, (raw, framed) in plans.items():
         rest += _read_raw(pack, raw, oids, found)
         rest += _read_framed(pack, framed, oids, found)
@@ -57,7 +70,10 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
     """
     store._scan_once()
-    plans, rest = _planned(store.lookup, oids)
+    neighbours, numbers = _neighbours(store.lookup, oids, [len(place) for place in places])
+    for pack, raw in neighbours.items():
+        numbers += _read_raw_into(pack, raw, oids, places)
+    plans, rest = _planned(store.lookup, oids, numbers)
     elsewhere: list[bytes | None] = [None] * len(oids) if any(f for _, f in plans.values()) else []
     for pack, (raw, framed) in plans.items():
         rest += _read_raw_into(pack, raw, oids, places)
@@ -79,23 +95,53 @@ def _placed(data: bytes | None, place: memoryview) -> bool:
     return True
 
 
-def expect(store: ObjectStore, count: int) -> None:
+def expect(store: ObjectStore, count: int, *, in_order: bool = False) -> None:
     """Opens the packs, and makes look-ups fast when about `count` of them are to come.
 
-    What is forked later shares this."""
+    What is forked later shares this. In the order of the paths most may be neighbours, so it is
+    put off until one is not."""
     store._scan_once()
-    store.lookup.expect(count)
+    if in_order:
+        store.lookup.announced = count
+    else:
+        store.lookup.expect(count)
+
+
+def _neighbours(
+    lookup: Lookup, oids: Sequence[bytes], sizes: Sequence[int]
+) -> tuple[dict[Pack, list[_Raw]], list[int]]:
+    """Returns where objects probably lie side by side, judging by the first and the last of some,
+    and those that do not."""
+    plans: dict[Pack, list[_Raw]] = {}
+    others: list[int] = []
+    for first in range(0, len(oids), NEIGHBOURS):
+        block = range(first, min(first + NEIGHBOURS, len(oids)))
+        found, _ = _planned(lookup, oids, (block[0], block[-1]))
+        ends = [raw for raw, _ in found.values()]
+        own = sizes[first : block.stop]
+        if len(block) > 2 and len(ends) == 1 and len(ends[0]) == 2 and min(own) >= 0:
+            (begin, *_), (last, size, _) = ends[0]
+            positions = list(accumulate(own, initial=begin))
+            if positions[-2:] == [last, last + size]:
+                (pack,) = found
+                plans.setdefault(pack, []).extend(zip(positions, own, block, strict=False))
+                continue
+        others += block
+    if others:
+        lookup.expect(max(len(others), lookup.announced))
+    return plans, others
 
 
 def _planned(
-    lookup: Lookup, oids: Sequence[bytes]
+    lookup: Lookup, oids: Sequence[bytes], numbers: Sequence[int]
 ) -> tuple[dict[Pack, tuple[list[_Raw], list[_Framed]]], list[int]]:
-    """Returns where each object lies, by pack, and those that have no place of their own."""
+    """Returns where each of these objects lies, by pack, and those without a place of their own."""
     plans: dict[Pack, tuple[list[_Raw], list[_Framed]]] = {}
     rest: list[int] = []
     places, last = lookup.places, -1  # the number of the pack that the last object was in
     frame = low = high = shift = codec = 0  # the last object's frame, in raw space
-    for number, oid in enumerate(oids):
+    for number in numbers:
+        oid = oids[number]
         place = places.get(oid[:PREFIX]) if places else lookup.place(oid)
         if place is None:
             rest.append(number)

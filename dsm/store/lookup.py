@@ -7,6 +7,7 @@ one that asking every pack would give, in the order in which the packs came.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from dsm.format import pack as fmt
@@ -30,7 +31,9 @@ class Lookup:
         self.places: dict[bytes, int] | None = None
         self._others: dict[bytes, list[int]] = {}  # of prefixes that more than one pack has
         self._objects = 0
-        self._searches = 0
+        self._searches = 0  # of a table, so far
+        self._latest = 0  # the pack in which an object was found
+        self.announced = 0  # look-ups that may be to come, for who finds that they are
 
     def add(self, pack: Pack) -> None:
         """Includes a pack."""
@@ -44,11 +47,12 @@ class Lookup:
         self.packs.remove(pack)
         self._objects -= len(pack)
         self.places, self._others = None, {}
+        self._latest = 0
 
     def expect(self, count: int) -> None:
         """Makes look-ups fast if so many, with those before, are worth it."""
         if self.places is None and self.packs:
-            searches = (self._searches + count) * len(self.packs)
+            searches = self._searches + count * len(self.packs)
             if (searches - 64) * SEARCH_ENTRIES > self._objects:
                 self.places = {}
                 for number in range(len(self.packs)):
@@ -67,28 +71,33 @@ class Lookup:
             self._others.setdefault(prefix, []).append(own.pop(prefix))
         self.places.update(own)
 
-    def _counted(self) -> dict[bytes, int] | None:
-        """Counts a look-up, and returns the dictionary if it is worth while by now."""
+    def _worth_while(self) -> dict[bytes, int] | None:
+        """Returns the dictionary, if enough was searched for by now."""
         if self.places is None:
-            self._searches += 1
             self.expect(0)
         return self.places
 
     def place(self, oid: bytes) -> int | None:
-        """Returns the place of the first row whose prefix fits this id."""
-        places = self._counted()
+        """Returns the place of a row whose prefix fits this id: the first row in its pack."""
+        places = self._worth_while()
         if places is not None:
             return places.get(oid[: fmt.PREFIX])
-        for number, pack in enumerate(self.packs):
-            rows = pack.find(oid)
+        if not self.packs:
+            return None
+        # Where the last one was is the next one, more often than not.
+        for number in chain((self._latest,), range(len(self.packs))):
+            self._searches += 1
+            rows = self.packs[number].find(oid)
             if rows:
+                self._latest = number
                 return number << ROW_BITS | rows[0]
         return None
 
     def holders(self, oid: bytes) -> list[tuple[Pack, int]]:
         """Returns each pack and row whose prefix fits this id; usually none or one."""
-        places = self._counted()
+        places = self._worth_while()
         if places is None:
+            self._searches += len(self.packs)
             return [(pack, row) for pack in self.packs for row in pack.find(oid)]
         prefix = oid[: fmt.PREFIX]
         place = places.get(prefix)

@@ -76,7 +76,7 @@ class LayOutJob:
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         store = ObjectStore(self.packs, self.scratch, self.chunking)
-        expect(store, self.expected)
+        expect(store, self.expected, in_order=True)
         slots = disk.map_shared(self.memory)
         while (order := next_order()) is not None:
             number, begin, at, members = cast(tuple[int, int, int, Members], order)

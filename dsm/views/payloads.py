@@ -68,8 +68,8 @@ class Payloads:
                 yield first, rows, rows.column(CONTENT).to_pylist()
                 continue
             oids = rows.column("object").to_pylist()
-            content = read_batch(self.store, oids)
             sizes = self.sizes[first:end]
+            content = read_batch(self.store, oids, sizes)
             if [
                 len(d) if d is not None else s for d, s in zip(content, sizes, strict=True)
             ] != sizes:
@@ -96,7 +96,7 @@ def all_batches(
     """Yields (payloads of its table, rows, their bytes) of tables, one after the other."""
     for table in tables:
         payloads = Payloads(store, table)
-        expect(store, table.num_rows)
+        expect(store, table.num_rows, in_order=True)
         for _, rows, content in payloads.batches():
             yield payloads, rows, content
 

@@ -207,7 +207,9 @@ class Rows:
         if row == self._expected:
             end = self._reach(row)
         self._expected = end
-        self.ahead[row:end] = read_batch(self._store, self.oids[row:end])
+        # Shuffled, they do not lie side by side.
+        sizes = self.sizes[row:end] if self._indices is None and end - row > 1 else None
+        self.ahead[row:end] = read_batch(self._store, self.oids[row:end], sizes)
         data, self.ahead[row] = self.ahead[row], None
         return self._store.read(self.oids[row]) if data is None else data
 
@@ -332,7 +334,7 @@ def in_windows(
         return
     for first in range(0, table.num_rows, WINDOW):
         if first == WINDOW:
-            expect(store, table.num_rows - first)
+            expect(store, table.num_rows - first, in_order=True)
         yield Rows(store, table.slice(first, WINDOW), None, AHEAD, largest)
 
 

@@ -89,7 +89,7 @@ class Relay:
             # Every worker has one run before the first has two.
             self._order(slot % len(self._crew) * self._each + slot // len(self._crew))
         self._waiting.extendleft(reversed(fitting[:SLOTS_MIN]))
-        expect(self._payloads.store, len(self._payloads.sizes))
+        expect(self._payloads.store, len(self._payloads.sizes), in_order=True)
         for number, run in enumerate(self._runs):
             if run.size > tarball.RUN_BYTES:
                 lines = tarball.write_large(self._part(number), self._sidecar, file.write, run.at)

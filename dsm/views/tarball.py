@@ -125,7 +125,7 @@ def write_tar(
     memory = disk.page_buffer(RUN_BYTES)
     for table in tables:
         payloads = Payloads(store, table)
-        expect(store, table.num_rows)
+        expect(store, table.num_rows, in_order=True)
         for run in runs_of(payloads, at):
             part = payloads.part(run.first, run.end)
             if run.size > RUN_BYTES:

@@ -169,9 +169,9 @@ def test_nothing_is_read_for_those_who_ask_for_paths(
     read: list[int] = []
     real = batch.read_batch
 
-    def counting(store: object, oids: list[bytes]) -> list[bytes | None]:
+    def counting(store: object, oids: list[bytes], sizes: list[int] | None) -> list[bytes | None]:
         read.append(len(oids))
-        return real(store, oids)  # type: ignore[arg-type]
+        return real(store, oids, sizes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reading, "read_batch", counting)
     assert len([e.path for e in reading.iterate(many)]) == COUNT

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
@@ -16,24 +17,24 @@ from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
 from dsm.model.queries import query_changes
-from dsm.model.reports import AddReport, Diff, RestoreReport, Status
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog, Tag
 from dsm.repo.repository import DatasetIdentity
 from dsm.repo.workplace import Workplace
-from dsm.worktree.tree import WorkTree
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.history.commit import Intent
     from dsm.history.snapshot import Snapshots
+    from dsm.model.reports import AddReport, Diff, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.views.query import Query
     from dsm.views.resolve import Asked
     from dsm.views.view import View
     from dsm.worktree.request import Request
+    from dsm.worktree.tree import WorkTree
 
 Paths = Sequence[str | os.PathLike[str]]
 
@@ -45,7 +46,6 @@ class Dataset:
         self.repo = repo
         self.identity = identity
         self.log_ = ChangesetLog(repo, identity.name, identity.id)
-        self.tree = WorkTree(repo, self.log_, self.root, lambda: self.snapshots)
 
     @property
     def name(self) -> str:
@@ -83,15 +83,21 @@ class Dataset:
 
         return Snapshots(self.repo, self.log_)
 
+    @cached_property
+    def tree(self) -> WorkTree:
+        """The files below its root, of no use to who reads a view: imported when asked for."""
+        from dsm.worktree.tree import WorkTree
+
+        return WorkTree(self.repo, self.log_, self.root, lambda: self.snapshots)
+
     # --- staging ---------------------------------------------------------------------------
 
     def _paths(self, paths: Paths | None) -> tuple[str, ...]:
         if paths is None:
             return ("",)
-        if isinstance(paths, (str, os.PathLike)):
-            paths = [paths]
         here = self.repo.current_folder()
-        return tuple(self.tree.relative(os.fspath(path), here) for path in paths)
+        given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        return tuple(self.tree.relative(os.fspath(path), here) for path in given)
 
     def add(
         self,
@@ -304,13 +310,9 @@ class Dataset:
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them."""
         wanted = self._paths(paths) if paths else None
-        count = 0
-        for changeset in self.log_.newest_first():
-            if limit is not None and count >= limit:
-                return
-            if wanted is None or self._touches(changeset.number, wanted):
-                count += 1
-                yield changeset
+        all_of_them = self.log_.newest_first()
+        found = (c for c in all_of_them if wanted is None or self._touches(c.number, wanted))
+        yield from islice(found, None if limit is None else max(0, limit))
 
     def _touches(self, number: int, wanted: tuple[str, ...]) -> bool:
         from dsm.history.difference import touches
@@ -328,6 +330,7 @@ class Dataset:
     def changes(self, reference: str | int) -> Diff:
         """Returns what one changeset did to the snapshot before it."""
         from dsm.history.difference import between
+        from dsm.model.reports import Diff
 
         number = self.resolve(reference)
         changes = between(self.snapshots, number - 1, number)

@@ -21,10 +21,11 @@ from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.batch import expect
 from dsm.views.brokered import Reading
+from dsm.views.columns import integers
 from dsm.views.evaluate import Cutoff
 from dsm.views.mixing import BrokeredRows, shuffled_batches
 from dsm.views.query import Query
-from dsm.views.reading import WINDOW, Rows, ViewExample, index_array, largest_of
+from dsm.views.reading import WINDOW, Rows, ViewExample, largest_of
 from dsm.views.shuffle import shuffled
 from dsm.views.view import NumberUnknown, View
 
@@ -156,7 +157,7 @@ class ViewDataset:
         """Returns the items of these indices, read in the order they lie on disk."""
         if indices and not 0 <= min(indices) <= max(indices) < len(self):
             raise IndexError(f"a view of {len(self)} examples has not all of {indices}")
-        return _made(self._source.rows(index_array(indices)).examples(), self.transform)
+        return _made(self._source.rows(integers(indices)).examples(), self.transform)
 
 
 class IterableViewDataset(IterableDataset):  # type: ignore[misc]
@@ -292,7 +293,7 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
         at_once = max(1, WINDOW // size)
         for at in range(0, len(batches), at_once):
             parts = [self._positions(batch, size) for batch in batches[at : at + at_once]]
-            indices = index_array([position for part in parts for position in part])
+            indices = integers([position for part in parts for position in part])
             if order is not None:
                 indices = order.take(indices)
             examples = self._source.rows(indices).examples()

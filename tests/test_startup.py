@@ -79,6 +79,13 @@ def test_everyday_commands_are_lean(line: str, small_repo: Path) -> None:
     assert loaded & {module for module, _ in COMMANDS.values()} == {COMMANDS[asked][0]}
 
 
+@pytest.mark.parametrize("line", ["log", "prepare --name x", "get x -o - --format tar"])
+def test_what_reads_no_work_tree_does_not_import_it(line: str, small_repo: Path) -> None:
+    """History and views are told without the modules that compare and stage files."""
+    loaded = loaded_by(*line.split(), folder=small_repo)
+    assert {m for m in loaded if m.startswith(("dsm.worktree", "dsm.model.reports"))} == set()
+
+
 def test_status_of_a_changed_file_is_lean(small_repo: Path) -> None:
     """A file that differs from what is committed is found without Arrow, too."""
     (small_repo / "a.txt").write_text("other")
@@ -124,7 +131,7 @@ def test_every_command_imports_alone(name: str, tmp_path: Path) -> None:
 
 def test_arrow_comes_without_numpy(small_repo: Path) -> None:
     """A command that needs Arrow leaves out the large packages that Arrow would import with it."""
-    command = [sys.executable, "-X", "importtime", "-m", "dsm", "prepare", "--json"]
+    command = [sys.executable, "-X", "importtime", "-m", "dsm", "prepare", "--path", "*.txt"]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=small_repo, check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},

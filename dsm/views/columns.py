@@ -1,10 +1,12 @@
-"""Columns of a view as Python values, where Arrow would make a scalar for each.
+"""Columns of a view as Python values and back, where Arrow would make a scalar for each.
 
 Invariant: the values are those of `to_pylist`, with an empty tuple for a list that is null.
 """
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pyarrow as pa
@@ -17,6 +19,12 @@ def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if isinstance(column, pa.Array):
         return column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def integers(values: Iterable[int]) -> pa.Array:
+    """Returns integers as an Arrow array; `pa.array` would import pandas where there is one."""
+    numbers = values if isinstance(values, array) else array("q", values)
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def hashes(column: pa.Array | pa.ChunkedArray) -> list[bytes]:

@@ -50,8 +50,9 @@ class Members:
             end = begin + size
             places.append(memory[begin:end])
             padding = -size % tar.BLOCK
-            memory[end : end + padding] = _ZEROS[:padding]
-            end += padding
+            if padding:
+                memory[end : end + padding] = _ZEROS[:padding]
+                end += padding
         if self.contents is not None:
             for place, content in zip(places, self.contents, strict=True):
                 place[:] = content

@@ -19,8 +19,9 @@ from blake3 import blake3
 
 from dsm.errors import InvalidInput
 from dsm.views.brokered import Reading
+from dsm.views.columns import integers
 from dsm.views.payloads import CONTENT
-from dsm.views.reading import Rows, ViewExample, in_windows, index_array
+from dsm.views.reading import Rows, ViewExample, in_windows
 
 if TYPE_CHECKING:
     from dsm.views.view import View
@@ -110,8 +111,8 @@ def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Itera
         keep = min(BUFFER_ROWS, rows.num_rows * BUFFER_BYTES // max(1, rows.nbytes))
         out, back = order[: max(0, len(order) - keep)], order[max(0, len(order) - keep) :]
         if out:
-            yield BrokeredRows(rows.take(index_array(out)))
+            yield BrokeredRows(rows.take(integers(out)))
         # Taken, so that what is held back does not keep its whole batch in memory.
-        held = rows.take(index_array(back))
+        held = rows.take(integers(back))
     if held is not None:
         yield BrokeredRows(held)

@@ -8,7 +8,6 @@ example, memory bounded by the window. Every byte that is handed out has been ve
 from __future__ import annotations
 
 import io
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, partial
@@ -22,7 +21,7 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Attributes
 from dsm.store.batch import expect, read_batch
-from dsm.views.columns import hashes, label_tuples, whole
+from dsm.views.columns import hashes, integers, label_tuples, whole
 from dsm.views.payloads import CONTENT
 from dsm.views.shuffle import shuffled
 
@@ -343,12 +342,6 @@ def largest_of(table: pa.Table) -> int:
     return pc.max(table.column("size")).as_py() or 0
 
 
-def index_array(indices: Iterable[int]) -> pa.Array:
-    """Returns integers as an Arrow array; `pa.array` would import pandas where there is one."""
-    numbers = array("q", indices)
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
-
-
 def check(indices: pa.Array, count: int) -> None:
     """Raises IndexError when an index is not 0 to count - 1."""
     if len(indices):
@@ -371,7 +364,7 @@ def example_at(view: View, index: int) -> ViewExample:
 def examples_at(view: View, part: slice) -> Sequence[ViewExample]:
     """Returns the examples of a slice."""
     table = view.table()
-    indices = index_array(range(*part.indices(table.num_rows)))
+    indices = integers(range(*part.indices(table.num_rows)))
     return list(Rows(view.repository.store, table, indices).examples())
 
 
@@ -384,4 +377,4 @@ def _windows(order: Iterable[int]) -> Iterator[pa.Array]:
         return
     rest = iter(order)
     while part := list(islice(rest, WINDOW)):
-        yield index_array(part)
+        yield integers(part)

@@ -6,7 +6,6 @@ view has the same members, and the same attributes, null where it has none.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import ATTRIBUTE
-from dsm.views.columns import label_tuples, whole
+from dsm.views.columns import integers, label_tuples, whole
 
 NO_CLASS = -1
 TEXT = pa.large_string()
@@ -49,17 +48,27 @@ class Sidecar:
 
     def _spelled(self, rows: pa.Table, offsets: Sequence[int] | None, end: str) -> pa.Array:
         """Joins the columns with what stands between them: no Python object a row for most."""
-        known = self._labels
-        labels = [known.get(key) or self._told(key) for key in label_tuples(rows.column("labels"))]
-        where = ['"'] if offsets is None else ['","offset":', pa.array(offsets, pa.int64())]
+        where = ['"'] if offsets is None else ['","offset":', integers(offsets)]
         parts = (
             '{"annotation":', _annotations(rows), ',"attributes":', _attributes(rows),
-            ',"changeset":', rows.column("changeset"), ",", pa.array(labels, TEXT),
+            ',"changeset":', rows.column("changeset"), ",", self._labels_of(rows),
             ',"object":"', _in_hex(rows.column("object")), *where,
             ',"path":', *_quoted(rows.column("path")), ',"size":', rows.column("size"),
             ',"time":"', _times(rows.column("time")), 'Z"' + end,
         )  # fmt: skip
         return _joined(parts)
+
+    def _labels_of(self, rows: pa.Table) -> pa.Array | str:
+        column, known = whole(rows.column("labels")), self._labels
+        counts = pc.min_max(pc.list_value_length(column)).as_py()
+        if not counts["max"]:
+            return self._told(())
+        if counts == {"min": 1, "max": 1} and not column.null_count:
+            found = column.flatten().dictionary_encode()  # spelled once for each label
+            told = [self._told((name,)) for name in found.dictionary.to_pylist()]
+            return pa.array(told, TEXT).take(found.indices)
+        told = [known.get(key) or self._told(key) for key in label_tuples(column)]
+        return pa.array(told, TEXT)
 
     def _told(self, labels: tuple[str, ...]) -> str:
         indices = ",".join(str(self._classes[label]) for label in labels)
@@ -85,8 +94,8 @@ def _in_hex(column: pa.ChunkedArray) -> pa.Array:
         return pa.array([], TEXT)
     first = width * column.offset
     digits = memoryview(column.buffers()[1])[first : first + width * count].hex().encode()
-    ends = array("q", range(0, 2 * width * count + 1, 2 * width))
-    return pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(digits))
+    kind, buffers = pa.binary(2 * width), [None, pa.py_buffer(digits)]
+    return pa.FixedSizeBinaryArray.from_buffers(kind, count, buffers).cast(TEXT)
 
 
 def _joined(parts: Iterable[pa.Array | pa.ChunkedArray | str]) -> pa.Array:

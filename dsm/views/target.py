@@ -7,7 +7,6 @@ import os
 from dsm.errors import DamagedData
 from dsm.repo.repository import Repository
 from dsm.views.journal import HIDDEN, OtherContent, Place
-from dsm.worktree.scan import Scan
 
 
 def refuse_among_data(repository: Repository, place: Place) -> None:
@@ -40,6 +39,8 @@ def _is_free(root: str, folder: str, place: Place) -> bool:
         return True
     if not held or os.path.isdir(place.hidden):
         return True
+    from dsm.worktree.scan import Scan  # of use where there is something to lose
+
     inside = os.path.relpath(folder, root)
     if Scan(root).rules_for(inside).ignored(f"{inside}/any", False):
         return True

@@ -16,7 +16,7 @@ from situations import Work
 from dsm.errors import InvalidInput
 from dsm.store import batch
 from dsm.store.objects import ObjectDamaged, ObjectMissing
-from dsm.views import reading
+from dsm.views import columns, reading
 from dsm.views.shuffle import shuffled
 from dsm.views.view import View
 
@@ -122,7 +122,7 @@ def test_labels_of_any_table() -> None:
         for first, count in ((0, 6), (2, 2), (1, 0), (4, 2)):
             part = reading.Rows(None, table.slice(first, count))  # type: ignore[arg-type]
             assert part.labels == wanted[first : first + count]
-        chosen = reading.Rows(None, table, reading.index_array([4, 1, 2, 2]))  # type: ignore[arg-type]
+        chosen = reading.Rows(None, table, columns.integers([4, 1, 2, 2]))  # type: ignore[arg-type]
         assert chosen.labels == [wanted[n] for n in (4, 1, 2, 2)]
 
 

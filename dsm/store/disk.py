@@ -168,47 +168,6 @@ def write_new(path: str, data: bytes, *, mode: int = 0o644, durable: bool = True
     close(fd, path)
 
 
-def page_buffer(size: int) -> memoryview:
-    """Returns memory that begins at a page, as writes past the cache ask for."""
-    import mmap
-
-    return memoryview(mmap.mmap(-1, size))
-
-
-class SharedMemory:
-    """Memory that other processes can map by its path: no file, and gone with its last user.
-
-    Raises OSError where there is no such memory.
-    """
-
-    def __init__(self, size: int):
-        self._fd = os.memfd_create("dsm", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(self._fd, size)
-            self.path = f"/proc/{os.getpid()}/fd/{self._fd}"
-            self.bytes = map_shared(self.path)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Lets go of it; what is mapped stays mapped."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-
-def map_shared(path: str) -> memoryview:
-    """Maps the memory of another process's `SharedMemory`, for reading and writing."""
-    import mmap
-
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        return memoryview(mmap.mmap(fd, 0))
-    finally:
-        os.close(fd)
-
-
 def widen_pipe(fd: int, size: int) -> None:
     """Lets a pipe hold so many bytes, where the system lets this user do that."""
     if hasattr(fcntl, "F_SETPIPE_SZ"):

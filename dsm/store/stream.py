@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.store import disk
+from dsm.store.memory import page_buffer
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -153,7 +154,7 @@ class _WriteBehind:
     def _next_buffer(self) -> memoryview:
         if self._buffers < 2:
             self._buffers += 1
-            return disk.page_buffer(STREAM_BYTES)
+            return page_buffer(STREAM_BYTES)
         return self._free.get()
 
     def lend(self, memory: memoryview, begin: int, end: int, done: Done) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from dsm.model.names import check_paths
-from dsm.store import disk
 from dsm.store.batch import expect, read_into
+from dsm.store.memory import SharedMemory
 from dsm.store.objects import ObjectStore
 from dsm.views import tar
 from dsm.views.payloads import pieces
@@ -70,6 +70,7 @@ class LayOutJob:
     """A worker's life: it is sent runs and places, and answers with where their payloads are."""
 
     memory: str
+    own: tuple[int, int]  # the part of the memory that this worker fills
     packs: str
     scratch: str
     chunking: Chunking
@@ -78,7 +79,8 @@ class LayOutJob:
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         store = ObjectStore(self.packs, self.scratch, self.chunking)
         expect(store, self.expected, in_order=True)
-        slots = disk.map_shared(self.memory)
+        memory = SharedMemory.opened(self.memory)
+        memory.use_huge_pages(*self.own)
         while (order := next_order()) is not None:
             number, begin, at, members = cast(tuple[int, int, int, Members], order)
-            yield number, members.lay_out(store, slots[begin:], at)
+            yield number, members.lay_out(store, memory.bytes[begin:], at)

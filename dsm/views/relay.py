@@ -15,8 +15,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
 
-from dsm.store import disk
 from dsm.store.batch import expect
+from dsm.store.memory import SharedMemory, page_buffer
 from dsm.store.stream import ALIGNED_BYTES
 from dsm.store.workers import Worker, ready, start
 from dsm.views import tar, tarball
@@ -44,24 +44,30 @@ class Relay:
         self._payloads = payloads
         self._sidecar = Sidecar(classes)
         self._crew: list[Worker] = []
-        self._shared: disk.SharedMemory | None = None
+        self._shared: SharedMemory | None = None
         self._slot_bytes = tarball.RUN_BYTES + ALIGNED_BYTES
         self._each = max(SLOTS_MIN, SLOTS_TOTAL // (1 + count))  # slots of a process
         if count < 1:
-            self._slots = disk.page_buffer(self._each * self._slot_bytes)
+            self._slots = page_buffer(self._each * self._slot_bytes)
         else:
-            self._shared = disk.SharedMemory((1 + count) * self._each * self._slot_bytes)
+            own = self._each * self._slot_bytes  # memory of a process
+            self._shared = SharedMemory.create((1 + count) * own)
             self._slots = self._shared.bytes
-            job = LayOutJob(
-                self._shared.path, store.folder, store.temporary, store.chunking,
-                len(payloads.sizes),
-            )  # fmt: skip
+            jobs = [
+                LayOutJob(
+                    self._shared.path, (number * own, (number + 1) * own), store.folder,
+                    store.temporary, store.chunking, len(payloads.sizes),
+                )
+                for number in range(count)
+            ]  # fmt: skip
             try:
-                self._crew = start([job] * count)
+                self._crew = start(jobs)
+                self._shared.use_huge_pages(count * own, len(self._slots))
             except BaseException:
                 self.close()
                 raise
         self._here = list(self._crew)  # those that have not left yet
+        self._leaving = False  # whether they know that there is nothing more to do
         # Slots come back from the threads that write them; which are whose: `slot // each` is the
         # worker, and past the last worker it is us.
         self._returned: SimpleQueue[int] = SimpleQueue()
@@ -106,6 +112,10 @@ class Relay:
     def _advance(self, number: int) -> None:
         """Does what brings the run of this number nearer: lays one out, or waits for one."""
         self._take_back(wait=False)
+        if not self._waiting and not self._leaving:
+            self._leaving = True
+            for worker in self._crew:
+                worker.order(None)  # they leave while we write
         for position in reversed(ready(self._here, wait=False) if self._here else ()):
             self._hear(self._here[position])
         if number in self._lines:
@@ -149,10 +159,8 @@ class Relay:
             return
 
     def _order(self, slot: int) -> None:
-        """Has a worker fill one of its slots; where no run is left, it leaves while we write."""
+        """Has a worker fill one of its slots, where a run is left."""
         if not self._waiting:
-            if slot % self._each == 0:
-                self._crew[slot // self._each].order(None)
             return
         number = self._waiting.popleft()
         self._slot_of[number] = slot

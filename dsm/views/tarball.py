@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.model.names import check_path
-from dsm.store import disk
 from dsm.store.batch import expect
+from dsm.store.memory import page_buffer
 from dsm.views import tar
 from dsm.views.columns import hashes
 from dsm.views.members import Members
@@ -122,7 +122,7 @@ def write_tar(
     elsewhere.
     """
     sidecar = None if write_index is None else Sidecar(classes)
-    memory = disk.page_buffer(RUN_BYTES)
+    memory = page_buffer(RUN_BYTES)
     for table in tables:
         payloads = Payloads(store, table)
         expect(store, table.num_rows, in_order=True)

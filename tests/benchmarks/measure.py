@@ -181,8 +181,13 @@ def _settle_memory(folders: Sequence[Path]) -> None:
         try:
             size = sum(_read_all(folder) for folder in folders) * 3 // 2 + MEMORY_SPARE
             available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
-            mmap.mmap(-1, min(size, available // 2), flags=flags).close()
+            size = min(size, available // 2)
+            # In huge pages: free memory is then at hand for pages of either size.
+            with mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+                if hasattr(mmap, "MADV_HUGEPAGE"):
+                    memory.madvise(mmap.MADV_HUGEPAGE)
+                for page in range(0, size, mmap.PAGESIZE):
+                    memory[page] = 1
             status = 0
         finally:
             os._exit(status)

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 import pytest
 
 from dsm.store import disk
+from dsm.store.memory import page_buffer
 from dsm.store.stream import ALIGNED_BYTES, STREAM_BYTES, Stream
 
 BUFFER = STREAM_BYTES
@@ -129,7 +130,7 @@ def lent(path: Path, sizes: list[int], *, keep: int = 0) -> tuple[bytes, bytes]:
     stream = Stream(str(path), keep=keep)
     free: SimpleQueue[memoryview] = SimpleQueue()
     for _ in range(2):
-        free.put(disk.page_buffer(max(map(abs, sizes)) + 2 * ALIGNED_BYTES))
+        free.put(page_buffer(max(map(abs, sizes)) + 2 * ALIGNED_BYTES))
     for size in sizes:
         piece = source.randbytes(abs(size))
         if size < 0:
@@ -180,7 +181,7 @@ def test_lent_memory_comes_back_after_a_failure(
 
     monkeypatch.setattr(disk.os, "writev", failing)
     stream, returned = Stream(str(tmp_path / "x")), SimpleQueue[int]()
-    memory = disk.page_buffer(8192)
+    memory = page_buffer(8192)
     with pytest.raises(disk.WriteFailed, match="No space left"):
         for number in range(3):
             stream.lend(memory, 0, 8192, partial(returned.put, number))

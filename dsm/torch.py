@@ -19,13 +19,13 @@ import pyarrow as pa
 
 from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
-from dsm.store.batch import expect
+from dsm.store.positions import Positions
 from dsm.views.brokered import Reading
 from dsm.views.columns import integers
 from dsm.views.evaluate import Cutoff
 from dsm.views.mixing import BrokeredRows, shuffled_batches
 from dsm.views.query import Query
-from dsm.views.reading import WINDOW, Rows, ViewExample, largest_of
+from dsm.views.reading import WINDOW, Rows, ViewExample, largest_of, positions_of
 from dsm.views.shuffle import shuffled
 from dsm.views.view import NumberUnknown, View
 
@@ -61,7 +61,7 @@ class _Source:
         self.classes = tuple(sorted({*view.labels, *(self._labels())}))
         self._store: Any = view.repository.store
         self._largest = largest_of(table)
-        expect(self._store, self._count)
+        self._positions: Positions | None = positions_of(self._store, table)
 
     def _read(self, view: View) -> Reading | None:
         if not view.queries:
@@ -75,14 +75,19 @@ class _Source:
         return int(self._count)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_table": None, "_store": None, "_reading": None}
+        return self.__dict__ | {
+            "_table": None,
+            "_store": None,
+            "_reading": None,
+            "_positions": None,
+        }
 
     def rows(self, indices: pa.Array) -> Rows:
         """Returns the rows at these indices, all read at once when the first is; they exist."""
         if self._table is None:
             self._open()
         assert self._table is not None
-        return Rows(self._store, self._table, indices, len(indices), self._largest)
+        return Rows(self._store, self._table, indices, len(indices), self._largest, self._positions)
 
     def queried(self, rank: int, world_size: int, random: Random | None) -> Iterator[ViewExample]:
         """Yields the rows of the view's queries that fall to a rank, shuffled with `random`.
@@ -119,7 +124,7 @@ class _Source:
         self._reading = self._read(view)
         self._store = repository.store
         self._table = view.table() if self._reading is None else self._reading.stored()
-        expect(self._store, self._count)
+        self._positions = positions_of(self._store, self._table)
 
 
 class ViewDataset:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
 
 # An object stored raw: position in the pack, bytes, where in the batch.
-_Raw = tuple[int, int, int]
+Raw = tuple[int, int, int]
+# Objects that should lie side by side: pack, position in it, where each ends after that (0 first),
+# where the first is in the batch.
+Block = tuple[Pack, int, list[int], int]
 # An object in a frame: frame, offset in it, bytes, where in the batch.
 _Framed = tuple[int, int, int, int]
 _SIZE_LIMIT = OBJECT_BYTES_MAX + 1  # beyond it, the bit of a large object is set
@@ -48,13 +51,13 @@ def read_batch(
     store._scan_once()
     numbers: Sequence[int] = range(len(oids))
     if sizes is not None:
-        neighbours, left = _neighbours(store.lookup, oids, sizes)
-        for pack, raw in neighbours.items():
-            left += _read_raw(pack, raw, oids, found)
+        blocks, left = neighbours(store.lookup, oids, sizes)
+        for block in blocks:
+            left += _read_block(block, oids, found)
         numbers = left
-    plans, rest = _planned(store.lookup, oids, numbers)
+    plans, rest = planned(store.lookup, oids, numbers)
     for pack, (raw, framed) in plans.items():
-        rest += _read_raw(pack, raw, oids, found)
+        rest += read_raw(pack, raw, oids, found)
         rest += _read_framed(pack, framed, oids, found)
     for number in rest:
         # Large, in a pack that has come since, or damaged where it was: the long way tells.
@@ -70,10 +73,15 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
     """
     store._scan_once()
-    neighbours, numbers = _neighbours(store.lookup, oids, [len(place) for place in places])
-    for pack, raw in neighbours.items():
+    blocks, numbers = neighbours(store.lookup, oids, [len(place) for place in places])
+    raws: dict[Pack, list[Raw]] = {}
+    for pack, begin, ends, first in blocks:
+        raws.setdefault(pack, []).extend(
+            [(begin + a, b - a, number) for number, (a, b) in enumerate(pairwise(ends), first)]
+        )
+    for pack, raw in raws.items():
         numbers += _read_raw_into(pack, raw, oids, places)
-    plans, rest = _planned(store.lookup, oids, numbers)
+    plans, rest = planned(store.lookup, oids, numbers)
     elsewhere: list[bytes | None] = [None] * len(oids) if any(f for _, f in plans.values()) else []
     for pack, (raw, framed) in plans.items():
         rest += _read_raw_into(pack, raw, oids, places)
@@ -107,36 +115,36 @@ def expect(store: ObjectStore, count: int, *, in_order: bool = False) -> None:
         store.lookup.expect(count)
 
 
-def _neighbours(
+def neighbours(
     lookup: Lookup, oids: Sequence[bytes], sizes: Sequence[int]
-) -> tuple[dict[Pack, list[_Raw]], list[int]]:
+) -> tuple[list[Block], list[int]]:
     """Returns where objects probably lie side by side, judging by the first and the last of some,
     and those that do not."""
-    plans: dict[Pack, list[_Raw]] = {}
+    blocks: list[Block] = []
     others: list[int] = []
     for first in range(0, len(oids), NEIGHBOURS):
-        block = range(first, min(first + NEIGHBOURS, len(oids)))
-        found, _ = _planned(lookup, oids, (block[0], block[-1]))
-        ends = [raw for raw, _ in found.values()]
-        own = sizes[first : block.stop]
-        if len(block) > 2 and len(ends) == 1 and len(ends[0]) == 2 and min(own) >= 0:
-            (begin, *_), (last, size, _) = ends[0]
-            positions = list(accumulate(own, initial=begin))
-            if positions[-2:] == [last, last + size]:
+        end = min(first + NEIGHBOURS, len(oids))
+        found, _ = planned(lookup, oids, (first, end - 1))
+        both = [raw for raw, _ in found.values()]
+        own = sizes[first:end]
+        if end - first > 2 and len(both) == 1 and len(both[0]) == 2 and min(own) >= 0:
+            (begin, *_), (last, size, _) = both[0]
+            ends = list(accumulate(own, initial=0))
+            if ends[-2:] == [last - begin, last - begin + size]:
                 (pack,) = found
-                plans.setdefault(pack, []).extend(zip(positions, own, block, strict=False))
+                blocks.append((pack, begin, ends, first))
                 continue
-        others += block
+        others += range(first, end)
     if others:
         lookup.expect(max(len(others), lookup.announced))
-    return plans, others
+    return blocks, others
 
 
-def _planned(
+def planned(
     lookup: Lookup, oids: Sequence[bytes], numbers: Sequence[int]
-) -> tuple[dict[Pack, tuple[list[_Raw], list[_Framed]]], list[int]]:
+) -> tuple[dict[Pack, tuple[list[Raw], list[_Framed]]], list[int]]:
     """Returns where each of these objects lies, by pack, and those without a place of their own."""
-    plans: dict[Pack, tuple[list[_Raw], list[_Framed]]] = {}
+    plans: dict[Pack, tuple[list[Raw], list[_Framed]]] = {}
     rest: list[int] = []
     places, last = lookup.places, -1  # the number of the pack that the last object was in
     frame = low = high = shift = codec = 0  # the last object's frame, in raw space
@@ -175,8 +183,30 @@ def _planned(
     return plans, rest
 
 
-def _read_raw(
-    pack: Pack, plan: list[_Raw], oids: Sequence[bytes], found: list[bytes | None]
+def _read_block(block: Block, oids: Sequence[bytes], found: list[bytes | None]) -> Sequence[int]:
+    """Reads and verifies objects that should lie side by side; returns those that do not."""
+    pack, begin, ends, first = block
+    numbers = range(first, first + len(ends) - 1)
+    try:
+        fd = pack.opened()
+        if ends[-1] <= GROUP_BYTES:
+            whole = os.pread(fd, ends[-1], begin)
+            data = [whole[a:b] for a, b in pairwise(ends)]
+        else:
+            data = [os.pread(fd, b - a, begin + a) for a, b in pairwise(ends)]
+    except (OSError, StorageFailed):
+        return numbers
+    failed = []
+    for number, one in zip(numbers, data, strict=True):
+        if blake3(one).digest() == oids[number]:
+            found[number] = one
+        else:
+            failed.append(number)
+    return failed
+
+
+def read_raw(
+    pack: Pack, plan: list[Raw], oids: Sequence[bytes], found: list[bytes | None]
 ) -> list[int]:
     """Reads and verifies objects of one pack; returns those that were not found sound."""
     if not plan:
@@ -198,9 +228,9 @@ def _read_raw(
 
 
 def _read_raw_into(
-    pack: Pack, plan: list[_Raw], oids: Sequence[bytes], places: Sequence[memoryview]
+    pack: Pack, plan: list[Raw], oids: Sequence[bytes], places: Sequence[memoryview]
 ) -> list[int]:
-    """Like `_read_raw`, each to its place; neighbours in the pack are read together."""
+    """Like `read_raw`, each to its place; neighbours in the pack are read together."""
     plan.sort()
     failed: list[int] = []
     first, count = 0, len(plan)
@@ -234,7 +264,7 @@ def _read_raw_into(
 def _read_framed(
     pack: Pack, plan: list[_Framed], oids: Sequence[bytes], found: list[bytes | None]
 ) -> list[int]:
-    """Like `_read_raw`, for what lies compressed: each frame is decompressed once."""
+    """Like `read_raw`, for what lies compressed: each frame is decompressed once."""
     plan.sort()
     failed: list[int] = []
     for frame, offset, size, number in plan:

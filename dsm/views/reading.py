@@ -21,6 +21,7 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Attributes
 from dsm.store.batch import expect, read_batch
+from dsm.store.positions import Positions
 from dsm.views.columns import hashes, integers, label_tuples, whole
 from dsm.views.payloads import CONTENT
 from dsm.views.shuffle import shuffled
@@ -123,7 +124,8 @@ class Rows:
     """A window of a view's rows: those at `indices`, or all of the table; decoded when needed.
 
     Bytes are read ahead for `ahead` rows, fewer when they are large; no example is larger than
-    `largest` (then their sizes need not be looked at), or nothing is known about it.
+    `largest` (then their sizes need not be looked at), or nothing is known about it. `positions`
+    are those of all rows of the table.
     """
 
     def __init__(
@@ -133,8 +135,10 @@ class Rows:
         indices: pa.Array | None = None,
         ahead: int = AHEAD,
         largest: int = AHEAD_BYTES,
+        positions: Positions | None = None,
     ):
         self._store = store
+        self._positions = positions
         self._largest = largest
         self._table = table
         self._indices = indices
@@ -206,11 +210,24 @@ class Rows:
         if row == self._expected:
             end = self._reach(row)
         self._expected = end
-        # Shuffled, they do not lie side by side.
-        sizes = self.sizes[row:end] if self._indices is None and end - row > 1 else None
-        self.ahead[row:end] = read_batch(self._store, self.oids[row:end], sizes)
+        self.ahead[row:end] = self._read(row, end)
         data, self.ahead[row] = self.ahead[row], None
         return self._store.read(self.oids[row]) if data is None else data
+
+    def _read(self, row: int, end: int) -> list[bytes | None]:
+        oids = self.oids[row:end]
+        if self._positions is not None:
+            return self._positions.read(self._numbers[row:end], oids, self.sizes[row:end])
+        # In another order than that of the table they do not lie side by side.
+        sizes = self.sizes[row:end] if self._indices is None and end - row > 1 else None
+        return read_batch(self._store, oids, sizes)
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """The numbers of the rows in the table."""
+        if self._indices is None:
+            return list(range(self._count))
+        return self._indices.to_pylist()  # type: ignore[no-any-return]
 
     def reach(self) -> int:
         """How many rows from the first are not too many bytes to hold at once; one at least."""
@@ -325,16 +342,25 @@ def in_windows(
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
     if order is not None:
+        positions = None
         for number, indices in enumerate(_windows(order)):
             if number == 1:  # who reads on so far will read on
-                expect(store, table.num_rows)
+                positions = positions_of(store, table)
             check(indices, table.num_rows)
-            yield Rows(store, table, indices, AHEAD_SCATTERED, largest)
+            yield Rows(store, table, indices, AHEAD_SCATTERED, largest, positions)
         return
     for first in range(0, table.num_rows, WINDOW):
         if first == WINDOW:
             expect(store, table.num_rows - first, in_order=True)
         yield Rows(store, table.slice(first, WINDOW), None, AHEAD, largest)
+
+
+def positions_of(store: ObjectStore, table: pa.Table) -> Positions:
+    """Returns where the objects of a table probably lie, for reading them in any order."""
+    expect(store, table.num_rows, in_order=True)
+    starts = range(0, table.num_rows, WINDOW)
+    windows = (Rows(store, table.slice(first, WINDOW)) for first in starts)
+    return Positions(store, ((rows.oids, rows.sizes) for rows in windows))
 
 
 def largest_of(table: pa.Table) -> int:

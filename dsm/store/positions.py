@@ -62,7 +62,9 @@ class Positions:
             else:
                 left.append(number)
         for pack, plan in zip(self._packs, plans, strict=True):
-            left += read_raw(pack, plan, oids, found)
+            for number in read_raw(pack, plan, oids, found):
+                self._of[rows[number]] = _UNKNOWN  # the next epoch need not try
+                left.append(number)
         if left:
             others = read_batch(self._store, [oids[number] for number in left])
             for number, data in zip(left, others, strict=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -325,19 +325,24 @@ def iterate(
         from dsm.views.mixing import mixed
 
         return mixed(view, order, seed, epoch)
-    return chain.from_iterable(rows.examples() for rows in _in_windows(view, order, seed, epoch))
-
-
-def _in_windows(
-    view: View, order: Iterable[int] | None, seed: int | None, epoch: int
-) -> Iterator[Rows]:
-    return in_windows(view.repository.store, view.table(), order, seed, epoch)
+    windows = in_windows(
+        view.repository.store, view.table(), order, seed, epoch, lambda: view.positions
+    )
+    return chain.from_iterable(rows.examples() for rows in windows)
 
 
 def in_windows(
-    store: ObjectStore, table: pa.Table, order: Iterable[int] | None, seed: int | None, epoch: int
+    store: ObjectStore,
+    table: pa.Table,
+    order: Iterable[int] | None,
+    seed: int | None,
+    epoch: int,
+    known: Callable[[], Positions] | None = None,
 ) -> Iterator[Rows]:
-    """Yields windows over the rows of a table, in order, in that of `order`, or shuffled."""
+    """Yields windows over the rows of a table, in order, in that of `order`, or shuffled.
+
+    `known` gives the positions of the rows, where they are kept.
+    """
     largest = largest_of(table)
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
@@ -345,7 +350,7 @@ def in_windows(
         positions = None
         for number, indices in enumerate(_windows(order)):
             if number == 1:  # who reads on so far will read on
-                positions = positions_of(store, table)
+                positions = positions_of(store, table) if known is None else known()
             check(indices, table.num_rows)
             yield Rows(store, table, indices, AHEAD_SCATTERED, largest, positions)
         return

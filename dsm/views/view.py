@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
+    from dsm.store.positions import Positions
     from dsm.views.brokered import Standing
     from dsm.views.evaluate import Evaluation
     from dsm.views.materialise import GetReport
@@ -172,6 +173,13 @@ class View:
     def table(self) -> pa.Table:
         """Returns the selected examples as an Arrow table; see `Dataset.snapshot` for columns."""
         return self._table
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Where the objects of its rows probably lie: worked out for the first shuffled epoch."""
+        from dsm.views.reading import positions_of
+
+        return positions_of(self.repository.store, self.table())
 
     @property
     def content(self) -> Content:

@@ -80,6 +80,30 @@ def test_what_moves_or_goes_is_looked_up(
     assert read_rows(positions, list(range(19, -1, -1)), oids, sizes) == contents[::-1]
 
 
+def test_a_wrong_guess_is_made_once(
+    make_store: Callable[[], ObjectStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of objects of one size the ends fit and the middle does not: later epochs know."""
+    contents = [content(500, n) for n in range(30)]
+    oids = put_all(make_store(), contents)
+    order = [0, *range(28, 0, -1), 29]
+    ids = [oids[n] for n in order]
+    store = make_store()
+    positions = Positions(store, [(ids, [500] * 30)])
+    reads: list[int] = []
+    real = os.pread
+
+    def counting(fd: int, size: int, at: int) -> bytes:
+        reads.append(at)
+        return real(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", counting)
+    for most in (60, 32):
+        reads.clear()
+        assert positions.read(range(30), ids, [500] * 30) == [contents[n] for n in order]
+        assert len(reads) <= most
+
+
 def test_what_has_no_position(make_store: Callable[[], ObjectStore]) -> None:
     """Large, empty and missing objects, and those that share frames, are found as ever."""
     contents = [content(60), b"", content(3 * MB), *(b"text %d\n" % n * 9 for n in range(80))]

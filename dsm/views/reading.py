@@ -125,7 +125,7 @@ class Rows:
 
     Bytes are read ahead for `ahead` rows, fewer when they are large; no example is larger than
     `largest` (then their sizes need not be looked at), or nothing is known about it. `positions`
-    are those of all rows of the table.
+    are those of all rows of the table, for `indices` into it.
     """
 
     def __init__(
@@ -216,17 +216,16 @@ class Rows:
 
     def _read(self, row: int, end: int) -> list[bytes | None]:
         oids = self.oids[row:end]
-        if self._positions is not None:
-            return self._positions.read(self._numbers[row:end], oids, self.sizes[row:end])
-        # In another order than that of the table they do not lie side by side.
-        sizes = self.sizes[row:end] if self._indices is None and end - row > 1 else None
-        return read_batch(self._store, oids, sizes)
+        if self._indices is None:
+            return read_batch(self._store, oids, self.sizes[row:end] if end - row > 1 else None)
+        if self._positions is None:  # in another order they do not lie side by side
+            return read_batch(self._store, oids)
+        return self._positions.read(self._numbers[row:end], oids, self.sizes[row:end])
 
     @cached_property
     def _numbers(self) -> list[int]:
-        """The numbers of the rows in the table."""
-        if self._indices is None:
-            return list(range(self._count))
+        """The rows' numbers in the table."""
+        assert self._indices is not None
         return self._indices.to_pylist()  # type: ignore[no-any-return]
 
     def reach(self) -> int:

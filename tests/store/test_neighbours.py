@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import content, packs_in
+from stores import content, damage, packs_in, put_all
 
 from dsm.store.batch import NEIGHBOURS, expect, read_batch, read_into
 from dsm.store.chunks import KB, MB, Chunking
@@ -30,12 +30,6 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     monkeypatch.setattr(Lookup, "place", counting)
     monkeypatch.setattr(Lookup, "expect", lambda *_: None)
     return found
-
-
-def put_all(store: ObjectStore, contents: list[bytes]) -> list[bytes]:
-    oids = [store.put(data, ".jpg") for data in contents]
-    store.flush()
-    return oids
 
 
 def read_both(store: ObjectStore, oids: list[bytes], sizes: list[int]) -> list[bytes | None]:
@@ -120,10 +114,7 @@ def test_damage_between_neighbours(make_store: Callable[[], ObjectStore], tmp_pa
     contents = [content(4 * KB, n) for n in range(30)]
     oids = put_all(make_store(), contents)
     (path,) = packs_in(tmp_path)
-    data = bytearray(path.read_bytes())
-    data[data.index(contents[17]) + 9] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)
+    damage(path, contents[17])
     with pytest.raises(ObjectDamaged, match=oids[17].hex()):
         read_batch(make_store(), oids, [4 * KB] * 30)
     # A sound copy in another pack takes its place.

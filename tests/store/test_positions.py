@@ -11,18 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stores import content, packs_in
+from stores import content, damage, packs_in, put_all
 
 from dsm.store.chunks import KB, MB, Chunking
 from dsm.store.lookup import Lookup
 from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
 from dsm.store.positions import Positions
-
-
-def put_all(store: ObjectStore, contents: list[bytes], suffix: str = ".jpg") -> list[bytes]:
-    oids = [store.put(data, suffix) for data in contents]
-    store.flush()
-    return oids
 
 
 def read_rows(
@@ -64,10 +58,7 @@ def test_what_moves_or_goes_is_looked_up(
     store = make_store()
     positions = Positions(store, [(oids, sizes)])
     (first,) = packs_in(tmp_path)
-    data = bytearray(first.read_bytes())
-    data[data.index(contents[7]) + 1] ^= 1
-    first.chmod(0o644)
-    first.write_bytes(data)
+    damage(first, contents[7])
     with pytest.raises(ObjectDamaged, match=oids[7].hex()):
         read_rows(positions, list(range(20)), oids, sizes)
     other = make_store()

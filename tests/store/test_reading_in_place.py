@@ -9,17 +9,12 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from stores import damage, put_all
 
 from dsm.store import batch
 from dsm.store.batch import read_into
 from dsm.store.chunks import KB, MB
 from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
-
-
-def filled(store: ObjectStore, contents: list[bytes], suffix: str = ".jpg") -> list[bytes]:
-    oids = [store.put(data, suffix) for data in contents]
-    store.flush()
-    return oids
 
 
 def places_for(sizes: list[int], gap: int = 3) -> tuple[bytearray, list[memoryview]]:
@@ -50,7 +45,7 @@ def test_each_object_is_in_its_place(make_store: Callable[[], ObjectStore], suff
     if suffix == ".txt":
         contents = [b"line %d of the text\n" % n * (n % 40 + 1) for n in range(300)]
     store = make_store()
-    oids = filled(store, contents, suffix)
+    oids = put_all(store, contents, suffix)
     order = [*range(300), 5, 5, 4]
     for arrange in (lambda _: None, random.Random(1).shuffle):
         arrange(order)
@@ -72,7 +67,7 @@ def test_neighbours_are_read_together(
     """What lies side by side in a pack costs few calls of the system, within its limits."""
     contents = dense(1200)
     store = make_store()
-    oids = filled(store, contents)
+    oids = put_all(store, contents)
     calls: list[tuple[int, int]] = []
     real = os.preadv
 
@@ -92,7 +87,7 @@ def test_what_does_not_fit_is_left_to_the_caller(make_store: Callable[[], Object
     """Large objects, and places of another size, are named and their places not relied on."""
     contents = [b"small" * 100, bytes(3 * MB), b"", b"other" * 50, b"third" * 70]
     store = make_store()
-    oids = filled(store, contents)
+    oids = put_all(store, contents)
     sizes = [len(data) for data in contents]
     sizes[3] += 1
     sizes[4] -= 1
@@ -107,7 +102,7 @@ def test_a_short_read_is_no_content(
     """The system may give less than was asked for: the rest is read another way."""
     contents = dense(40)
     store = make_store()
-    oids = filled(store, contents)
+    oids = put_all(store, contents)
     real = os.preadv
     monkeypatch.setattr(
         batch.os, "preadv", lambda fd, buffers, at: real(fd, buffers[: len(buffers) // 2], at)
@@ -121,7 +116,7 @@ def test_an_unreadable_disk(
     """An error of the grouped read leaves each object to be read by itself."""
     contents = dense(40)
     store = make_store()
-    oids = filled(store, contents)
+    oids = put_all(store, contents)
 
     def failing(*_: object) -> int:
         raise OSError(5, "Input/output error")
@@ -134,13 +129,10 @@ def test_damage_and_loss_are_errors(make_store: Callable[[], ObjectStore], tmp_p
     """One flipped bit among many neighbours, and an id that nobody has, are named."""
     contents = [random.Random(n).randbytes(4 * KB) for n in range(60)]
     store = make_store()
-    oids = filled(store, contents)
+    oids = put_all(store, contents)
     store.close()
     (path,) = (tmp_path / "packs").rglob("*.pack")
-    data = bytearray(path.read_bytes())
-    data[data.index(contents[30]) + 9] ^= 1
-    path.chmod(0o644)
-    path.write_bytes(data)
+    damage(path, contents[30])
     store = make_store()
     _, places = places_for([len(data) for data in contents])
     with pytest.raises(ObjectDamaged, match=oids[30].hex()):

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -22,8 +23,7 @@ from hexdump import parse
 
 from dsm.cli.commands import COMMANDS
 from dsm.errors import DsmError
-from dsm.format import chunk_list, document, index, manifest, segment
-from dsm.format import pack as pack_format
+from dsm.format import chunk_list, document, header, index, segment, stage_note
 from dsm.repo.config import KEYS
 from dsm.store.packs import Pack
 
@@ -161,11 +161,14 @@ def test_pages_named_in_the_code_exist() -> None:
 
 def test_every_format_module_has_its_page() -> None:
     """Each module of dsm/format names its page, and each page has all headings."""
-    for module in (chunk_list, document, index, manifest, pack_format, segment):
+    modules = [
+        import_module(f"dsm.format.{path.stem}")
+        for path in sorted((ROOT / "dsm" / "format").glob("*.py")) if path.stem != "__init__"
+    ]  # fmt: skip
+    assert modules
+    for module in modules:
         named = re.findall(r"docs/format/([\w-]+)\.md", module.__doc__ or "")
         assert named and (DOCS / "format" / f"{named[0]}.md") in FORMAT_PAGES, module.__name__
-    modules = {path.stem for path in (ROOT / "dsm" / "format").glob("*.py")} - {"__init__"}
-    assert modules == {"chunk_list", "document", "index", "manifest", "pack", "segment"}
     for page in FORMAT_PAGES:
         assert headings(page.read_text()) == FORMAT_HEADINGS, page.name
 
@@ -273,6 +276,18 @@ def test_the_document_of_the_page_is_read() -> None:
     data = example("documents.md")
     fields = document.decode(data, "documents.md")
     assert document.encode({k: v for k, v in fields.items() if k != "format"}) == data
+
+
+def test_the_header_of_the_page_is_read() -> None:
+    """The header that the page shows is changeset 7, after which a query of changeset 3 stands."""
+    changeset = header.decode(example("header.md"), "header.md")
+    assert (changeset.number, changeset.queries) == (7, {"wards": 3})
+
+
+def test_the_stage_note_of_the_page_is_read() -> None:
+    """The note that the page shows uses up one segment, on top of changeset 7."""
+    note = stage_note.decode(example("stage-note.md"), "stage-note.md")
+    assert (note.after, note.consumed) == (7, ("00000001-0badcafe.stage",))
 
 
 def test_the_manifest_id_of_the_page_is_the_hash_of_its_bytes() -> None:

@@ -22,7 +22,7 @@ from dsm.model.changeset import Changeset, Counts
 from dsm.model.names import printable
 from dsm.model.queries import StagedQuery, attributes_of
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
-from dsm.repo.log import ChangesetLog, header_fields
+from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, create_file, read_file
 from dsm.store import disk
 
@@ -101,7 +101,7 @@ def record(
         all_types = _with_attributes({**known, **types}, queries)
         _refuse_rounding(snapshots, head, rows, known, all_types)
         changeset = _header(log, parent, rows, manifest, all_types, intent, queries)
-        made = log.append(header_fields(changeset))
+        made = log.append(changeset)
         if made is not None:
             return made
 

@@ -11,19 +11,15 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput, NotFound, OutcomeUnknown
-from dsm.format import document
-from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
-from dsm.model.names import check_dataset_name, check_tag_name, close_matches
+from dsm.format import document, header
+from dsm.model.changeset import Changeset
+from dsm.model.names import check_tag_name, close_matches
 from dsm.model.queries import Document
 from dsm.repo.repository import Repository, create_document, create_file, read_document, read_file
 from dsm.store import disk
 
-ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -81,7 +77,7 @@ class ChangesetLog:
                 f"dataset {self.name} has no changeset {number}",
                 hint=f"its newest one is {max(self.numbers(), default=0)}",
             )
-        changeset = parse_header(data, path)
+        changeset = header.decode(data, path)
         if changeset.number != number or changeset.dataset != self.dataset_id:
             raise DamagedData(f"{path} is the header of another changeset")
         before = self._read.get(number - 1)
@@ -107,15 +103,16 @@ class ChangesetLog:
                 return changeset
         return None
 
-    def append(self, fields: dict[str, Any]) -> Changeset | None:
-        """Creates the header with `fields["number"]`; None when that number was just taken.
+    def append(self, changeset: Changeset) -> Changeset | None:
+        """Creates the header of a changeset that has no id yet, and returns it with its id; None
+        when its number was just taken.
 
         Durable when it returns: the header file is synced before it is linked, and the folder
         after. Raises OutcomeUnknown when the header is there but could not be made durable.
         """
-        path = self.layout.changeset(self.name, fields["number"])
-        data = document.encode(fields)
-        if fields["number"] > 1:
+        path = self.layout.changeset(self.name, changeset.number)
+        data = header.encode(changeset)
+        if changeset.number > 1:
             # The header before may be of a writer that has not yet synced it, or died before: a
             # power cut must not leave this one without that one.
             disk.sync_dir(os.path.dirname(path))
@@ -125,12 +122,12 @@ class ChangesetLog:
         except disk.WriteFailed as error:
             if os.path.exists(path) and read_file(path) == data:
                 raise OutcomeUnknown(
-                    f"{error.message}; changeset {fields['number']} (transaction"
-                    f" {fields['transaction']}) is there, but may not outlast a power cut",
+                    f"{error.message}; changeset {changeset.number} (transaction"
+                    f" {changeset.transaction}) is there, but may not outlast a power cut",
                     hint="`dsm log` shows whether it is there; running the command again is safe",
                 ) from error
             raise
-        return parse_header(data, path)
+        return header.decode(data, path)
 
     # --- queries ---
 
@@ -259,105 +256,3 @@ class ChangesetLog:
         folder = self.layout.tags(self.name)
         disk.remove(os.path.join(folder, name + ".json"))
         disk.sync_dir(folder)
-
-
-def header_fields(changeset: Changeset) -> dict[str, Any]:
-    """Returns the document of a header, without the id, which is the hash of the result."""
-    fields = {
-        "dataset": changeset.dataset,
-        "number": changeset.number,
-        "transaction": changeset.transaction,
-        "parent": changeset.parent,
-        "kind": changeset.kind,
-        "manifest": {
-            "id": changeset.manifest,
-            "file": changeset.manifest_file,
-            "bytes": changeset.manifest_bytes,
-        },
-        "rows": {
-            "added": changeset.counts.added,
-            "modified": changeset.counts.modified,
-            "relabelled": changeset.counts.relabelled,
-            "deleted": changeset.counts.deleted,
-        },
-        "bytes": changeset.size,
-        "examples": changeset.examples,
-        "attributes": dict(changeset.attributes),
-        "message": changeset.message,
-        "author": changeset.author,
-        "time": changeset.time,
-        "provenance": {"source": changeset.source, "note": changeset.note},
-        "reverts": changeset.reverts,
-    }
-    if changeset.queries or changeset.documents:
-        fields["queries"] = {
-            "live": dict(changeset.queries), "documents": dict(changeset.documents)
-        }  # fmt: skip
-    return fields
-
-
-def parse_header(data: bytes, path: str) -> Changeset:
-    """Reads header bytes. Raises DamagedData."""
-    fields = document.decode(data, path)
-    try:
-        manifest, rows, provenance = fields["manifest"], fields["rows"], fields["provenance"]
-        changeset = Changeset(
-            fields["number"], blake3(data).hexdigest(), fields["dataset"], fields["transaction"],
-            fields["parent"], fields["kind"], fields["message"], fields["author"], fields["time"],
-            Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
-            fields["bytes"], fields["examples"], manifest["id"], manifest["file"],
-            manifest["bytes"], provenance["source"], provenance["note"], fields["reverts"],
-            fields["attributes"], *_queries(fields),
-        )  # fmt: skip
-        _check_types(changeset)
-        if changeset.kind not in CHANGESET_KINDS:
-            raise document.UnknownFormat(
-                f"{path}: a changeset of kind {changeset.kind!r} needs a newer dsm"
-            )
-        if changeset.manifest is not None:
-            int(changeset.manifest, 16)
-        return changeset
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
-        raise DamagedData(f"{path} is damaged: {error}") from error
-
-
-def _queries(fields: dict[str, Any]) -> tuple[dict[str, int], dict[str, Document]]:
-    """Returns the queries that stand after a changeset, and the documents that it put."""
-    if "queries" not in fields:
-        return {}, {}
-    live, documents = fields["queries"]["live"], fields["queries"]["documents"]
-    number = fields["number"]
-    for name, put in live.items():
-        check_dataset_name(name)
-        if type(put) is not int or not 1 <= put <= number or (put == number) != (name in documents):
-            raise ValueError(f"query {name} is not where it should be")
-    if any(name not in live or not isinstance(each, dict) for name, each in documents.items()):
-        raise TypeError("a query is of a kind that does not belong there")
-    return live, documents
-
-
-def _check_types(changeset: Changeset) -> None:
-    """Raises TypeError when a field of a header is of another kind than what dsm writes there."""
-    counts = changeset.counts
-    numbers = (
-        changeset.number, changeset.time, changeset.size, changeset.examples,
-        changeset.manifest_bytes, counts.added, counts.modified, counts.relabelled, counts.deleted,
-    )  # fmt: skip
-    texts = (
-        changeset.dataset, changeset.transaction, changeset.kind, changeset.message,
-        changeset.author,
-    )  # fmt: skip
-    perhaps = (
-        changeset.parent, changeset.manifest, changeset.manifest_file, changeset.source,
-        changeset.note,
-    )  # fmt: skip
-    if (
-        any(type(value) is not int for value in numbers)
-        or any(type(value) is not int for value in (changeset.reverts,) if value is not None)
-        or any(not isinstance(value, str) for value in texts)
-        or any(not isinstance(value, str) for value in perhaps if value is not None)
-        or any(value < 0 for value in numbers if value is not changeset.time)
-        or not isinstance(changeset.attributes, dict)
-        or any(kind not in ATTRIBUTE_TYPES for kind in changeset.attributes.values())
-    ):
-        raise TypeError("a field is of a kind that does not belong there")

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, DsmError, NotFound, StorageFailed
 from dsm.format import index as index_format
-from dsm.format import segment
+from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
 from dsm.history import snapshot_file
 from dsm.model.reports import Finding, FsckReport
@@ -30,7 +30,7 @@ from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.upkeep.references import STAGED, dataset_log
 from dsm.views.query import Query
-from dsm.worktree.stage import NOTE, SEGMENT
+from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
 
@@ -271,7 +271,7 @@ class Checker:
             try:
                 if entry.endswith(SEGMENT):
                     self._segment(name, path)
-                elif entry.endswith(NOTE):
+                elif entry.endswith(stage_note.SUFFIX):
                     self._note(path)
                 else:
                     self._stray(folder, entry)
@@ -293,9 +293,9 @@ class Checker:
             self.large.add(oid)
 
     def _note(self, path: str) -> None:
-        body, _, seal = (read_file(path) or b"").rpartition(b"\n")
-        if blake3(body).hexdigest().encode() != seal:
-            self.found("stage", path, "is damaged")
+        data = read_file(path)
+        if data is not None:
+            stage_note.decode(data, path)
 
     # --- packs and objects -----------------------------------------------------------------
 

@@ -9,7 +9,6 @@ So a crash between the commit point and the clearing of the stage needs no repai
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,17 +17,18 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from blake3 import blake3
-
 from dsm.errors import DamagedData
 from dsm.format import segment as fmt
+from dsm.format import stage_note
+from dsm.format.stage_note import SUFFIX as NOTE
+from dsm.format.stage_note import StageNote
 from dsm.model.queries import StagedQuery
 from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, create_file, read_file
 from dsm.store import disk
 
-SEGMENT, NOTE = ".stage", ".commit"
+SEGMENT = ".stage"
 _NUMBERED = re.compile(r"[0-9]{8}-.*\.stage\Z")
 
 
@@ -161,25 +161,17 @@ class Stage:
         for name in names:
             if name.endswith(NOTE):
                 note = self._note(name)
-                if note and self._log.find_transaction(note["transaction"], note["after"]):
-                    used.update(note["consumed"])
-                    paths = frozenset(note["forget"])
-                    for seen in note["seen"]:
+                if note and self._log.find_transaction(note.transaction, note.after):
+                    used.update(note.consumed)
+                    paths = frozenset(note.forget)
+                    for seen in note.seen:
                         forgotten[seen] = forgotten.get(seen, frozenset()) | paths
         return used, forgotten
 
-    def _note(self, name: str) -> dict | None:  # type: ignore[type-arg]
-        data = read_file(os.path.join(self._folder, name))
-        if not data:
-            return None
-        body, _, seal = data.rpartition(b"\n")
-        if blake3(body).hexdigest().encode() != seal:
-            raise DamagedData(
-                f"{os.path.join(self._folder, name)} is damaged",
-                hint="run `dsm restore --staged` to drop the stage, then `dsm add` again",
-            )
-        note: dict = json.loads(body)  # type: ignore[type-arg]
-        return note
+    def _note(self, name: str) -> StageNote | None:
+        path = os.path.join(self._folder, name)
+        data = read_file(path)
+        return stage_note.decode(data, path) if data else None
 
     def write(self, base: int, rows: Rows, queries: Mapping[str, Any] | None = None) -> str:
         """Adds a segment; durable when it returns its name. Call with the stage lock held.
@@ -202,14 +194,10 @@ class Stage:
     ) -> None:
         """Notes what a commit is about to use up. Durable before the commit point."""
         seen = [name for name in self._names() if name.endswith(SEGMENT)] if forget else []
-        note = {
-            "transaction": transaction, "after": after, "consumed": list(consumed),
-            "forget": forget, "seen": seen,
-        }  # fmt: skip
+        note = StageNote(transaction, after, consumed, tuple(forget), tuple(seen))
         disk.make_dirs(self._folder)
         path = os.path.join(self._folder, transaction + NOTE)
-        body = json.dumps(note).encode()
-        create_file(path, body + b"\n" + blake3(body).hexdigest().encode(), self._temporary)
+        create_file(path, stage_note.encode(note), self._temporary)
 
     def clear(self, transaction: str, consumed: tuple[str, ...]) -> None:
         """Removes what a landed commit has used up; its note goes last."""
@@ -234,10 +222,10 @@ class Stage:
                 transaction = name.removesuffix(NOTE)
                 if note is None:
                     disk.remove(os.path.join(self._folder, name))
-                elif self._log.find_transaction(transaction, note["after"]) is None:
+                elif self._log.find_transaction(transaction, note.after) is None:
                     self.withdraw(transaction)
-                elif not note["forget"]:
-                    self.clear(transaction, tuple(note["consumed"]))
+                elif not note.forget:
+                    self.clear(transaction, note.consumed)
                 else:
                     self._forget_for_good(note)
 
@@ -247,26 +235,26 @@ class Stage:
         Returns the segment that it wrote for this, if any. Call with the stage lock held.
         """
         note = self._note(transaction + NOTE)
-        if note is not None and note["forget"]:
+        if note is not None and note.forget:
             return self._forget_for_good(note)
         self.clear(transaction, ())
         return None
 
-    def _forget_for_good(self, note: dict) -> str | None:  # type: ignore[type-arg]
+    def _forget_for_good(self, note: StageNote) -> str | None:
         # `load` hides these paths as long as the note is there. One that was staged anew since
         # wins by itself; the others are forgotten by a segment of their own.
         staged = self.load()
         names = tuple(name for name in self._names() if name.endswith(SEGMENT))
-        if not len(staged) and set(names) <= set(note["seen"]):
-            self.clear(note["transaction"], names)
+        if not len(staged) and set(names) <= set(note.seen):
+            self.clear(note.transaction, names)
             return None
         rows = Rows()
-        if set(note["seen"]) & set(self._names()):
-            for path in note["forget"]:
+        if set(note.seen) & set(self._names()):
+            for path in note.forget:
                 if path not in staged.where:
                     rows.delete(path, FORGET)
-        written = self.write(note["after"], rows) if len(rows) else None
-        self.clear(note["transaction"], ())
+        written = self.write(note.after, rows) if len(rows) else None
+        self.clear(note.transaction, ())
         return written
 
     def drop(self, staged: Staged, paths: set[str], queries: Sequence[str]) -> str | None:

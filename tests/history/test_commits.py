@@ -15,7 +15,6 @@ from dsm.errors import AnswerIsNo, Conflict, DamagedData, DsmError, InvalidInput
 from dsm.format import document
 from dsm.history.commit import ChangedMeanwhile
 from dsm.model.changeset import Counts
-from dsm.repo.log import header_fields
 from dsm.upkeep.fsck import fsck
 
 
@@ -374,13 +373,6 @@ def test_an_unknown_format_is_told_from_damage(work: Work) -> None:
     path.write_bytes(data)
     with pytest.raises(document.UnknownFormat, match="format 9"):
         work.ds.changeset(4)
-
-
-def test_header_fields_round_trip(work: Work) -> None:
-    """A header read and written again has the same bytes."""
-    history(work)
-    made = work.ds.changeset(3)
-    assert document.encode(header_fields(made)) == header(work, 3).read_bytes()
 
 
 def test_manifests_are_missing_or_another(work: Work) -> None:

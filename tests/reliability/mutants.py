@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from dsm.format.stage_note import SUFFIX as NOTE
 from dsm.history import commit
 from dsm.repo import repository
 from dsm.repo.log import ChangesetLog
 from dsm.store import disk, objects
-from dsm.worktree.stage import NOTE, Stage
+from dsm.worktree.stage import Stage
 
 Install = Callable[[pytest.MonkeyPatch], "disk.Observer | None"]
 

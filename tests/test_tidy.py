@@ -23,6 +23,17 @@ LAYERS = [
 ENTRANCES = {"__init__", "__main__"}
 # Imports that only a type checker sees may point up where they are listed here.
 UPWARD_FOR_TYPES: set[tuple[str, str]] = set()
+# Files that import each other in a circle, in functions or for types: none of them can be understood
+# without the others.
+KNOWN_CIRCLES: set[frozenset[str]] = {
+    frozenset(
+        f"dsm/views/{name}.py"
+        for name in (
+            "brokered", "crew", "formats", "materialise", "mixing", "parts", "persist", "reading",
+            "view",
+        )
+    )
+}  # fmt: skip
 
 # Third-party package -> the places that may import it.
 CONFINED = {
@@ -154,6 +165,55 @@ def test_imports_point_down() -> None:
             if not (found.for_types and (mine, theirs) in UPWARD_FOR_TYPES):
                 upward.append(f"{found.place}:{found.line}: {mine} must not import {theirs}")
     assert sorted(set(upward)) == []
+
+
+def imported_files(path: Path) -> set[str]:
+    """The files of the package that a file imports: in functions and for type checkers, too."""
+    found = set()
+    for imported in imports_of(path):
+        place = ROOT / imported.module.replace(".", "/")
+        found.add(shown(place.with_suffix(".py")))
+    return found & {shown(path) for path in sources()}
+
+
+def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The files that reach each other, circle by circle (Tarjan's strong components)."""
+    order: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    open_: list[str] = []
+    found = set()
+
+    def visit(file: str) -> None:
+        order[file] = lowest[file] = len(order)
+        open_.append(file)
+        for other in graph[file]:
+            if other not in order:
+                visit(other)
+                lowest[file] = min(lowest[file], lowest[other])
+            elif other in open_:
+                lowest[file] = min(lowest[file], order[other])
+        if lowest[file] == order[file]:
+            at = open_.index(file)
+            circle = frozenset(open_[at:])
+            del open_[at:]
+            if len(circle) > 1:
+                found.add(circle)
+
+    for file in graph:
+        if file not in order:
+            visit(file)
+    return found
+
+
+def test_files_import_in_no_circle() -> None:
+    """A file can be read from what it imports upwards: no two need each other."""
+    assert KNOWN_CIRCLES == circles({shown(path): imported_files(path) for path in sources()})
+
+
+def test_a_circle_is_found() -> None:
+    """Circles of two, of three and through a shared file are seen; what only leads there is not."""
+    graph = {"a": {"b"}, "b": {"a"}, "c": {"d", "a"}, "d": {"e"}, "e": {"c"}, "f": {"c"}}
+    assert {frozenset("ab"), frozenset("cde")} == circles(graph)
 
 
 def test_nothing_imports_the_package_itself() -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from dsm.model.reports import AddReport, Diff, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
-    from dsm.views.query import Query
-    from dsm.views.resolve import Asked
+    from dsm.views.query.resolve import Asked
+    from dsm.views.query.view_query import Query
     from dsm.views.view import View
     from dsm.worktree.request import Request
     from dsm.worktree.tree import WorkTree
@@ -470,7 +470,7 @@ class Dataset:
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
         attributes that there are not.
         """
-        from dsm.views.resolve import Request, resolve
+        from dsm.views.query.resolve import Request, resolve
 
         return resolve(self.log_, self.id, Request(**query), now_us=self.repo.clock())
 

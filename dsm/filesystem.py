@@ -171,7 +171,7 @@ class DsmFileSystem(AbstractFileSystem):  # type: ignore[misc]
         if not at or not name or not version:
             raise InvalidInput(f"{top!r} is not dataset@version", hint="dsm://pets@head/a.jpg")
         dataset = self._repo.dataset(name)
-        from dsm.views.records import PREFIX_MIN, list_records
+        from dsm.views.selection.prepared import PREFIX_MIN, list_records
 
         found = [
             record.version for record in list_records(self._repo, name)

@@ -70,7 +70,7 @@ class Repo(Workplace):
 
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""
-        from dsm.views.records import find_record
+        from dsm.views.selection.prepared import find_record
         from dsm.views.view import View
 
         record = find_record(self, version)

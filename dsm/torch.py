@@ -20,13 +20,13 @@ import pyarrow as pa
 from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.positions import Positions
-from dsm.views.brokered import Reading
-from dsm.views.columns import integers
-from dsm.views.evaluate import Cutoff
-from dsm.views.mixing import BrokeredRows, shuffled_batches
-from dsm.views.query import Query
-from dsm.views.reading import WINDOW, Rows, ViewExample, largest_of, positions_of
-from dsm.views.shuffle import shuffled
+from dsm.views.query.view_query import Query
+from dsm.views.reading.mixing import BrokeredRows, shuffled_batches
+from dsm.views.reading.shuffle import shuffled
+from dsm.views.reading.window import WINDOW, Rows, ViewExample, largest_of, positions_of
+from dsm.views.selection.columns import integers
+from dsm.views.selection.evaluate import Cutoff
+from dsm.views.source_rows.reader import Reading
 from dsm.views.view import NumberUnknown, View
 
 try:

@@ -147,12 +147,12 @@ def test_workers_start_before_arrow_is_imported(small_repo: Path, tmp_path: Path
     code = """
 import sys
 from dsm.__main__ import main
-from dsm.views import crew
-start = crew.started_ahead
+from dsm.views.writing import worker_count
+start = worker_count.started_ahead
 def watched(count, module):
     print("\\n".join(["started", *sys.modules]), file=sys.stderr)
     return start(count, module)
-crew.started_ahead = watched
+worker_count.started_ahead = watched
 sys.exit(main(sys.argv[1:]))
 """
     loaded_by("prepare", "--name", "all", folder=small_repo)
@@ -164,5 +164,7 @@ sys.exit(main(sys.argv[1:]))
 
 def test_who_lays_out_a_tar_needs_no_arrow(tmp_path: Path) -> None:
     """It is done before Arrow would be there."""
-    code = "import sys, dsm.views.members; print('\\n'.join(sys.modules), file=sys.stderr)"
+    code = (
+        "import sys, dsm.views.writing.tar_layout; print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
     assert set() == roots(loaded_by(folder=tmp_path, code=code)) & HEAVY

@@ -29,8 +29,8 @@ KNOWN_CIRCLES: set[frozenset[str]] = {
     frozenset(
         f"dsm/views/{name}.py"
         for name in (
-            "brokered", "crew", "formats", "materialise", "mixing", "parts", "persist", "reading",
-            "view",
+            "reading/mixing", "reading/window", "source_rows/reader", "view", "writing/formats", "writing/get",
+            "writing/parts", "writing/with_source_rows", "writing/worker_count",
         )
     )
 }  # fmt: skip
@@ -39,7 +39,7 @@ KNOWN_CIRCLES: set[frozenset[str]] = {
 CONFINED = {
     "typer": ("cli/",),
     "rich": ("cli/",),
-    "zstandard": ("store/codec.py", "views/compression.py"),
+    "zstandard": ("store/codec.py", "views/writing/compression.py"),
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pathspec": ("worktree/ignore.py",),
@@ -207,7 +207,8 @@ def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
 
 def test_files_import_in_no_circle() -> None:
     """A file can be read from what it imports upwards: no two need each other."""
-    assert KNOWN_CIRCLES == circles({shown(path): imported_files(path) for path in sources()})
+    found = circles({shown(path): imported_files(path) for path in sources()})
+    assert found == KNOWN_CIRCLES
 
 
 def test_a_circle_is_found() -> None:

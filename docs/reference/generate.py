@@ -34,7 +34,7 @@ from dsm.model.rows import Rows
 from dsm.repo import config
 from dsm.repo.log import Tag
 from dsm.repos import Repo
-from dsm.views.resolve import Request, resolve
+from dsm.views.query.resolve import Request, resolve
 from dsm.views.view import View
 
 HERE = Path(__file__).resolve().parent

@@ -79,7 +79,7 @@ def command(
         _check_stream(needs_folder=as_json or verify)
     limit = size_of(shard_size)
     with Session(ctx) as s:
-        from dsm.views.formats import folder_name
+        from dsm.views.writing.formats import folder_name
 
         view = s.repo.view(version)
         if skip_sources and dummy:

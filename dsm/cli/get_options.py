@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dsm.cli.suggestions import view_names
-from dsm.views.formats import COMPRESSIONS, FORMATS
+from dsm.views.writing.formats import COMPRESSIONS, FORMATS
 
 
 def formats(incomplete: str) -> list[str]:

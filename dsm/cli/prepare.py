@@ -63,7 +63,7 @@ def command(
 
 def _sum_up(s: Session, view: View) -> None:
     from dsm.model.names import close_matches
-    from dsm.views.describe import describe
+    from dsm.views.query.describe import describe
 
     for label in view.unknown_excludes:
         near = close_matches(label, view.labels)

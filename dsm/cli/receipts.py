@@ -95,7 +95,7 @@ def receipt_fields(receipt: Receipt) -> dict[str, Any]:
 
 def _chosen(repo: Repo, view: str | None, dataset: str | None) -> Iterable[Receipt]:
     from dsm.sources.receipts import newest, receipts
-    from dsm.views.records import find_record
+    from dsm.views.selection.prepared import find_record
 
     if dataset is not None:
         repo.identity(dataset)

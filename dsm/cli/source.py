@@ -235,8 +235,8 @@ def dummy(
     """
     with Session(ctx) as s:
         from dsm.sources.json_text import objects
-        from dsm.views.made_up import rows_for
-        from dsm.views.query import Query
+        from dsm.views.query.view_query import Query
+        from dsm.views.source_rows.dummy import rows_for
 
         everything = Query(s.dataset.id, 0, "")
         rows = rows_for(_query(s, query), everything, DUMMY_BEGIN_US, count, 0, seed)

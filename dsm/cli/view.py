@@ -18,9 +18,9 @@ from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
-    from dsm.views.brokered import Standing
-    from dsm.views.records import Record
-    from dsm.views.statistics import Histogram, Sizes
+    from dsm.views.comparison.statistics import Histogram, Sizes
+    from dsm.views.selection.prepared import Record
+    from dsm.views.source_rows.reader import Standing
     from dsm.views.view import View
 
 SHORT = 12
@@ -60,8 +60,8 @@ def list_views(
       dsm view list -d speech --json
     """
     with Session(ctx) as s:
-        from dsm.views.describe import describe
-        from dsm.views.records import list_records
+        from dsm.views.query.describe import describe
+        from dsm.views.selection.prepared import list_records
 
         records = list_records(s.repo, s.dataset.name)
         queries = [_query_names(s, record) for record in records]
@@ -107,8 +107,8 @@ def show(
       dsm view show baseline --json
     """
     with Session(ctx) as s:
-        from dsm.views import statistics
-        from dsm.views.records import find_record, names_of
+        from dsm.views.comparison import statistics
+        from dsm.views.selection.prepared import find_record, names_of
 
         record = find_record(s.repo, version)
         record = replace(record, names=names_of(s.repo, record.dataset, record.version))
@@ -150,7 +150,7 @@ def remove(
       dsm view rm 3f9a1c2b4d5e 77aa01c4be02
     """
     with Session(ctx) as s:
-        from dsm.views.records import find_record, names_of, remove_record
+        from dsm.views.selection.prepared import find_record, names_of, remove_record
 
         # All of them are found before the first one goes.
         found = {record.version: record for record in (find_record(s.repo, v) for v in versions)}
@@ -171,7 +171,7 @@ def _query_names(s: Session, record: Record) -> list[str]:
 
 
 def _record_fields(record: Record) -> dict[str, Any]:
-    from dsm.views.describe import describe
+    from dsm.views.query.describe import describe
 
     return {
         "version": record.version,
@@ -211,7 +211,7 @@ def _statistics_fields(
 
 
 def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
-    from dsm.views.describe import describe
+    from dsm.views.query.describe import describe
 
     rows = [
         ("view", found.version),

@@ -15,8 +15,8 @@ from dsm.model.names import printable
 
 if TYPE_CHECKING:
     from dsm.model.example import Example
-    from dsm.views.comparing import ViewDiff
-    from dsm.views.explain import Explanation
+    from dsm.views.comparison.differences import ViewDiff
+    from dsm.views.comparison.explain import Explanation
 
 BATCH = 4096
 REASONS_MAX = 20
@@ -53,7 +53,7 @@ def diff(
     """
     with Session(ctx) as s:
         first, second = s.repo.view(a), s.repo.view(b)
-        from dsm.views.comparing import compare
+        from dsm.views.comparison.differences import compare
 
         found = compare(first, second)
         if as_json:
@@ -90,7 +90,7 @@ def explain(
     """
     with Session(ctx) as s:
         first, second = s.repo.view(a), s.repo.view(b)
-        from dsm.views.explain import explain as explained
+        from dsm.views.comparison.explain import explain as explained
 
         found = explained(first, second)
         if as_json:
@@ -135,7 +135,7 @@ def _print_reasons(found: Explanation, s: Session, every: bool) -> None:
 
 def _print_views(found: ViewDiff) -> None:
     """Says which view is called A and which B."""
-    from dsm.views.describe import describe
+    from dsm.views.query.describe import describe
 
     for letter, view in (("A", found.a), ("B", found.b)):
         noun = "stored example" if view.queries else "example"

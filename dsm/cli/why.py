@@ -16,9 +16,9 @@ from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.datasets import Dataset
-    from dsm.views.past import Event
+    from dsm.views.comparison.past import Event
+    from dsm.views.comparison.why import Why
     from dsm.views.view import View
-    from dsm.views.why import Why
 
 
 def command(
@@ -43,7 +43,7 @@ def command(
       dsm why train/cat/0001.jpg --view 3f9a1c2b4d5e --json
     """
     with Session(ctx) as s:
-        from dsm.views.why import why
+        from dsm.views.comparison.why import why
 
         view = s.repo.view(version)
         s.settings.dataset = view.dataset  # the path is an example of the view's dataset
@@ -61,7 +61,7 @@ def command(
 
 
 def _print(found: Why, view: View, s: Session) -> None:
-    from dsm.views.describe import changesets_text, newest_text
+    from dsm.views.query.describe import changesets_text, newest_text
 
     verdict = "is in" if found.selected else "is not in"
     print(f"{quoted(found.path)} {verdict} view {view.version[:12]}")

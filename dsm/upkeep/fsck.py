@@ -29,7 +29,7 @@ from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.upkeep.references import STAGED, dataset_log
-from dsm.views.query import Query
+from dsm.views.query.view_query import Query
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000

@@ -16,8 +16,8 @@ from dsm.model.names import close_matches
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog
 from dsm.repo.workplace import Workplace
-from dsm.views.query import Query
-from dsm.views.records import (
+from dsm.views.query.view_query import Query
+from dsm.views.selection.prepared import (
     Content,
     check_view_name,
     give_name,
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
     from dsm.store.positions import Positions
-    from dsm.views.brokered import Standing
-    from dsm.views.evaluate import Evaluation
-    from dsm.views.materialise import GetReport
-    from dsm.views.reading import ViewExample
+    from dsm.views.reading.window import ViewExample
+    from dsm.views.selection.evaluate import Evaluation
+    from dsm.views.source_rows.reader import Standing
+    from dsm.views.writing.get import GetReport
 
 LABELS_SHOWN = 10
 DUMMY_ROWS = 100
@@ -100,7 +100,7 @@ class View:
         """The queries that reading it runs, sorted by name; no source is asked for this."""
         if self.skip_sources or not self.has_queries:
             return []
-        from dsm.views.brokered import standing
+        from dsm.views.source_rows.reader import standing
 
         return standing(self.log, self.query_)
 
@@ -149,7 +149,7 @@ class View:
     @cached_property
     def snapshot(self) -> pa.Table:
         """The same as one table, sorted by path."""
-        from dsm.views.evaluate import evaluate
+        from dsm.views.selection.evaluate import evaluate
 
         everything = Query(self.query_.dataset, self.query_.at, self.query_.at_id)
         return evaluate(self.layers, everything).rows()
@@ -157,7 +157,7 @@ class View:
     @cached_property
     def evaluation(self) -> Evaluation:
         """Which rows are selected, and where the newest share ends."""
-        from dsm.views.evaluate import evaluate
+        from dsm.views.selection.evaluate import evaluate
 
         found = evaluate(self.layers, self.query_)
         logging.getLogger(__name__).debug(
@@ -177,7 +177,7 @@ class View:
     @cached_property
     def positions(self) -> Positions:
         """Where the objects of its rows probably lie: worked out for the first shuffled epoch."""
-        from dsm.views.reading import positions_of
+        from dsm.views.reading.window import positions_of
 
         return positions_of(self.repository.store, self.table())
 
@@ -221,7 +221,7 @@ class View:
 
     def __getitem__(self, index: int | slice) -> Any:
         """Returns an example by its position in the order of paths, or a list for a slice."""
-        from dsm.views.reading import example_at, examples_at
+        from dsm.views.reading.window import example_at, examples_at
 
         if self.queries:
             raise NumberUnknown(
@@ -241,7 +241,7 @@ class View:
         Rows of queries follow, in the order of their source's answer; with a seed they are
         shuffled through a buffer and mixed in. Raises what `dsm.sources.failures` has.
         """
-        from dsm.views.reading import iterate
+        from dsm.views.reading.window import iterate
 
         return iterate(self, order, seed=seed, epoch=epoch)
 
@@ -259,17 +259,17 @@ class View:
         allow_persist: bool = False,
         progress: Progress = SILENT,
     ) -> GetReport:
-        """Materialises the view in folder `out`; see `dsm.views.materialise.get`.
+        """Materialises the view in folder `out`; see `dsm.views.writing.get.get`.
 
         A view with queries is only streamed (`out` is "-"), or with `allow_persist` written to a
-        folder outside the repository; see `dsm.views.persist`.
+        folder outside the repository; see `dsm.views.writing.with_source_rows`.
         """
-        from dsm.views.crew import expected
+        from dsm.views.writing.worker_count import expected
 
         count = self.repository.workers if workers is None else workers
         content = None if self.queries else self._content
         with expected(content, out, format, compression, shard_size, count):
-            from dsm.views.materialise import get
+            from dsm.views.writing.get import get
 
             return get(
                 self, out, format=format, shard_size=shard_size, compression=compression,
@@ -283,7 +283,7 @@ class View:
         For what learns from tables: no payload is made. `query` may be left away when there is
         one only. Raises NotFound, and what `dsm.sources.failures` has.
         """
-        from dsm.views.brokered import Reading
+        from dsm.views.source_rows.reader import Reading
 
         found = [each for each in self.queries if query in (None, each.query.name)]
         if len(found) != 1:
@@ -297,7 +297,7 @@ class View:
 
         Rows of queries do not say the hash of their bytes: there, `object` is null.
         """
-        from dsm.views.reading import batches
+        from dsm.views.reading.window import batches
 
         return batches(self)
 
@@ -306,7 +306,7 @@ def content_of(evaluation: Evaluation) -> Content:
     """Sums up the selected rows, a batch at a time."""
     import pyarrow.compute as pc
 
-    from dsm.views.digest import ContentDigest
+    from dsm.views.selection.digest import ContentDigest
 
     digest, size = ContentDigest(), 0
     labels: dict[str, int] = {}
@@ -369,7 +369,7 @@ def _which_clause(view: View) -> str | None:
     """Says how many examples each filter leaves by itself, so that the culprit is seen."""
     import pyarrow.compute as pc
 
-    from dsm.views.evaluate import clauses
+    from dsm.views.selection.evaluate import clauses
 
     found = clauses(view.query_)
     if not found or not view.snapshot.num_rows:

@@ -47,7 +47,7 @@ def ways(repo: Any, address: str) -> dict[str, Callable[[], int]]:
 
     from dsm.sources import broker
     from dsm.sources.source import find
-    from dsm.views.materialise import Options, stream
+    from dsm.views.writing.get import Options, stream
 
     view = repo.dataset().prepare()
 

@@ -16,7 +16,7 @@ from console import played
 from situations import Work
 
 from dsm.errors import InvalidInput
-from dsm.views.shuffle import shuffled
+from dsm.views.reading.shuffle import shuffled
 from dsm.views.view import View
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")

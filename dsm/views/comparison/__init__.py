@@ -1,0 +1,1 @@
+"""Why examples are in a view or not, and in what two views differ."""

@@ -1,0 +1,1 @@
+"""What a view asks for, resolved and in words: pure, without data."""

@@ -1,0 +1,49 @@
+"""A query in words: the one place that says what a view asks for, in a line for people."""
+
+from __future__ import annotations
+
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+from dsm.views.filters.conditions import decimal_text
+from dsm.views.query.view_query import Query, Run
+
+
+def describe(query: Query) -> str:
+    """Returns what a query asks for, such as "label cat or dog, newest 80 %, changesets 1, 3-5"."""
+    parts: list[str] = []
+    if query.paths:
+        parts.append("path " + _joined(query.paths, " or "))
+    if query.labels:
+        parts.append("label " + _joined(query.labels, " and " if query.all_labels else " or "))
+    if query.exclude:
+        parts.append("not label " + _joined(query.exclude, " or "))
+    if query.since is not None:
+        parts.append(f"since {format_time(query.since)}")
+    if query.until is not None:
+        parts.append(f"until {format_time(query.until)}")
+    parts.extend(str(condition) for condition in query.where)
+    if query.percent is not None:
+        parts.append(newest_text(query.percent))
+    return ", ".join([*(parts or ["all examples"]), changesets_text(query)])
+
+
+def newest_text(percent: str) -> str:
+    """Returns "newest 80 %" for the share 0.8."""
+    return f"newest {decimal_text(percent + 'e2')} %"
+
+
+def changesets_text(query: Query) -> str:
+    """Returns which changesets a query folds: "changesets 1, 3-5", or "up to changeset 5"."""
+    if not query.runs:
+        return f"up to changeset {query.at}"
+    noun = "changeset" if query.runs[0] == (query.at, query.at) else "changesets"
+    return f"{noun} " + ", ".join(map(_run, query.runs))
+
+
+def _run(run: Run) -> str:
+    first, last = run
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _joined(names: tuple[str, ...], word: str) -> str:
+    return word.join(map(printable, names))

@@ -1,0 +1,1 @@
+"""A view's examples as Python objects and Arrow batches, in any order."""

@@ -1,0 +1,1 @@
+"""What a view's query selects of the stored examples, and what is remembered of it."""

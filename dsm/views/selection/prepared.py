@@ -1,0 +1,214 @@
+"""Prepared views on disk: a query, what it selected, and the names given to it.
+
+A view's document is created once and never changed: preparing the same query anywhere writes the
+same bytes. Removing one loses nothing but the record; the query can be prepared again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.model.names import check_tag_name, close_matches
+from dsm.repo.repository import Repository, create_document, read_document
+from dsm.store import disk
+from dsm.views.query.view_query import Query
+
+PREFIX_MIN = 8
+_VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
+_HEX = re.compile(r"[0-9a-f]+").fullmatch
+_NAME = ".name.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a query selected: how many examples, their bytes, examples of each label (sorted)."""
+
+    digest: str
+    examples: int
+    size: int
+    labels: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "digest": self.digest, "examples": self.examples, "bytes": self.size,
+            "labels": self.labels,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, fields: Any, where: str) -> Content:
+        """Reads what `to_json` returned. Raises DamagedData."""
+        try:
+            content = cls(fields["digest"], fields["examples"], fields["bytes"], fields["labels"])
+            counts = (content.examples, content.size, *content.labels.values())
+            if not _HEX(content.digest) or any(type(n) is not int or n < 0 for n in counts):
+                raise ValueError("a field is of a kind that does not belong there")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedData(f"{where} does not say what the view holds: {error}") from error
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A prepared view of a dataset, with the names it was given."""
+
+    dataset: str
+    query: Query
+    content: Content
+    names: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        return self.query.version
+
+
+def write_record(repository: Repository, dataset: str, query: Query, content: Content) -> None:
+    """Remembers a view. Raises DamagedData when it once held something else."""
+    path = _path(repository, dataset, query.version)
+    fields = {"query": query.to_json(), "version": query.version, "content": content.to_json()}
+    if create_document(path, fields, repository.layout.temporary):
+        return
+    known = read_record(repository, dataset, query.version)
+    if known is not None and known.content != content:
+        raise DamagedData(
+            f"view {query.version[:12]} held {known.content.examples} examples with digest"
+            f" {known.content.digest[:12]} when it was prepared, now {content.examples} with"
+            f" {content.digest[:12]}",
+            hint="`dsm fsck` checks the changesets that it is made of",
+        )
+
+
+def read_record(repository: Repository, dataset: str, version: str) -> Record | None:
+    """Reads a prepared view; None when it is not recorded. Raises DamagedData."""
+    path = _path(repository, dataset, version)
+    fields = read_document(path)
+    if fields is None:
+        return None
+    query = Query.from_json(fields.get("query", {}), path)
+    if query.version != version:
+        raise DamagedData(f"{path} does not hold the query of its name")
+    return Record(dataset, query, Content.from_json(fields.get("content"), path))
+
+
+def list_records(repository: Repository, dataset: str) -> list[Record]:
+    """Returns all prepared views of a dataset: by changeset, then by version."""
+    names: dict[str, list[str]] = {}
+    for name, version in _names(repository, dataset):
+        names.setdefault(version, []).append(name)
+    found: list[Record] = []
+    for version in _versions(repository, dataset):
+        record = read_record(repository, dataset, version)
+        if record is not None:
+            given = tuple(sorted(names.get(version, ())))
+            found.append(Record(dataset, record.query, record.content, given))
+    return sorted(found, key=lambda record: (record.query.at, record.version))
+
+
+def names_of(repository: Repository, dataset: str, version: str) -> tuple[str, ...]:
+    """Returns the names that were given to a view, sorted."""
+    return tuple(sorted(n for n, v in _names(repository, dataset) if v == version))
+
+
+def check_view_name(name: str) -> str:
+    """Returns `name`, a legal name of a view: no changeset, no version; else InvalidInput."""
+    check_tag_name(name, "view")
+    if len(name) == 64 and _HEX(name.lower()):
+        raise InvalidInput(f"the view name '{name}' looks like a version", hint="choose a word")
+    return name
+
+
+def give_name(repository: Repository, dataset: str, name: str, version: str) -> None:
+    """Names a view. Raises InvalidInput when the name stands for another one."""
+    check_view_name(name)
+    path = os.path.join(repository.layout.views(dataset), name + _NAME)
+    fields = {"name": name, "version": version}
+    if not create_document(path, fields, repository.layout.temporary):
+        present = read_document(path)
+        if present is None or present.get("version") != version:
+            raise InvalidInput(
+                f"the name {name!r} stands for another view already",
+                hint=f"choose another name, or remove that view: dsm view rm {name}",
+            )
+
+
+def remove_record(repository: Repository, dataset: str, version: str) -> None:
+    """Forgets a view and its names; its examples are untouched."""
+    folder = repository.layout.views(dataset)
+    for name in names_of(repository, dataset, version):
+        disk.remove(os.path.join(folder, name + _NAME))
+    disk.remove(_path(repository, dataset, version))
+    disk.sync_dir(folder)
+
+
+def find_record(repository: Repository, text: str) -> Record:
+    """Finds a prepared view by version, unique prefix of at least 8 digits, or name.
+
+    Raises NotFound with near matches, InvalidInput when the prefix is ambiguous or too short.
+    """
+    wanted = text.strip()
+    digits = wanted.lower() if _HEX(wanted.lower()) else ""
+    found: dict[str, str] = {}
+    known: list[str] = []
+    for dataset in repository.datasets():
+        names = dict(_names(repository, dataset))
+        known += names
+        # A whole version is never taken for a name.
+        version = None if len(digits) == 64 else names.get(wanted)
+        if version is not None:
+            found[version] = dataset
+        elif len(digits) >= PREFIX_MIN:
+            versions = _versions(repository, dataset)
+            found.update((v, dataset) for v in versions if v.startswith(digits))
+    if not found:
+        near = close_matches(wanted, known)
+        if digits and len(digits) < PREFIX_MIN:
+            more = f"give {PREFIX_MIN} digits or more"
+            raise InvalidInput(
+                f"{wanted!r} is too short for a version, and no view has that name",
+                hint=f"did you mean {' or '.join(near)}? else {more}" if near else more,
+            )
+        raise NotFound(
+            f"there is no view {wanted!r} here",
+            hint=f"did you mean {near[0]}?" if near
+            else "`dsm prepare` names a view and prints its version",
+        )  # fmt: skip
+    if len(found) > 1:
+        raise InvalidInput(f"{wanted!r} could be {len(found)} views", hint="give more digits")
+    version, dataset = next(iter(found.items()))
+    record = read_record(repository, dataset, version)
+    if record is None:
+        raise NotFound(f"the view {wanted!r} is named but not recorded", hint="prepare it again")
+    return record
+
+
+def _path(repository: Repository, dataset: str, version: str) -> str:
+    return os.path.join(repository.layout.views(dataset), version + ".json")
+
+
+def _listing(repository: Repository, dataset: str) -> list[str]:
+    try:
+        return sorted(os.listdir(repository.layout.views(dataset)))
+    except FileNotFoundError:
+        return []
+
+
+def _versions(repository: Repository, dataset: str) -> Iterator[str]:
+    return (name[:-5] for name in _listing(repository, dataset) if _VERSION(name))
+
+
+def _names(repository: Repository, dataset: str) -> Iterator[tuple[str, str]]:
+    """Yields (name, version) of all names. Raises DamagedData."""
+    folder = repository.layout.views(dataset)
+    for file in _listing(repository, dataset):
+        if not file.endswith(_NAME):
+            continue
+        path = os.path.join(folder, file)
+        fields = read_document(path) or {}
+        name, version = fields.get("name"), fields.get("version")
+        if name != file[: -len(_NAME)] or not isinstance(version, str) or len(version) != 64:
+            raise DamagedData(f"{path} does not hold the name of a view")
+        yield name, version

@@ -1,0 +1,1 @@
+"""The rows that a view reads from sources: asked for, filtered and passed on."""

@@ -1,0 +1,195 @@
+"""The queries of a view: which there are, and what a reading of the view gets of their rows.
+
+A query becomes examples like those that are stored, in the order of the source's answer. The
+invariant: where a newest share ends is decided over stored examples and rows together, once for a
+reading.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.format.manifest import TIME
+from dsm.model.changeset import Changeset
+from dsm.repo.log import ChangesetLog
+from dsm.sources import source as sources
+from dsm.sources.query import SourceQuery
+from dsm.sources.sessions import session_class
+from dsm.sources.statement import Dialect
+from dsm.views.query.view_query import Query
+from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
+from dsm.views.source_rows.dummy import rows_for
+from dsm.views.source_rows.pushdown import Narrowed, label_query, narrowed
+from dsm.views.source_rows.run import (
+    COLUMNS,
+    EXAMPLES,
+    LABELS,
+    TIMES,
+    Batches,
+    Filters,
+    Order,
+    Run,
+    batch_as,
+    examples_of,
+    needed,
+)
+
+if TYPE_CHECKING:
+    from dsm.views.view import View
+
+# What a run of the query is for that the reader does not see, as receipts tell it.
+_CONSUMERS = {LABELS: "labels", TIMES: "count"}
+# Made-up rows are drawn until enough of them fit the view, or so many times as many did not.
+DRAWS, DRAWN = 50, 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A query of a view, and the changeset that put it."""
+
+    query: SourceQuery
+    changeset: Changeset
+
+
+def standing(log: ChangesetLog, query: Query) -> list[Standing]:
+    """Returns the queries that a view reads, sorted by name; no source is asked."""
+    live: dict[str, int] = {}
+    if not query.runs:
+        live.update(log.get(query.at).queries)
+    for first, last in query.runs:
+        for number in range(first, last + 1):
+            for name, (_, after) in log.queries_moved(number).items():
+                live.pop(name, None)
+                if after is not None:
+                    live[name] = after
+    found = []
+    for name, number in sorted(live.items()):
+        changeset = log.get(number)
+        found.append(Standing(SourceQuery.from_json(name, changeset.documents[name]), changeset))
+    return found
+
+
+class Reading:
+    """One reading of a view with queries: the stored examples and then the rows of each query.
+
+    `consumer` is the word for receipts; without `objects` rows do not say the hash of their
+    content, which takes a while. The share that a view asks for is cut where it ends at the
+    moment of this reading.
+    """
+
+    def __init__(
+        self, view: View, consumer: str, *, objects: bool = True, cutoff: Cutoff | None = None
+    ):
+        self.view = view
+        self.objects = objects
+        self.query = view.query_
+        self.consumer = consumer
+        self._cutoff = cutoff
+        self.types = dict(view.log.get(self.query.at).attributes)
+
+    @cached_property
+    def _evaluation(self) -> Evaluation:
+        if self._cutoff is not None:
+            return cut_at(evaluate(self.view.layers, self._uncut), self._cutoff)
+        beside = None if self.query.percent is None else self._times_and_paths()
+        return evaluate(self.view.layers, self.query, beside)
+
+    @property
+    def cutoff(self) -> Cutoff | None:
+        """Where the newest share ends, None when the view asks for none."""
+        return None if self.query.percent is None else self._evaluation.cutoff
+
+    @property
+    def _uncut(self) -> Query:
+        return replace(self.query, percent=None)
+
+    def stored(self) -> pa.Table:
+        """Returns the stored examples that fit, sorted by path."""
+        return self._evaluation.rows()
+
+    def batches(self) -> Batches:
+        """Yields the rows of all queries that fit, as examples with their content.
+
+        Raises what the broker raises, SourceChanged before a row is passed on when columns are
+        others than were recorded, and KeyRepeats.
+        """
+        filters = Filters(self.query, self.cutoff)
+        for each in self.view.queries:
+            yield from self._rows(each, EXAMPLES, filters)
+
+    def columns(self, each: Standing) -> Batches:
+        """Yields the rows of a query that fit, in the columns of its own answer."""
+        yield from self._rows(each, COLUMNS, Filters(self.query, self.cutoff))
+
+    def labels(self) -> list[str]:
+        """Returns the labels that the rows of the queries have, sorted; asks the sources."""
+        query = self.query
+        only = Query(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
+                     query.exclude)  # fmt: skip
+        found: set[str] = set()
+        for each in self.view.queries:
+            for batch in self._rows(each, LABELS, Filters(only, None)):
+                found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
+        return sorted(found)
+
+    def _times_and_paths(self) -> pa.Table:
+        """Returns time and path of the rows that fit, by a run of their own."""
+        schema = pa.schema([("time", TIME), ("path", pa.string())])
+        filters = Filters(self._uncut, None)
+        found = [
+            batch.select(schema.names)
+            for each in self.view.queries
+            for batch in self._rows(each, TIMES, filters)
+        ]
+        return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
+
+    def _rows(self, each: Standing, form: str, filters: Filters) -> Batches:
+        if self.view.dummy_rows is not None:
+            yield from self._made_up(each, self.view.dummy_rows, form, filters)
+            return
+        view, query = self.view, each.query
+        source = sources.find(view.repository, query.source)
+        asked = self._asked(each, form, session_class(source.driver).dialect)
+        if asked is None:
+            return
+        order = Order(
+            view.repository, source, query, each.changeset, asked, filters, form,
+            _CONSUMERS.get(form, self.consumer), view.dataset, view.version, self.types,
+            self.objects,
+        )  # fmt: skip
+        # Closed at once when the reader stops: the query on the server ends with it.
+        with closing(Run(order).batches()) as batches:
+            yield from batches
+
+    def _asked(self, each: Standing, form: str, dialect: Dialect) -> Narrowed | None:
+        moment = each.changeset.time
+        if form == LABELS:
+            return label_query(each.query, self.query, dialect, time_us=moment)
+        columns = needed(each.query, self.query) if form == TIMES else None
+        return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
+
+    def _made_up(self, each: Standing, count: int, form: str, filters: Filters) -> Batches:
+        """Yields so many made-up rows, less those beyond a newest share; no source takes part."""
+        query, left, first = each.query, count, 0
+        examples = examples_of(query, query.schema, each.changeset, self.types)
+        others = replace(filters, cutoff=None)
+        for draw in range(DRAWS + count // DRAWN):
+            drawn = min(max(left, 16), DRAWN)
+            rows = rows_for(query, self.query, each.changeset.time, drawn, first, draw)
+            found, kept = others.kept(examples, rows, first, content=form != COLUMNS)
+            found, kept = found.slice(0, left), kept.slice(0, left)
+            first += rows.num_rows
+            left -= found.num_rows
+            if filters.cutoff is not None:
+                newest = filters.cutoff.mask(pa.Table.from_batches([found])).combine_chunks()
+                found, kept = found.filter(newest), kept.filter(newest)
+            if found.num_rows:
+                yield batch_as(form, found, kept)
+            if not left:
+                return

@@ -1,0 +1,1 @@
+"""A view written to a folder or a stream, in one of the formats."""

@@ -1,0 +1,131 @@
+"""A view as a folder of files, each under its own path.
+
+`examples.jsonl` is written first and says what may be there; the files follow, each of them whole
+under its name. Nothing is written through a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from dsm.errors import Conflict, InvalidInput
+from dsm.history.snapshot import examples_of
+from dsm.model.names import check_path
+from dsm.progress import SILENT, Progress
+from dsm.store import disk
+from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.output_file import OutputFile, Written
+from dsm.worktree import restore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.store.objects import ObjectStore
+    from dsm.views.writing.output_folder import Place
+
+INDEX = "examples.jsonl"
+DATA = "data"
+SLICE = 100_000
+LINES = 8192
+
+
+class PathsCollide(Conflict):
+    """Paths that differ in letter case only cannot both be files in this folder."""
+
+    code = "paths-collide"
+
+
+def write_index(place: Place, table: pa.Table, classes: Mapping[str, int]) -> Written:
+    """Writes a line of JSON for each example."""
+    temporary = place.temporary(INDEX)
+    file = OutputFile(temporary)
+    try:
+        sidecar = Sidecar(classes)
+        for batch in _slices(table, LINES):
+            file.write(sidecar.text(batch))
+        written = file.finish(INDEX, table.num_rows)
+    except BaseException:
+        file.abandon()
+        raise
+    place.publish(temporary, written)
+    return written
+
+
+def write_files(
+    place: Place, table: pa.Table, store: ObjectStore, workers: int, progress: Progress
+) -> None:
+    """Writes the files that are not there yet. Raises UnsafeTarget, PathsCollide, StorageFailed."""
+    _refuse_collisions(place, table)
+    target = place.path(DATA)
+    for part in _slices(table, SLICE):
+        planned = restore.plan(target, examples_of(part))
+        # What is in the way there was begun by us, and a power cut may have spoilt it.
+        restore.perform(planned, store, force=True, workers=workers, progress=_Counted(progress))
+        same = sum(st[3] for _, st in planned.same)
+        progress.advance(len(planned.same), same)
+
+
+def damaged_files(folder: str, table: pa.Table, progress: Progress = SILENT) -> list[str]:
+    """Reads all files and returns the names of those that are not what they should be."""
+    target = os.path.join(folder, DATA)
+    damaged: list[str] = []
+    for part in _slices(table, LINES):
+        planned = restore.plan(target, examples_of(part))
+        wrong = [example.path for example in (*planned.write, *planned.in_the_way)]
+        damaged += (f"{DATA}/{path}" for path in wrong)
+        progress.advance(part.num_rows)
+    return sorted(damaged)
+
+
+def remove_listed(folder: str) -> None:
+    """Removes the files that the index of another view lists; others stay."""
+    target = os.path.join(folder, DATA)
+    folders = set()
+    with open(os.path.join(folder, INDEX), "rb") as lines:
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError, InvalidInput):
+                path = check_path(json.loads(line)["path"])
+                if restore.reachable(target, path):
+                    disk.remove(os.path.join(target, path))
+                    folders.add(os.path.dirname(path))
+    disk.remove_empty(target, folders)
+
+
+def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    return (table.slice(first, rows) for first in range(0, table.num_rows, rows))
+
+
+def _refuse_collisions(place: Place, table: pa.Table) -> None:
+    """Raises PathsCollide where the file system takes two of the paths for one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    folder, name = os.path.split(place.hidden)
+    if not os.path.exists(os.path.join(folder, name.upper())):
+        return  # letter case counts here
+    paths = table.column("path")
+    small = pc.utf8_lower(pc.utf8_normalize(paths, form="NFC"))
+    counts = pc.value_counts(small)
+    often = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    found = paths.filter(pc.is_in(small, value_set=pa.array(often))).to_pylist()
+    if found:
+        raise PathsCollide(
+            f"{len(found)} paths differ in letter case only, which {folder} does not tell apart",
+            hint="--format webdataset or tar keeps them apart",
+            items=tuple(found),
+        )
+
+
+class _Counted:
+    """Counts on in a task that was begun already."""
+
+    def __init__(self, progress: Progress):
+        self.advance = progress.advance
+
+    def start(self, task: str, files: int | None = None, size: int | None = None) -> None: ...
+
+    def finish(self) -> None: ...

@@ -1,0 +1,159 @@
+"""What is told of an example beside its bytes: the same JSON in every format.
+
+Invariant: one spelling. Members are sorted by name, without blanks, in UTF-8; every example of a
+view has the same members, and the same attributes, null where it has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.format.manifest import ATTRIBUTE
+from dsm.views.selection.columns import integers, label_tuples, whole
+
+NO_CLASS = -1
+TEXT = pa.large_string()
+_ESCAPED = r'[\x00-\x1f"\\]'
+
+
+def class_indices(labels: Sequence[Sequence[str]], classes: Mapping[str, int]) -> list[int]:
+    """Returns for each row the index of its only label, -1 when there is none or more than one."""
+    return [classes[found[0]] if len(found) == 1 else NO_CLASS for found in labels]
+
+
+class Sidecar:
+    """Writes the JSON of examples, a batch at a time. `classes` maps each label to its index."""
+
+    def __init__(self, classes: Mapping[str, int]):
+        self._classes = classes
+        self._labels: dict[tuple[str, ...], str] = {}
+
+    def lines(self, rows: pa.Table) -> list[str]:
+        """Returns one JSON object a row."""
+        found: list[str] = self._spelled(rows, None, "}").to_pylist()
+        return found
+
+    def text(self, rows: pa.Table, offsets: Sequence[int] | None = None) -> bytes:
+        """Returns the lines of an index: an object a row; `offsets` adds where the payloads are."""
+        spelled = self._spelled(rows, offsets, "}\n")
+        if not len(spelled):
+            return b""
+        _, ends, joined = spelled.buffers()
+        return bytes(memoryview(joined)[: memoryview(ends).cast("q")[len(spelled)]])
+
+    def _spelled(self, rows: pa.Table, offsets: Sequence[int] | None, end: str) -> pa.Array:
+        """Joins the columns with what stands between them: no Python object a row for most."""
+        where = ['"'] if offsets is None else ['","offset":', integers(offsets)]
+        parts = (
+            '{"annotation":', _annotations(rows), ',"attributes":', _attributes(rows),
+            ',"changeset":', rows.column("changeset"), ",", self._labels_of(rows),
+            ',"object":"', _in_hex(rows.column("object")), *where,
+            ',"path":', *_quoted(rows.column("path")), ',"size":', rows.column("size"),
+            ',"time":"', _times(rows.column("time")), 'Z"' + end,
+        )  # fmt: skip
+        return _joined(parts)
+
+    def _labels_of(self, rows: pa.Table) -> pa.Array | str:
+        column, known = whole(rows.column("labels")), self._labels
+        counts = pc.min_max(pc.list_value_length(column)).as_py()
+        if not counts["max"]:
+            return self._told(())
+        if counts == {"min": 1, "max": 1} and not column.null_count:
+            found = column.flatten().dictionary_encode()  # spelled once for each label
+            told = [self._told((name,)) for name in found.dictionary.to_pylist()]
+            return pa.array(told, TEXT).take(found.indices)
+        told = [known.get(key) or self._told(key) for key in label_tuples(column)]
+        return pa.array(told, TEXT)
+
+    def _told(self, labels: tuple[str, ...]) -> str:
+        indices = ",".join(str(self._classes[label]) for label in labels)
+        names = ",".join(map(encode_basestring, labels))
+        if len(self._labels) > 10_000:
+            self._labels.clear()
+        self._labels[labels] = text = f'"classes":[{indices}],"labels":[{names}]'
+        return text
+
+
+def _annotations(rows: pa.Table) -> pa.Array | str:
+    column = whole(rows.column("annotation"))
+    if column.null_count == len(column):
+        return "null"
+    return pa.array([text or "null" for text in column.to_pylist()], TEXT)
+
+
+def _in_hex(column: pa.ChunkedArray) -> pa.Array:
+    """Spells hashes, all of one length, without one Python object for each."""
+    column = whole(column)
+    width, count = column.type.byte_width, len(column)
+    if not count:
+        return pa.array([], TEXT)
+    first = width * column.offset
+    digits = memoryview(column.buffers()[1])[first : first + width * count].hex().encode()
+    kind, buffers = pa.binary(2 * width), [None, pa.py_buffer(digits)]
+    return pa.FixedSizeBinaryArray.from_buffers(kind, count, buffers).cast(TEXT)
+
+
+def _joined(parts: Iterable[pa.Array | pa.ChunkedArray | str]) -> pa.Array:
+    """Joins columns of text or numbers, and what stands between them, row by row."""
+    columns: list[pa.Array | pa.Scalar] = []
+    between = ""
+    for part in parts:
+        if isinstance(part, str):
+            between += part
+        else:
+            columns += [pa.scalar(between, TEXT), whole(part).cast(TEXT)]
+            between = ""
+    return pc.binary_join_element_wise(*columns, pa.scalar(between, TEXT), pa.scalar("", TEXT))
+
+
+def _quoted(column: pa.ChunkedArray) -> tuple[pa.Array | pa.ChunkedArray | str, ...]:
+    """Spells text as JSON does."""
+    if pc.any(pc.match_substring_regex(column, _ESCAPED)).as_py():
+        return (pa.array([encode_basestring(text) for text in column.to_pylist()], TEXT),)
+    return '"', column, '"'
+
+
+def _times(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Spells instants as `dsm.model.timespec.format_time` does, but for the Z in the end."""
+    text = pc.replace_substring(times.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    whole_seconds = pc.ends_with(text, ".000000")
+    if not pc.any(whole_seconds).as_py():
+        return text
+    return pc.if_else(whole_seconds, pc.utf8_slice_codeunits(text, 0, -7), text)
+
+
+def attribute_names(schema: pa.Schema) -> list[str]:
+    """Returns the attributes of a table, sorted."""
+    return sorted(name[len(ATTRIBUTE) :] for name in schema.names if name.startswith(ATTRIBUTE))
+
+
+def _attributes(rows: pa.Table) -> pa.Array | str:
+    names = attribute_names(rows.schema)
+    if not names:
+        return "{}"
+    columns = [
+        _members(name, rows.column(ATTRIBUTE + name).to_pylist())
+        for name in names
+    ]  # fmt: skip
+    return pa.array([f"{{{','.join(values)}}}" for values in zip(*columns, strict=True)], TEXT)
+
+
+def _members(name: str, values: Sequence[Any]) -> list[str]:
+    key = encode_basestring(name)
+    return [f"{key}:{_json(value)}" for value in values]
+
+
+def _json(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        text: str = encode_basestring(value)
+        return text
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value)  # of a float the shortest digits that give it back

@@ -1,0 +1,366 @@
+"""Writing a view with queries: as a stream, or where that was allowed, to a folder.
+
+Rows go where the user said and nowhere else, for nobody but the user to read. The invariants: no
+folder of rows lies in the repository, its document says whose rows they are, and of a run that
+fails nothing stays (one that is killed leaves a hidden folder, which the next run there clears).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.errors import DsmError, InvalidInput, Refused
+from dsm.progress import SILENT, Progress
+from dsm.repo.layout import FOLDER
+from dsm.store import disk
+from dsm.views.selection.digest import ContentDigest
+from dsm.views.selection.payloads import Write
+from dsm.views.source_rows.reader import Reading
+from dsm.views.writing.formats import FILES, PARQUET, TAR, WEBDATASET, stem_of
+from dsm.views.writing.get import (
+    GetReport,
+    Options,
+    head_of,
+    is_ours,
+    rows_for_layout,
+)
+from dsm.views.writing.metadata import NO_CLASS
+from dsm.views.writing.output_checks import refuse_among_data
+from dsm.views.writing.output_file import OutputFile, Written
+from dsm.views.writing.output_folder import IGNORE_FILE, OtherContent, Place
+from dsm.views.writing.parts import Recipe
+from dsm.views.writing.webdataset import EXAMPLE_OVERHEAD, cut
+
+if TYPE_CHECKING:
+    from dsm.views.view import View
+
+CONSUMER = "get"
+# Rows are written so many bytes at a time, however large a shard may be.
+PIECE_BYTES = 16 << 20
+
+
+class NotKept(Refused):
+    """Rows of a query would be written where they stay."""
+
+    code = "not-kept"
+
+
+class Classes(dict[str, int]):
+    """Class indices by label; one that came up only when the rows were read has none."""
+
+    def __missing__(self, label: str) -> int:
+        return NO_CLASS
+
+
+class Content:
+    """What was written so far: passes tables on and sums them up."""
+
+    def __init__(self, view: View):
+        self.reading = Reading(view, CONSUMER)
+        self.examples = self.size = self.rows = 0
+        self.labels: dict[str, int] = {}
+        self._digest = ContentDigest()
+
+    @property
+    def digest(self) -> str:
+        """The content digest of what was passed on."""
+        return self._digest.hexdigest()
+
+    def classes(self) -> Classes:
+        """Returns the class of each label, of stored examples and rows; asks the sources."""
+        from dsm.views.view import label_counts
+
+        found = {*label_counts(self.reading.stored()), *self.reading.labels()}
+        return Classes({label: index for index, label in enumerate(sorted(found))})
+
+    def stored(self) -> pa.Table:
+        """Returns the stored examples."""
+        return self._summed(self.reading.stored())
+
+    def brokered(self) -> Generator[pa.Table, None, None]:
+        """Yields the rows of queries as tables with the column `content`."""
+        with closing(self.reading.batches()) as batches:
+            for batch in batches:
+                self.rows += batch.num_rows
+                yield self._summed(pa.Table.from_batches([batch]))
+
+    def _summed(self, table: pa.Table) -> pa.Table:
+        from dsm.views.view import label_counts
+
+        for batch in table.select(["path", "object", "size", "labels"]).to_batches():
+            self._digest.update(batch)
+        self.examples += table.num_rows
+        self.size += pc.sum(table.column("size")).as_py() or 0
+        for label, count in label_counts(table).items():
+            self.labels[label] = self.labels.get(label, 0) + count
+        return table
+
+
+def stream_rows(
+    view: View, write: Write, options: Options, progress: Progress = SILENT
+) -> tuple[int, int]:
+    """Writes a view with queries as one tar; returns examples and bytes. See `stream`."""
+    content = Content(view)
+    _write_tar(content, options, write, None, progress)
+    return content.examples, content.size
+
+
+def _write_tar(
+    content: Content,
+    options: Options,
+    write: Write,
+    write_index: Write | None,
+    progress: Progress,
+) -> Classes:
+    layout, store = options.format, content.reading.view.repository.store
+    # A stream of the original paths says nothing of classes: the sources are asked once.
+    told = layout != TAR or write_index is not None
+    recipe = Recipe(layout, options.compression, content.classes() if told else Classes())
+
+    def tables() -> Generator[pa.Table, None, None]:
+        yield rows_for_layout(content.stored(), layout)
+        for table in content.brokered():
+            yield rows_for_layout(table, layout, alone=False)
+
+    progress.start("writing")
+    with closing(tables()) as rows:
+        recipe.write(store, rows, write, progress.advance, write_index)
+    progress.finish()
+    return Classes(recipe.classes)
+
+
+def persist(
+    view: View,
+    out: str,
+    options: Options,
+    *,
+    allowed: bool,
+    force: bool = False,
+    progress: Progress = SILENT,
+) -> GetReport:
+    """Writes a view with queries to a folder outside the repository, each time anew.
+
+    Made-up rows may lie anywhere. Raises NotKept unless `allowed`, OtherContent when the folder
+    holds something and `force` is not given, and what reading the view raises; then nothing stays.
+    """
+    if view.dummy_rows is None:
+        _refuse(view, out, allowed)
+    if options.format == FILES:
+        raise InvalidInput(
+            "rows of queries are not written as single files",
+            hint="--format webdataset, tar and parquet take them",
+        )
+    return _Persisting(view, out, options, progress).run(force)
+
+
+def _refuse(view: View, out: str, allowed: bool) -> None:
+    names = ", ".join(each.query.name for each in view.queries)
+    if not allowed:
+        raise NotKept(
+            f"the view has rows of queries ({names}), which are not to be kept",
+            hint="-o - streams it; --skip-sources writes the stored examples alone;"
+            " --allow-persist writes all to a folder outside the repository",
+        )
+    if _in_a_repository(os.path.realpath(out)):
+        raise NotKept(
+            f"rows of queries ({names}) are not written into a repository, where `dsm add` would"
+            " store them",
+            hint="give a folder elsewhere with -o",
+        )
+
+
+def _in_a_repository(folder: str) -> bool:
+    above = os.path.dirname(folder)
+    if os.path.isdir(os.path.join(folder, FOLDER)):
+        return True
+    return above != folder and _in_a_repository(above)
+
+
+class _Persisting:
+    """One writing of a view with queries into a folder."""
+
+    def __init__(self, view: View, out: str, options: Options, progress: Progress):
+        self.view, self.out, self.options, self.progress = view, out, options, progress
+        self.stem = stem_of(view) if options.format == TAR else ""
+        self.private = view.dummy_rows is None
+        self.mode = 0o600 if self.private else 0o644
+        self.place = Place(out, head_of(view, options), self.stem, mode=self.mode)
+        self.content = Content(view)
+        self.written: list[Written] = []
+        self._passed = 0
+
+    def run(self, force: bool) -> GetReport:
+        """Does it. Raises OtherContent, NotKept and what reading the view raises."""
+        refuse_among_data(self.view.repository, self.place)
+        self.is_new = not os.path.lexists(self.out)
+        disk.make_dirs(self.out, mode=0o700 if self.private else 0o777, durable=False)
+        with self.place:
+            self._make_room(force)
+            try:
+                fields = self._write()
+            except BaseException:
+                self._take_back()
+                raise
+            self.place.write(fields)
+            self.place.tidy()
+        files = self.written
+        path = self.place.path(files[0].name) if self.options.format == TAR else self.out
+        count = 1 if self.options.format == TAR else len(files)
+        content = self.content
+        return GetReport(
+            path, self.options.format, count, content.examples, content.size, fresh=True
+        )
+
+    def _make_room(self, force: bool) -> None:
+        """Removes what another run left, if allowed. Raises OtherContent."""
+        taken = [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
+        if os.path.lexists(self.place.document):
+            taken.append(os.path.basename(self.place.document))
+        if taken and not force:
+            self.place.tidy()
+            raise OtherContent(
+                f"{self.out} holds {taken[0]} already",
+                hint="rows are read anew each time: --force replaces what is there",
+                items=tuple(taken),
+            )
+        if taken:
+            self.place.retract()
+            for name in taken:
+                disk.remove(self.place.path(name))
+        self.place.remove_temporaries()
+        self.place.keep_from_adding()
+
+    def _take_back(self) -> None:
+        """Removes everything that was written: rows that nobody can use must not lie about."""
+        for written in self.written:
+            with contextlib.suppress(DsmError):
+                disk.remove(self.place.path(written.name))
+        self.place.give_up()
+        if self.is_new:
+            with contextlib.suppress(DsmError):
+                disk.remove(self.place.path(IGNORE_FILE))
+                disk.remove_empty(
+                    os.path.dirname(os.path.abspath(self.out)), [os.path.basename(self.out)]
+                )
+
+    def _write(self) -> dict[str, Any]:
+        classes = self._write_tar() if self.options.format == TAR else self._write_shards()
+        content, view = self.content, self.view
+        fields: dict[str, Any] = {
+            "bytes": content.size,
+            "classes": sorted(classes, key=classes.__getitem__),
+            "digest": content.digest,
+            "examples": content.examples,
+            "files": [written.to_json() for written in self.written],
+            "labels": dict(sorted(content.labels.items())),
+            "query": view.query,
+            "rows": {
+                "count": content.rows,
+                "made_up": view.dummy_rows is not None,
+                "queries": [each.query.name for each in view.queries],
+                "sources": sorted({each.query.source for each in view.queries}),
+            },
+        }
+        return fields
+
+    def _write_tar(self) -> Classes:
+        suffix = ".zst" if self.options.compression == "zstd" else ""
+        names = (f"{self.stem}.tar{suffix}", f"{self.stem}.index.jsonl")
+        temporaries = [self.place.temporary(name) for name in names]
+        files: list[OutputFile] = []
+        try:
+            files += (OutputFile(path, sha256=False, mode=self.mode) for path in temporaries)
+            classes = _write_tar(
+                self.content, self.options, files[0].write, files[1].write, self.progress
+            )
+            done = [
+                file.finish(name, self.content.examples)
+                for file, name in zip(files, names, strict=True)
+            ]
+        except BaseException:
+            for file in files:
+                file.abandon()
+            raise
+        for temporary, written in zip(temporaries, done, strict=True):
+            self._publish(temporary, written)
+        return classes
+
+    def _write_shards(self) -> Classes:
+        options, store = self.options, self.view.repository.store
+        classes = self.content.classes()
+        recipe = Recipe(options.format, options.compression, classes, self._schema(classes))
+        self.progress.start("writing")
+        for number, tables in enumerate(self._shards()):
+            name = f"part-{number:06d}.parquet"
+            if options.format == WEBDATASET:
+                name = f"shard-{number:06d}.tar" + (".zst" if options.compression == "zstd" else "")
+            temporary, before = self.place.temporary(name), self._passed
+            file = OutputFile(temporary, mode=self.mode)
+            try:
+                recipe.write(store, tables, file.write, self.progress.advance)
+                written = file.finish(name, self._passed - before)
+            except BaseException:
+                file.abandon()
+                raise
+            self._publish(temporary, written)
+        self.progress.finish()
+        return classes
+
+    def _shards(self) -> Iterator[Iterator[pa.Table]]:
+        """Yields the tables of each shard: stored examples first, then rows, piece by piece.
+
+        One has to be read to its end before the next is asked for.
+        """
+        limit = self.options.shard_size
+        stored = rows_for_layout(self.content.stored(), self.options.format)
+        for first, end in cut(stored.column("size").to_pylist(), limit):
+            yield self._counted(iter([stored.slice(first, end - first)]))
+        with closing(self._pieces(min(limit, PIECE_BYTES))) as pieces:
+            ahead = next(pieces, None)
+
+            def shard() -> Iterator[pa.Table]:
+                nonlocal ahead
+                held = 0
+                while ahead is not None and (not held or held + ahead[1] <= limit):
+                    held += ahead[1]
+                    yield ahead[0]
+                    ahead = next(pieces, None)
+
+            while ahead is not None:
+                yield self._counted(shard())
+
+    def _pieces(self, most: int) -> Generator[tuple[pa.Table, int], None, None]:
+        """Yields rows in pieces of so many bytes at most, or one row; and what each takes."""
+        with closing(self.content.brokered()) as tables:
+            for table in tables:
+                for first, end in cut(table.column("size").to_pylist(), most):
+                    part = table.slice(first, end - first)
+                    size = pc.sum(part.column("size")).as_py() + len(part) * EXAMPLE_OVERHEAD
+                    yield rows_for_layout(part, self.options.format, alone=False), size
+
+    def _counted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        for table in tables:
+            self._passed += table.num_rows
+            yield table
+
+    def _schema(self, classes: Classes) -> pa.Schema | None:
+        if self.options.format != PARQUET:
+            return None
+        from dsm.views.writing.parquet import kind_of, schema_of
+
+        table = self.content.reading.stored()
+        paths = [f"x.{each.query.extension}" for each in self.view.queries]
+        told = pa.chunked_array([*table.column("path").chunks, pa.array(paths, pa.string())])
+        return schema_of(table, kind_of(told), sorted(classes))
+
+    def _publish(self, temporary: str, written: Written) -> None:
+        self.written.append(written)
+        disk.replace(temporary, self.place.path(written.name))
+        disk.sync_dir(self.out)

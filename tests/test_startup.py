@@ -142,6 +142,37 @@ def test_arrow_comes_without_numpy(small_repo: Path) -> None:
     assert {name for name in imported if name.startswith(("numpy.", "pandas."))} == set()
 
 
+EVERY_KIND = """
+import sys
+from dsm.__main__ import _own_the_process
+_own_the_process()
+import datetime, decimal, uuid
+import pyarrow as pa
+moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 6)
+values = [
+    1, 1.5, "a", b"a", True, None, [1], {"a": 1}, decimal.Decimal("1.5"), moment.date(),
+    moment.time(), moment, moment.replace(tzinfo=datetime.timezone.utc), datetime.timedelta(1),
+    pa.MonthDayNano([1, 2, 3]),
+]
+for value in values:
+    for array in (pa.array([value]), pa.array([value, None]), pa.array([[value]])):
+        read = array[0].as_py(), array.to_pylist(), pa.table({"a": array}).to_pylist()
+        assert array.to_pylist()[0] in (value, [value]), value
+assert pa.array([moment], pa.timestamp("ns"))[0].as_py() == moment
+for name in ("numpy", "pandas", "numpy.linalg"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise AssertionError(name)
+"""
+
+
+def test_arrow_reads_every_kind_of_value_without_numpy(tmp_path: Path) -> None:
+    """In a process of dsm's own a value of Arrow's is read as in any other."""
+    loaded_by(folder=tmp_path, code=EVERY_KIND)
+
+
 def test_workers_start_before_arrow_is_imported(small_repo: Path, tmp_path: Path) -> None:
     """`dsm get` starts who helps it first: Arrow takes as long as they do to come up."""
     code = """

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
+from dsm.imports import leave_out_numpy
 from dsm.store import disk
 
 PIPE_BYTES = 1 << 20  # a whole message: nobody waits for somebody who is busy
@@ -162,9 +163,7 @@ def serve(orders: int, answers: int, module: str) -> None:
     from importlib import import_module
 
     gc.disable()  # short-lived, and rows of tuples would be walked again and again
-    for name in ("numpy", "pandas"):
-        # Arrow would import them where they are installed: 0.3 s, for nothing that a job uses.
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    leave_out_numpy()
     status = 0
     try:
         try:

@@ -256,14 +256,16 @@ class _Decoded:
                 yield (dataset, STAGED, kept[first + row][0]), found
 
     def _rows(self, batches: Iterable[Any]) -> Iterator[tuple[dict[str, Any], set[int]]]:
-        """Yields the rows of Arrow batches that hold a text."""
+        """Yields the rows of Arrow batches that hold a text, by their path and changeset."""
         for batch in batches:
             names = [name for name in batch.schema.names if name.startswith(_TOLD)]
             if not any(self._texts.lines_in(_column_text(batch.column(name))) for name in names):
                 continue
+            named = [name for name in ("path", "changeset") if name in batch.schema.names]
             rows = batch.select(names).to_pylist()
             for row, found in self._in_rows(["\n".join(_strings(list(r.values()))) for r in rows]):
-                yield batch.slice(row, 1).to_pylist()[0], found
+                # Not the times, which may lie outside of what Python's times can be.
+                yield {name: batch[name][row].as_py() for name in named}, found
 
     def _in_rows(self, rows: list[str]) -> Iterator[tuple[int, set[int]]]:
         if self._texts.lines_in("\n".join(rows).encode(errors="surrogateescape")):

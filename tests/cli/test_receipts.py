@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -142,6 +145,37 @@ def test_no_spill_exits_1_and_tells_lines_only(
     assert report["found"][0]["examples"] == [
         {"dataset": "photos", "changeset": 0, "path": "cat/9.txt"}
     ]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_no_spill_in_a_process_of_its_own(
+    empty_repo: Path, temporary: Path, committed: bool, dsm: Runner
+) -> None:
+    """Each place in which people write is told by its example: path, label, attribute, annotation."""
+    rows = [
+        {"path": "a.txt", "label": "canary-label"}, {"path": "canary-path.txt", "label": "fine"},
+        {"path": "b.txt", "attr.who": "canary-attribute"},
+        {"path": "c.txt", "annotation": {"note": ["canary-annotation"]}},
+    ]  # fmt: skip
+    for row in rows:
+        write(empty_repo / str(row["path"]), f"content of {row}".replace("canary", "other"))
+    write(empty_repo / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    dsm("add", *(str(row["path"]) for row in rows), "--labels", "rows.jsonl")
+    if committed:
+        dsm("commit", "-m", "rows")
+    (empty_repo / "rows.jsonl").unlink()
+    canaries = ("canary-label", "canary-path", "canary-attribute", "canary-annotation")
+    write(temporary / "texts", "".join(f"{canary}\n" for canary in canaries))
+    done = subprocess.run(
+        [sys.executable, "-m", "dsm", "fsck", "--no-spill", str(temporary / "texts"), "--json"],
+        capture_output=True, text=True, cwd=empty_repo,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+    )  # fmt: skip
+    assert (1, 0) == (done.returncode, (done.stdout + done.stderr).count("canary-")), done.stderr
+    found = json.loads(done.stdout)["found"]
+    assert {line for each in found for line in each["lines"]} == {1, 2, 3, 4}
+    named = {example["path"] for each in found for example in each["examples"]}
+    assert named == {"a.txt", "….txt", "b.txt", "c.txt"}
 
 
 def test_no_spill_reads_standard_input(two_changesets: Path, temporary: Path, dsm: Runner) -> None:

@@ -391,3 +391,26 @@ def test_authors(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dsm.api.author(repo) == "Tester <t@example.org>"
     monkeypatch.setenv("DSM_AUTHOR", "override")
     assert dsm.api.author(repo) == "override"
+
+
+@pytest.mark.parametrize("kept", ["repo", "ds", "view", "examples", "file"])
+def test_programs_end_quietly(here: Path, kept: str) -> None:
+    """A program that closes nothing, whatever it still holds at its end, prints nothing."""
+    with dsm.init() as repo:
+        repo.dataset().add({"a.txt": b"a" * 3_000_000, "b.txt": b"b"})
+        repo.dataset().commit("1")
+    program = f"""
+import dsm
+def held():
+    repo = dsm.open()
+    ds = repo.dataset()
+    view = ds.prepare()
+    examples = iter(view)
+    next(examples).bytes
+    file = ds.open("a.txt")
+    file.read(10)
+    return {kept}
+kept = held()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -188,12 +188,12 @@ def _read_block(block: Block, oids: Sequence[bytes], found: list[bytes | None]) 
     pack, begin, ends, first = block
     numbers = range(first, first + len(ends) - 1)
     try:
-        fd = pack.opened()
+        file = pack.opened()
         if ends[-1] <= GROUP_BYTES:
-            whole = os.pread(fd, ends[-1], begin)
+            whole = os.pread(file.fd, ends[-1], begin)
             data = [whole[a:b] for a, b in pairwise(ends)]
         else:
-            data = [os.pread(fd, b - a, begin + a) for a, b in pairwise(ends)]
+            data = [os.pread(file.fd, b - a, begin + a) for a, b in pairwise(ends)]
     except (OSError, StorageFailed):
         return numbers
     failed = []
@@ -215,9 +215,9 @@ def read_raw(
     failed: list[int] = []
     pread = os.pread
     try:
-        fd = pack.opened()
+        file = pack.opened()
         for position, size, number in plan:
-            data = pread(fd, size, position)
+            data = pread(file.fd, size, position)
             if blake3(data).digest() == oids[number]:
                 found[number] = data
             else:
@@ -235,7 +235,7 @@ def _read_raw_into(
     failed: list[int] = []
     first, count = 0, len(plan)
     try:
-        fd = pack.opened()
+        file = pack.opened()
         while first < count:
             start = reach = plan[first][0]
             group: list[memoryview] = []
@@ -251,7 +251,7 @@ def _read_raw_into(
                 first += 1
                 continue
             # What a short read has left out is not what its hash says.
-            os.preadv(fd, group, start)
+            os.preadv(file.fd, group, start)
             for place, (_, _, number) in zip(group, plan[first:end], strict=True):
                 if blake3(place).digest() != oids[number]:
                     failed.append(number)

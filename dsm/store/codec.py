@@ -9,8 +9,11 @@ Media and other dense bytes are stored as they are. Nothing here affects any id.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import zstandard
+
+E = TypeVar("E")
 
 GROUP_BYTES = 32 << 10  # a shared frame is closed once it holds this many raw bytes
 TRAIN_BYTES = 2 << 20  # enough small files to train on: this many bytes …
@@ -57,6 +60,28 @@ MEDIA = frozenset(
 )
 
 
+class _Engines(Generic[E]):
+    """Compressors or decompressors, of which each thread takes one of its own: while one is at work
+    other Python code runs, and two calls at once would mix up what they write."""
+
+    __slots__ = ("_idle", "_make")
+
+    def __init__(self, make: Callable[[], E]):
+        self._make = make
+        self._idle = [make()]
+
+    def take(self) -> E:
+        """Returns one that nobody uses."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._make()
+
+    def put(self, engine: E) -> None:
+        """Gives one back."""
+        self._idle.append(engine)
+
+
 def _parameters(level: int) -> zstandard.ZstdCompressionParameters:
     # Sizes are in the pack's frame table and every object is hashed, so the frame carries neither
     # its magic number, nor a size, nor a checksum: 12 bytes a frame, 4 % of a small image.
@@ -70,25 +95,37 @@ def _parameters(level: int) -> zstandard.ZstdCompressionParameters:
 
 
 def compressor(level: int, dictionary: bytes | None = None) -> Callable[[bytes], bytes]:
-    """Returns a function that compresses one frame."""
+    """Returns a function that compresses one frame; threads may share it."""
     parameters = _parameters(level)
-    if dictionary is None:
-        return zstandard.ZstdCompressor(compression_params=parameters).compress
-    trained = zstandard.ZstdCompressionDict(dictionary)
-    trained.precompute_compress(compression_params=parameters)
-    return zstandard.ZstdCompressor(dict_data=trained, compression_params=parameters).compress
+    trained = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+    if trained is not None:
+        trained.precompute_compress(compression_params=parameters)
+    engines = _Engines(
+        lambda: zstandard.ZstdCompressor(dict_data=trained, compression_params=parameters)
+    )
+
+    def compress(data: bytes) -> bytes:
+        engine = engines.take()
+        try:
+            return engine.compress(data)
+        finally:
+            engines.put(engine)
+
+    return compress
 
 
 def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], bytes]:
-    """Returns a function that decompresses one frame of a known raw size.
+    """Returns a function that decompresses one frame of a known raw size; threads may share it.
 
     It raises ValueError when the bytes are not a frame of that size; so does this function when
     the dictionary is damaged.
     """
     try:
         trained = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
-        engine = zstandard.ZstdDecompressor(
-            dict_data=trained, format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << 27
+        engines = _Engines(
+            lambda: zstandard.ZstdDecompressor(
+                dict_data=trained, format=zstandard.FORMAT_ZSTD1_MAGICLESS, max_window_size=1 << 27
+            )
         )
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
@@ -97,11 +134,14 @@ def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], byte
         # A size in the frame itself (which ours never carry) would overrule the bound below.
         if not frame or frame[0] & _CARRIES_SIZE:
             raise ValueError("not a frame as dsm writes them")
+        engine = engines.take()
         try:
             # The size bounds the output, so a hostile frame cannot take more memory than it says.
             raw = engine.decompress(frame, max_output_size=max(1, raw_size))
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from error
+        finally:
+            engines.put(engine)
         if len(raw) != raw_size:
             raise ValueError(f"a frame of {len(raw)} bytes where {raw_size} were promised")
         return raw

@@ -2,15 +2,18 @@
 
 The first look-ups search the sorted table of each pack. When they have cost as much as a dictionary
 over all tables, it is made; packs that come later are added to it. Invariant: the answer is the
-one that asking every pack would give, in the order in which the packs came.
+one that asking every pack would give, in the order in which the packs came. Threads may ask while
+another one adds: they find a new pack's objects or, for a moment, do not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from dsm.format import pack as fmt
+from dsm.store.turns import CHANGING
 
 if TYPE_CHECKING:
     from dsm.store.packs import Pack
@@ -25,51 +28,54 @@ SEARCH_ENTRIES = 16
 class Lookup:
     """The tables of the packs that a store has open; `packs` is in the order in which they came."""
 
-    def __init__(self) -> None:
-        self.packs: list[Pack] = []
+    def __init__(self, packs: Iterable[Pack] = ()) -> None:
+        self.packs: list[Pack] = list(packs)
         # Places by prefix, once enough was looked up to make it worth while.
         self.places: dict[bytes, int] | None = None
         self._others: dict[bytes, list[int]] = {}  # of prefixes that more than one pack has
-        self._objects = 0
+        self._objects = sum(map(len, self.packs))
         self._searches = 0  # of a table, so far
         self._latest = 0  # the pack in which an object was found
         self.announced = 0  # look-ups that may be to come, for who finds that they are
 
     def add(self, pack: Pack) -> None:
         """Includes a pack."""
-        self.packs.append(pack)
-        self._objects += len(pack)
-        if self.places is not None:
-            self._enter(len(self.packs) - 1)
+        with CHANGING:
+            self.packs.append(pack)
+            self._objects += len(pack)
+            if self.places is not None:
+                self._enter(self.places, len(self.packs) - 1)
 
-    def remove(self, pack: Pack) -> None:
-        """Leaves a pack out from now on; the others are numbered anew."""
-        self.packs.remove(pack)
-        self._objects -= len(pack)
-        self.places, self._others = None, {}
-        self._latest = 0
+    def without(self, gone: Container[Pack]) -> Lookup:
+        """Returns a look-up of the other packs, numbered anew; this one stays for who uses it."""
+        left = Lookup(pack for pack in self.packs if pack not in gone)
+        left._searches, left.announced = self._searches, self.announced
+        return left
 
     def expect(self, count: int) -> None:
         """Makes look-ups fast if so many, with those before, are worth it."""
         if self.places is None and self.packs:
             searches = self._searches + count * len(self.packs)
             if (searches - 64) * SEARCH_ENTRIES > self._objects:
-                self.places = {}
-                for number in range(len(self.packs)):
-                    self._enter(number)
+                self._fill()
 
-    def _enter(self, number: int) -> None:
-        assert self.places is not None
+    def _fill(self) -> None:
+        """Makes the dictionary; it is published when it is whole."""
+        with CHANGING:
+            if self.places is None:
+                places: dict[bytes, int] = {}
+                for number in range(len(self.packs)):
+                    self._enter(places, number)
+                self.places = places
+
+    def _enter(self, places: dict[bytes, int], number: int) -> None:
         table, first, width = self.packs[number].contents.prefixes, number << ROW_BITS, fmt.PREFIX
         # From the back, so that of equal prefixes the first row stays.
         last = len(table) - width
         own = {table[at : at + width]: first + at // width for at in range(last, -1, -width)}
-        if not self.places:
-            self.places = own
-            return
-        for prefix in self.places.keys() & own.keys():
+        for prefix in places.keys() & own.keys():
             self._others.setdefault(prefix, []).append(own.pop(prefix))
-        self.places.update(own)
+        places.update(own)
 
     def _worth_while(self) -> dict[bytes, int] | None:
         """Returns the dictionary, if enough was searched for by now."""

@@ -23,6 +23,7 @@ from dsm.store.chunks import Chunking, Cutter, ReadInto
 from dsm.store.lease import Lease
 from dsm.store.lookup import Lookup
 from dsm.store.packs import Pack, PackWriter
+from dsm.store.turns import CHANGING
 
 WINDOW_BYTES = 4 << 20
 GAP_BYTES = 64 << 10
@@ -65,7 +66,8 @@ class ObjectDamaged(DamagedData):
 class ObjectStore:
     """Objects under `packs`; `temporary` is a folder on the same file system.
 
-    One instance serves one thread. Readers need no lock; writers in other processes are fine.
+    Threads may read with one instance at the same time, one of them may write. Readers need no
+    lock; writers in other processes are fine.
     """
 
     def __init__(self, packs: str, temporary: str, chunking: Chunking, trash: str | None = None):
@@ -88,7 +90,10 @@ class ObjectStore:
 
     def refresh(self) -> None:
         """Looks for packs that other processes have added; forgets those that gc has removed."""
-        self._scanned = True
+        with CHANGING:
+            self._refresh()
+
+    def _refresh(self) -> None:
         found: set[str] = set()
         for path in pack_paths(self.folder):
             name = os.path.basename(path).removesuffix(".pack")
@@ -105,8 +110,10 @@ class ObjectStore:
                 continue
             self._known[name] = pack
             self.lookup.add(pack)
-        for name in [name for name in self._known if name not in found]:
-            self.lookup.remove(self._known.pop(name))
+        gone = {self._known.pop(name) for name in self._known.keys() - found}
+        if gone:
+            self.lookup = self.lookup.without(gone)
+        self._scanned = True  # at the end: until then, other threads wait for their turn
 
     def look_again(self) -> None:
         """Forgets which packs there are until they are needed."""
@@ -212,7 +219,9 @@ class ObjectStore:
 
     def _scan_once(self) -> None:
         if not self._scanned:
-            self.refresh()
+            with CHANGING:
+                if not self._scanned:  # not by another thread meanwhile
+                    self._refresh()
 
     def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
         self._scan_once()
@@ -392,9 +401,10 @@ class ObjectStore:
     def close(self) -> None:
         """Drops what was not flushed and releases descriptors and the lease."""
         self.abandon()
-        for pack in self.lookup.packs:
-            pack.close()
-        self.lookup, self._known, self._scanned = Lookup(), {}, False
+        with CHANGING:
+            for pack in self.lookup.packs:
+                pack.close()
+            self.lookup, self._known, self._scanned = Lookup(), {}, False
         if self.lease is not None:
             self.lease.release()
             self.lease = None

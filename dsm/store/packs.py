@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 
 from blake3 import blake3
@@ -219,13 +220,29 @@ class PackWriter:
 _compress_large = compressor(3)
 
 
-# Files held open, oldest first, of all packs of this process.
+# Packs whose files are held open, oldest first, of this process; some may be closed by now.
 OPEN_MAX = 200
-_opened: dict[int, weakref.ref[Pack]] = {}
+_opened: deque[weakref.ref[Pack]] = deque()
+
+
+class Descriptor:
+    """A file opened for reading. It is closed when nobody holds this object any more: a thread that
+    reads keeps it open, whatever other threads do to the pack."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, path: str):
+        self.fd = -1
+        # Not blocking: a pipe in the place of a pack must not hang us.
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if self.fd >= 0:  # at the end of a program, this module may have gone before
+            close(self.fd)
 
 
 class Pack:
-    """A sealed pack, opened for reading.
+    """A sealed pack, opened for reading; threads may share it.
 
     Raises DamagedData when the file is not a pack, and StorageFailed when it cannot be read.
     """
@@ -233,67 +250,54 @@ class Pack:
     def __init__(self, path: str, *, verify: bool = False):
         self.path = path
         self.name = os.path.basename(path).removesuffix(".pack")
-        self.fd = -1
-        self._open()
-        try:
-            size = os.fstat(self.fd).st_size
-            tail = self._pread(fmt.TRAILER.size, max(0, size - fmt.TRAILER.size))
-            at, length = fmt.read_trailer(tail, size, self.name)
-            tables = self._pread(length, at)
-            if self._pread(len(fmt.HEADER), 0) != fmt.HEADER or len(tables) != length:
-                raise DamagedData(f"pack {self.name} does not begin as a pack does")
-            self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
-        except BaseException:
-            self.close()  # and not again by __del__, when the number may be another file's
-            raise
+        self._file: Descriptor | None = None
+        file = self._open()
+        size = os.fstat(file.fd).st_size
+        tail = self._pread(fmt.TRAILER.size, max(0, size - fmt.TRAILER.size))
+        at, length = fmt.read_trailer(tail, size, self.name)
+        tables = self._pread(length, at)
+        if self._pread(len(fmt.HEADER), 0) != fmt.HEADER or len(tables) != length:
+            raise DamagedData(f"pack {self.name} does not begin as a pack does")
+        self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
         self._last: tuple[int, bytes] = (-1, b"")
 
-    def _open(self) -> None:
+    def _open(self) -> Descriptor:
         """Opens the file. A repository may have more packs than a process may have open files."""
         while len(_opened) >= OPEN_MAX:
-            oldest = _opened.pop(next(iter(_opened)))()
+            oldest = _opened.popleft()()
             if oldest is not None:
                 oldest.close()
         try:
-            # Not blocking: a pipe in the place of a pack must not hang us.
-            self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            file = self._file = Descriptor(self.path)
         except FileNotFoundError:
             raise
         except OSError as error:
             raise _unreadable(self.path, error) from error
-        _opened[id(self)] = weakref.ref(self)
+        _opened.append(weakref.ref(self))
+        return file
 
     def close(self) -> None:
         """Releases the file; it is opened again when something is read."""
-        _opened.pop(id(self), None)
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    __del__ = close
+        self._file = None
 
     def __len__(self) -> int:
         return len(self.contents)
 
-    def opened(self) -> int:
-        """Returns the descriptor of the file, opened again if need be. Raises FileNotFoundError,
-        StorageFailed."""
-        if self.fd < 0:
-            self._open()
-        return self.fd
+    def opened(self) -> Descriptor:
+        """Returns the file, opened again if need be. Raises FileNotFoundError, StorageFailed."""
+        return self._file or self._open()
 
     def _pread(self, size: int, at: int) -> bytes:
         parts: list[bytes] = []
-        if self.fd < 0:
-            try:
-                self._open()
-            except FileNotFoundError as error:
-                raise DamagedData(f"pack {self.name} is not there any more") from error
+        try:
+            file = self._file or self._open()
+        except FileNotFoundError as error:
+            raise DamagedData(f"pack {self.name} is not there any more") from error
         while size > 0:
             try:
-                part = os.pread(self.fd, min(size, 1 << 30), at)
+                part = os.pread(file.fd, min(size, 1 << 30), at)
             except OSError as error:
                 raise _unreadable(self.path, error) from error
             if not part:
@@ -355,9 +359,10 @@ class Pack:
         at, stored, codec = self.contents.frames[frame]
         if codec == fmt.RAW:
             return self._pread(size, at + offset)
-        if self._last[0] != frame:
-            self._last = (frame, self._decode(self._pread(stored, at), frame, codec))
-        return self._last[1][offset : offset + size]
+        last = self._last  # taken and put whole: other threads read other frames
+        if last[0] != frame:
+            last = self._last = (frame, self._decode(self._pread(stored, at), frame, codec))
+        return last[1][offset : offset + size]
 
     def read_from(
         self, window: memoryview, window_at: int, frame: int, offset: int, size: int
@@ -369,10 +374,11 @@ class Pack:
         if codec == fmt.RAW:
             first = at + offset - window_at
             return bytes(window[first : first + size])
-        if self._last[0] != frame:
+        last = self._last
+        if last[0] != frame:
             packed = bytes(window[at - window_at : at - window_at + stored])
-            self._last = (frame, self._decode(packed, frame, codec))
-        return self._last[1][offset : offset + size]
+            last = self._last = (frame, self._decode(packed, frame, codec))
+        return last[1][offset : offset + size]
 
     def extent(self, frame: int, offset: int, size: int) -> tuple[int, int]:
         """Returns (first, past the last) byte of the file that reading this object touches."""

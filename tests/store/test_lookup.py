@@ -77,6 +77,7 @@ def test_holders_before_and_after_the_dictionary(
     gone = lookup.packs[2].path
     os.unlink(gone)
     store.refresh()
+    lookup = store.lookup
     assert [pack.path for pack, _ in lookup.holders(oids[0])] == [p.path for p in lookup.packs]
     assert gone not in {pack.path for pack in lookup.packs}
     assert [lookup.place(oid) is None for oid in wanted].count(True) == 2

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "dsm"
 
 # Low to high: a module imports from its own layer and from those before it.
 LAYERS = [
-    "errors", "version", "imports", "progress", "model", "format", "store", "repo", "history", "worktree",
+    "errors", "version", "imports", "progress", "model", "format", "store", "files", "repo", "history", "worktree",
     "sources", "views", "datasets", "repos", "upkeep", "api", "torch", "filesystem", "cli",
 ]  # fmt: skip
 # The package itself (`dsm.open`) and `python -m dsm` stand above all layers.
@@ -49,7 +49,7 @@ CONFINED = {
         "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
-        "format/", "store/", "repo/", "history/", "worktree/", "views/", "upkeep/",
+        "format/", "store/", "files/", "repo/", "history/", "worktree/", "views/", "upkeep/",
         "sources/",
     ),
     "fsspec": ("filesystem.py",),

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 
 from dsm.errors import Conflict, DamagedData, InvalidInput, NotFound, Refused
+from dsm.files.temporaries import TEMPORARY
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
 from dsm.model.names import printable
@@ -29,7 +30,7 @@ from dsm.store.objects import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
 from dsm.upkeep import walk
 from dsm.upkeep.references import STAGED, dataset_log, referenced_ids, references
-from dsm.worktree.scan import OWN_FOLDERS, TEMPORARY
+from dsm.worktree.scan import OWN_FOLDERS
 
 REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
 TRIES, PAUSE_SECONDS = 50, 0.1

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.files.stat import Stat, file_stat, hash_file
 from dsm.format.index import ABSENT, fits, mark_of
 from dsm.model.example import Example
 from dsm.model.names import check_path, lookalike_key, printable
@@ -22,8 +23,7 @@ from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.index import RACY_NS, WorkIndex
 from dsm.worktree.request import Meaning, Request
-from dsm.worktree.scan import Folder, Scan, Stat, without_nested
-from dsm.worktree.status import file_stat, hash_file
+from dsm.worktree.scan import Folder, Scan, without_nested
 from dsm.worktree.tree import WorkTree, settled
 
 BATCH_FILES = 512

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from dsm.errors import DsmError, StorageFailed
+from dsm.files.restore import REPLACE, by_content, perform, plan, reachable
+from dsm.files.stat import Stat, file_stat, hash_file
 from dsm.format.index import ABSENT, fits, mark_of
 from dsm.history.commit import NO_QUERIES, Intent, record
 from dsm.history.revert import plan_revert
@@ -25,10 +27,7 @@ from dsm.worktree.add import Adder
 from dsm.worktree.index import Position, WorkIndex
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
-from dsm.worktree.restore import REPLACE, by_content, perform, plan, reachable
-from dsm.worktree.scan import Stat
 from dsm.worktree.staging import report
-from dsm.worktree.status import file_stat
 from dsm.worktree.tree import WorkTree, settled
 
 
@@ -186,8 +185,6 @@ def commit_revert(
 
 def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Stat]:
     """Returns the stat of each file that holds exactly what the head has."""
-    from dsm.worktree.status import hash_file
-
     clean: dict[str, Stat] = {}
     for path, example in now.items():
         full = os.path.join(tree.root, path)

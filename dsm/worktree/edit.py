@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dsm.errors import Conflict, NotFound
+from dsm.files.stat import file_stat, hash_file
 from dsm.format.index import fits
 from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree
 
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dsm.errors import Conflict, InvalidInput, StorageFailed
+from dsm.files.restore import reachable
 from dsm.format.index import ABSENT, Mark
 from dsm.model.names import check_path, printable
 from dsm.model.rows import Rows
 from dsm.store import disk
 from dsm.worktree.edit import removal_rows, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
-from dsm.worktree.restore import reachable
 from dsm.worktree.stage import Staged
 from dsm.worktree.staging import refuse_among_queries, stage_without_content
 from dsm.worktree.tree import WorkTree

@@ -11,10 +11,10 @@ import stat
 from collections.abc import Iterable
 
 from dsm.errors import StorageFailed
+from dsm.files.restore import UnsafeTarget, reachable
 from dsm.model.names import check_path, printable
 from dsm.store import disk
 from dsm.worktree.edit import refuse_unsaved, removal_rows, tracked_below
-from dsm.worktree.restore import UnsafeTarget, reachable
 from dsm.worktree.staging import stage_without_content
 from dsm.worktree.tree import WorkTree
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable
 
 from dsm.errors import AnswerIsNo, NotFound
+from dsm.files.restore import REPLACE, SAME, UNSAVED, perform, plan, refuse_unsaved
+from dsm.files.stat import Stat, file_stat, hash_file
 from dsm.format.index import fits, mark_of
 from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
@@ -13,17 +15,7 @@ from dsm.model.names import printable
 from dsm.model.reports import RestoreReport
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex
-from dsm.worktree.restore import (
-    REPLACE,
-    SAME,
-    UNSAVED,
-    perform,
-    plan,
-    refuse_unsaved,
-)
-from dsm.worktree.scan import Stat
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import file_stat, hash_file
 from dsm.worktree.tree import WorkTree, settled
 
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from dsm.errors import NotFound, StorageFailed
+from dsm.files.stat import Stat, stat_of
+from dsm.files.temporaries import TEMPORARY
 from dsm.model.names import printable
 from dsm.model.reports import Problem
 from dsm.worktree.ignore import IgnoreRules
 
-Stat = tuple[int, int, int, int]  # mtime_ns, ctime_ns, inode, size in bytes
 Above = tuple[tuple[int, int], ...]  # (device, inode) of the folders being walked
 SPECIAL = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device",
@@ -27,7 +28,6 @@ SPECIAL = {
 }  # fmt: skip
 IGNORE_FILE = ".dsmignore"
 OWN_FOLDERS = frozenset((".dsm", ".git"))
-TEMPORARY = ".dsm-restore-"  # what a killed restore may leave behind
 OWN_FILES = frozenset((".dsm", ".git", IGNORE_FILE))
 
 
@@ -201,7 +201,7 @@ class Scan:
         else:
             st = entry.stat()
             folder.names.append(entry.name)
-            folder.stats.append((st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size))
+            folder.stats.append(stat_of(st))
 
     def _link_problem(self, path: str) -> str | None:
         """Returns why a link is not followed, or None when it is."""
@@ -266,7 +266,7 @@ class Scan:
             kind = SPECIAL.get(stat.S_IFMT(st.st_mode), "not a regular file")
             self.notes.skipped.append(Problem(path, kind))
             return None
-        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+        return stat_of(st)
 
 
 def without_nested(paths: tuple[str, ...]) -> list[str]:

@@ -7,12 +7,10 @@ changed too close to the moment it was last looked at.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from blake3 import blake3
-
+from dsm.files.stat import Stat, file_stat, hash_file
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.queries import Document, QueryChange, query_changes
@@ -20,7 +18,7 @@ from dsm.model.reports import Problem, Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex, folders_above
-from dsm.worktree.scan import Scan, Stat
+from dsm.worktree.scan import Scan
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
 
@@ -109,17 +107,6 @@ def _compare_single(
     missing += [(below, index.get(below) or ABSENT) for below in index.below(path)]
 
 
-def file_stat(full: str) -> Stat | None:
-    """Returns the stat of a regular file (links followed), None when there is none."""
-    try:
-        st = os.stat(full)
-    except (OSError, ValueError):  # ValueError: a NUL in the path
-        return None
-    if not stat.S_ISREG(st.st_mode):
-        return None
-    return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
-
-
 def _settle_missing(
     tree: WorkTree,
     missing: list[tuple[str, Mark]],
@@ -176,21 +163,6 @@ def _settle_doubtful(
         else:
             found.modified.append((path, oid, st))
     progress.finish()
-
-
-def hash_file(full: str) -> bytes | None:
-    """Returns the id of a file's content, None when it cannot be read."""
-    hasher = blake3()
-    try:
-        fd = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            while block := os.read(fd, 1 << 22):
-                hasher.update(block)
-        finally:
-            os.close(fd)
-    except OSError:
-        return None
-    return hasher.digest()
 
 
 def staged_changes(staged: Staged) -> list[Change]:

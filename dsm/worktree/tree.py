@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData, InvalidInput
+from dsm.files.stat import Stat
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
@@ -16,7 +17,6 @@ from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.worktree.index import RACY_NS, Position, WorkIndex
-from dsm.worktree.scan import Stat
 from dsm.worktree.stage import Stage, Staged
 
 if TYPE_CHECKING:

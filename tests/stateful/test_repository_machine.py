@@ -24,13 +24,13 @@ from model import Model, below
 from situations import Work
 
 from dsm.errors import AnswerIsNo, DsmError, InvalidInput, NotFound
+from dsm.files.restore import UnsavedWork
 from dsm.history import snapshot as snapshot_module
 from dsm.history.revert import TouchedLater
 from dsm.model.example import Change
 from dsm.upkeep.fsck import fsck
 from dsm.upkeep.gc import apply_gc, plan_gc
 from dsm.worktree.edit import UnsavedChanges
-from dsm.worktree.restore import UnsavedWork
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
 # Making a failing sequence short takes minutes: worth it where there is time.

@@ -13,12 +13,12 @@ from blake3 import blake3
 from situations import Work
 
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, DsmError, InvalidInput, NotFound
+from dsm.files import restore as module
+from dsm.files.restore import UnsafeTarget, UnsavedWork
 from dsm.format import manifest
 from dsm.history.commit import Intent, record
 from dsm.model.example import Example
 from dsm.model.rows import Rows
-from dsm.worktree import restore as module
-from dsm.worktree.restore import UnsafeTarget, UnsavedWork
 
 
 def many(work: Work) -> dict[str, bytes]:

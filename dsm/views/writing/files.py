@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.errors import Conflict, InvalidInput
+from dsm.files import restore
 from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.views.writing.metadata import Sidecar
 from dsm.views.writing.output_file import OutputFile, Written
-from dsm.worktree import restore
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
+from dsm.files.stat import Stat, file_stat, hash_file, stat_of
+from dsm.files.temporaries import TEMPORARY
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
 from dsm.progress import SILENT, Progress
@@ -24,8 +26,6 @@ from dsm.store import disk
 from dsm.store.chunks import Chunking
 from dsm.store.objects import ObjectStore
 from dsm.store.workers import Worker, gather, start
-from dsm.worktree.scan import TEMPORARY, Stat
-from dsm.worktree.status import file_stat, hash_file
 
 WORKER_FILES = 2000
 FILE_MODE = 0o666
@@ -351,12 +351,11 @@ class _Writer:
                 if not disk.give_name(fd, name, where, path):
                     # Something is there, and the plan says that it may go.
                     return self._by_rename(path, where, name, oid, size, data)
-                st = os.fstat(fd)
+                return stat_of(os.fstat(fd))
             finally:
                 os.close(fd)
         except disk.WriteFailed as error:
             raise _named(error, path) from error
-        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
 
     def _fill(self, fd: int, path: str, oid: bytes, size: int, data: bytes | None) -> None:
         length = 0
@@ -384,8 +383,7 @@ class _Writer:
             disk.discard(temporary, dir_fd=where)
             raise
         # Looked at after the rename, which changes the ctime.
-        st = os.stat(name, dir_fd=where, follow_symlinks=False)
-        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+        return stat_of(os.stat(name, dir_fd=where, follow_symlinks=False))
 
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,0 +1,1 @@
+"""The files of people: read into the store, written from it, looked at, moved and removed."""

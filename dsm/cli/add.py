@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsm.cli.changes import counts_text, document_fields, name_status
+from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
@@ -124,8 +124,9 @@ def _add_query(
                 " `dsm add` refuses to store it: name it in .dsmignore, or move it"
             )
         if as_json:
-            document = document_fields(query.to_json())
-            print_json({"name": query.name, "change": done, **document})
+            from dsm.answers.queries import added_query_answer
+
+            print_json(added_query_answer(query, done))
             return
         for line in columns_text(query):
             s.say(f"  {line}")

@@ -1,4 +1,4 @@
-"""Changes and examples as text lines and as JSON, one form for status, diff, show and log."""
+"""Changes and examples as text lines, one form for status, diff, show and log."""
 
 from __future__ import annotations
 
@@ -7,39 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, quoted, size_text
 from dsm.model.changeset import Counts
-from dsm.model.example import KINDS, LETTERS, Change, Example
+from dsm.model.example import KINDS, LETTERS, Change, kinds_by_folder
 from dsm.model.names import printable
-from dsm.model.queries import Document, QueryChange
+from dsm.model.queries import QueryChange
 
 KIND_WIDTH = max(len(kind) for kind in KINDS) + 2
-
-
-def example_fields(example: Example) -> dict[str, object]:
-    """Returns an example as JSON has it: the object in hex, the time in RFC 3339."""
-    import json
-
-    from dsm.model.timespec import format_time
-
-    return {
-        "path": example.path,
-        "object": example.oid.hex(),
-        "size": example.size,
-        "time": format_time(example.time),
-        "labels": list(example.labels),
-        "attributes": dict(example.attributes),
-        "annotation": None if example.annotation is None else json.loads(example.annotation),
-    }
-
-
-def change_fields(change: Change) -> dict[str, object]:
-    """Returns a change as JSON has it."""
-    return {
-        "kind": change.kind,
-        "path": change.path,
-        "renamed_from": change.renamed_from,
-        "before": None if change.before is None else example_fields(change.before),
-        "after": None if change.after is None else example_fields(change.after),
-    }
 
 
 def name_status(change: Change) -> str:
@@ -64,26 +36,6 @@ def query_line(change: QueryChange, paint: Paint) -> str:
         other = [name for name in sorted(after) if after[name] != before.get(name)]
         line += "; " + ", ".join(name for name in other if name != "schema" or len(other) == 1)
     return line + ")"
-
-
-def query_fields(change: QueryChange) -> dict[str, object]:
-    """Returns a change of a query as JSON has it."""
-    return {
-        "kind": change.kind,
-        "name": change.name,
-        "before": None if change.before is None else document_fields(change.before),
-        "after": None if change.after is None else document_fields(change.after),
-    }
-
-
-def document_fields(document: Document) -> dict[str, object]:
-    """Returns the document of a query as JSON has it: the columns by name and type."""
-    from dsm.sources.query import SourceQuery
-    from dsm.sources.schema import type_text
-
-    columns = SourceQuery.from_json("query", document).schema
-    fields = {name: value for name, value in document.items() if name != "schema"}
-    return {**fields, "columns": [{"name": c.name, "type": type_text(c.type)} for c in columns]}
 
 
 def change_line(change: Change, paint: Paint) -> str:
@@ -140,24 +92,14 @@ def counts_text(counts: Counts) -> str:
     return ", ".join(f"{number:,} {word}" for number, word in pairs if number)
 
 
-def folder_rows(changes: Iterable[Change]) -> list[dict[str, object]]:
-    """Returns, for each folder with changes, how many there are of each kind."""
-    found: dict[str, dict[str, int]] = {}
-    for change in changes:
-        kinds = found.setdefault(change.path.rpartition("/")[0] or ".", dict.fromkeys(KINDS, 0))
-        kinds[change.kind] += 1
-    return [{"folder": folder, **found[folder]} for folder in sorted(found)]
-
-
 def stat_lines(changes: Iterable[Change], queries: Sequence[QueryChange] = ()) -> list[str]:
     """Returns a line for each folder and each query with changes, and their sum as a last one."""
     totals = dict.fromkeys(KINDS, 0)
     told = []
-    for row in folder_rows(changes):
-        numbers = {kind: int(str(row[kind])) for kind in KINDS}
+    for folder, numbers in kinds_by_folder(changes).items():
         for kind in KINDS:
             totals[kind] += numbers[kind]
-        told.append((printable(str(row["folder"])), _kinds_text(numbers)))
+        told.append((printable(folder), _kinds_text(numbers)))
     sums = []
     if told:
         sums.append(f"{count_text(sum(totals.values()), 'example')} changed: {_kinds_text(totals)}")

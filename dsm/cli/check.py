@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.queries import check_answer
 from dsm.cli.output import message, print_json
 from dsm.cli.prepare_options import At
 from dsm.cli.session import Session
@@ -35,7 +36,7 @@ def command(
 
         found = check_queries(s.repo, s.dataset.queries(at))
         if as_json:
-            print_json({"dataset": s.dataset.name}, "queries", map(check_fields, found))
+            print_json(check_answer(s.dataset.name, found))
         else:
             for each in found:
                 print("\n".join(check_lines(each)))
@@ -45,14 +46,6 @@ def command(
     if failed:
         message(f"{failed} of {len(found)} queries cannot be run as recorded")
     return 1 if failed else 0
-
-
-def check_fields(check: QueryCheck) -> dict[str, object]:
-    """Returns a check as JSON has it."""
-    return {
-        "name": check.name, "source": check.source, "runs": check.problem is None,
-        "problem": check.problem, "code": check.code, "changes": list(check.changes),
-    }  # fmt: skip
 
 
 def check_lines(check: QueryCheck) -> list[str]:

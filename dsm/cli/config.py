@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.config import setting_answer, settings_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
@@ -56,7 +57,7 @@ def get(ctx: typer.Context, key: Key, as_json: Json = False) -> None:
     with Session(ctx) as s:
         value = s.repo.config.get(key)
         if as_json:
-            print_json({"key": key, "value": value})
+            print_json(setting_answer(key, value))
         elif value is not None:
             print(printable(value))
     if value is None:
@@ -103,7 +104,7 @@ def list_settings(ctx: typer.Context, as_json: Json = False) -> None:
     with Session(ctx) as s:
         items = s.repo.config.items()
         if as_json:
-            print_json({"settings": dict(items)})
+            print_json(settings_answer(items))
             return
         for key, value in items:
             print(f"{printable(key)}={printable(value)}")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from dsm.answers.datasets import current_dataset, dataset_answer, datasets_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names
-from dsm.errors import NotFound
 from dsm.model.names import printable
-from dsm.model.timespec import format_time
-
-if TYPE_CHECKING:
-    from dsm.datasets import Dataset
-    from dsm.repos import Repo
 
 app = new_app()
 
@@ -75,17 +70,17 @@ def list_datasets(
       dsm dataset list
     """
     with Session(ctx) as s:
-        current = _current(s.repo)
-        rows = [_fields(s.repo.dataset(name), current) for name in s.repo.datasets()]
+        answer = datasets_answer(s.repo)
         if as_json:
-            print_json({"current": current}, "datasets", rows)
+            print_json(answer)
             return
-        names = [printable(str(row["name"])) for row in rows]
+        rows = list(answer["datasets"])
+        names = [printable(row["name"]) for row in rows]
         wide = max(map(len, names), default=0)
         for name, row in zip(names, rows, strict=True):
             mark = s.paint("*", "current") if row["current"] else " "
             head = f"changeset {row['head']}" if row["head"] else "no changeset yet"
-            count = count_text(int(str(row["examples"])), "example")
+            count = count_text(row["examples"], "example")
             print(f"{mark} {name:{wide}}  {head}, {count}")
 
 
@@ -106,11 +101,12 @@ def show(
       dsm dataset show speech --json
     """
     with Session(ctx) as s:
-        fields = _fields(s.dataset if name is None else s.repo.dataset(name), _current(s.repo))
+        found = s.dataset if name is None else s.repo.dataset(name)
+        answer = dataset_answer(found, current_dataset(s.repo))
         if as_json:
-            print_json(fields)
+            print_json(answer)
             return
-        told = {**fields, "head": fields["head"] or None, "examples": f"{fields['examples']:,}"}
+        told = {**answer, "head": answer["head"] or None, "examples": f"{answer['examples']:,}"}
         for key, value in told.items():
             print(f"{key + ':':10} {printable(_words(value))}")
 
@@ -121,25 +117,3 @@ def _words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _current(repo: Repo) -> str | None:
-    """Returns the current dataset; None while several could be meant."""
-    try:
-        return repo.current
-    except NotFound:
-        return None
-
-
-def _fields(found: Dataset, current: str | None) -> dict[str, object]:
-    head = found.head
-    return {
-        "name": found.name,
-        "id": found.id,
-        "current": found.name == current,
-        "root": found.root,
-        "pattern": found.pattern,
-        "created": format_time(found.created),
-        "head": head,
-        "examples": found.changeset(head).examples if head else 0,
-    }

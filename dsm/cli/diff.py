@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.examples import diff_answer
 from dsm.cli.changes import (
-    change_fields,
     change_line,
     name_status,
-    query_fields,
     query_line,
     query_status,
     stat_lines,
@@ -59,12 +58,7 @@ def command(
     with Session(ctx) as s:
         diff = s.dataset.diff(a, b, staged=staged)
         if as_json:
-            rows = (change_fields(change) for change in diff.changes)
-            queries = [query_fields(change) for change in diff.queries]
-            head: dict[str, object] = {
-                "before": diff.before, "after": diff.after, "queries": queries,
-            }  # fmt: skip
-            print_json(head, "changes", rows)
+            print_json(diff_answer(diff))
         elif stat:
             print("\n".join(stat_lines(diff.changes, diff.queries)))
         else:

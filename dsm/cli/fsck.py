@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.maintenance import Hit, fsck_answer, spill_answer
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
@@ -15,9 +16,7 @@ from dsm.model.names import printable
 from dsm.model.reports import Finding, FsckReport
 
 if TYPE_CHECKING:
-    from dsm.upkeep.spill import Spill, SpillReport
-
-Hit = tuple[str, int, str]  # dataset, changeset number, path
+    from dsm.upkeep.spill import Spill
 
 
 def command(
@@ -60,7 +59,7 @@ def command(
     with Session(ctx) as s:
         report = fsck(s.repo, full=full, progress=s.progress())
         if as_json:
-            print_json(report_fields(report))
+            print_json(fsck_answer(report))
         else:
             for finding in report.findings:
                 print("\n".join(_lines(finding)))
@@ -70,30 +69,6 @@ def command(
         if report.findings and s.settings.quiet:
             message(printable(_summary(report)))
     return DamagedData.exit_status if report.findings else 0
-
-
-def report_fields(report: FsckReport) -> dict[str, object]:
-    """Returns the report as JSON has it."""
-    return {
-        "full": report.full,
-        "packs": report.packs,
-        "objects": report.objects,
-        "changesets": report.changesets,
-        "findings": [
-            {
-                "kind": finding.kind,
-                "where": finding.where,
-                "what": finding.what,
-                "examples": _examples(finding.examples),
-            }
-            for finding in report.findings
-        ],
-        "notes": list(report.notes),
-    }
-
-
-def _examples(hit: Iterable[Hit]) -> list[dict[str, object]]:
-    return [{"dataset": name, "changeset": number, "path": path} for name, number, path in hit]
 
 
 def _example_lines(hit: Iterable[Hit]) -> list[str]:
@@ -129,7 +104,7 @@ def _search(ctx: typer.Context, name: str, as_json: bool) -> int:
         folders = [os.environ.get("TMPDIR") or "/tmp", os.path.expanduser("~/.cache/dsm")]
         report = find_spills(s.repo, texts, folders=folders, skip=[identity], progress=s.progress())
         if as_json:
-            print_json(_spill_fields(report, texts.count))
+            print_json(spill_answer(report, texts.count))
         else:
             for spill in report.spills:
                 print("\n".join(_spill_lines(spill)))
@@ -154,25 +129,6 @@ def _content(name: str) -> tuple[bytes, tuple[int, int]]:
             return file.read(), (status.st_dev, status.st_ino)
     except OSError as error:
         raise NotFound(f"cannot read {printable(name)}: {error.strerror}") from error
-
-
-def _spill_fields(report: SpillReport, texts: int) -> dict[str, object]:
-    return {
-        "texts": texts,
-        "files": report.files,
-        "size": report.size,
-        "objects": report.objects,
-        "found": [
-            {
-                "kind": spill.kind,
-                "where": spill.where,
-                "lines": list(spill.lines),
-                "examples": _examples(spill.examples),
-            }
-            for spill in report.spills
-        ],
-        "not_searched": list(report.unread),
-    }
 
 
 def _spill_lines(spill: Spill) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.maintenance import gc_answer, kept_by_answer
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
@@ -42,7 +43,7 @@ def command(
         if explain is not None:
             reasons = gc.explain(s.repo, explain)
             if as_json:
-                print_json({"object": explain, "kept_by": reasons})
+                print_json(kept_by_answer(explain, reasons))
             else:
                 for line in reasons:
                     print(printable(line))
@@ -51,7 +52,7 @@ def command(
         if prune:
             plan = gc.apply_gc(s.repo, plan)
         if as_json:
-            print_json(plan_fields(plan, prune))
+            print_json(gc_answer(plan, pruned=prune))
             return
         for line in _lines(plan, prune):
             print(line)
@@ -59,24 +60,6 @@ def command(
             s.say(f"note: {note}")
         if not prune and plan.reclaimable:
             s.say("nothing was removed (use --prune)")
-
-
-def plan_fields(plan: GcPlan, pruned: bool) -> dict[str, object]:
-    """Returns the plan as JSON has it; sizes in bytes."""
-    return {
-        "pruned": pruned,
-        "reclaimable": plan.reclaimable,
-        "size": plan.size,
-        "objects": plan.objects,
-        "live_objects": plan.live_objects,
-        "packs": [{"pack": name, "size": size} for name, size in plan.packs],
-        "repack": [
-            {"pack": name, "size": size, "stays": stays} for name, size, stays in plan.repack
-        ],
-        "files": [{"file": name, "size": size} for name, size in plan.files],
-        "kept_for_writers": plan.kept_for_writers,
-        "notes": list(plan.notes),
-    }
 
 
 def _lines(plan: GcPlan, pruned: bool) -> list[str]:

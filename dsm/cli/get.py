@@ -6,7 +6,6 @@ import contextlib
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text, print_json, quoted, size_text
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from dsm.cli import get_options as options
+    from dsm.views.writing.get import GetReport
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
 OPTIONS = "dsm.cli.get_options"
@@ -97,7 +97,9 @@ def command(
                 progress=s.progress(),
             )  # fmt: skip
         if as_json:
-            print_json({**asdict(report), "version": view.version})
+            from dsm.answers.views import get_answer
+
+            print_json(get_answer(report, view.version))
         elif report.path != "-":
             print(quoted(report.path))
         if dummy and view.query_.percent is None:
@@ -105,14 +107,17 @@ def command(
             made = report.examples - view.content.examples
             if made < asked_for:
                 s.say(f"note: {made:,} of {asked_for:,} made-up rows fit the view's filters")
-        said = f"{count_text(report.examples, 'example')}, {size_text(report.bytes)}"
-        if format_ in ("webdataset", "parquet") and report.path != "-":
-            said += f" in {count_text(report.shards, 'shard')}"
-        if report.fresh:
-            kept = f"; {count_text(report.kept, 'shard')} kept" if report.kept else ""
-            s.say(f"wrote {said}{kept}")
-        else:
-            s.say(f"there already and {'verified' if verify else 'complete'}: {said}")
+        s.say(_summary(report, verify))
+
+
+def _summary(report: GetReport, verify: bool) -> str:
+    said = f"{count_text(report.examples, 'example')}, {size_text(report.bytes)}"
+    if report.format in ("webdataset", "parquet") and report.path != "-":
+        said += f" in {count_text(report.shards, 'shard')}"
+    if report.fresh:
+        kept = f"; {count_text(report.kept, 'shard')} kept" if report.kept else ""
+        return f"wrote {said}{kept}"
+    return f"there already and {'verified' if verify else 'complete'}: {said}"
 
 
 def _check_stream(*, needs_folder: bool) -> None:

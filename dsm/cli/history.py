@@ -1,4 +1,4 @@
-"""A changeset as text and as JSON, for log, show, commit and revert."""
+"""A changeset as text, for log, show, commit and revert."""
 
 from __future__ import annotations
 
@@ -17,35 +17,6 @@ if TYPE_CHECKING:
 
 Tags = dict[int, list[str]]
 SHORT_ID = 12
-
-
-def changeset_fields(changeset: Changeset) -> dict[str, object]:
-    """Returns a changeset as JSON has it; the time in RFC 3339."""
-    counts = changeset.counts
-    return {
-        "number": changeset.number,
-        "id": changeset.id,
-        "parent": changeset.parent,
-        "dataset_id": changeset.dataset,
-        "transaction": changeset.transaction,
-        "kind": changeset.kind,
-        "message": changeset.message,
-        "author": changeset.author,
-        "time": format_time(changeset.time),
-        "added": counts.added,
-        "modified": counts.modified,
-        "relabelled": counts.relabelled,
-        "deleted": counts.deleted,
-        "size": changeset.size,
-        "examples": changeset.examples,
-        "manifest": changeset.manifest,
-        "manifest_bytes": changeset.manifest_bytes,
-        "source": changeset.source,
-        "note": changeset.note,
-        "reverts": changeset.reverts,
-        "attributes": dict(changeset.attributes),
-        "live_queries": dict(changeset.queries),
-    }
 
 
 def tags_by_number(dataset: Dataset) -> Tags:

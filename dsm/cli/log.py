@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from dsm.cli.changes import folder_rows, query_fields, stat_lines
-from dsm.cli.history import changeset_fields, entry, one_line, tags_by_number
+from dsm.cli.changes import stat_lines
+from dsm.cli.history import entry, one_line, tags_by_number
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import typer
 
 
@@ -42,17 +40,9 @@ def command(
     with Session(ctx) as s:
         found = s.dataset.log(limit, paths or None)
         if as_json:
+            from dsm.answers.changesets import log_answer
 
-            def rows() -> Iterator[dict[str, object]]:
-                for changeset in found:
-                    fields = changeset_fields(changeset)
-                    if stat:
-                        diff = s.dataset.changes(changeset.number)
-                        fields["folders"] = folder_rows(diff.changes)
-                        fields["queries"] = [query_fields(change) for change in diff.queries]
-                    yield fields
-
-            print_json({"dataset": s.dataset.name}, "changesets", rows())
+            print_json(log_answer(s.dataset, found, stat=stat))
             return
         tags, first = tags_by_number(s.dataset), True
         for changeset in found:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.changes import example_fields
+from dsm.answers.examples import ls_answer
 from dsm.cli.output import print_json, quoted, size_text
 from dsm.cli.prepare_options import At
 from dsm.cli.session import Session
@@ -39,8 +39,7 @@ def command(
     with Session(ctx) as s:
         examples = s.dataset.ls(paths or None, at)
         if as_json:
-            rows = (example_fields(example) for example in examples)
-            print_json({"dataset": s.dataset.name}, "examples", rows)
+            print_json(ls_answer(s.dataset.name, examples))
             return
         for example in examples:
             if long:

@@ -7,7 +7,7 @@ Hides quoting, units and JSON. Invariant: no name reaches a stream without `prin
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from dsm.errors import StorageFailed
 from dsm.model.names import printable
@@ -74,20 +74,21 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.write(data)
 
 
-def print_json(
-    fields: dict[str, object], key: str | None = None, rows: Iterable[object] = ()
-) -> None:
-    """Prints one JSON document; `rows` become its last member `key`, one a line, as they come."""
+def print_json(answer: Mapping[str, object]) -> None:
+    """Prints one JSON document; rows of an iterator, its last member, come one a line."""
     import json
 
     def text(value: object, indent: int | None = None) -> str:
         # Pure ASCII, so that a name cannot steer a terminal; DEL is what json.dumps leaves.
         return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
+    fields = {name: value for name, value in answer.items() if not isinstance(value, Iterator)}
     document = text(fields, 2)
-    if key is None:
+    if len(fields) == len(answer):
         print(document)
         return
+    key, rows = list(answer.items())[-1]
+    assert isinstance(rows, Iterator) and len(fields) == len(answer) - 1, "rows are the last member"
     head = document.removesuffix("\n}") + "," if fields else "{"
     print(f"{head}\n  {text(key)}: [", end="")
     separator = "\n    "

@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from dsm.model.example import LETTERS, Change
+from dsm.model.example import LETTERS
 from dsm.model.reports import Status
 
 Row = tuple[str, str, str, str | None]
-
-
-def status_fields(status: Status) -> dict[str, object]:
-    """Returns the status as JSON has it."""
-    return {
-        "dataset": status.dataset,
-        "head": status.head,
-        "examples": status.examples,
-        "clean": status.clean,
-        "queries": list(status.queries),
-        "staged_queries": [{"kind": c.kind, "name": c.name} for c in status.staged_queries],
-        "staged": [_change_fields(change) for change in status.staged],
-        "unstaged": [_change_fields(change) for change in status.unstaged],
-        "untracked": list(status.untracked),
-        "absent": status.absent,
-        "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
-    }
-
-
-def _change_fields(change: Change) -> dict[str, object]:
-    # Sizes and labels are for `dsm diff --json`: finding them out would cost status its speed.
-    return {"kind": change.kind, "path": change.path, "renamed_from": change.renamed_from}
 
 
 def rows(status: Status) -> list[Row]:

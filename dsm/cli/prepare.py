@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
@@ -55,7 +55,9 @@ def command(
             where=where or (), name=name,
         )  # fmt: skip
         if as_json:
-            print_json(_fields(view))
+            from dsm.answers.views import prepare_answer
+
+            print_json(prepare_answer(view))
         else:
             print(view.version)
         _sum_up(s, view)
@@ -81,16 +83,3 @@ def _sum_up(s: Session, view: View) -> None:
     if counts:
         s.say(", ".join(listed([f"{label} {n:,}" for label, n in counts], LABELS_MAX)))
     s.say(f"next: dsm get {view.version[:12]} -o DIR")
-
-
-def _fields(view: View) -> dict[str, Any]:
-    return {
-        "version": view.version,
-        "dataset": view.dataset,
-        "query": view.query,
-        "digest": view.digest,
-        "examples": view.content.examples,
-        "size": view.size,
-        "labels": dict(view.labels),
-        "queries": [each.query.name for each in view.queries],
-    }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.sources import receipts_answer
 from dsm.cli.output import print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
@@ -54,7 +55,7 @@ def command(
     with Session(ctx) as s:
         found = list(islice(_chosen(s.repo, view, s.settings.dataset), limit))
         if as_json:
-            print_json({}, "receipts", map(receipt_fields, found))
+            print_json(receipts_answer(found))
             return
         rows = [_cells(each) for each in found]
         wide = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
@@ -66,31 +67,6 @@ def command(
             print("  ".join(cells).rstrip())
         if not rows:
             s.say("there is no receipt: no query was run for this on this machine")
-
-
-def receipt_fields(receipt: Receipt) -> dict[str, Any]:
-    """Returns a receipt as JSON has it; the time in RFC 3339, the duration in seconds."""
-    return {
-        "id": receipt.id,
-        "time": format_time(receipt.time),
-        "author": receipt.author,
-        "dataset": receipt.dataset,
-        "version": receipt.version,
-        "query": receipt.query,
-        "changeset": receipt.changeset,
-        "source": receipt.source,
-        "source_id": receipt.source_id,
-        "driver": receipt.driver,
-        "purpose": receipt.purpose,
-        "consumer": receipt.consumer,
-        "outcome": receipt.outcome,
-        "rows": receipt.rows,
-        "bytes": receipt.bytes,
-        "duration": receipt.duration,
-        "columns": [{"name": name, "type": kind} for name, kind in receipt.columns],
-        "digest": receipt.digest,
-        "error": receipt.error,
-    }
 
 
 def _chosen(repo: Repo, view: str | None, dataset: str | None) -> Iterable[Receipt]:

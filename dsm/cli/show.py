@@ -6,16 +6,15 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.changesets import show_answer
 from dsm.cli.changes import (
-    change_fields,
     change_line,
     name_status,
-    query_fields,
     query_line,
     query_status,
     stat_lines,
 )
-from dsm.cli.history import changeset_fields, entry, tags_by_number
+from dsm.cli.history import entry, tags_by_number
 from dsm.cli.output import listed, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
@@ -55,10 +54,7 @@ def command(
         diff = s.dataset.changes(changeset.number)
         changes = diff.changes
         if as_json:
-            rows = (change_fields(change) for change in changes)
-            queries = [query_fields(change) for change in diff.queries]
-            fields = {"dataset": s.dataset.name, **changeset_fields(changeset), "queries": queries}
-            print_json(fields, "changes", rows)
+            print_json(show_answer(s.dataset.name, changeset, diff))
             return
         print("\n".join(entry(changeset, tags_by_number(s.dataset), s.paint)))
         print()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.sources import source_answer, source_test_answer, sources_answer
 from dsm.cli.add_options import parameters, query_text
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import print_json
@@ -116,7 +117,7 @@ def list_sources(ctx: typer.Context, as_json: Json = False) -> None:
 
         found = [sources.find(s.repo, name) for name in sources.names(s.repo)]
         if as_json:
-            print_json({}, "sources", map(_fields, found))
+            print_json(sources_answer(found))
             return
         wide = max((len(each.name) for each in found), default=0)
         driver = max((len(each.driver) for each in found), default=0)
@@ -140,7 +141,7 @@ def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
 
         found = sources.find(s.repo, name)
         if as_json:
-            print_json(_fields(found))
+            print_json(source_answer(found))
             return
         rows = (
             ("name", found.name), ("id", found.id), ("driver", found.driver),
@@ -191,20 +192,20 @@ def test(
         found = sources.find(s.repo, name)
         if text is None:
             broker.reach(found, secret_of=api.secret_of, timeout=timeout)
-            columns = None
+            schema = None
         else:
             schema = broker.schema_of(
                 found, text, values, secret_of=api.secret_of, timeout=timeout
             )  # fmt: skip
-            columns = [{"name": f.name, "type": type_text(f.type)} for f in schema]
     if as_json:
-        print_json({"name": found.name, "answers": True, "columns": columns})
+        print_json(source_test_answer(found.name, schema))
         return
-    if columns is None:
+    if schema is None:
         print(f"source {found.name} answers")
-    wide = max((len(printable(column["name"])) for column in columns or ()), default=0)
-    for column in columns or ():
-        print(f"{printable(column['name']):{wide}}  {printable(column['type'])}")
+        return
+    wide = max((len(printable(column.name)) for column in schema), default=0)
+    for column in schema:
+        print(f"{printable(column.name):{wide}}  {printable(type_text(column.type))}")
 
 
 @app.command("dummy", cls=Command)
@@ -280,16 +281,6 @@ def remove(ctx: typer.Context, name: Name) -> None:
 
         sources.remove(s.repo, name)
         s.say(f"forgot source {name}; the datastore was not touched")
-
-
-def _fields(found: Source) -> dict[str, Any]:
-    return {
-        "name": found.name,
-        "id": found.id,
-        "driver": found.driver,
-        "secret": {"kind": found.kind, "name": found.secret},
-        "created": format_time(found.created),
-    }
 
 
 def _secret(found: Source) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from dsm.cli.changes import KIND_WIDTH
 from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
-from dsm.cli.porcelain import raw, rows, status_fields
+from dsm.cli.porcelain import raw, rows
 from dsm.cli.session import Session
 from dsm.model.example import Change
 from dsm.model.queries import QueryChange
@@ -59,7 +59,9 @@ def command(
         s.warn("failed", status.failed)
         checks = _checks(s) if sources else []
         if as_json:
-            print_json(status_fields(status) | ({"sources": _fields(checks)} if sources else {}))
+            from dsm.answers.status import status_answer
+
+            print_json(status_answer(status, checks if sources else None))
         elif zero:
             write_bytes(b"".join(raw(x + y, name, old) for x, y, name, old in rows(status)))
         elif porcelain:
@@ -91,12 +93,6 @@ def _say(checks: list[QueryCheck], s: Session) -> None:
     for check in checks:
         for line in check_lines(check):
             s.say(line)
-
-
-def _fields(checks: list[QueryCheck]) -> list[dict[str, object]]:
-    from dsm.cli.check import check_fields
-
-    return [check_fields(check) for check in checks]
 
 
 def _long(status: Status, s: Session) -> list[str]:

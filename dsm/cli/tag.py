@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.changesets import tags_answer
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names, tag_names
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.model.timespec import format_time
 
 
 def command(
@@ -61,14 +61,7 @@ def command(
 def _list(s: Session, as_json: bool) -> None:
     tags = s.dataset.tags()
     if as_json:
-        rows = [
-            {
-                "name": tag.name, "number": tag.number, "id": tag.id,
-                "time": format_time(tag.time), "message": tag.message,
-            }
-            for tag in tags
-        ]  # fmt: skip
-        print_json({"dataset": s.dataset.name}, "tags", rows)
+        print_json(tags_answer(s.dataset.name, tags))
         return
     width = max((len(tag.name) for tag in tags), default=0)
     for tag in tags:

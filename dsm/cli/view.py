@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.views import Runs, view_answer, views_answer
 from dsm.cli import view_differences
 from dsm.cli.drawing import bars, width
 from dsm.cli.group import Command, new_app
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
     from dsm.views.comparison.statistics import Histogram, Sizes
     from dsm.views.selection.prepared import Record
-    from dsm.views.source_rows.reader import Standing
     from dsm.views.view import View
 
 SHORT = 12
@@ -66,9 +66,7 @@ def list_views(
         records = list_records(s.repo, s.dataset.name)
         queries = [_query_names(s, record) for record in records]
         if as_json:
-            rows = zip(records, queries, strict=True)
-            fields = ({**_record_fields(record), "queries": names} for record, names in rows)
-            print_json({"dataset": s.dataset.name}, "views", fields)
+            print_json(views_answer(s.dataset.name, records, queries))
             return
         names = [printable(", ".join(record.names)) or "-" for record in records]
         counts = [count_text(record.content.examples, "example") for record in records]
@@ -116,8 +114,7 @@ def show(
         table = found.table()
         sizes, times = statistics.sizes(table), statistics.times(table)
         if as_json:
-            fields = {**_record_fields(record), **_statistics_fields(record, sizes, times)}
-            print_json({**fields, "queries": _query_fields(found)})
+            print_json(view_answer(record, sizes, times, _runs(found)))
             return
         for line in [*_summary(found, record, sizes), *_query_lines(found)]:
             print(line)
@@ -168,46 +165,6 @@ def _query_names(s: Session, record: Record) -> list[str]:
     dataset = s.dataset
     view = View(s.repo, dataset.name, lambda: dataset.snapshots, record.query, record.content)
     return [each.query.name for each in view.queries]
-
-
-def _record_fields(record: Record) -> dict[str, Any]:
-    from dsm.views.query.describe import describe
-
-    return {
-        "version": record.version,
-        "names": list(record.names),
-        "dataset": record.dataset,
-        "changeset": record.query.at,
-        "examples": record.content.examples,
-        "size": record.content.size,
-        "digest": record.content.digest,
-        "asks": describe(record.query),
-    }
-
-
-def _statistics_fields(
-    record: Record, sizes: Sizes | None, times: Histogram | None
-) -> dict[str, Any]:
-    from dsm.model.timespec import format_time
-
-    fields: dict[str, Any] = {
-        "query": record.query.to_json(),
-        "labels": dict(record.content.labels),
-        "sizes": None,
-        "times": None,
-    }
-    if sizes is not None:
-        fields["sizes"] = {
-            "min": sizes.least, "median": sizes.median, "max": sizes.greatest,
-            "total": sizes.total,
-        }  # fmt: skip
-    if times is not None:
-        fields["times"] = {
-            "unit": times.unit,
-            "width": times.width,
-            "bins": [{"from": format_time(b.start), "examples": b.count} for b in times.bins],
-        }
-    return fields
 
 
 def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
@@ -261,25 +218,11 @@ def _difference(before: Receipt, last: Receipt) -> str:
     return f"the source changed: {before.rows:,} → {last.rows:,} rows"
 
 
-def _runs(found: View) -> list[tuple[Standing, tuple[Receipt, ...]]]:
+def _runs(found: View) -> Runs:
     from dsm.sources.receipts import last_two
 
     version = found.version
     return [(e, last_two(found.repository, version, e.query.name)) for e in found.queries]
-
-
-def _query_fields(found: View) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": each.query.name, "changeset": each.changeset.number,
-            "source": each.query.source, "changed": len({run.digest for run in runs}) > 1,
-            "runs": [
-                {"time": format_time(run.time), "rows": run.rows, "bytes": run.bytes}
-                for run in runs
-            ],
-        }
-        for each, runs in _runs(found)
-    ]  # fmt: skip
 
 
 def _listed(lines: list[str]) -> list[str]:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsm.cli.changes import example_fields, query_fields, query_line
+from dsm.answers.comparison import changed_examples, explain_answer, view_diff_answer
+from dsm.cli.changes import query_line
 from dsm.cli.output import LISTED_MAX, count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
-    from dsm.model.example import Example
     from dsm.views.comparison.differences import ViewDiff
     from dsm.views.comparison.explain import Explanation
 
-BATCH = 4096
 REASONS_MAX = 20
 _COLORS = {"added": "added", "dropped": "deleted", "changed": "modified"}
 
@@ -57,7 +56,7 @@ def diff(
 
         found = compare(first, second)
         if as_json:
-            print_json(_head(found), "examples", _diff_fields(found))
+            print_json(view_diff_answer(found))
         else:
             for change, lines in _diff_lines(found, None if every else LISTED_MAX):
                 count = count_text(found.counts[change], "example")
@@ -94,10 +93,7 @@ def explain(
 
         found = explained(first, second)
         if as_json:
-            print_json(
-                {**_head(found.diff), "reasons": _reason_fields(found)},
-                "examples", _explain_fields(found),
-            )  # fmt: skip
+            print_json(explain_answer(found))
         else:
             _print_views(found.diff)
             _print_reasons(found, s, every)
@@ -143,13 +139,6 @@ def _print_views(found: ViewDiff) -> None:
         print(f"{letter} = {view.version[:12]}  {count}: {describe(view.query_)}")
 
 
-def _head(found: ViewDiff) -> dict[str, Any]:
-    return {
-        "before": found.a.version, "after": found.b.version, "dataset": found.a.dataset,
-        **found.counts, "queries": [query_fields(change) for change in found.queries],
-    }  # fmt: skip
-
-
 def _more(count: int, limit: int | None) -> list[str]:
     return [f"… and {count - limit:,} more"] if limit is not None and count > limit else []
 
@@ -174,63 +163,10 @@ def _lines(rows: Any, limit: int | None) -> Iterator[str]:
 
 
 def _changed_lines(found: ViewDiff, limit: int | None) -> Iterator[str]:
-    for before, after, aspects in _pairs(found, limit):
+    for before, after, aspects in changed_examples(found, limit):
         said = ", ".join(aspects)
         if "labels" in aspects:
             was, now = (printable(", ".join(e.labels)) or "no label" for e in (before, after))
             said = said.replace("labels", f"labels: {was} -> {now}")
         yield f"{quoted(after.path)}  ({said})"
     yield from _more(found.before.num_rows, limit)
-
-
-def _pairs(
-    found: ViewDiff, limit: int | None = None
-) -> Iterator[tuple[Example, Example, tuple[str, ...]]]:
-    """Yields the changed examples as A and as B hold them, and in what they differ."""
-    from dsm.history.snapshot import examples_of
-
-    count = found.before.num_rows if limit is None else min(limit, found.before.num_rows)
-    for start in range(0, count, BATCH):
-        size = min(BATCH, count - start)
-        before = examples_of(found.before.slice(start, size))
-        after = examples_of(found.after.slice(start, size))
-        yield from zip(before, after, found.aspects(start, start + size), strict=True)
-
-
-def _diff_fields(found: ViewDiff) -> Iterator[dict[str, Any]]:
-    from dsm.history.snapshot import examples_of
-
-    for example in examples_of(found.added):
-        yield {
-            "path": example.path, "change": "added", "what": [],
-            "before": None, "after": example_fields(example),
-        }  # fmt: skip
-    for example in examples_of(found.dropped):
-        yield {
-            "path": example.path, "change": "dropped", "what": [],
-            "before": example_fields(example), "after": None,
-        }  # fmt: skip
-    for before, after, aspects in _pairs(found):
-        yield {
-            "path": after.path, "change": "changed", "what": list(aspects),
-            "before": example_fields(before), "after": example_fields(after),
-        }  # fmt: skip
-
-
-def _reason_fields(found: Explanation) -> list[dict[str, Any]]:
-    return [
-        {
-            "change": reason.change, "clause": reason.clause, "reason": reason.text,
-            "changeset": reason.changeset, "examples": reason.count,
-        }
-        for reason in found.reasons
-    ]  # fmt: skip
-
-
-def _explain_fields(found: Explanation) -> Iterator[dict[str, Any]]:
-    for reason in found.reasons:
-        for path, detail in reason.examples():
-            yield {
-                "path": path, "change": reason.change, "clause": reason.clause,
-                "reason": reason.text, "detail": detail or None, "changeset": reason.changeset,
-            }  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.cli.changes import example_fields
+from dsm.answers.comparison import what_happened, why_answer
 from dsm.cli.history import subject
 from dsm.cli.output import print_json, quoted
 from dsm.cli.session import Session
@@ -15,7 +16,6 @@ from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.datasets import Dataset
     from dsm.views.comparison.past import Event
     from dsm.views.comparison.why import Why
     from dsm.views.view import View
@@ -49,7 +49,7 @@ def command(
         s.settings.dataset = view.dataset  # the path is an example of the view's dataset
         found = why(view, s.below_root(path))
         if as_json:
-            print_json(_fields(found, view, s.dataset))
+            print_json(why_answer(found, view, s.dataset))
         else:
             _print(found, view, s)
         if found.rank is not None and view.queries:
@@ -103,56 +103,13 @@ def _mark(s: Session, passed: bool) -> str:
     return s.paint("pass", "added") if passed else s.paint("FAIL", "deleted")
 
 
-def _told(events: tuple[Event, ...]) -> list[tuple[Event, str]]:
-    """Says what each changeset did to the example."""
-    told: list[tuple[Event, str]] = []
+def _told(events: tuple[Event, ...]) -> Iterator[tuple[Event, str]]:
+    """Yields what each changeset did to the example, and for other labels, which."""
     before = None
-    for event in events:
+    for event, what in what_happened(events):
         now = event.example
-        if now is None:
-            what = "deleted"
-        elif before is None:
-            what = "added"
-        elif before.oid != now.oid:
-            what = "modified"
-        elif before.labels != now.labels:
-            labels = (printable(", ".join(e.labels)) or "no label" for e in (before, now))
-            what = "relabelled: was {}, is {}".format(*labels)
-        else:
-            what = "relabelled"
-        told.append((event, what))
+        if what == "relabelled" and before is not None and now is not None:
+            was, now_ = (printable(", ".join(e.labels)) or "no label" for e in (before, now))
+            what += f": was {was}, is {now_}" if before.labels != now.labels else ""
+        yield event, what
         before = now
-    return told
-
-
-def _fields(found: Why, view: View, dataset: Dataset) -> dict[str, Any]:
-    rank: dict[str, Any] | None = None
-    if found.rank is not None:
-        cutoff = found.rank.cutoff
-        rank = {
-            "rank": found.rank.rank, "of": cutoff.of, "keeps": cutoff.kept,
-            "share": found.rank.share, "passed": found.rank.passed,
-            "cutoff": {"time": format_time(cutoff.time), "path": cutoff.path},
-        }  # fmt: skip
-    return {
-        "path": found.path,
-        "view": view.version,
-        "dataset": view.dataset,
-        "selected": found.selected,
-        "example": None if found.example is None else example_fields(found.example),
-        "history": [
-            {
-                "changeset": event.number,
-                "time": format_time(dataset.changeset(event.number).time),
-                "what": what.partition(":")[0],
-                "labels": None if event.example is None else list(event.example.labels),
-                "in_view": event.folded,
-            }
-            for event, what in _told(found.events)
-        ],
-        "clauses": [
-            {"clause": c.clause, "asks": c.text, "value": c.value or None, "passed": c.passed}
-            for c in found.checks
-        ],
-        "newest": rank,
-    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 AttributeValue = str | int | float | bool
@@ -52,3 +52,12 @@ class Change:
 
 KINDS = ("added", "modified", "relabelled", "deleted", "renamed")
 LETTERS = {"added": "A", "modified": "M", "relabelled": "L", "deleted": "D", "renamed": "R"}
+
+
+def kinds_by_folder(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
+    """Counts changes by kind in each folder that has any; sorted by folder, the root is "."."""
+    found: dict[str, dict[str, int]] = {}
+    for change in changes:
+        kinds = found.setdefault(change.path.rpartition("/")[0] or ".", dict.fromkeys(KINDS, 0))
+        kinds[change.kind] += 1
+    return {folder: found[folder] for folder in sorted(found)}

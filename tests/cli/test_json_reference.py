@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import re
@@ -14,11 +15,10 @@ from typing import Any
 import pytest
 
 import dsm as library
+from dsm.answers.maintenance import fsck_answer, gc_answer
+from dsm.answers.status import status_answer
 from dsm.cli import group
 from dsm.cli.commands import COMMANDS
-from dsm.cli.fsck import report_fields
-from dsm.cli.gc import plan_fields
-from dsm.cli.porcelain import status_fields
 from dsm.errors import Conflict
 from dsm.model.reports import Finding, FsckReport, GcPlan, Problem, Status
 
@@ -151,15 +151,15 @@ def printed(
     _upkeep(take, tmp_path, monkeypatch)
     found["dsm status"].append(_rare(found["dsm status"][0]))
     finding = Finding("pack", "a", "is damaged", (("photos", 1, "cat/1.txt"),))
-    found["dsm fsck"].append(report_fields(FsckReport(True, 1, 1, 1, (finding,), ("note",))))
+    found["dsm fsck"].append(fsck_answer(FsckReport(True, 1, 1, 1, (finding,), ("note",))))
     plan = GcPlan((("a", 1),), (("b", 2, 1),), (("c", 1),), 2, 1, 3, notes=("note",))
-    found["dsm gc"].append(plan_fields(plan, True))
+    found["dsm gc"].append(gc_answer(plan, pruned=True))
     return found
 
 
 def _rare(status: Any) -> dict[str, object]:
     unread = Problem("cat", "Permission denied")
-    return status_fields(
+    return status_answer(
         Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,))
     )
 
@@ -287,3 +287,18 @@ def test_documents_are_ascii(dsm: Runner, empty_repo: Path) -> None:
     write(empty_repo / "grün.txt", "x")
     said = dsm("status", "--json")
     assert (said.out.isascii(), json.loads(said.out)["untracked"]) == (True, ["grün.txt"])
+
+
+def test_commands_print_answers_of_the_library() -> None:
+    """No command makes up a document of its own: a server could not give the same one."""
+    folder = Path(group.__file__).parent
+    calls = [
+        node.args[0]
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "print_json"
+    ]
+    made = [ast.unparse(each) for each in calls]
+    named = [re.match(r"(?:\w+_answer\(|answer$)", text) is not None for text in made]
+    assert [text for text, ok in zip(made, named, strict=True) if not ok] == []
+    assert len(made) > 25

@@ -57,7 +57,7 @@ def test_sizes_and_counts() -> None:
 @pytest.mark.parametrize("rows", [[], [1], [{"a": "\x7f\u202e"}, "b"]])
 def test_json_is_one_ascii_document(rows: list[Any], capsys: Any) -> None:
     """Rows that are written as they come make the same document as all at once."""
-    print_json({"x": "é\x1b", "y": {}}, "rows", iter(rows))
+    print_json({"x": "é\x1b", "y": {}, "rows": iter(rows)})
     out = capsys.readouterr().out
     assert {"x": "é\x1b", "y": {}, "rows": rows} == json.loads(out)
     assert all(" " <= char < "\x7f" or char == "\n" for char in out)

@@ -1,0 +1,89 @@
+"""Changesets and tags: what `dsm log`, `dsm show` and `dsm tag` answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dsm.answers.examples import change_fields
+from dsm.answers.queries import query_change_fields
+from dsm.model.changeset import Changeset
+from dsm.model.example import kinds_by_folder
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.datasets import Dataset
+    from dsm.model.reports import Diff
+    from dsm.repo.log import Tag
+
+
+def changeset_fields(changeset: Changeset) -> dict[str, Any]:
+    """Returns a changeset; the time in RFC 3339."""
+    counts = changeset.counts
+    return {
+        "number": changeset.number,
+        "id": changeset.id,
+        "parent": changeset.parent,
+        "dataset_id": changeset.dataset,
+        "transaction": changeset.transaction,
+        "kind": changeset.kind,
+        "message": changeset.message,
+        "author": changeset.author,
+        "time": format_time(changeset.time),
+        "added": counts.added,
+        "modified": counts.modified,
+        "relabelled": counts.relabelled,
+        "deleted": counts.deleted,
+        "size": changeset.size,
+        "examples": changeset.examples,
+        "manifest": changeset.manifest,
+        "manifest_bytes": changeset.manifest_bytes,
+        "source": changeset.source,
+        "note": changeset.note,
+        "reverts": changeset.reverts,
+        "attributes": dict(changeset.attributes),
+        "live_queries": dict(changeset.queries),
+    }
+
+
+def log_answer(
+    dataset: Dataset, changesets: Iterable[Changeset], *, stat: bool = False
+) -> dict[str, Any]:
+    """Returns what `dsm log` answers; with `stat` each changeset's changes by folder, too."""
+    return {"dataset": dataset.name, "changesets": _log(dataset, changesets, stat)}
+
+
+def _log(dataset: Dataset, changesets: Iterable[Changeset], stat: bool) -> Iterator[dict[str, Any]]:
+    for changeset in changesets:
+        fields = changeset_fields(changeset)
+        if stat:
+            diff = dataset.changes(changeset.number)
+            folders = kinds_by_folder(diff.changes)
+            fields["folders"] = [{"folder": name, **kinds} for name, kinds in folders.items()]
+            fields["queries"] = [query_change_fields(change) for change in diff.queries]
+        yield fields
+
+
+def show_answer(dataset: str, changeset: Changeset, diff: Diff) -> dict[str, Any]:
+    """Returns what `dsm show` answers; `diff` is what the changeset did."""
+    return {
+        "dataset": dataset,
+        **changeset_fields(changeset),
+        "queries": [query_change_fields(change) for change in diff.queries],
+        "changes": map(change_fields, diff.changes),
+    }
+
+
+def tags_answer(dataset: str, tags: Iterable[Tag]) -> dict[str, Any]:
+    """Returns what `dsm tag` answers."""
+    return {"dataset": dataset, "tags": map(_tag_fields, tags)}
+
+
+def _tag_fields(tag: Tag) -> dict[str, Any]:
+    return {
+        "name": tag.name,
+        "number": tag.number,
+        "id": tag.id,
+        "time": format_time(tag.time),
+        "message": tag.message,
+    }

@@ -1,0 +1,40 @@
+"""Datasets: what `dsm dataset list` and `dsm dataset show` answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dsm.datasets import Dataset
+from dsm.errors import NotFound
+from dsm.model.timespec import format_time
+from dsm.repos import Repo
+
+
+def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
+    """Returns what `dsm dataset show` answers; `current` names the current dataset."""
+    head = dataset.head
+    return {
+        "name": dataset.name,
+        "id": dataset.id,
+        "current": dataset.name == current,
+        "root": dataset.root,
+        "pattern": dataset.pattern,
+        "created": format_time(dataset.created),
+        "head": head,
+        "examples": dataset.changeset(head).examples if head else 0,
+    }
+
+
+def datasets_answer(repo: Repo) -> dict[str, Any]:
+    """Returns what `dsm dataset list` answers."""
+    current = current_dataset(repo)
+    rows = (dataset_answer(repo.dataset(name), current) for name in repo.datasets())
+    return {"current": current, "datasets": rows}
+
+
+def current_dataset(repo: Repo) -> str | None:
+    """Returns the name of the current dataset; None while several could be meant."""
+    try:
+        return repo.current
+    except NotFound:
+        return None

@@ -1,0 +1,53 @@
+"""Examples and their changes, in one form for every answer: `dsm ls`, `dsm diff`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dsm.answers.queries import query_change_fields
+from dsm.model.example import Change, Example
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.model.reports import Diff
+
+
+def example_fields(example: Example) -> dict[str, Any]:
+    """Returns an example: the object in hex, the time in RFC 3339."""
+    return {
+        "path": example.path,
+        "object": example.oid.hex(),
+        "size": example.size,
+        "time": format_time(example.time),
+        "labels": list(example.labels),
+        "attributes": dict(example.attributes),
+        "annotation": None if example.annotation is None else json.loads(example.annotation),
+    }
+
+
+def change_fields(change: Change) -> dict[str, Any]:
+    """Returns a change with the example before and after it."""
+    return {
+        "kind": change.kind,
+        "path": change.path,
+        "renamed_from": change.renamed_from,
+        "before": None if change.before is None else example_fields(change.before),
+        "after": None if change.after is None else example_fields(change.after),
+    }
+
+
+def ls_answer(dataset: str, examples: Iterable[Example]) -> dict[str, Any]:
+    """Returns what `dsm ls` answers; examples are taken as they are asked for."""
+    return {"dataset": dataset, "examples": map(example_fields, examples)}
+
+
+def diff_answer(diff: Diff) -> dict[str, Any]:
+    """Returns what `dsm diff` answers."""
+    return {
+        "before": diff.before,
+        "after": diff.after,
+        "queries": [query_change_fields(change) for change in diff.queries],
+        "changes": map(change_fields, diff.changes),
+    }

@@ -1,0 +1,38 @@
+"""The state of the stage and the files: what `dsm status` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dsm.answers.queries import check_fields
+from dsm.model.example import Change
+
+if TYPE_CHECKING:
+    from dsm.model.reports import Status
+    from dsm.sources.checking import QueryCheck
+
+
+def status_answer(status: Status, checks: Iterable[QueryCheck] | None = None) -> dict[str, Any]:
+    """Returns what `dsm status` answers; with `checks` also what the sources said."""
+    fields: dict[str, Any] = {
+        "dataset": status.dataset,
+        "head": status.head,
+        "examples": status.examples,
+        "clean": status.clean,
+        "queries": list(status.queries),
+        "staged_queries": [{"kind": c.kind, "name": c.name} for c in status.staged_queries],
+        "staged": [_change_fields(change) for change in status.staged],
+        "unstaged": [_change_fields(change) for change in status.unstaged],
+        "untracked": list(status.untracked),
+        "absent": status.absent,
+        "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
+    }
+    if checks is not None:
+        fields["sources"] = [check_fields(check) for check in checks]
+    return fields
+
+
+def _change_fields(change: Change) -> dict[str, Any]:
+    # Sizes and labels are for `dsm diff --json`: finding them out would cost status its speed.
+    return {"kind": change.kind, "path": change.path, "renamed_from": change.renamed_from}

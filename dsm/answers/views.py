@@ -1,0 +1,112 @@
+"""Views: what `dsm prepare`, `dsm get`, `dsm view list` and `dsm view show` answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dsm.model.timespec import format_time
+from dsm.views.query.describe import describe
+
+if TYPE_CHECKING:
+    from dsm.sources.receipts import Receipt
+    from dsm.views.comparison.statistics import Histogram, Sizes
+    from dsm.views.selection.prepared import Record
+    from dsm.views.source_rows.reader import Standing
+    from dsm.views.view import View
+    from dsm.views.writing.get import GetReport
+
+Runs = list[tuple["Standing", tuple["Receipt", ...]]]
+
+
+def prepare_answer(view: View) -> dict[str, Any]:
+    """Returns what `dsm prepare` answers."""
+    return {
+        "version": view.version,
+        "dataset": view.dataset,
+        "query": view.query,
+        "digest": view.digest,
+        "examples": view.content.examples,
+        "size": view.size,
+        "labels": dict(view.labels),
+        "queries": [each.query.name for each in view.queries],
+    }
+
+
+def get_answer(report: GetReport, version: str) -> dict[str, Any]:
+    """Returns what `dsm get` answers."""
+    return {
+        "path": report.path,
+        "format": report.format,
+        "shards": report.shards,
+        "examples": report.examples,
+        "bytes": report.bytes,
+        "fresh": report.fresh,
+        "kept": report.kept,
+        "version": version,
+    }
+
+
+def views_answer(
+    dataset: str, records: Iterable[Record], queries: Iterable[Sequence[str]]
+) -> dict[str, Any]:
+    """Returns what `dsm view list` answers; `queries` are the names of those each view runs."""
+    rows = zip(records, queries, strict=True)
+    fields = ({**_record_fields(record), "queries": list(names)} for record, names in rows)
+    return {"dataset": dataset, "views": fields}
+
+
+def view_answer(
+    record: Record, sizes: Sizes | None, times: Histogram | None, runs: Runs
+) -> dict[str, Any]:
+    """Returns what `dsm view show` answers; `runs` are the last two of each of its queries."""
+    return {
+        **_record_fields(record),
+        "query": record.query.to_json(),
+        "labels": dict(record.content.labels),
+        "sizes": None if sizes is None else _sizes_fields(sizes),
+        "times": None if times is None else _times_fields(times),
+        "queries": [_runs_fields(query, last) for query, last in runs],
+    }
+
+
+def _record_fields(record: Record) -> dict[str, Any]:
+    return {
+        "version": record.version,
+        "names": list(record.names),
+        "dataset": record.dataset,
+        "changeset": record.query.at,
+        "examples": record.content.examples,
+        "size": record.content.size,
+        "digest": record.content.digest,
+        "asks": describe(record.query),
+    }
+
+
+def _sizes_fields(sizes: Sizes) -> dict[str, Any]:
+    return {
+        "min": sizes.least,
+        "median": sizes.median,
+        "max": sizes.greatest,
+        "total": sizes.total,
+    }
+
+
+def _times_fields(times: Histogram) -> dict[str, Any]:
+    return {
+        "unit": times.unit,
+        "width": times.width,
+        "bins": [{"from": format_time(bin.start), "examples": bin.count} for bin in times.bins],
+    }
+
+
+def _runs_fields(query: Standing, runs: Sequence[Receipt]) -> dict[str, Any]:
+    return {
+        "name": query.query.name,
+        "changeset": query.changeset.number,
+        "source": query.query.source,
+        "changed": len({run.digest for run in runs}) > 1,
+        "runs": [
+            {"time": format_time(run.time), "rows": run.rows, "bytes": run.bytes} for run in runs
+        ],
+    }

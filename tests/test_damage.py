@@ -18,9 +18,9 @@ from situations import Clock, Work
 from dsm.datasets import Dataset
 from dsm.errors import DsmError
 from dsm.history import snapshot as snapshot_module
+from dsm.maintenance.fsck import fsck
 from dsm.model.reports import FsckReport, Status
 from dsm.repos import Repo
-from dsm.upkeep.fsck import fsck
 
 CASES = 500 if os.environ.get("DSM_TEST_LONG") == "1" else 84
 HOWS = ["flip", "cut", "stretch", "empty", "swap", "delete", "rename"]

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsm"
 # Low to high: a module imports from its own layer and from those before it.
 LAYERS = [
     "errors", "version", "imports", "progress", "model", "format", "store", "files", "repo", "history", "worktree",
-    "sources", "views", "datasets", "repos", "upkeep", "answers", "api", "torch", "filesystem", "cli",
+    "sources", "views", "datasets", "repos", "maintenance", "answers", "api", "torch", "filesystem", "cli",
 ]  # fmt: skip
 # The package itself (`dsm.open`) and `python -m dsm` stand above all layers.
 ENTRANCES = {"__init__", "__main__"}
@@ -44,12 +44,12 @@ CONFINED = {
     "tomlkit": ("repo/config.py",),
     "pathspec": ("worktree/ignore.py",),
     "pyarrow": (
-        "format/manifest.py", "history/", "sources/", "views/", "upkeep/references.py", "upkeep/spill.py",
+        "format/manifest.py", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "answers/", "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
-        "format/", "store/", "files/", "repo/", "history/", "worktree/", "views/", "upkeep/",
+        "format/", "store/", "files/", "repo/", "history/", "worktree/", "views/", "maintenance/",
         "sources/",
     ),
     "fsspec": ("filesystem.py",),

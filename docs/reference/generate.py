@@ -261,8 +261,8 @@ def python() -> str:
     parts.append(
         "## Checking and cleaning\n\nThese are functions over a repository, not methods of it.\n"
     )
-    upkeep = [importlib.import_module(f"dsm.upkeep.{name}") for name in ("fsck", "gc")]
-    for function in (upkeep[0].fsck, upkeep[1].plan_gc, upkeep[1].apply_gc, upkeep[1].explain):
+    fsck, gc = (importlib.import_module(f"dsm.maintenance.{name}") for name in ("fsck", "gc"))
+    for function in (fsck.fsck, gc.plan_gc, gc.apply_gc, gc.explain):
         parts.append(routine(f"{function.__module__}.{function.__name__}", function))
     parts.append("## Values\n\nAll are frozen dataclasses.\n")
     for value in values:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsm.model.reports import FsckReport, GcPlan
-    from dsm.upkeep.spill import SpillReport
+    from dsm.maintenance.spill import SpillReport
 
 Hit = tuple[str, int, str]  # dataset, changeset number, path
 

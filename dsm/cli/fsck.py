@@ -16,7 +16,7 @@ from dsm.model.names import printable
 from dsm.model.reports import Finding, FsckReport
 
 if TYPE_CHECKING:
-    from dsm.upkeep.spill import Spill
+    from dsm.maintenance.spill import Spill
 
 
 def command(
@@ -54,7 +54,7 @@ def command(
         if full:
             raise InvalidInput("--no-spill searches everything, with and without --full")
         return _search(ctx, no_spill, as_json)
-    from dsm.upkeep.fsck import fsck
+    from dsm.maintenance.fsck import fsck
 
     with Session(ctx) as s:
         report = fsck(s.repo, full=full, progress=s.progress())
@@ -95,8 +95,8 @@ def _summary(report: FsckReport) -> str:
 
 
 def _search(ctx: typer.Context, name: str, as_json: bool) -> int:
-    from dsm.upkeep.spill import find_spills
-    from dsm.upkeep.texts import read_texts
+    from dsm.maintenance.spill import find_spills
+    from dsm.maintenance.texts import read_texts
 
     with Session(ctx) as s:
         data, identity = _content(name)

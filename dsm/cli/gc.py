@@ -35,7 +35,7 @@ def command(
       dsm gc --prune
       dsm gc --explain 3f9a1c2b
     """
-    from dsm.upkeep import gc
+    from dsm.maintenance import gc
 
     if explain is not None and prune:
         raise InvalidInput("--explain and --prune do not go together")

@@ -171,7 +171,7 @@ def test_no_spill_in_a_process_of_its_own(
         capture_output=True, text=True, cwd=empty_repo,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
     )  # fmt: skip
-    assert (1, 0) == (done.returncode, (done.stdout + done.stderr).count("canary-")), done.stderr
+    assert (done.returncode, (done.stdout + done.stderr).count("canary-")) == (1, 0), done.stderr
     found = json.loads(done.stdout)["found"]
     assert {line for each in found for line in each["lines"]} == {1, 2, 3, 4}
     named = {example["path"] for each in found for example in each["examples"]}

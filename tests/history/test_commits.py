@@ -14,8 +14,8 @@ from situations import Work
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
 from dsm.history.commit import ChangedMeanwhile
+from dsm.maintenance.fsck import fsck
 from dsm.model.changeset import Counts
-from dsm.upkeep.fsck import fsck
 
 
 def header(work: Work, number: int) -> Path:

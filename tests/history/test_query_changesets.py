@@ -13,8 +13,8 @@ from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput, NotFound
 from dsm.format import document
 from dsm.history.commit import ChangedMeanwhile
 from dsm.history.revert import TouchedLater
+from dsm.maintenance.fsck import fsck
 from dsm.sources.query import SourceQuery, define
-from dsm.upkeep.fsck import fsck
 from dsm.worktree.staging import stage_query
 
 SCHEMA = pa.schema([("id", pa.int64()), ("amount", pa.float64()), ("fraud", pa.bool_())])

@@ -12,8 +12,8 @@ from situations import Work
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.history import snapshot as module
+from dsm.maintenance.fsck import fsck
 from dsm.model.example import Example
-from dsm.upkeep.fsck import fsck
 
 
 def cached(work: Work) -> list[Path]:

@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 
 import dsm
-from dsm.upkeep.spill import find_spills
-from dsm.upkeep.texts import read_texts
+from dsm.maintenance.spill import find_spills
+from dsm.maintenance.texts import read_texts
 
 from .conftest import MISSING, Project, Server
 

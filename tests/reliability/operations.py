@@ -18,13 +18,13 @@ from blake3 import blake3
 from situations import MOMENT
 
 from dsm.datasets import Dataset
+from dsm.maintenance.fsck import fsck
+from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.repo.repository import initialise
 from dsm.repos import Repo
 from dsm.store import disk
 from dsm.store.chunks import Chunking
 from dsm.store.objects import pack_paths
-from dsm.upkeep.fsck import fsck
-from dsm.upkeep.gc import apply_gc, plan_gc
 
 # Small chunks, so that a file of a few kilobytes goes the way of large ones.
 CHUNKING = Chunking(256, 1024, 4096, 8192)

@@ -14,9 +14,9 @@ import pytest
 
 from dsm.datasets import Dataset
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
+from dsm.maintenance import gc
 from dsm.model.rows import MODIFIED, Rows
 from dsm.store import disk, ingest
-from dsm.upkeep import gc
 from reliability.operations import (
     collect_garbage,
     committed,

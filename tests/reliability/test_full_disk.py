@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import AnswerIsNo, DsmError
-from dsm.upkeep.gc import apply_gc, plan_gc
+from dsm.maintenance.gc import apply_gc, plan_gc
 from reliability.mounts import tmpfs, why_no_tmpfs
 from reliability.operations import init, open_repo, problems, tell, write
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import DamagedData, DsmError
+from dsm.maintenance.fsck import fsck
+from dsm.maintenance.gc import apply_gc, plan_gc
+from dsm.maintenance.spill import find_spills
+from dsm.maintenance.texts import Texts
 from dsm.model.names import printable
 from dsm.repo.repository import initialise
-from dsm.upkeep.fsck import fsck
-from dsm.upkeep.gc import apply_gc, plan_gc
-from dsm.upkeep.spill import find_spills
-from dsm.upkeep.texts import Texts
 from reliability.operations import (
     collect_garbage,
     committed,

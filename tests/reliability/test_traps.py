@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import DamagedData, DsmError, NotARepository, OutcomeUnknown
+from dsm.maintenance.fsck import fsck
+from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.store import disk
 from dsm.store.lease import Lease, living
-from dsm.upkeep.fsck import fsck
-from dsm.upkeep.gc import apply_gc, plan_gc
 from reliability.operations import (
     LARGE,
     collect_garbage,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import AnswerIsNo, Conflict, DsmError, StorageFailed
+from dsm.maintenance import gc
 from dsm.store import disk
-from dsm.upkeep import gc
 from reliability.operations import (
     collect_garbage,
     committed,

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from situations import Work
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
+from dsm.maintenance.fsck import fsck
 from dsm.sources import receipts as r
 from dsm.sources.digest import RowDigest
 from dsm.sources.query import SourceQuery, define
 from dsm.sources.source import Source
 from dsm.store import disk
-from dsm.upkeep.fsck import fsck
 
 KEY = bytes(range(32))
 VIEW, OTHER = "ab" * 32, "cd" * 32

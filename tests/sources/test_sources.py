@@ -15,10 +15,10 @@ from situations import Work
 from dsm import api
 from dsm.errors import DamagedData, InvalidInput, NotFound, StorageFailed
 from dsm.format import document
+from dsm.maintenance.fsck import fsck
 from dsm.sources import source
 from dsm.sources.failures import SecretMissing
 from dsm.store import disk
-from dsm.upkeep.fsck import fsck
 
 from .conftest import PASSWORD
 

@@ -27,9 +27,9 @@ from dsm.errors import AnswerIsNo, DsmError, InvalidInput, NotFound
 from dsm.files.restore import UnsavedWork
 from dsm.history import snapshot as snapshot_module
 from dsm.history.revert import TouchedLater
+from dsm.maintenance.fsck import fsck
+from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.model.example import Change
-from dsm.upkeep.fsck import fsck
-from dsm.upkeep.gc import apply_gc, plan_gc
 from dsm.worktree.edit import UnsavedChanges
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
@@ -369,7 +369,7 @@ class Repository(RuleBasedStateMachine):
             model.tags[name] = data.draw(st.integers(1, len(model.states) - 1))
             ds.tag(name, model.tags[name])
 
-    # --- upkeep ----------------------------------------------------------------------------------
+    # --- maintenance ---------------------------------------------------------------------------
 
     @rule()
     def prune(self) -> None:

@@ -20,6 +20,8 @@ from dsm.errors import Conflict, DamagedData, InvalidInput, NotFound, Refused
 from dsm.files.temporaries import TEMPORARY
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
+from dsm.maintenance import walk
+from dsm.maintenance.references import STAGED, dataset_log, referenced_ids, references
 from dsm.model.names import printable
 from dsm.model.reports import GcPlan
 from dsm.repo.repository import Repository
@@ -28,8 +30,6 @@ from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
 from dsm.store.objects import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
-from dsm.upkeep import walk
-from dsm.upkeep.references import STAGED, dataset_log, referenced_ids, references
 from dsm.worktree.scan import OWN_FOLDERS
 
 REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live

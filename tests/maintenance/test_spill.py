@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from situations import Work
 
 from dsm.errors import InvalidInput
+from dsm.maintenance import spill
+from dsm.maintenance.spill import SpillReport, find_spills
+from dsm.maintenance.texts import read_texts
 from dsm.repo.repository import create_document
-from dsm.upkeep import spill
-from dsm.upkeep.spill import SpillReport, find_spills
-from dsm.upkeep.texts import read_texts
 
 CANARY = "canary-\u00e9-51c9-4711"
 ELSE = "another text that nobody wrote"

@@ -18,6 +18,7 @@ from dsm.format import index as index_format
 from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
 from dsm.history import snapshot_file
+from dsm.maintenance.references import STAGED, dataset_log
 from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
@@ -28,7 +29,6 @@ from dsm.sources.source import find as find_source
 from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
-from dsm.upkeep.references import STAGED, dataset_log
 from dsm.views.query.view_query import Query
 from dsm.worktree.stage import SEGMENT
 

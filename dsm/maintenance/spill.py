@@ -19,12 +19,12 @@ from dsm.errors import DamagedData, DsmError
 from dsm.format import chunk_list, segment
 from dsm.format import index as index_format
 from dsm.format import pack as pack_format
+from dsm.maintenance import walk
+from dsm.maintenance.references import STAGED, dataset_log, references
+from dsm.maintenance.texts import Texts
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository, read_file
 from dsm.store.packs import Pack
-from dsm.upkeep import walk
-from dsm.upkeep.references import STAGED, dataset_log, references
-from dsm.upkeep.texts import Texts
 
 BLOCK_BYTES = 4 << 20
 ROWS_AT_ONCE = 1 << 14

@@ -25,4 +25,4 @@ class _LeftOut:
 
 def leave_out_numpy() -> None:
     """Makes imports of NumPy and pandas fail in this process, unless they were imported before."""
-    sys.meta_path.insert(0, _LeftOut)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _LeftOut)

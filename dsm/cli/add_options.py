@@ -46,7 +46,8 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse files that the pattern does not match")
 ]
 FollowSymlinks = Annotated[
-    bool, typer.Option("--follow-symlinks", help="Go into folders behind symbolic links")
+    bool,
+    typer.Option("--follow-symlinks", help="Follow links to folders, and links out of the dataset"),
 ]
 KeepGoing = Annotated[
     bool,

@@ -132,23 +132,29 @@ class Adder:
                 for folder in scan.folders(start):
                     yield from self._folder(folder)
                     met.add(folder.path)
-                yield False, *self._not_met(start, met)
+                yield False, *self._not_met(scan, start, met)
             else:
                 yield from self._single(scan, start)
-                yield False, *self._not_met(start, set())
+                yield False, *self._not_met(scan, start, set())
             self._note(scan)
 
-    def _not_met(self, start: str, met: set[str]) -> tuple[list[str], list[Stat]]:
+    def _not_met(self, scan: Scan, start: str, met: set[str]) -> tuple[list[str], list[Stat]]:
         """Tracked files that the walk passed over, since they are ignored or lie behind a link."""
         for folder in self.index.folders(start):
             if folder not in met:
                 self._passed_over += [(folder, name) for name in self.index.folder(folder)]
         changed: dict[str, Stat] = {}
+        noted = {problem.path for problem in scan.notes.skipped}
         for folder, name in self._passed_over:
             path = f"{folder}/{name}" if folder else name
             st = file_stat(os.path.join(self.tree.root, path))
-            if st is not None and not fits(self.index.get(path), st):
+            if st is None or fits(self.index.get(path), st):
+                continue
+            problem = scan.leads_elsewhere(path)
+            if problem is None:
                 changed[path] = st
+            elif path not in noted:
+                scan.notes.skipped.append(Problem(path, problem))
         self._passed_over = []
         return list(changed), list(changed.values())
 

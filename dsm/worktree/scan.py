@@ -67,7 +67,7 @@ class Scan:
         Raises StorageFailed when `start` itself cannot be read; folders below that cannot be read
         are noted as failed.
         """
-        own = self._own_problem(start) if start else None
+        own = self.leads_elsewhere(start) if start else None
         if own:
             self.notes.skipped.append(Problem(start, own))
             return
@@ -214,23 +214,23 @@ class Scan:
             return "a link to a folder (use --follow-symlinks)"
         if not stat.S_ISDIR(st.st_mode) and not stat.S_ISREG(st.st_mode):
             return "a link to something that is not a file"
-        if not self.follow_symlinks:
-            target = os.path.realpath(full)
-            if not target.startswith(self._real_root + os.sep):
-                return "a link out of the dataset's folder (use --follow-symlinks)"
-        return self._own_problem(path)
+        return self.leads_elsewhere(path)
 
-    def _own_problem(self, path: str) -> str | None:
-        """Returns why a path that links lead into .dsm or .git is not taken, or None when none do.
+    def leads_elsewhere(self, path: str) -> str | None:
+        """Returns why links make a path lead to what is not stored, or None when they do not.
 
-        What the dataset's folder lies in itself makes no difference.
+        The one rule for all ways into the store: nothing of .dsm or .git, and nothing from outside
+        the dataset's folder unless links are followed on request; whatever is tracked already.
         """
         full = os.path.join(self.root, path)
-        real = (os.path.realpath(full) + os.sep).removeprefix(self._real_root + os.sep)
-        if OWN_FOLDERS.isdisjoint(real.split(os.sep)):
-            return None
+        real, top = os.path.realpath(full) + os.sep, self._real_root.rstrip(os.sep) + os.sep
         behind = "" if os.path.islink(full) else "behind "
-        return f"{behind}a link into .dsm or .git"
+        # What the dataset's folder lies in itself makes no difference.
+        if not OWN_FOLDERS.isdisjoint(real.removeprefix(top).split(os.sep)):
+            return f"{behind}a link into .dsm or .git"
+        if not self.follow_symlinks and not real.startswith(top):
+            return f"{behind}a link out of the dataset's folder (use --follow-symlinks)"
+        return None
 
     def behind_link(self, path: str) -> bool:
         """Whether the way from the root to a path leads through a link."""
@@ -241,8 +241,8 @@ class Scan:
     def single(self, path: str, *, tracked: bool = False) -> Stat | None:
         """Returns the stat of one file named by the user, None when it was noted as skipped.
 
-        A tracked one is followed wherever it lies. Raises NotFound when there is nothing of that
-        name.
+        A tracked one may lie behind a link to a folder of the dataset. Raises NotFound when
+        nothing has that name.
         """
         full = os.path.join(self.root, path)
         try:
@@ -252,7 +252,7 @@ class Scan:
                 self.notes.skipped.append(Problem(path, reason))
                 return None
             is_link = stat.S_ISLNK(st.st_mode)
-            problem = self._link_problem(path) if is_link else self._own_problem(path)
+            problem = self._link_problem(path) if is_link else self.leads_elsewhere(path)
             if problem:
                 self.notes.skipped.append(Problem(path, problem))
                 return None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from situations import Work
 
+from dsm.datasets import Dataset
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.model.reports import AddReport
 
@@ -144,7 +148,7 @@ def test_a_dataset_inside_of_our_own_folders(tmp_path: Path) -> None:
 
 
 def test_names_behind_links(work: Work) -> None:
-    """A path through a link to a folder is followed on request only; then it is kept up to date."""
+    """A path through a link to a folder outside is followed on request only, tracked or not."""
     outside = work.root.parent / "folder"
     (outside / "deep").mkdir(parents=True)
     (outside / "f").write_bytes(b"f")
@@ -164,8 +168,63 @@ def test_names_behind_links(work: Work) -> None:
     (outside / "f").write_bytes(b"F")
     (outside / "deep" / "g").write_bytes(b"G")
     (outside / "deep" / "new").write_bytes(b"n")
-    work.ds.add(["link/f", "link/deep"])
+    report = work.ds.add(["link/f", "link/deep"])
+    reason = "behind a link out of the dataset's folder (use --follow-symlinks)"
+    assert set(skipped(report)) == {"link/f", "link/deep", "link/deep/g"}
+    assert skipped(report)["link/deep/g"] == reason
+    assert work.state()[0] == []
+    work.ds.add(["link/f", "link/deep/g"], follow_symlinks=True)
     assert work.state()[0] == [("m", "link/deep/g"), ("m", "link/f")]
+
+
+ENTRIES: dict[str, Callable[[Dataset], object]] = {
+    "add all": lambda ds: ds.add(["."]),
+    "add by name": lambda ds: ds.add(["x", "dir/y", "chain", "dir/sub/z"]),
+    "add by folder": lambda ds: ds.add(["x", "dir", "chain"]),
+    "add with deletions": lambda ds: ds.add(["."], deletions=True),
+    "add with labels": lambda ds: ds.add(["."], labels=["mine"]),
+    "add with a pattern": lambda ds: ds.add(["."], pattern="{name}"),
+    "commit all": lambda ds: ds.commit("two", all=True),
+    "commit paths": lambda ds: ds.commit("two", paths=["x", "dir", "chain"]),
+    "commit files": lambda ds: ds.commit("two", paths=["x", "dir/y", "chain", "dir/sub/z"]),
+    "commit the root": lambda ds: ds.commit("two", paths=["."]),
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_what_became_a_link_to_the_outside_is_not_stored(work: Work, entry: str) -> None:
+    """A tracked file or folder that is replaced by a link out of the dataset brings nothing in."""
+    outside = work.root.parent / "outside"
+    (outside / "sub").mkdir(parents=True)
+    for name in ("x", "y", "sub/z"):
+        (outside / name).write_bytes(b"of another project")
+    work.commit("one", x="mine", chain="mine", **{"dir/y": "mine", "dir/sub/z": "mine"})
+    before = work.contents()
+    for name in ("x", "chain"):
+        work.path(name).unlink()
+    shutil.rmtree(work.path("dir"))
+    os.symlink("../outside/x", work.path("x"))
+    os.symlink("x", work.path("chain"))
+    os.symlink(outside, work.path("dir"))
+    with contextlib.suppress(AnswerIsNo):
+        ENTRIES[entry](work.ds)
+    if work.state()[0]:
+        work.ds.commit("three")
+    assert work.contents() == before
+    work.ds.add(["."], follow_symlinks=True)
+    work.ds.commit("on request")
+    assert set(work.contents().values()) == {b"of another project"}
+
+
+def test_what_became_a_link_within_the_dataset_is_stored(work: Work) -> None:
+    """A tracked file or folder that is replaced by a link to another of the dataset follows it."""
+    work.commit("one", x="old", **{"dir/y": "old", "new/y": "new", "other": "new"})
+    work.path("x").unlink()
+    shutil.rmtree(work.path("dir"))
+    os.symlink("other", work.path("x"))
+    os.symlink("new", work.path("dir"))
+    work.ds.commit("two", all=True)
+    assert set(work.contents().values()) == {b"new"}
 
 
 def test_a_folder_that_is_not_there(work: Work) -> None:

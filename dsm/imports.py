@@ -7,7 +7,6 @@ invariant: an import of them fails as it does where they are not installed, in C
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
 
 LEFT_OUT = ("numpy", "pandas")
 
@@ -17,7 +16,7 @@ class _LeftOut:
     Cython compiled takes that None for the module."""
 
     @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> NoReturn | None:
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name in LEFT_OUT:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return None

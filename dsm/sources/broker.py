@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import DsmError
-from dsm.model.names import close_matches
+from dsm.sources.drivers import how_to_install, library
+from dsm.sources.engines import session_class
 from dsm.sources.failures import (
     BadQuery,
     DriverMissing,
@@ -27,17 +28,8 @@ from dsm.sources.failures import (
     translated,
 )
 from dsm.sources.schema import drift
-from dsm.sources.sessions import (
-    BATCH_BYTES,
-    BATCH_ROWS,
-    Limits,
-    Session,
-    Values,
-    library,
-    plain_name,
-    session_class,
-)
-from dsm.sources.source import KNOWN_DRIVERS, SecretOf, Source
+from dsm.sources.sessions import BATCH_BYTES, BATCH_ROWS, Limits, Session, Values
+from dsm.sources.source import SecretOf, Source
 from dsm.sources.statement import Statement, parse
 
 if TYPE_CHECKING:
@@ -46,8 +38,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # How long the end of a query may take before its thread is left to itself.
 GRACE_SECONDS = 5.0
-# Databases whose drivers the makers of ADBC publish as Python packages; `dbc` has others, too.
-PACKAGED = ("bigquery", "flightsql", "snowflake")
 _POLL_SECONDS = 0.1
 
 
@@ -157,7 +147,7 @@ class _Work:
         if phase == "connect" and re.search(r"Could not load|dlsym\(\w+\) failed", str(error)):
             return DriverMissing(
                 f"the driver {self.driver} is not installed, or not where drivers are looked for",
-                hint=_how_to_install(self.driver),
+                hint=how_to_install(self.driver),
             )
         found = translated(error, self.name, self.statement, phase)
         found.__context__ = None
@@ -188,18 +178,6 @@ class _Work:
                 # What cannot be cancelled, as a connection in the making, is left to itself.
                 until = min(until, time.monotonic() + 2 * _POLL_SECONDS)
             self.thread.join(_POLL_SECONDS)
-
-
-def _how_to_install(driver: str) -> str:
-    short = plain_name(driver).replace("_", "-")
-    if short in PACKAGED:
-        return f"pip install adbc-driver-{short}"
-    near = [known for known in KNOWN_DRIVERS if known.startswith(short) or short.startswith(known)]
-    near = near or list(close_matches(short, KNOWN_DRIVERS, 1))
-    if near:
-        return f"did you mean {near[0]}? Then remove the source and add it with --driver {near[0]}"
-    # A Python package of that name may be missing, or a stranger's.
-    return f"dbc install {short}, or the package of its makers"
 
 
 def _complete(statement: Statement, values: Values) -> dict[str, object]:

@@ -73,7 +73,7 @@ def _way_out(
 def database_files(workplace: Workplace, source_name: str) -> list[str]:
     """Returns the files of a source's database that are in the work tree, by their real paths."""
     from dsm.sources import source as sources
-    from dsm.sources.sessions import plain_name
+    from dsm.sources.drivers import plain_name
 
     source = sources.find(workplace, source_name)
     if plain_name(source.driver) not in ("sqlite", "duckdb"):

@@ -435,7 +435,7 @@ def test_a_database_that_is_not_known(
     sqlite: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any ADBC driver works by the general rules: here SQLite's, as if it were another."""
-    monkeypatch.setattr("dsm.sources.sessions._SESSIONS", {})
+    monkeypatch.setattr("dsm.sources.engines._SESSIONS", {})
     os.symlink(sqlite.address, tmp_path / "plain.db")
     other = asked("adbc_driver_sqlite", f"file:{tmp_path}/plain.db?mode=ro")
     sql = "SELECT id, :x AS x FROM payment WHERE customer = :x OR id = :n"

@@ -19,8 +19,8 @@ from dsm.format.manifest import TIME
 from dsm.model.changeset import Changeset
 from dsm.repo.log import ChangesetLog
 from dsm.sources import source as sources
+from dsm.sources.engines import session_class
 from dsm.sources.query import SourceQuery
-from dsm.sources.sessions import session_class
 from dsm.sources.statement import Dialect
 from dsm.views.query.view_query import Query
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate

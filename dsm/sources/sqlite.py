@@ -1,0 +1,143 @@
+"""Sessions with SQLite, and the types of its columns."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from dsm.model.names import printable
+from dsm.sources.failures import SourceFailed
+from dsm.sources.schema import ANY_TYPE
+from dsm.sources.sessions import Answer, Batches, Session, Values, bound
+from dsm.sources.statement import SQLITE, Statement, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class SqliteSession(Session):
+    """SQLite, opened read-only. A column has the type of its first rows, else the declared one."""
+
+    dialect = SQLITE
+
+    def _address(self, address: str) -> dict[str, str]:
+        path, _, query = address.removeprefix("sqlite:///").partition("?")
+        if path.startswith("file:"):
+            place = path if "%" in path else "file:" + quote(path[5:])
+        else:
+            place, query = "file:" + quote(address.removeprefix("sqlite:///")), ""
+        kept = [(k, v) for k, v in parse_qsl(query) if k in ("vfs", "cache", "immutable")]
+        return {"uri": f"{place}?{urlencode([*kept, ('mode', 'ro')])}"}
+
+    def _read_only(self) -> None:
+        self._do("PRAGMA temp_store = MEMORY")
+
+    def schema(self, statement: Statement, values: Values) -> pa.Schema:
+        import pyarrow as pa
+
+        for name in statement.parameters:
+            bound(name, values[name], None)
+        # A view without a row to it: SQLite tells the declared types of columns nowhere else.
+        self._do(f"CREATE TEMP VIEW dsm_columns AS {statement.with_nulls()}")
+        with self._asking("SELECT name, type FROM pragma_table_info('dsm_columns')") as asked:
+            columns = self._reader(asked).read_all().to_pylist()
+        self._do("DROP VIEW temp.dsm_columns")
+        self._do("PRAGMA query_only = ON")
+        return pa.schema([(row["name"], _declared(row["type"] or "")) for row in columns])
+
+    def begin(self, statement: Statement, values: Values) -> Answer:
+        import pyarrow as pa
+
+        declared = self.schema(statement, values)
+        batches = self._typed(statement, values, declared)
+        first = next(batches, None)
+        if first is None:
+            return declared, batches
+        fields = []
+        for field, column in zip(declared, first.columns, strict=True):
+            free = ANY_TYPE if pa.types.is_binary(field.type) else None
+            fields.append(pa.field(field.name, _settled(field.type, column), metadata=free))
+        schema = pa.schema(fields)
+
+        def all_of_them(batch: pa.RecordBatch | None) -> Batches:
+            with contextlib.closing(batches):
+                while batch is not None:
+                    yield conformed(batch, schema)
+                    batch = next(batches, None)
+
+        return schema, all_of_them(first)
+
+    def _typed(self, statement: Statement, values: Values, declared: pa.Schema) -> Batches:
+        """Yields the batches of a query. Its driver guesses types from the first rows, and takes
+        NULL for an integer: the first of all is one of ours, which has the declared types."""
+        row = ", ".join(
+            f"{_FIRST_VALUES.get(str(field.type), 'NULL')} AS {quoted(field.name)}"
+            for field in declared
+        )
+        text = f"SELECT {row} UNION ALL SELECT * FROM (\n{statement.text})"
+        ours = 1
+        with self._asking(text, self._options()) as asked:
+            self._bind(asked, statement, values)
+            for batch in self._reader(asked):
+                if batch.num_rows > ours:
+                    yield batch.slice(ours)
+                ours = 0
+
+    def _options(self) -> dict[str, str]:
+        # One more, for the row of ours.
+        return {"adbc.sqlite.query.batch_rows": str(min(self.limits.batch_rows, 4096) + 1)}
+
+
+# Types whose values differ from NULL to the driver of SQLite, and a value of each.
+_FIRST_VALUES = {"string": "''", "double": "0.0"}
+
+
+def _declared(text: str) -> Any:
+    """Returns the type that a declared one stands for, by SQLite's rules; null if not clear.
+
+    Binary may also stand for no type: of columns without one SQLite says that they are a BLOB.
+    """
+    import pyarrow as pa
+
+    upper = text.upper()
+    if "INT" in upper:
+        return pa.int64()
+    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
+        return pa.string()
+    if "BLOB" in upper:
+        return pa.binary()
+    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
+        return pa.float64()
+    return pa.null()
+
+
+def _settled(declared: Any, column: pa.Array) -> Any:
+    """Returns the type that a column is given: what it holds, or when empty, as declared."""
+    import pyarrow as pa
+
+    unknown = pa.types.is_null(declared)
+    if column.null_count == len(column):
+        return column.type if unknown else declared
+    whole = pa.types.is_integer(column.type) and pa.types.is_floating(declared)
+    return declared if whole else column.type
+
+
+def conformed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Returns a batch in the types of `schema`. Raises SourceFailed, which quotes no value."""
+    import pyarrow as pa
+
+    columns = []
+    for field, column in zip(schema, batch.columns, strict=True):
+        if column.null_count == len(column):
+            column = pa.nulls(len(column), field.type)
+        try:
+            columns.append(column if column.type == field.type else column.cast(field.type))
+        except pa.ArrowException:
+            break
+    else:
+        return pa.RecordBatch.from_arrays(columns, schema=schema)
+    raise SourceFailed(
+        f"column {printable(field.name)} holds values that are not {field.type}",
+        hint="CAST it in the query, so that all of its rows are alike",
+    )

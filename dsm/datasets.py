@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.views.query.resolve import Asked
-    from dsm.views.query.view_query import Query
+    from dsm.views.query.view_query import ViewQuery
     from dsm.views.view import View
     from dsm.worktree.request import Request
     from dsm.worktree.tree import WorkTree
@@ -464,7 +464,7 @@ class Dataset:
         """Removes a tag. Raises NotFound."""
         self.log_.delete_tag(name)
 
-    def query(self, **query: Unpack[Asked]) -> Query:
+    def query(self, **query: Unpack[Asked]) -> ViewQuery:
         """Resolves what `prepare` is asked to a query; its `.version` costs O(1) in the data.
 
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and

@@ -20,13 +20,13 @@ import pyarrow as pa
 from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.positions import Positions
-from dsm.views.query.view_query import Query
-from dsm.views.reading.mixing import BrokeredRows, shuffled_batches
+from dsm.views.query.view_query import ViewQuery
+from dsm.views.reading.mixing import SourceWindow, shuffled_batches
 from dsm.views.reading.shuffle import shuffled
-from dsm.views.reading.window import WINDOW, Rows, ViewExample, largest_of, positions_of
+from dsm.views.reading.window import WINDOW, ViewExample, Window, largest_of, positions_of
 from dsm.views.selection.columns import integers
 from dsm.views.selection.evaluate import Cutoff
-from dsm.views.source_rows.reader import Reading
+from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.view import NumberUnknown, View
 
 try:
@@ -51,7 +51,7 @@ class _Source:
         self.version = view.version
         # Evaluated here, so that forked workers share it.
         self._cutoff: Cutoff | None = None
-        self._reading: Reading | None = self._read(view)
+        self._reading: SourceRowReader | None = self._read(view)
         if self._reading is not None:  # decided once, for all workers and epochs
             self._cutoff = self._reading.cutoff
         table = view.table() if self._reading is None else self._reading.stored()
@@ -63,10 +63,10 @@ class _Source:
         self._largest = largest_of(table)
         self._positions: Positions | None = positions_of(self._store, table)
 
-    def _read(self, view: View) -> Reading | None:
+    def _read(self, view: View) -> SourceRowReader | None:
         if not view.queries:
             return None
-        return Reading(view, "torch", objects=False, cutoff=self._cutoff)
+        return SourceRowReader(view, "torch", objects=False, cutoff=self._cutoff)
 
     def _labels(self) -> list[str]:
         return [] if self._reading is None else self._reading.labels()
@@ -82,12 +82,14 @@ class _Source:
             "_positions": None,
         }
 
-    def rows(self, indices: pa.Array) -> Rows:
+    def rows(self, indices: pa.Array) -> Window:
         """Returns the rows at these indices, all read at once when the first is; they exist."""
         if self._table is None:
             self._open()
         assert self._table is not None
-        return Rows(self._store, self._table, indices, len(indices), self._largest, self._positions)
+        return Window(
+            self._store, self._table, indices, len(indices), self._largest, self._positions
+        )
 
     def queried(self, rank: int, world_size: int, random: Random | None) -> Iterator[ViewExample]:
         """Yields the rows of the view's queries that fall to a rank, shuffled with `random`.
@@ -104,7 +106,7 @@ class _Source:
                 for batch in batches
             )  # fmt: skip
             windows = (
-                (BrokeredRows(pa.Table.from_batches([batch])) for batch in mine)
+                (SourceWindow(pa.Table.from_batches([batch])) for batch in mine)
                 if random is None else shuffled_batches(mine, random)
             )  # fmt: skip
             for rows in windows:
@@ -115,7 +117,7 @@ class _Source:
 
         repository = open_repository(self._root)
         dataset = repository.dataset(self._dataset)
-        query = Query.from_json(self._query, f"the view of {self._dataset}")
+        query = ViewQuery.from_json(self._query, f"the view of {self._dataset}")
         skip_sources, dummy_rows = self._how
         view = View(
             repository, self._dataset, lambda: dataset.snapshots, query,

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
     from dsm.views.comparison.statistics import Histogram, Sizes
     from dsm.views.selection.prepared import Record
-    from dsm.views.source_rows.reader import Standing
+    from dsm.views.source_rows.reader import LiveQuery
     from dsm.views.view import View
     from dsm.views.writing.get import GetReport
 
-Runs = list[tuple["Standing", tuple["Receipt", ...]]]
+Runs = list[tuple["LiveQuery", tuple["Receipt", ...]]]
 
 
 def prepare_answer(view: View) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _times_fields(times: Histogram) -> dict[str, Any]:
     }
 
 
-def _runs_fields(query: Standing, runs: Sequence[Receipt]) -> dict[str, Any]:
+def _runs_fields(query: LiveQuery, runs: Sequence[Receipt]) -> dict[str, Any]:
     return {
         "name": query.query.name,
         "changeset": query.changeset.number,

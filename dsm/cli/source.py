@@ -236,10 +236,10 @@ def dummy(
     """
     with Session(ctx) as s:
         from dsm.sources.json_text import objects
-        from dsm.views.query.view_query import Query
+        from dsm.views.query.view_query import ViewQuery
         from dsm.views.source_rows.dummy import rows_for
 
-        everything = Query(s.dataset.id, 0, "")
+        everything = ViewQuery(s.dataset.id, 0, "")
         rows = rows_for(_query(s, query), everything, DUMMY_BEGIN_US, count, 0, seed)
         for line in objects(rows.schema.names, rows.columns).to_pylist():
             print(line.replace("\x7f", "\\u007f"))

@@ -29,7 +29,7 @@ from dsm.sources.source import find as find_source
 from dsm.store.lease import living
 from dsm.store.objects import pack_path, pack_paths
 from dsm.store.packs import Pack
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
@@ -257,7 +257,7 @@ class Checker:
                         self.found("view", path, "holds the name of another view")
                     elif not os.path.exists(os.path.join(folder, f"{fields.get('version')}.json")):
                         self.found("view", path, "the view that it names is missing")
-                elif Query.from_json(fields.get("query", {}), path).version + ".json" != entry:
+                elif ViewQuery.from_json(fields.get("query", {}), path).version + ".json" != entry:
                     self.found("view", path, "does not hold the query of its name")
             except DsmError as error:
                 self.found("view", path, error.message)

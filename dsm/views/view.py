@@ -16,9 +16,9 @@ from dsm.model.names import close_matches
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog
 from dsm.repo.workplace import Workplace
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.prepared import (
-    Content,
+    ContentSummary,
     check_view_name,
     give_name,
     read_record,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dsm.store.positions import Positions
     from dsm.views.reading.window import ViewExample
     from dsm.views.selection.evaluate import Evaluation
-    from dsm.views.source_rows.reader import Standing
+    from dsm.views.source_rows.reader import LiveQuery
     from dsm.views.writing.get import GetReport
 
 LABELS_SHOWN = 10
@@ -62,8 +62,8 @@ class View:
         repository: Workplace,
         dataset: str,
         snapshots: Callable[[], Snapshots],
-        query: Query,
-        content: Content | None = None,
+        query: ViewQuery,
+        content: ContentSummary | None = None,
         *,
         skip_sources: bool = False,
         dummy_rows: int | None = None,
@@ -96,13 +96,13 @@ class View:
         return ChangesetLog(self.repository, self.dataset, self.query_.dataset)
 
     @cached_property
-    def queries(self) -> list[Standing]:
+    def queries(self) -> list[LiveQuery]:
         """The queries that reading it runs, sorted by name; no source is asked for this."""
         if self.skip_sources or not self.has_queries:
             return []
-        from dsm.views.source_rows.reader import standing
+        from dsm.views.source_rows.reader import live_queries
 
-        return standing(self.log, self.query_)
+        return live_queries(self.log, self.query_)
 
     @cached_property
     def has_queries(self) -> bool:
@@ -151,7 +151,7 @@ class View:
         """The same as one table, sorted by path."""
         from dsm.views.selection.evaluate import evaluate
 
-        everything = Query(self.query_.dataset, self.query_.at, self.query_.at_id)
+        everything = ViewQuery(self.query_.dataset, self.query_.at, self.query_.at_id)
         return evaluate(self.layers, everything).rows()
 
     @cached_property
@@ -182,7 +182,7 @@ class View:
         return positions_of(self.repository.store, self.table())
 
     @property
-    def content(self) -> Content:
+    def content(self) -> ContentSummary:
         """The digest, the counts and the labels of the selected examples."""
         if self._content is None:
             self._content = content_of(self.evaluation)
@@ -283,14 +283,14 @@ class View:
         For what learns from tables: no payload is made. `query` may be left away when there is
         one only. Raises NotFound, and what `dsm.sources.failures` has.
         """
-        from dsm.views.source_rows.reader import Reading
+        from dsm.views.source_rows.reader import SourceRowReader
 
         found = [each for each in self.queries if query in (None, each.query.name)]
         if len(found) != 1:
             names = ", ".join(each.query.name for each in self.queries) or "none"
             what = "which query is meant?" if query is None else f"the view has no query {query}"
             raise NotFound(what, hint=f"queries of the view: {names}")
-        return Reading(self, "columns").columns(found[0])
+        return SourceRowReader(self, "columns").columns(found[0])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields all examples as Arrow batches: the columns of `table` and `content`, the bytes.
@@ -302,7 +302,7 @@ class View:
         return batches(self)
 
 
-def content_of(evaluation: Evaluation) -> Content:
+def content_of(evaluation: Evaluation) -> ContentSummary:
     """Sums up the selected rows, a batch at a time."""
     import pyarrow.compute as pc
 
@@ -315,7 +315,7 @@ def content_of(evaluation: Evaluation) -> Content:
         size += pc.sum(batch.column("size")).as_py() or 0
         for label, count in label_counts(batch).items():
             labels[label] = labels.get(label, 0) + count
-    return Content(digest.hexdigest(), evaluation.count, size, dict(sorted(labels.items())))
+    return ContentSummary(digest.hexdigest(), evaluation.count, size, dict(sorted(labels.items())))
 
 
 def label_counts(rows: pa.Table | pa.RecordBatch) -> dict[str, int]:
@@ -333,7 +333,7 @@ def prepare(
     repository: Workplace,
     dataset: str,
     snapshots: Callable[[], Snapshots],
-    query: Query,
+    query: ViewQuery,
     *,
     name: str | None = None,
 ) -> View:
@@ -360,7 +360,7 @@ def prepare(
     return view
 
 
-def _nothing_fits(snapshot: pa.Table, query: Query) -> str:
+def _nothing_fits(snapshot: pa.Table, query: ViewQuery) -> str:
     of = "those changesets" if query.runs else f"changeset {query.at}"
     return f"no example of {of} fits the query" if snapshot.num_rows else f"{of} has no example"
 
@@ -390,7 +390,7 @@ def _unknown(table: pa.Table, asked: tuple[str, ...]) -> list[str]:
     return [label for label, found in zip(asked, there, strict=True) if not found]
 
 
-def _require_labels(table: pa.Table, query: Query) -> None:
+def _require_labels(table: pa.Table, query: ViewQuery) -> None:
     """Raises NotFound for a label that no example has: a misspelt one would go unnoticed."""
     for label in _unknown(table, query.labels):
         known = label_counts(table)

@@ -16,7 +16,7 @@ from dsm.history.snapshot import Snapshots, example_at
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.repo.log import ChangesetLog
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
 
@@ -32,7 +32,7 @@ class Event:
     folded: bool
 
 
-def folds(query: Query, number: int) -> bool:
+def folds(query: ViewQuery, number: int) -> bool:
     """Whether a query counts a changeset in."""
     if not query.runs:
         return number <= query.at
@@ -83,7 +83,7 @@ def deleting(view: View, rows: pa.Table) -> pa.Array:
     return pa.array([found.get(path) for path in rows.column("path").to_pylist()], pa.int32())
 
 
-def _reachable(query: Query, rows: pa.Table) -> pa.ChunkedArray:
+def _reachable(query: ViewQuery, rows: pa.Table) -> pa.ChunkedArray:
     """Paths that a changeset of the query may have deleted.
 
     Those of its gapless beginning that have come after it had not been there, or not as they are.
@@ -93,7 +93,7 @@ def _reachable(query: Query, rows: pa.Table) -> pa.ChunkedArray:
     return rows.filter(pc.less_equal(rows.column("changeset"), query.at)).column("path")
 
 
-def _newest_first(query: Query) -> Iterator[int]:
+def _newest_first(query: ViewQuery) -> Iterator[int]:
     for first, last in reversed(query.runs or ((1, query.at),)):
         yield from range(last, first - 1, -1)
 

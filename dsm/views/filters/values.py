@@ -10,7 +10,7 @@ from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import SIZE
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Clause, clauses
 
 
@@ -74,7 +74,7 @@ class Value:
         return f"{printable(self.attribute)} changed" if self.clause == "where" else "time changed"
 
 
-def clauses_with_values(query: Query) -> Iterator[tuple[Clause, Value]]:
+def clauses_with_values(query: ViewQuery) -> Iterator[tuple[Clause, Value]]:
     """Yields the filters of a query but for the newest share, each with what it looks at."""
     conditions = iter(query.where)
     for clause in clauses(query):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import decimal_text
-from dsm.views.query.view_query import Query, Run
+from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
 
-def describe(query: Query) -> str:
+def describe(query: ViewQuery) -> str:
     """Returns what a query asks for, such as "label cat or dog, newest 80 %, changesets 1, 3-5"."""
     parts: list[str] = []
     if query.paths:
@@ -32,7 +32,7 @@ def newest_text(percent: str) -> str:
     return f"newest {decimal_text(percent + 'e2')} %"
 
 
-def changesets_text(query: Query) -> str:
+def changesets_text(query: ViewQuery) -> str:
     """Returns which changesets a query folds: "changesets 1, 3-5", or "up to changeset 5"."""
     if not query.runs:
         return f"up to changeset {query.at}"
@@ -40,7 +40,7 @@ def changesets_text(query: Query) -> str:
     return f"{noun} " + ", ".join(map(_run, query.runs))
 
 
-def _run(run: Run) -> str:
+def _run(run: ChangesetRange) -> str:
     first, last = run
     return str(first) if first == last else f"{first}-{last}"
 

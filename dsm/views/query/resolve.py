@@ -18,7 +18,7 @@ from dsm.model.names import check_label, printable
 from dsm.model.timespec import EARLIEST_US, format_time, parse_time
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters.conditions import Condition, decimal_text, parse_condition
-from dsm.views.query.view_query import Query, Run
+from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
 Time = str | int | date
 Percent = str | int | float
@@ -56,11 +56,11 @@ class Request:
     where: Iterable[str] = ()
 
 
-def resolve(log: ChangesetLog, dataset_id: str, asked: Request, *, now_us: int) -> Query:
+def resolve(log: ChangesetLog, dataset_id: str, asked: Request, *, now_us: int) -> ViewQuery:
     """Returns the query that was asked for. Raises InvalidInput, NotFound, AnswerIsNo."""
     if not log.head():
         raise AnswerIsNo(f"dataset {log.name} has no changeset yet", hint="`dsm commit` first")
-    runs: tuple[Run, ...] = ()
+    runs: tuple[ChangesetRange, ...] = ()
     if asked.changesets is not None:
         if asked.at is not None:
             raise InvalidInput("give changesets or a snapshot (at), not both")
@@ -81,7 +81,7 @@ def resolve(log: ChangesetLog, dataset_id: str, asked: Request, *, now_us: int) 
             f" {format_time(until)} (until)",
             hint="until is not included: give a later one",
         )
-    return Query(
+    return ViewQuery(
         dataset_id, changeset.number, changeset.id, labels, asked.all_labels and len(labels) > 1,
         _labels(asked.exclude), runs,
         None if since == EARLIEST_US else since, until, _share(asked.percent),
@@ -103,12 +103,12 @@ def _conditions(changeset: Changeset, given: Iterable[str]) -> tuple[Condition, 
     return tuple(sorted({parse_condition(text, changeset.attributes) for text in _listed(given)}))
 
 
-def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[Run, ...]:
+def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[ChangesetRange, ...]:
     """Reads `1,3-5` or numbers; returns sorted runs that neither touch nor overlap."""
     parts: Sequence[str] = (
         given.split(",") if isinstance(given, str) else [str(part) for part in given]
     )
-    wanted: list[Run] = []
+    wanted: list[ChangesetRange] = []
     for part in parts:
         match = _PART.fullmatch(part)
         if match is None:
@@ -129,7 +129,7 @@ def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[Run, ...
                 f"dataset {log.name} has no changeset {last if last > head else first}",
                 hint=f"its newest one is {head}",
             )
-    runs: list[Run] = []
+    runs: list[ChangesetRange] = []
     for first, last in sorted(wanted):
         if runs and first <= runs[-1][1] + 1:
             runs[-1] = (runs[-1][0], max(runs[-1][1], last))

@@ -18,11 +18,11 @@ from dsm.format.document import canonical
 from dsm.model.timespec import format_time, parse_instant
 from dsm.views.filters.conditions import Condition, decimal_text
 
-Run = tuple[int, int]
+ChangesetRange = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ViewQuery:
     """Which examples of which changesets: `at` and `at_id` pin the newest one, and so all before.
 
     `runs` are the first and last numbers of the changesets that are folded, none for all up to
@@ -38,7 +38,7 @@ class Query:
     labels: tuple[str, ...] = ()
     all_labels: bool = False
     exclude: tuple[str, ...] = ()
-    runs: tuple[Run, ...] = ()
+    runs: tuple[ChangesetRange, ...] = ()
     since: int | None = None
     until: int | None = None
     percent: str | None = None
@@ -74,7 +74,7 @@ class Query:
         return fields
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any], where: str) -> Query:
+    def from_json(cls, fields: dict[str, Any], where: str) -> ViewQuery:
         """Reads what `to_json` returned. Raises DamagedData."""
         try:
             labels = fields.get("labels", {})
@@ -102,7 +102,7 @@ class Query:
         return blake3(canonical(self.to_json())).hexdigest()
 
 
-def _check(query: Query) -> None:
+def _check(query: ViewQuery) -> None:
     """Raises ValueError when a query is not spelt as dsm spells it."""
     texts = (query.dataset, query.at_id, *query.labels, *query.exclude, *query.paths)
     numbers = (query.at, *(number for run in query.runs for number in run))

@@ -18,10 +18,10 @@ import pyarrow as pa
 from blake3 import blake3
 
 from dsm.errors import InvalidInput
-from dsm.views.reading.window import Rows, ViewExample, in_windows
+from dsm.views.reading.window import ViewExample, Window, in_windows
 from dsm.views.selection.columns import integers
 from dsm.views.selection.payloads import CONTENT
-from dsm.views.source_rows.reader import Reading
+from dsm.views.source_rows.reader import SourceRowReader
 
 if TYPE_CHECKING:
     from dsm.views.view import View
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 BUFFER_ROWS, BUFFER_BYTES = 8_192, 64 << 20
 
 
-class BrokeredRows(Rows):
+class SourceWindow(Window):
     """A batch of rows of a source as a window of examples; their bytes are in the batch."""
 
     def __init__(self, rows: pa.Table):
@@ -71,14 +71,14 @@ def mixed(
 
 
 def _mixed(view: View, seed: int | None, epoch: int) -> Iterator[ViewExample]:
-    reading = Reading(view, "iterate", objects=False)
+    reading = SourceRowReader(view, "iterate", objects=False)
     windows = in_windows(view.repository.store, reading.stored(), None, seed, epoch)
     stored = chain.from_iterable(rows.examples() for rows in windows)
     with closing(reading.batches()) as batches:
         if seed is None:
             yield from stored
             for batch in batches:
-                yield from BrokeredRows(pa.Table.from_batches([batch])).examples()
+                yield from SourceWindow(pa.Table.from_batches([batch])).examples()
         else:
             random = Random(f"{seed}/{epoch}")
             shuffled = (rows.examples() for rows in shuffled_batches(batches, random))
@@ -100,7 +100,7 @@ def _by_turns(
     yield from both[0]
 
 
-def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Iterator[BrokeredRows]:
+def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Iterator[SourceWindow]:
     """Yields the rows of batches shuffled: of each, and of what was held back, some at random."""
     held: pa.Table | None = None
     for batch in batches:
@@ -111,8 +111,8 @@ def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Itera
         keep = min(BUFFER_ROWS, rows.num_rows * BUFFER_BYTES // max(1, rows.nbytes))
         out, back = order[: max(0, len(order) - keep)], order[max(0, len(order) - keep) :]
         if out:
-            yield BrokeredRows(rows.take(integers(out)))
+            yield SourceWindow(rows.take(integers(out)))
         # Taken, so that what is held back does not keep its whole batch in memory.
         held = rows.take(integers(back))
     if held is not None:
-        yield BrokeredRows(held)
+        yield SourceWindow(held)

@@ -49,7 +49,7 @@ class ViewExample:
 
     __slots__ = ("_row", "_rows")
 
-    def __init__(self, rows: Rows | _Detached, row: int):
+    def __init__(self, rows: Window | _Detached, row: int):
         self._rows = rows
         self._row = row
 
@@ -120,7 +120,7 @@ class ViewExample:
         return _detached, (fields, self.bytes)
 
 
-class Rows:
+class Window:
     """A window of a view's rows: those at `indices`, or all of the table; decoded when needed.
 
     Bytes are read ahead for `ahead` rows, fewer when they are large; no example is larger than
@@ -289,14 +289,14 @@ def batches(view: View) -> Iterator[pa.RecordBatch]:
     """Yields the examples of a view as Arrow, with their bytes in the column `content`."""
     reading = None
     if view.queries:
-        from dsm.views.source_rows.reader import Reading
+        from dsm.views.source_rows.reader import SourceRowReader
 
-        reading = Reading(view, "iterate", objects=False)
+        reading = SourceRowReader(view, "iterate", objects=False)
     table = view.table() if reading is None else reading.stored()
     store, largest = view.repository.store, largest_of(table)
     first = 0
     while first < table.num_rows:
-        rows = Rows(store, table.slice(first, WINDOW), None, WINDOW, largest)
+        rows = Window(store, table.slice(first, WINDOW), None, WINDOW, largest)
         count = rows.reach()
         content = pa.array([rows.read(row) for row in range(count)], pa.large_binary())
         part = table.slice(first, count).combine_chunks()
@@ -337,7 +337,7 @@ def in_windows(
     seed: int | None,
     epoch: int,
     known: Callable[[], Positions] | None = None,
-) -> Iterator[Rows]:
+) -> Iterator[Window]:
     """Yields windows over the rows of a table, in order, in that of `order`, or shuffled.
 
     `known` gives the positions of the rows, where they are kept.
@@ -351,19 +351,19 @@ def in_windows(
             if number == 1:  # who reads on so far will read on
                 positions = positions_of(store, table) if known is None else known()
             check(indices, table.num_rows)
-            yield Rows(store, table, indices, AHEAD_SCATTERED, largest, positions)
+            yield Window(store, table, indices, AHEAD_SCATTERED, largest, positions)
         return
     for first in range(0, table.num_rows, WINDOW):
         if first == WINDOW:
             expect(store, table.num_rows - first, in_order=True)
-        yield Rows(store, table.slice(first, WINDOW), None, AHEAD, largest)
+        yield Window(store, table.slice(first, WINDOW), None, AHEAD, largest)
 
 
 def positions_of(store: ObjectStore, table: pa.Table) -> Positions:
     """Returns where the objects of a table probably lie, for reading them in any order."""
     expect(store, table.num_rows, in_order=True)
     starts = range(0, table.num_rows, WINDOW)
-    windows = (Rows(store, table.slice(first, WINDOW)) for first in starts)
+    windows = (Window(store, table.slice(first, WINDOW)) for first in starts)
     return Positions(store, ((rows.oids, rows.sizes) for rows in windows))
 
 
@@ -388,14 +388,14 @@ def example_at(view: View, index: int) -> ViewExample:
     at = index + count if index < 0 else index
     if not 0 <= at < count:
         raise IndexError(f"a view of {count} examples has no index {index}")
-    return ViewExample(Rows(view.repository.store, view.table().slice(at, 1)), 0)
+    return ViewExample(Window(view.repository.store, view.table().slice(at, 1)), 0)
 
 
 def examples_at(view: View, part: slice) -> Sequence[ViewExample]:
     """Returns the examples of a slice."""
     table = view.table()
     indices = integers(range(*part.indices(table.num_rows)))
-    return list(Rows(view.repository.store, table, indices).examples())
+    return list(Window(view.repository.store, table, indices).examples())
 
 
 def _windows(order: Iterable[int]) -> Iterator[pa.Array]:

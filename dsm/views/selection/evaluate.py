@@ -21,7 +21,7 @@ from dsm.model.names import printable
 from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import BOOL, NUMBER, SIZE, Condition
 from dsm.views.filters.glob import expression
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 BATCH_ROWS = 1 << 18
 INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
@@ -97,7 +97,7 @@ class Evaluation:
         return tables if columns is None else [table.select(columns) for table in tables]
 
 
-def evaluate(layers: list[Layer], query: Query, beside: pa.Table | None = None) -> Evaluation:
+def evaluate(layers: list[Layer], query: ViewQuery, beside: pa.Table | None = None) -> Evaluation:
     """Applies a query's filters to the layers of a snapshot.
 
     The newest share is one of these examples and those `beside` them: (time, path) of examples
@@ -141,7 +141,7 @@ def cut_at(found: Evaluation, cutoff: Cutoff) -> Evaluation:
     return Evaluation(found.layers, masks, cutoff, count)
 
 
-def clauses(query: Query) -> list[Clause]:
+def clauses(query: ViewQuery) -> list[Clause]:
     """Returns the filters of a query but for the newest share, in the order of the query."""
     found: list[Clause] = []
     if query.paths:

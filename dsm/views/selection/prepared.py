@@ -16,7 +16,7 @@ from dsm.errors import DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_tag_name, close_matches
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 PREFIX_MIN = 8
 _VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
@@ -25,7 +25,7 @@ _NAME = ".name.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ContentSummary:
     """What a query selected: how many examples, their bytes, examples of each label (sorted)."""
 
     digest: str
@@ -40,7 +40,7 @@ class Content:
         }  # fmt: skip
 
     @classmethod
-    def from_json(cls, fields: Any, where: str) -> Content:
+    def from_json(cls, fields: Any, where: str) -> ContentSummary:
         """Reads what `to_json` returned. Raises DamagedData."""
         try:
             content = cls(fields["digest"], fields["examples"], fields["bytes"], fields["labels"])
@@ -57,8 +57,8 @@ class Record:
     """A prepared view of a dataset, with the names it was given."""
 
     dataset: str
-    query: Query
-    content: Content
+    query: ViewQuery
+    content: ContentSummary
     names: tuple[str, ...] = ()
 
     @property
@@ -66,7 +66,9 @@ class Record:
         return self.query.version
 
 
-def write_record(repository: Repository, dataset: str, query: Query, content: Content) -> None:
+def write_record(
+    repository: Repository, dataset: str, query: ViewQuery, content: ContentSummary
+) -> None:
     """Remembers a view. Raises DamagedData when it once held something else."""
     path = _path(repository, dataset, query.version)
     fields = {"query": query.to_json(), "version": query.version, "content": content.to_json()}
@@ -88,10 +90,10 @@ def read_record(repository: Repository, dataset: str, version: str) -> Record | 
     fields = read_document(path)
     if fields is None:
         return None
-    query = Query.from_json(fields.get("query", {}), path)
+    query = ViewQuery.from_json(fields.get("query", {}), path)
     if query.version != version:
         raise DamagedData(f"{path} does not hold the query of its name")
-    return Record(dataset, query, Content.from_json(fields.get("content"), path))
+    return Record(dataset, query, ContentSummary.from_json(fields.get("content"), path))
 
 
 def list_records(repository: Repository, dataset: str) -> list[Record]:

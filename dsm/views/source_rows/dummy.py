@@ -15,13 +15,13 @@ import pyarrow as pa
 from dsm.format.manifest import TIME
 from dsm.sources import dummy
 from dsm.sources.query import SourceQuery, is_numeric_text, kind_of
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 SPAN_US = 365 * 86_400_000_000
 
 
 def rows_for(
-    query: SourceQuery, view_query: Query, time_us: int, count: int, first: int, seed: int
+    query: SourceQuery, view_query: ViewQuery, time_us: int, count: int, first: int, seed: int
 ) -> pa.RecordBatch:
     """Returns made-up rows whose keys differ, and whose labels and times fit a view.
 
@@ -41,7 +41,9 @@ def rows_for(
     return rows
 
 
-def _label_values(query: SourceQuery, view_query: Query, count: int, random: Random) -> list[Any]:
+def _label_values(
+    query: SourceQuery, view_query: ViewQuery, count: int, random: Random
+) -> list[Any]:
     wanted = [label for label in view_query.labels if label not in view_query.exclude]
     if not wanted:
         wanted = [f"made-up-{letter}" for letter in "abc"]
@@ -50,7 +52,7 @@ def _label_values(query: SourceQuery, view_query: Query, count: int, random: Ran
     return [random.choice(wanted) for _ in range(count)]
 
 
-def _time_values(view_query: Query, time_us: int, count: int, random: Random) -> list[datetime]:
+def _time_values(view_query: ViewQuery, time_us: int, count: int, random: Random) -> list[datetime]:
     since, until = view_query.since, view_query.until
     if until is None:
         until = time_us if since is None or since < time_us else since + SPAN_US

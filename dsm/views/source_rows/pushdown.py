@@ -31,7 +31,7 @@ from dsm.views.filters.bounds import (
     may_match,
 )  # fmt: skip
 from dsm.views.filters.conditions import BOOL, NUMBER, SIZE, TEXT, Condition
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +54,7 @@ class Narrowed:
 
 def narrowed(
     source_query: SourceQuery,
-    view_query: Query,
+    view_query: ViewQuery,
     dialect: Dialect,
     *,
     time_us: int,
@@ -83,7 +83,7 @@ def narrowed(
 
 
 def label_query(
-    source_query: SourceQuery, view_query: Query, dialect: Dialect, *, time_us: int
+    source_query: SourceQuery, view_query: ViewQuery, dialect: Dialect, *, time_us: int
 ) -> Narrowed | None:
     """Returns a query for the distinct values of the label column, in rows that may pass.
 
@@ -211,7 +211,7 @@ class _Conditions:
     def selected(self, name: str) -> str:
         return f"{self.column(name)} AS {quoted(name)}"
 
-    def add_filters(self, view: Query) -> None:
+    def add_filters(self, view: ViewQuery) -> None:
         """Adds all that can be said. Raises _NothingPassesError."""
         self._add_paths(view.paths)
         if view.labels:

@@ -22,7 +22,7 @@ from dsm.sources import source as sources
 from dsm.sources.engines import session_class
 from dsm.sources.query import SourceQuery
 from dsm.sources.statement import Dialect
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.source_rows.dummy import rows_for
 from dsm.views.source_rows.pushdown import Narrowed, label_query, narrowed
@@ -50,14 +50,14 @@ DRAWS, DRAWN = 50, 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LiveQuery:
     """A query of a view, and the changeset that put it."""
 
     query: SourceQuery
     changeset: Changeset
 
 
-def standing(log: ChangesetLog, query: Query) -> list[Standing]:
+def live_queries(log: ChangesetLog, query: ViewQuery) -> list[LiveQuery]:
     """Returns the queries that a view reads, sorted by name; no source is asked."""
     live: dict[str, int] = {}
     if not query.runs:
@@ -71,11 +71,11 @@ def standing(log: ChangesetLog, query: Query) -> list[Standing]:
     found = []
     for name, number in sorted(live.items()):
         changeset = log.get(number)
-        found.append(Standing(SourceQuery.from_json(name, changeset.documents[name]), changeset))
+        found.append(LiveQuery(SourceQuery.from_json(name, changeset.documents[name]), changeset))
     return found
 
 
-class Reading:
+class SourceRowReader:
     """One reading of a view with queries: the stored examples and then the rows of each query.
 
     `consumer` is the word for receipts; without `objects` rows do not say the hash of their
@@ -106,7 +106,7 @@ class Reading:
         return None if self.query.percent is None else self._evaluation.cutoff
 
     @property
-    def _uncut(self) -> Query:
+    def _uncut(self) -> ViewQuery:
         return replace(self.query, percent=None)
 
     def stored(self) -> pa.Table:
@@ -123,14 +123,14 @@ class Reading:
         for each in self.view.queries:
             yield from self._rows(each, EXAMPLES, filters)
 
-    def columns(self, each: Standing) -> Batches:
+    def columns(self, each: LiveQuery) -> Batches:
         """Yields the rows of a query that fit, in the columns of its own answer."""
         yield from self._rows(each, COLUMNS, Filters(self.query, self.cutoff))
 
     def labels(self) -> list[str]:
         """Returns the labels that the rows of the queries have, sorted; asks the sources."""
         query = self.query
-        only = Query(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
+        only = ViewQuery(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
                      query.exclude)  # fmt: skip
         found: set[str] = set()
         for each in self.view.queries:
@@ -149,7 +149,7 @@ class Reading:
         ]
         return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
 
-    def _rows(self, each: Standing, form: str, filters: Filters) -> Batches:
+    def _rows(self, each: LiveQuery, form: str, filters: Filters) -> Batches:
         if self.view.dummy_rows is not None:
             yield from self._made_up(each, self.view.dummy_rows, form, filters)
             return
@@ -167,14 +167,14 @@ class Reading:
         with closing(Run(order).batches()) as batches:
             yield from batches
 
-    def _asked(self, each: Standing, form: str, dialect: Dialect) -> Narrowed | None:
+    def _asked(self, each: LiveQuery, form: str, dialect: Dialect) -> Narrowed | None:
         moment = each.changeset.time
         if form == LABELS:
             return label_query(each.query, self.query, dialect, time_us=moment)
         columns = needed(each.query, self.query) if form == TIMES else None
         return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
 
-    def _made_up(self, each: Standing, count: int, form: str, filters: Filters) -> Batches:
+    def _made_up(self, each: LiveQuery, count: int, form: str, filters: Filters) -> Batches:
         """Yields so many made-up rows, less those beyond a newest share; no source takes part."""
         query, left, first = each.query, count, 0
         examples = examples_of(query, query.schema, each.changeset, self.types)

@@ -27,7 +27,7 @@ from dsm.sources.failures import BadQuery, SourceChanged, SourceFailed
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import Source
 from dsm.views.filters.conditions import SIZE
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Clause, Cutoff, clauses
 from dsm.views.source_rows.pushdown import Narrowed
 
@@ -50,7 +50,7 @@ class KeyRepeats(Conflict):
 class Filters:
     """The filters of a view as they are applied to rows of a source: exactly, as to stored ones."""
 
-    query: Query
+    query: ViewQuery
     cutoff: Cutoff | None
 
     @cached_property
@@ -149,7 +149,7 @@ class Run:
                 hint="`dsm check` asks again",
             ) from None
 
-    def _started(self, asked: Narrowed, narrowed_for: Query | None) -> broker.Rows:
+    def _started(self, asked: Narrowed, narrowed_for: ViewQuery | None) -> broker.Rows:
         order, query = self._order, self._order.query
         names = set(query.schema.names)
         if narrowed_for is not None and order.form == TIMES:
@@ -255,7 +255,7 @@ def examples_of(
     )  # fmt: skip
 
 
-def needed(query: SourceQuery, view_query: Query) -> list[str]:
+def needed(query: SourceQuery, view_query: ViewQuery) -> list[str]:
     """Returns the columns that filters, times and paths are made from."""
     wanted = {query.key, query.label, query.time}
     wanted |= {condition.attribute for condition in view_query.where}

@@ -18,14 +18,14 @@ from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
-from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.output_file import OutputFile, Written
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.store.objects import ObjectStore
-    from dsm.views.writing.output_folder import Place
+    from dsm.views.writing.output_folder import OutputFolder
 
 INDEX = "examples.jsonl"
 DATA = "data"
@@ -39,14 +39,14 @@ class PathsCollide(Conflict):
     code = "paths-collide"
 
 
-def write_index(place: Place, table: pa.Table, classes: Mapping[str, int]) -> Written:
+def write_index(place: OutputFolder, table: pa.Table, classes: Mapping[str, int]) -> Written:
     """Writes a line of JSON for each example."""
     temporary = place.temporary(INDEX)
     file = OutputFile(temporary)
     try:
-        sidecar = Sidecar(classes)
+        metadata = MetadataWriter(classes)
         for batch in _slices(table, LINES):
-            file.write(sidecar.text(batch))
+            file.write(metadata.text(batch))
         written = file.finish(INDEX, table.num_rows)
     except BaseException:
         file.abandon()
@@ -56,7 +56,7 @@ def write_index(place: Place, table: pa.Table, classes: Mapping[str, int]) -> Wr
 
 
 def write_files(
-    place: Place, table: pa.Table, store: ObjectStore, workers: int, progress: Progress
+    place: OutputFolder, table: pa.Table, store: ObjectStore, workers: int, progress: Progress
 ) -> None:
     """Writes the files that are not there yet. Raises UnsafeTarget, PathsCollide, StorageFailed."""
     _refuse_collisions(place, table)
@@ -99,7 +99,7 @@ def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
     return (table.slice(first, rows) for first in range(0, table.num_rows, rows))
 
 
-def _refuse_collisions(place: Place, table: pa.Table) -> None:
+def _refuse_collisions(place: OutputFolder, table: pa.Table) -> None:
     """Raises PathsCollide where the file system takes two of the paths for one."""
     import pyarrow as pa
     import pyarrow.compute as pc

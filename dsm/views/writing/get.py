@@ -32,7 +32,7 @@ from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import Written, hashes_of
 from dsm.views.writing.output_folder import (
     OtherContent,
-    Place,
+    OutputFolder,
     is_whole,
     sizes_agree,
 )
@@ -240,7 +240,7 @@ class _Getting:
         self.workers = view.repository.workers if workers is None else workers
         self.progress = progress
         self.stem = stem_of(view) if options.format == TAR else ""
-        self.place = Place(out, head_of(view, options), self.stem)
+        self.place = OutputFolder(out, head_of(view, options), self.stem)
 
     def run(self, verify: bool, force: bool) -> GetReport:
         """Does it, one builder at a time; the others wait and find it done."""

@@ -26,7 +26,7 @@ def class_indices(labels: Sequence[Sequence[str]], classes: Mapping[str, int]) -
     return [classes[found[0]] if len(found) == 1 else NO_CLASS for found in labels]
 
 
-class Sidecar:
+class MetadataWriter:
     """Writes the JSON of examples, a batch at a time. `classes` maps each label to its index."""
 
     def __init__(self, classes: Mapping[str, int]):

@@ -6,10 +6,10 @@ import os
 
 from dsm.errors import DamagedData
 from dsm.repo.repository import Repository
-from dsm.views.writing.output_folder import HIDDEN, OtherContent, Place
+from dsm.views.writing.output_folder import HIDDEN, OtherContent, OutputFolder
 
 
-def refuse_among_data(repository: Repository, place: Place) -> None:
+def refuse_among_data(repository: Repository, place: OutputFolder) -> None:
     """Raises OtherContent for the root of a dataset, and for a folder in it that holds files.
 
     One that was made for a view may hold them, and so may one that .dsmignore leaves out.
@@ -31,7 +31,7 @@ def refuse_among_data(repository: Repository, place: Place) -> None:
         )
 
 
-def _is_free(root: str, folder: str, place: Place) -> bool:
+def _is_free(root: str, folder: str, place: OutputFolder) -> bool:
     """Whether a folder below a dataset's root is new or empty, of a view, or left out by `add`."""
     try:
         held = any(not name.startswith(HIDDEN) for name in os.listdir(folder))

@@ -33,7 +33,7 @@ class OtherContent(Conflict):
     code = "other-content"
 
 
-class Place:
+class OutputFolder:
     """A folder to write into; `stem` tells apart what may lie in one folder side by side.
 
     `head` is what two materialisations must agree in for one to stand for the other; `mode` is
@@ -64,7 +64,7 @@ class Place:
 
     # --- one builder at a time ---
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> OutputFolder:
         while True:
             try:
                 disk.make_dirs(self.hidden, durable=False)
@@ -240,7 +240,7 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
     return fields
 
 
-def sizes_agree(place: Place, files: list[dict[str, Any]]) -> bool:
+def sizes_agree(place: OutputFolder, files: list[dict[str, Any]]) -> bool:
     """Whether every file is there with its size."""
     for item in files:
         try:
@@ -251,7 +251,7 @@ def sizes_agree(place: Place, files: list[dict[str, Any]]) -> bool:
     return True
 
 
-def is_whole(place: Place, written: Written) -> bool:
+def is_whole(place: OutputFolder, written: Written) -> bool:
     """Whether a listed file is there, byte by byte: it is read and hashed."""
     path = place.path(written.name)
     try:

@@ -22,7 +22,7 @@ from dsm.views.writing.worker_count import beside_us, is_much
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
     from dsm.store.objects import ObjectStore
-    from dsm.views.writing.tar_parallel import Relay
+    from dsm.views.writing.tar_parallel import ParallelTar
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,16 @@ class Recipe:
         self, store: ObjectStore, part: Part, workers: int, counted: Counted
     ) -> tuple[Written, ...]:
         index = OutputFile(part.index_temporary, sha256=False)
-        file = relay = None
+        file = parallel = None
         try:
             rest, at = self._rest(part, index.write, counted)
-            relay = self._relay(store, rest, workers)
+            parallel = self._relay(store, rest, workers)
             # One hash goes through the whole file and takes a core for itself: no SHA-256 beside.
             file = OutputFile(part.temporary, part.size, sha256=False, keep=at)
-            if relay is None:
+            if parallel is None:
                 self.write(store, [rest.table], file.write, counted, index.write, at)
             else:
-                relay.write(file, index.write, counted, at)
+                parallel.write(file, index.write, counted, at)
             rows = part.table.num_rows
             return file.finish(part.name, rows), index.finish(part.index, rows)
         except BaseException as error:
@@ -113,8 +113,8 @@ class Recipe:
                 (file.abandon if failed or self.compression != "none" else file.leave)()
             raise
         finally:
-            if relay is not None:
-                relay.close()
+            if parallel is not None:
+                parallel.close()
 
     def _rest(self, part: Part, write_index: Write, counted: Counted) -> tuple[Part, int]:
         """Returns what an interrupted run has not written of a tar, and where that begins."""
@@ -129,17 +129,17 @@ class Recipe:
         counted(kept, size)
         return replace(part, table=part.table.slice(kept), size=part.size - size), at
 
-    def _relay(self, store: ObjectStore, part: Part, workers: int) -> Relay | None:
+    def _relay(self, store: ObjectStore, part: Part, workers: int) -> ParallelTar | None:
         """Returns who writes a tar that is large enough to be written past the page cache."""
         if self.compression != "none" or not is_much(0, part.size):
             return None
-        from dsm.views.writing.tar_parallel import Relay
+        from dsm.views.writing.tar_parallel import ParallelTar
 
         payloads, count = Payloads(store, part.table), beside_us(part.size, workers)
         try:
-            return Relay(payloads, self.classes, count)
+            return ParallelTar(payloads, self.classes, count)
         except (OSError, AttributeError):  # no shared memory here
-            return Relay(payloads, self.classes, 0)
+            return ParallelTar(payloads, self.classes, 0)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from dsm.store.memory import page_buffer
 from dsm.views.selection.columns import hashes
 from dsm.views.selection.payloads import CONTENT, Counted, Payloads, Write, pieces, uncounted
 from dsm.views.writing import tar_header
-from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.tar_layout import Members
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _BLOCK_BITS = tar_header.BLOCK.bit_length() - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TarRun:
     """Rows that follow each other, the bytes of their payloads, and where their first header begins
     in the tar.
 
@@ -47,7 +47,7 @@ class Run:
     payload: int
 
 
-def runs_of(payloads: Payloads, at: int = 0) -> Iterator[Run]:
+def runs_of(payloads: Payloads, at: int = 0) -> Iterator[TarRun]:
     """Cuts the rows of a tar, whose first header begins at `at`, into runs."""
     ends = [0, *accumulate(_weights(payloads))]  # of the tar before each row, without `at`
     sizes, count, first = payloads.sizes, len(payloads.sizes), 0
@@ -55,7 +55,7 @@ def runs_of(payloads: Payloads, at: int = 0) -> Iterator[Run]:
         fitting = bisect_right(ends, ends[first] + RUN_BYTES, first + 1, count + 1) - 1
         end = min(max(fitting, first + 1), first + RUN_ROWS)
         size = ends[end] - ends[first]
-        yield Run(first, end, at + ends[first], size, sum(sizes[first:end]))
+        yield TarRun(first, end, at + ends[first], size, sum(sizes[first:end]))
         first = end
 
 
@@ -86,16 +86,20 @@ def members_of(payloads: Payloads) -> Members:
     return Members(paths, payloads.sizes, hashes(rows.column("object")))
 
 
-def lay_out(payloads: Payloads, sidecar: Sidecar | None, memory: memoryview, at: int) -> bytes:
-    """Lays a run out in memory; returns its lines of the index, if a sidecar writes them.
+def lay_out(
+    payloads: Payloads, metadata: MetadataWriter | None, memory: memoryview, at: int
+) -> bytes:
+    """Lays a run out in memory; returns its lines of the index, if `metadata` writes them.
 
     See `Members.lay_out`.
     """
     offsets = members_of(payloads).lay_out(payloads.store, memory, at)
-    return b"" if sidecar is None else sidecar.text(payloads.table, offsets)
+    return b"" if metadata is None else metadata.text(payloads.table, offsets)
 
 
-def write_large(payloads: Payloads, sidecar: Sidecar | None, write: Write, at: int) -> bytes:
+def write_large(
+    payloads: Payloads, metadata: MetadataWriter | None, write: Write, at: int
+) -> bytes:
     """Writes the member of a run that is too large for memory, piece by piece; see `lay_out`."""
     rows = payloads.table
     path, size = rows.column("path")[0].as_py(), payloads.sizes[0]
@@ -107,7 +111,7 @@ def write_large(payloads: Payloads, sidecar: Sidecar | None, write: Write, at: i
         for piece in pieces(payloads.store, rows.column("object")[0].as_py(), path, size):
             write(piece)
     write(tar_header.padding(size))
-    return b"" if sidecar is None else sidecar.text(rows, [at + len(header)])
+    return b"" if metadata is None else metadata.text(rows, [at + len(header)])
 
 
 def write_tar(
@@ -125,7 +129,7 @@ def write_tar(
     when it has returned. Raises DamagedData, WriteFailed, InvalidInput for a path that leads
     elsewhere.
     """
-    sidecar = None if write_index is None else Sidecar(classes)
+    metadata = None if write_index is None else MetadataWriter(classes)
     memory = page_buffer(RUN_BYTES)
     for table in tables:
         payloads = Payloads(store, table)
@@ -133,9 +137,9 @@ def write_tar(
         for run in runs_of(payloads, at):
             part = payloads.part(run.first, run.end)
             if run.size > RUN_BYTES:
-                lines = write_large(part, sidecar, write, run.at)
+                lines = write_large(part, metadata, write, run.at)
             else:
-                lines = lay_out(part, sidecar, memory, run.at)
+                lines = lay_out(part, metadata, memory, run.at)
                 write(memory[: run.size])
             if write_index is not None:
                 write_index(lines)

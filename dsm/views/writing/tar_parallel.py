@@ -21,19 +21,19 @@ from dsm.store.stream import ALIGNED_BYTES
 from dsm.store.workers import Worker, ready, start
 from dsm.views.selection.payloads import Counted, Payloads, Write
 from dsm.views.writing import tar, tar_header
-from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.tar_layout import LayOutJob
 
 if TYPE_CHECKING:
     from dsm.views.writing.output_file import OutputFile
-    from dsm.views.writing.tar import Run
+    from dsm.views.writing.tar import TarRun
 
 # One is filled, one is hashed or written, one waits for its turn; of more, several are written
 # at once.
 SLOTS_MIN, SLOTS_TOTAL = 3, 8
 
 
-class Relay:
+class ParallelTar:
     """This process, `count` workers beside it, and the memory that they share.
 
     Raises OSError where memory cannot be shared.
@@ -42,7 +42,7 @@ class Relay:
     def __init__(self, payloads: Payloads, classes: Mapping[str, int], count: int):
         store = payloads.store
         self._payloads = payloads
-        self._sidecar = Sidecar(classes)
+        self.metadata = MetadataWriter(classes)
         self._crew: list[Worker] = []
         self._shared: SharedMemory | None = None
         self._slot_bytes = tar.RUN_BYTES + ALIGNED_BYTES
@@ -72,7 +72,7 @@ class Relay:
         # worker, and past the last worker it is us.
         self._returned: SimpleQueue[int] = SimpleQueue()
         self._ours = list(range(len(self._crew) * self._each, (len(self._crew) + 1) * self._each))
-        self._runs: list[Run] = []
+        self._runs: list[TarRun] = []
         self._waiting: deque[int] = deque()  # runs that nobody lays out yet
         self._slot_of: dict[int, int] = {}  # those that somebody lays out, or has laid out
         self._lines: dict[int, bytes] = {}  # of those that are laid out
@@ -98,7 +98,7 @@ class Relay:
         expect(self._payloads.store, len(self._payloads.sizes), in_order=True)
         for number, run in enumerate(self._runs):
             if run.size > tar.RUN_BYTES:
-                lines = tar.write_large(self._part(number), self._sidecar, file.write, run.at)
+                lines = tar.write_large(self._part(number), self.metadata, file.write, run.at)
             else:
                 while number not in self._lines:
                     self._advance(number)
@@ -124,7 +124,7 @@ class Relay:
             own = self._waiting.popleft()
             self._slot_of[own] = self._ours.pop()
             part, memory = self._part(own), self._slots[self._begin(own) :]
-            self._lines[own] = tar.lay_out(part, self._sidecar, memory, self._runs[own].at)
+            self._lines[own] = tar.lay_out(part, self.metadata, memory, self._runs[own].at)
         elif number in self._slot_of:  # a worker has it
             self._hear(self._crew[self._slot_of[number] // self._each])
         else:  # all our slots are being written
@@ -143,7 +143,7 @@ class Relay:
             self._here.remove(worker)
         else:
             number, offsets = cast("tuple[int, array[int]]", answer)
-            self._lines[number] = self._sidecar.text(self._part(number).table, offsets)
+            self._lines[number] = self.metadata.text(self._part(number).table, offsets)
 
     def _take_back(self, *, wait: bool) -> None:
         """Gives slots that have been written something to do."""

@@ -15,7 +15,7 @@ from blake3 import blake3
 from dsm.model.names import check_path
 from dsm.views.selection.payloads import WRITE_BYTES, Write, batches
 from dsm.views.writing import tar_header
-from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.metadata import MetadataWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ def members_kept(
     A file that is not there, or no file, holds none. Raises InvalidInput for a path that leads
     elsewhere.
     """
-    sidecar = Sidecar(classes)
+    metadata = MetadataWriter(classes)
     kept = at = payload = 0
     if os.path.islink(path) or not os.path.isfile(path):
         return 0, 0, 0
@@ -46,7 +46,7 @@ def members_kept(
                 offsets.append(at + len(header))
                 at += len(header) + size + len(tar_header.padding(size))
                 payload += size
-            write_index(sidecar.text(rows.slice(0, len(offsets)), offsets))
+            write_index(metadata.text(rows.slice(0, len(offsets)), offsets))
             kept += len(offsets)
             if kept < end:
                 break

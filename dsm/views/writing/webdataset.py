@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.writing import tar_header
-from dsm.views.writing.metadata import Sidecar, class_indices
+from dsm.views.writing.metadata import MetadataWriter, class_indices
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,13 +64,13 @@ def write_shard(
     Raises DamagedData, WriteFailed.
     """
     out = Collected(write)
-    sidecar = Sidecar(classes)
+    metadata = MetadataWriter(classes)
     class_members: dict[int, tuple[int, bytes]] = {}
     header, pad = tar_header.header, tar_header.padding
     for payloads, rows, content in all_batches(store, tables):
         columns = (
             rows.column("key").to_pylist(), rows.column("ext").to_pylist(),
-            rows.column("size").to_pylist(), sidecar.lines(rows),
+            rows.column("size").to_pylist(), metadata.lines(rows),
             class_indices(rows.column("labels").to_pylist(), classes), content,
         )  # fmt: skip
         for number, (key, ext, size, line, index, data) in enumerate(zip(*columns, strict=True)):

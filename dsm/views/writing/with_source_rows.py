@@ -22,7 +22,7 @@ from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.selection.digest import ContentDigest
 from dsm.views.selection.payloads import Write
-from dsm.views.source_rows.reader import Reading
+from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.writing.formats import FILES, PARQUET, TAR, WEBDATASET, stem_of
 from dsm.views.writing.get import (
     GetReport,
@@ -34,7 +34,7 @@ from dsm.views.writing.get import (
 from dsm.views.writing.metadata import NO_CLASS
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import OutputFile, Written
-from dsm.views.writing.output_folder import IGNORE_FILE, OtherContent, Place
+from dsm.views.writing.output_folder import IGNORE_FILE, OtherContent, OutputFolder
 from dsm.views.writing.parts import Recipe
 from dsm.views.writing.webdataset import EXAMPLE_OVERHEAD, cut
 
@@ -63,7 +63,7 @@ class Content:
     """What was written so far: passes tables on and sums them up."""
 
     def __init__(self, view: View):
-        self.reading = Reading(view, CONSUMER)
+        self.reading = SourceRowReader(view, CONSUMER)
         self.examples = self.size = self.rows = 0
         self.labels: dict[str, int] = {}
         self._digest = ContentDigest()
@@ -191,7 +191,7 @@ class _Persisting:
         self.stem = stem_of(view) if options.format == TAR else ""
         self.private = view.dummy_rows is None
         self.mode = 0o600 if self.private else 0o644
-        self.place = Place(out, head_of(view, options), self.stem, mode=self.mode)
+        self.place = OutputFolder(out, head_of(view, options), self.stem, mode=self.mode)
         self.content = Content(view)
         self.written: list[Written] = []
         self._passed = 0

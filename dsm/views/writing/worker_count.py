@@ -14,7 +14,7 @@ from dsm.store.workers import started_ahead
 from dsm.views.writing.formats import PARQUET, TAR, WEBDATASET
 
 if TYPE_CHECKING:
-    from dsm.views.selection.prepared import Content
+    from dsm.views.selection.prepared import ContentSummary
 
 # Less than this is done sooner than a worker is there.
 WORKER_EXAMPLES = 1000
@@ -35,7 +35,12 @@ def beside_us(size: int, workers: int) -> int:
 
 @contextmanager
 def expected(
-    content: Content | None, out: str, layout: str, compression: str, shard_size: int, workers: int
+    content: ContentSummary | None,
+    out: str,
+    layout: str,
+    compression: str,
+    shard_size: int,
+    workers: int,
 ) -> Iterator[None]:
     """Starts the workers that will be wanted to write `content`, where it is known, to a new
     folder; those that are not wanted in the end are stopped."""

@@ -23,7 +23,7 @@ from dsm.history.snapshot import example_at
 from dsm.model.example import Example
 from dsm.views.comparison.explain import explain
 from dsm.views.comparison.why import why
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
@@ -90,12 +90,12 @@ def events_of(work: Work) -> Events:
     return found
 
 
-def folded(query: Query, number: int) -> bool:
+def folded(query: ViewQuery, number: int) -> bool:
     runs = query.runs or ((1, query.at),)
     return any(first <= number <= last for first, last in runs)
 
 
-def fold(events: Events, query: Query) -> dict[str, tuple[Example, int]]:
+def fold(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]:
     """The live examples of a query's changesets, each with the number that last put it."""
     live: dict[str, tuple[Example, int]] = {}
     for number, step in enumerate(events, 1):
@@ -107,7 +107,7 @@ def fold(events: Events, query: Query) -> dict[str, tuple[Example, int]]:
     return live
 
 
-def passes(query: Query, clause: str, example: Example) -> bool:
+def passes(query: ViewQuery, clause: str, example: Example) -> bool:
     """Whether an example passes all clauses of this name."""
     import fnmatch
 
@@ -141,7 +141,7 @@ def passes(query: Query, clause: str, example: Example) -> bool:
     return True
 
 
-def asked(query: Query) -> list[str]:
+def asked(query: ViewQuery) -> list[str]:
     """The names of the clauses that a query has, in their order."""
     given_ = {
         "path": query.paths, "label": query.labels, "exclude": query.exclude,
@@ -150,7 +150,7 @@ def asked(query: Query) -> list[str]:
     return [name for name, value in given_.items() if value]
 
 
-def selected(events: Events, query: Query) -> dict[str, tuple[Example, int]]:
+def selected(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]:
     """The slow evaluator: one example after the other."""
     live = fold(events, query)
     left = {
@@ -165,7 +165,12 @@ def selected(events: Events, query: Query) -> dict[str, tuple[Example, int]]:
 
 
 def check_reason(
-    events: Events, having: Query, lacking: Query, path: str, clause: str, changeset: int | None
+    events: Events,
+    having: ViewQuery,
+    lacking: ViewQuery,
+    path: str,
+    clause: str,
+    changeset: int | None,
 ) -> None:
     """The clause that is named rejects the example, and none before it does."""
     live = fold(events, lacking)

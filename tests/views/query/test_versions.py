@@ -12,7 +12,7 @@ from situations import Work
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import decimal_text, parse_condition
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 TYPES = {"width": "int", "score": "float", "camera": "string", "day": "bool", "a b": "int"}
 
@@ -213,7 +213,7 @@ def test_a_query_survives_its_document(five: Work) -> None:
     """What is hashed can be read back, for every kind of question."""
     for group in SAME:
         query = five.ds.query(**group[0])
-        assert Query.from_json(query.to_json(), "here") == query
+        assert ViewQuery.from_json(query.to_json(), "here") == query
 
 
 def test_times_are_shown_as_they_are_hashed(five: Work) -> None:

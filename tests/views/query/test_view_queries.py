@@ -13,7 +13,7 @@ from situations import Work
 
 from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 
 ID = "0123456789abcdef" * 4
 DATASET = "00112233445566778899aabbccddeeff"
@@ -105,9 +105,9 @@ def test_a_dataset_without_changesets(work: Work) -> None:
 # --- versions ---------------------------------------------------------------------------------------
 
 VECTORS = [
-    Query(DATASET, 1, ID),
-    Query(DATASET, 12, ID, ("cat",)),
-    Query(DATASET, 12, ID, ("cat", "dog"), True, ("blurred", "猫", "\U0001f408")),
+    ViewQuery(DATASET, 1, ID),
+    ViewQuery(DATASET, 12, ID, ("cat",)),
+    ViewQuery(DATASET, 12, ID, ("cat", "dog"), True, ("blurred", "猫", "\U0001f408")),
 ]
 
 
@@ -139,7 +139,7 @@ def test_equal_questions_have_one_version(zoo: Work) -> None:
 
 LABELS = st.lists(st.text("abé", min_size=1, max_size=2), max_size=3, unique=True)
 QUERIES = st.builds(
-    lambda number, labels, need_all, exclude: Query(
+    lambda number, labels, need_all, exclude: ViewQuery(
         DATASET, number, ID, tuple(sorted(labels)), need_all, tuple(sorted(exclude))
     ),
     st.integers(1, 3), LABELS, st.booleans(), LABELS,
@@ -147,15 +147,15 @@ QUERIES = st.builds(
 
 
 @given(QUERIES, QUERIES)
-def test_different_questions_have_different_versions(one: Query, other: Query) -> None:
+def test_different_questions_have_different_versions(one: ViewQuery, other: ViewQuery) -> None:
     """Versions agree exactly when the questions do."""
     assert (one.version == other.version) == (one.to_json() == other.to_json())
 
 
 @given(QUERIES)
-def test_a_query_is_read_as_it_was_written(query: Query) -> None:
+def test_a_query_is_read_as_it_was_written(query: ViewQuery) -> None:
     """What is stored of a query is the query."""
-    again = Query.from_json(query.to_json(), "q")
+    again = ViewQuery.from_json(query.to_json(), "q")
     assert (again.version, again.to_json()) == (query.version, query.to_json())
 
 
@@ -171,12 +171,12 @@ def test_a_query_is_read_as_it_was_written(query: Query) -> None:
 )  # fmt: skip
 def test_queries_that_no_dsm_would_write(changes: dict[str, object]) -> None:
     """A stored query that means nothing here, or has another spelling, is refused."""
-    fields = {**Query(DATASET, 1, ID, ("a",), False, ("x",)).to_json(), **changes}
+    fields = {**ViewQuery(DATASET, 1, ID, ("a",), False, ("x",)).to_json(), **changes}
     with pytest.raises(DamagedData):
-        Query.from_json(fields, "q")
+        ViewQuery.from_json(fields, "q")
     for value in (None, [], 5, "x"):
         with pytest.raises(DamagedData):
-            Query.from_json(value, "q")  # type: ignore[arg-type]
+            ViewQuery.from_json(value, "q")  # type: ignore[arg-type]
 
 
 # --- names of views -----------------------------------------------------------------------------------
@@ -252,8 +252,8 @@ def test_stored_views_that_were_altered(zoo: Work) -> None:
     with pytest.raises(DsmError):
         len(zoo.repo.view(cats.version))
     content = {"digest": "00" * 32, "examples": 0, "bytes": 0, "labels": {}}
-    fields = {"query": Query(zoo.ds.id, 1, "ab" * 32).to_json(), "content": content}
-    version = Query(zoo.ds.id, 1, "ab" * 32).version
+    fields = {"query": ViewQuery(zoo.ds.id, 1, "ab" * 32).to_json(), "content": content}
+    version = ViewQuery(zoo.ds.id, 1, "ab" * 32).version
     (folder / f"{version}.json").write_bytes(document.encode({**fields, "version": version}))
     with pytest.raises(DamagedData, match="another history"):
         zoo.repo.view(version).table()

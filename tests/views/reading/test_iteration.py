@@ -121,9 +121,9 @@ def test_labels_of_any_table() -> None:
         table = pa.table({"labels": pa.array(held, pa.list_(pa.string()))})
         wanted = [tuple(names or ()) for names in held]
         for first, count in ((0, 6), (2, 2), (1, 0), (4, 2)):
-            part = window.Rows(None, table.slice(first, count))  # type: ignore[arg-type]
+            part = window.Window(None, table.slice(first, count))  # type: ignore[arg-type]
             assert part.labels == wanted[first : first + count]
-        chosen = window.Rows(None, table, columns.integers([4, 1, 2, 2]))  # type: ignore[arg-type]
+        chosen = window.Window(None, table, columns.integers([4, 1, 2, 2]))  # type: ignore[arg-type]
         assert chosen.labels == [wanted[n] for n in (4, 1, 2, 2)]
 
 

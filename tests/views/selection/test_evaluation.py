@@ -18,7 +18,7 @@ from views.selection.slow_evaluator import fold, select
 from dsm.errors import AnswerIsNo, NotFound
 from dsm.history import merge, snapshot
 from dsm.views.filters.glob import expression, matches
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
 OPS = ("=", "!=", "<", "<=", ">", ">=")
@@ -159,7 +159,7 @@ def test_whatever_way_it_is_folded(folder: Path, history: list[Step], cached: in
         expected = sorted(after[number], key=str.encode)
         plain_table = work.ds.snapshots.table(number)
         assert plain_table.column("path").to_pylist() == expected
-        whole = Query(work.ds.id, number, work.ds.log_.get(number).id)
+        whole = ViewQuery(work.ds.id, number, work.ds.log_.get(number).id)
         digest = View(work.repo, "data", lambda: work.ds.snapshots, whole).digest
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(snapshot, "MERGE_ROWS", -1)

@@ -22,7 +22,7 @@ from dsm.sources.query import SourceQuery, define
 from dsm.sources.statement import DUCKDB, POSTGRESQL, SQLITE, UNKNOWN, Dialect, parse
 from dsm.views.filters.bounds import literal_key
 from dsm.views.filters.conditions import Condition, decimal_text
-from dsm.views.query.view_query import Query
+from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import clauses
 from dsm.views.source_rows.pushdown import label_query, narrowed
 
@@ -146,8 +146,8 @@ def query_on(source: Asked, sql: str = "SELECT * FROM nasty", **roles: Any) -> S
     return define("pay", "pay", sql, source.schema(sql, parameters), **roles)
 
 
-def view_of(**filters: Any) -> Query:
-    return Query("cards", 3, "0" * 64, **filters)
+def view_of(**filters: Any) -> ViewQuery:
+    return ViewQuery("cards", 3, "0" * 64, **filters)
 
 
 def label_of(value: Any) -> list[str]:
@@ -187,14 +187,14 @@ def examples(query: SourceQuery, rows: list[dict[str, Any]]) -> pa.Table:
     return pa.table(columns)
 
 
-def passing(query: SourceQuery, rows: list[dict[str, Any]], view: Query) -> set[str]:
+def passing(query: SourceQuery, rows: list[dict[str, Any]], view: ViewQuery) -> set[str]:
     table = examples(query, rows).append_column("id", pa.array([row["id"] for row in rows]))
     for clause in clauses(view):
         table = table.filter(clause.mask(table))
     return set(table["id"].to_pylist())
 
 
-def sent(source: Asked, kind: str, query: SourceQuery, view: Query) -> list[str]:
+def sent(source: Asked, kind: str, query: SourceQuery, view: ViewQuery) -> list[str]:
     found = narrowed(query, view, DIALECTS[kind], time_us=us(NOW), columns=["id"])
     if found is None:
         return []
@@ -203,7 +203,7 @@ def sent(source: Asked, kind: str, query: SourceQuery, view: Query) -> list[str]
     return [row["id"] for row in source.rows(found.sql, found.values)]
 
 
-def random_view(pick: random.Random, query: SourceQuery) -> Query:
+def random_view(pick: random.Random, query: SourceQuery) -> ViewQuery:
     filters: dict[str, Any] = {}
     few = lambda of: tuple(sorted(set(pick.sample(of, pick.choice([1, 1, 2, 4])))))  # noqa: E731
     if pick.random() < 0.35:
@@ -313,7 +313,7 @@ def test_types_of_sqlite_are_not_trusted(tmp_path: Path) -> None:
     source = asked("sqlite", str(path))
     query = query_on(source, "SELECT * FROM t", key="id", label="l")
 
-    def ids(view: Query) -> list[str]:
+    def ids(view: ViewQuery) -> list[str]:
         found = narrowed(query, view, SQLITE, time_us=0, columns=["id"])
         assert found is not None
         return [row["id"] for row in source.rows(found.sql, found.values)]
@@ -418,7 +418,7 @@ def made(**roles: Any) -> SourceQuery:
         (made(), view_of(where=(Condition("n", ">", "number", ("9" * 30,)),))),
     ],
 )
-def test_nothing_can_pass(query: SourceQuery, view: Query) -> None:
+def test_nothing_can_pass(query: SourceQuery, view: ViewQuery) -> None:
     """A source is not asked for rows that cannot pass."""
     for dialect in (POSTGRESQL, DUCKDB, UNKNOWN):
         assert narrowed(query, view, dialect, time_us=10) is None
@@ -438,7 +438,7 @@ def test_nothing_can_pass(query: SourceQuery, view: Query) -> None:
         (made(time="t"), view_of(since=-(1 << 62)), POSTGRESQL),
     ],
 )
-def test_nothing_can_be_said(query: SourceQuery, view: Query, dialect: Dialect) -> None:
+def test_nothing_can_be_said(query: SourceQuery, view: ViewQuery, dialect: Dialect) -> None:
     """Where nothing is certain, or rows are numbered, the query stays as it was written."""
     for columns in (None, ["id"]):
         found = narrowed(query, view, dialect, time_us=10, columns=columns)

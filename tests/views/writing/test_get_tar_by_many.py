@@ -25,7 +25,7 @@ from dsm.model.timespec import format_time
 from dsm.store import disk
 from dsm.views.view import View
 from dsm.views.writing import tar_parallel
-from dsm.views.writing.metadata import Sidecar
+from dsm.views.writing.metadata import MetadataWriter
 
 
 @pytest.fixture(autouse=True)
@@ -217,9 +217,9 @@ def test_lines_are_what_json_writes(rows: list[dict[str, Any]], cut: int, attrib
             "path": row["path"], "size": row["size"], "time": format_time(row["time"]),
         }  # fmt: skip
         wanted.append(json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
-    sidecar = Sidecar(classes)
+    metadata = MetadataWriter(classes)
     offsets = [512 * number for number in range(len(rows))]
-    assert sidecar.text(table, offsets).decode().split("\n") == [*wanted, ""]
-    assert sidecar.lines(table) == [
+    assert metadata.text(table, offsets).decode().split("\n") == [*wanted, ""]
+    assert metadata.lines(table) == [
         line.replace(f'"offset":{at},', "") for line, at in zip(wanted, offsets, strict=True)
     ]

@@ -487,7 +487,7 @@ class Dataset:
 
         Raises AnswerIsNo when no example fits, NotFound for a label that no example has.
         """
-        from dsm.views.view import prepare
+        from dsm.views.prepare import prepare
 
         resolved = self.query(**query)
         return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)

@@ -21,11 +21,14 @@ from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.positions import Positions
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.reading.example import ViewExample
 from dsm.views.reading.mixing import SourceWindow, shuffled_batches
 from dsm.views.reading.shuffle import shuffled
-from dsm.views.reading.window import WINDOW, ViewExample, Window, largest_of, positions_of
+from dsm.views.reading.window import WINDOW, Window, largest_of
 from dsm.views.selection.columns import integers
 from dsm.views.selection.evaluate import Cutoff
+from dsm.views.selection.positions import positions_of
+from dsm.views.selection.selection import Selection
 from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.view import NumberUnknown, View
 
@@ -45,9 +48,9 @@ class _Source:
     not disturb each other. Where it was sent by pickle it opens the repository for itself.
     """
 
-    def __init__(self, view: View):
+    def __init__(self, view: Selection):
         self._root, self._dataset = view.repository.root, view.dataset
-        self._query, self._how = view.query, (view.skip_sources, view.dummy_rows)
+        self._query, self._mode = view.query.to_json(), view.source_mode
         self.version = view.version
         # Evaluated here, so that forked workers share it.
         self._cutoff: Cutoff | None = None
@@ -58,12 +61,12 @@ class _Source:
         self._table: pa.Table | None = table
         self._count = table.num_rows
         self.has_queries = self._reading is not None
-        self.classes = tuple(sorted({*view.labels, *(self._labels())}))
+        self.classes = tuple(sorted({*view.content.labels, *(self._labels())}))
         self._store: Any = view.repository.store
         self._largest = largest_of(table)
         self._positions: Positions | None = positions_of(self._store, table)
 
-    def _read(self, view: View) -> SourceRowReader | None:
+    def _read(self, view: Selection) -> SourceRowReader | None:
         if not view.queries:
             return None
         return SourceRowReader(view, "torch", objects=False, cutoff=self._cutoff)
@@ -118,11 +121,9 @@ class _Source:
         repository = open_repository(self._root)
         dataset = repository.dataset(self._dataset)
         query = ViewQuery.from_json(self._query, f"the view of {self._dataset}")
-        skip_sources, dummy_rows = self._how
-        view = View(
-            repository, self._dataset, lambda: dataset.snapshots, query,
-            skip_sources=skip_sources, dummy_rows=dummy_rows,
-        )  # fmt: skip
+        view = Selection(
+            repository, self._dataset, lambda: dataset.snapshots, query, source_mode=self._mode
+        )
         self._reading = self._read(view)
         self._store = repository.store
         self._table = view.table() if self._reading is None else self._reading.stored()

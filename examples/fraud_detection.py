@@ -23,7 +23,7 @@ from pathlib import Path
 
 import dsm
 from dsm.errors import DsmError
-from dsm.views.reading.window import ViewExample
+from dsm.views.reading.example import ViewExample
 from dsm.views.view import View
 
 BANK = """

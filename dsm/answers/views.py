@@ -11,8 +11,8 @@ from dsm.views.query.describe import describe
 if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
     from dsm.views.comparison.statistics import Histogram, Sizes
+    from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
-    from dsm.views.source_rows.reader import LiveQuery
     from dsm.views.view import View
     from dsm.views.writing.get import GetReport
 
@@ -24,7 +24,7 @@ def prepare_answer(view: View) -> dict[str, Any]:
     return {
         "version": view.version,
         "dataset": view.dataset,
-        "query": view.query,
+        "query": view.query.to_json(),
         "digest": view.digest,
         "examples": view.content.examples,
         "size": view.size,

@@ -102,7 +102,7 @@ def command(
             print_json(get_answer(report, view.version))
         elif report.path != "-":
             print(quoted(report.path))
-        if dummy and view.query_.percent is None:
+        if dummy and view.query.percent is None:
             asked_for = dummy_rows * len(view.queries)
             made = report.examples - view.content.examples
             if made < asked_for:

@@ -71,11 +71,11 @@ def _sum_up(s: Session, view: View) -> None:
         near = close_matches(label, view.labels)
         meant = f"; did you mean {near[0]}?" if near else ""
         s.say(f"note: no example has the label {label}, which is to be left out{meant}")
-    s.say(describe(view.query_))
+    s.say(describe(view.query))
     content = view.content
     noun = "stored example" if view.queries else "example"
     s.say(f"{count_text(content.examples, noun)}, {size_text(content.size)}")
-    if view.queries and view.query_.percent is not None:
+    if view.queries and view.query.percent is not None:
         s.say("the newest share is cut over stored examples and rows together, when they are read")
     for each in view.queries:
         s.say(f"and the rows of query {each.query.name}, read from source {each.query.source}")

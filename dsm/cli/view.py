@@ -174,7 +174,7 @@ def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
         ("view", found.version),
         ("names", ", ".join(record.names) or "none"),
         ("dataset", found.dataset),
-        ("asks for", describe(found.query_)),
+        ("asks for", describe(found.query)),
         ("digest", found.digest),
         ("examples", f"{found.content.examples:,}{_stored(found)}"),
         ("size", size_text(found.size)),
@@ -189,7 +189,7 @@ def _stored(found: View) -> str:
     if not found.queries:
         return ""
     # With rows beside them, other stored examples are among the newest.
-    return " stored" if found.query_.percent is None else " stored, when the sources are skipped"
+    return " stored" if found.query.percent is None else " stored, when the sources are skipped"
 
 
 def _query_lines(found: View) -> list[str]:

@@ -136,7 +136,7 @@ def _print_views(found: ViewDiff) -> None:
     for letter, view in (("A", found.a), ("B", found.b)):
         noun = "stored example" if view.queries else "example"
         count = count_text(view.content.examples, noun)
-        print(f"{letter} = {view.version[:12]}  {count}: {describe(view.query_)}")
+        print(f"{letter} = {view.version[:12]}  {count}: {describe(view.query)}")
 
 
 def _more(count: int, limit: int | None) -> list[str]:

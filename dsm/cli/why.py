@@ -65,7 +65,7 @@ def _print(found: Why, view: View, s: Session) -> None:
 
     verdict = "is in" if found.selected else "is not in"
     print(f"{quoted(found.path)} {verdict} view {view.version[:12]}")
-    print(f"\nchangesets: {changesets_text(view.query_)}")
+    print(f"\nchangesets: {changesets_text(view.query)}")
     rows = []
     for event, what in _told(found.events):
         changeset = s.dataset.changeset(event.number)
@@ -84,8 +84,8 @@ def _print(found: Why, view: View, s: Session) -> None:
         print(f"  {_mark(s, check.passed)}  {check.text}{value}")
     if found.rank is not None:
         print(f"  {_mark(s, found.rank.passed)}  {found.rank}")
-    elif view.query_.percent is not None:
-        newest = newest_text(view.query_.percent)
+    elif view.query.percent is not None:
+        newest = newest_text(view.query.percent)
         print(f"  -     {newest}: taken of what the other filters leave")
     elif not found.checks:
         print("  none: the view takes every example of its changesets")

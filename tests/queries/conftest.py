@@ -22,7 +22,7 @@ import dsm
 from dsm.api import now_us
 from dsm.repos import Repo
 from dsm.sources import source as sources
-from dsm.views.reading.window import ViewExample
+from dsm.views.reading.example import ViewExample
 
 __all__ = ["MISSING", "PASSWORD", "Server", "server", "until"]
 ROW = "canary-row-51c9"

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.queries import QueryChange, query_changes
-from dsm.views.view import View
+from dsm.views.selection.selection import Selection
 
 # What can differ in an example that both views hold, the gravest first.
 ASPECTS = ("content", "labels", "attributes", "time", "annotation")
@@ -30,8 +30,8 @@ class ViewDiff:
     examples, one beside the other, and `changed` says for each aspect in which of them it differs.
     """
 
-    a: View
-    b: View
+    a: Selection
+    b: Selection
     added: pa.Table
     dropped: pa.Table
     before: pa.Table
@@ -72,9 +72,9 @@ class ViewDiff:
         ]
 
 
-def compare(a: View, b: View) -> ViewDiff:
+def compare(a: Selection, b: Selection) -> ViewDiff:
     """Compares the examples of two views of one dataset, by path. Raises InvalidInput."""
-    if a.query_.dataset != b.query_.dataset:
+    if a.query.dataset != b.query.dataset:
         raise InvalidInput(
             f"the views are of two datasets, {a.dataset} and {b.dataset}",
             hint="views of one dataset can be compared; `dsm view list` lists them",

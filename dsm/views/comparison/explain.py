@@ -23,7 +23,7 @@ from dsm.views.filters.conditions import SIZE
 from dsm.views.filters.values import Value, clauses_with_values
 from dsm.views.query.describe import newest_text
 from dsm.views.selection.evaluate import Clause
-from dsm.views.view import View
+from dsm.views.selection.selection import Selection
 
 CHANGESETS, PERCENT = "changesets", "percent"
 _WORDS = {
@@ -77,7 +77,7 @@ class Explanation:
     reasons: tuple[Reason, ...]
 
 
-def explain(a: View, b: View) -> Explanation:
+def explain(a: Selection, b: Selection) -> Explanation:
     """Finds what decided for each example that differs. Raises InvalidInput."""
     diff = compare(a, b)
     reasons = [
@@ -169,7 +169,7 @@ def _attributes(after: Example, before: Example | None) -> str:
 
 
 def _lacking(
-    rows: pa.Table, change: str, having: View, lacking: View, letters: str
+    rows: pa.Table, change: str, having: Selection, lacking: Selection, letters: str
 ) -> Iterator[Reason]:
     """Explains rows of `having` that `lacking` does not select."""
     if not rows.num_rows:
@@ -214,9 +214,9 @@ def _by_data(
         yield Reason(change, clause.name, text, number, newer, older, value.moved)
 
 
-def _asked(a: View, b: View, lacking: View) -> Iterator[tuple[Clause, Value]]:
+def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[tuple[Clause, Value]]:
     """Yields what a view asks, in order, told with its letter, and the value that is asked for."""
-    query, letter = lacking.query_, "A" if lacking is a else "B"
+    query, letter = lacking.query, "A" if lacking is a else "B"
     for clause, value in clauses_with_values(query):
         yield Clause(clause.name, f"{letter} asks that {clause.text}", clause.mask), value
     cutoff = lacking.evaluation.cutoff
@@ -236,7 +236,7 @@ def _asked(a: View, b: View, lacking: View) -> Iterator[tuple[Clause, Value]]:
 # --- what is in no changeset of the other ---------------------------------------------------------
 
 
-def _absent(rows: pa.Table, change: str, lacking: View, letter: str) -> Iterator[Reason]:
+def _absent(rows: pa.Table, change: str, lacking: Selection, letter: str) -> Iterator[Reason]:
     """Explains rows whose path the other view's changesets do not hold at all."""
     if not rows.num_rows:
         return
@@ -248,10 +248,10 @@ def _absent(rows: pa.Table, change: str, lacking: View, letter: str) -> Iterator
         yield _told(chosen, change, f"deleted in changeset {n}", n)
     others = rows.filter(pc.invert(by_deletion))
     for n, (chosen,) in _by_number(others.column("changeset"), others):
-        if n > lacking.query_.at:
+        if n > lacking.query.at:
             counts = changeset_of(lacking, n).counts
             verb = "is of" if counts.modified or counts.relabelled else "arrived in"
-            text = f"{verb} changeset {n}, {letter} stops at changeset {lacking.query_.at}"
+            text = f"{verb} changeset {n}, {letter} stops at changeset {lacking.query.at}"
         else:
             text = f"changeset {n}, which holds it, is not among those of {letter}"
         yield _told(chosen, change, text, n)

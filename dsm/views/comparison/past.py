@@ -17,7 +17,7 @@ from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.repo.log import ChangesetLog
 from dsm.views.query.view_query import ViewQuery
-from dsm.views.view import View
+from dsm.views.selection.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def folds(query: ViewQuery, number: int) -> bool:
     return any(first <= number <= last for first, last in query.runs)
 
 
-def events_of(view: View, path: str) -> list[Event]:
+def events_of(view: Selection, path: str) -> list[Event]:
     """Returns all that ever happened to a path in the view's dataset, oldest first."""
     log, snapshots = _opened(view)
     found: list[Event] = []
@@ -49,17 +49,17 @@ def events_of(view: View, path: str) -> list[Event]:
             continue
         row = pc.index(table.column("path"), path).as_py()
         if row >= 0:
-            found.append(Event(number, example_at(table, row), folds(view.query_, number)))
+            found.append(Event(number, example_at(table, row), folds(view.query, number)))
     return found
 
 
-def deleting(view: View, rows: pa.Table) -> pa.Array:
+def deleting(view: Selection, rows: pa.Table) -> pa.Array:
     """Finds, for paths that the view's snapshot lacks, the changeset that deleted them there.
 
     That is the first one of the view's to delete a path after the last one to put it; null where
     no changeset of the view ever put it.
     """
-    query, found = view.query_, {}
+    query, found = view.query, {}
     pending: set[str] = set(_reachable(query, rows).to_pylist())
     noted: dict[str, int] = {}
     log, snapshots = _opened(view)
@@ -109,11 +109,11 @@ def _touched(table: pa.Table, pending: set[str]) -> list[tuple[str, bool]]:
     return [(path, gone) for path, gone in pairs if path in pending]
 
 
-def _opened(view: View) -> tuple[ChangesetLog, Snapshots]:
-    log = ChangesetLog(view.repository, view.dataset, view.query_.dataset)
+def _opened(view: Selection) -> tuple[ChangesetLog, Snapshots]:
+    log = view.log
     return log, Snapshots(view.repository, log)
 
 
-def changeset_of(view: View, number: int) -> Changeset:
+def changeset_of(view: Selection, number: int) -> Changeset:
     """Returns a changeset of the view's dataset. Raises NotFound."""
-    return ChangesetLog(view.repository, view.dataset, view.query_.dataset).get(number)
+    return view.log.get(number)

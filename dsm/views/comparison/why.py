@@ -17,7 +17,7 @@ from dsm.views.comparison.past import Event, events_of
 from dsm.views.filters.values import clauses_with_values
 from dsm.views.query.describe import newest_text
 from dsm.views.selection.evaluate import Cutoff
-from dsm.views.view import View
+from dsm.views.selection.selection import Selection
 
 NAMES_COMPARED = 20_000
 
@@ -68,7 +68,7 @@ class Why:
     selected: bool
 
 
-def why(view: View, path: str) -> Why:
+def why(view: Selection, path: str) -> Why:
     """Holds one example against every clause of a view.
 
     In a view with queries the rank is that among stored examples, as without its sources. Raises
@@ -84,10 +84,10 @@ def why(view: View, path: str) -> Why:
     assert example is not None
     checks = tuple(
         Check(clause.name, clause.text, value.stated(example), _passes(clause.mask(found)))
-        for clause, value in clauses_with_values(view.query_)
+        for clause, value in clauses_with_values(view.query)
     )
     selected = all(check.passed for check in checks)
-    cutoff, share = view.evaluation.cutoff, view.query_.percent
+    cutoff, share = view.evaluation.cutoff, view.query.percent
     rank = None
     if selected and cutoff is not None and share is not None:
         rank = Rank(_rank(view, example), cutoff, share)
@@ -100,10 +100,10 @@ def _passes(mask: Any) -> bool:
     return bool(passed)
 
 
-def _rank(view: View, example: Example) -> int:
+def _rank(view: Selection, example: Example) -> int:
     """Counts the examples that the filters leave and that are newer, by time and then by path."""
     rows = view.snapshot.select(["time", "path", "labels", *_asked_columns(view)])
-    for clause, _ in clauses_with_values(view.query_):
+    for clause, _ in clauses_with_values(view.query):
         rows = rows.filter(clause.mask(rows))
     times = rows.column("time").cast(pa.int64())
     tie = pc.and_(pc.equal(times, example.time), pc.greater(rows.column("path"), example.path))
@@ -111,12 +111,12 @@ def _rank(view: View, example: Example) -> int:
     return newer + 1
 
 
-def _asked_columns(view: View) -> list[str]:
-    names = {value.column for _, value in clauses_with_values(view.query_) if value.column}
+def _asked_columns(view: Selection) -> list[str]:
+    names = {value.column for _, value in clauses_with_values(view.query) if value.column}
     return sorted(names & set(view.snapshot.column_names))
 
 
-def _unknown(view: View, path: str) -> NotFound:
+def _unknown(view: Selection, path: str) -> NotFound:
     folder = path.partition("/")[0]
     if any(each.query.name == folder for each in view.queries):
         return NotFound(

@@ -18,13 +18,15 @@ import pyarrow as pa
 from blake3 import blake3
 
 from dsm.errors import InvalidInput
-from dsm.views.reading.window import ViewExample, Window, in_windows
+from dsm.views.reading.example import ViewExample
+from dsm.views.reading.orders import in_windows
+from dsm.views.reading.window import Window
 from dsm.views.selection.columns import integers
 from dsm.views.selection.payloads import CONTENT
 from dsm.views.source_rows.reader import SourceRowReader
 
 if TYPE_CHECKING:
-    from dsm.views.view import View
+    from dsm.views.selection.selection import Selection
 
 # The buffer through which rows are shuffled ends at the first of these.
 BUFFER_ROWS, BUFFER_BYTES = 8_192, 64 << 20
@@ -54,7 +56,7 @@ class SourceWindow(Window):
 
 
 def mixed(
-    view: View, order: Iterable[int] | None, seed: int | None, epoch: int
+    selection: Selection, order: Iterable[int] | None, seed: int | None, epoch: int
 ) -> Iterator[ViewExample]:
     """Yields the examples of a view with queries: stored ones and then rows, or with a seed mixed.
 
@@ -67,12 +69,12 @@ def mixed(
             "a view with queries cannot be read in an order of indices: rows have none",
             hint="shuffle it with a seed, or take without_sources()",
         )
-    return _mixed(view, seed, epoch)
+    return _mixed(selection, seed, epoch)
 
 
-def _mixed(view: View, seed: int | None, epoch: int) -> Iterator[ViewExample]:
-    reading = SourceRowReader(view, "iterate", objects=False)
-    windows = in_windows(view.repository.store, reading.stored(), None, seed, epoch)
+def _mixed(selection: Selection, seed: int | None, epoch: int) -> Iterator[ViewExample]:
+    reading = SourceRowReader(selection, "iterate", objects=False)
+    windows = in_windows(selection.repository.store, reading.stored(), None, seed, epoch)
     stored = chain.from_iterable(rows.examples() for rows in windows)
     with closing(reading.batches()) as batches:
         if seed is None:

@@ -47,3 +47,18 @@ def label_tuples(column: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
     values = column.values.slice(ends[0], ends[-1] - ends[0]).to_pylist()
     at = [end - ends[0] for end in ends]
     return [tuple(values[a:b]) for a, b in pairwise(at)]
+
+
+def sizes(column: pa.Array | pa.ChunkedArray) -> list[int]:
+    """Returns the values of a column of 64-bit integers, 0 for null."""
+    column = filled(whole(column))
+    if not len(column):
+        return []
+    first = 8 * column.offset
+    return memoryview(column.buffers()[1])[first : first + 8 * len(column)].cast("q").tolist()
+
+
+def filled(column: pa.Array) -> pa.Array:
+    """Returns a column with 0 for null."""
+    # Asked only when there is need: Arrow imports pandas, where there is one, to make a scalar.
+    return column.fill_null(0) if column.null_count else column

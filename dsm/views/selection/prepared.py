@@ -10,46 +10,18 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from dsm.errors import DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_tag_name, close_matches
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.content import ContentSummary
 
 PREFIX_MIN = 8
 _VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
 _HEX = re.compile(r"[0-9a-f]+").fullmatch
 _NAME = ".name.json"
-
-
-@dataclass(frozen=True, slots=True)
-class ContentSummary:
-    """What a query selected: how many examples, their bytes, examples of each label (sorted)."""
-
-    digest: str
-    examples: int
-    size: int
-    labels: dict[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "digest": self.digest, "examples": self.examples, "bytes": self.size,
-            "labels": self.labels,
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, fields: Any, where: str) -> ContentSummary:
-        """Reads what `to_json` returned. Raises DamagedData."""
-        try:
-            content = cls(fields["digest"], fields["examples"], fields["bytes"], fields["labels"])
-            counts = (content.examples, content.size, *content.labels.values())
-            if not _HEX(content.digest) or any(type(n) is not int or n < 0 for n in counts):
-                raise ValueError("a field is of a kind that does not belong there")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DamagedData(f"{where} does not say what the view holds: {error}") from error
-        return content
 
 
 @dataclass(frozen=True, slots=True)

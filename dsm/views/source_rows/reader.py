@@ -8,7 +8,7 @@ reading.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import TIME
-from dsm.model.changeset import Changeset
-from dsm.repo.log import ChangesetLog
 from dsm.sources import source as sources
 from dsm.sources.engines import session_class
-from dsm.sources.query import SourceQuery
 from dsm.sources.statement import Dialect
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
+from dsm.views.selection.live_queries import LiveQuery
 from dsm.views.source_rows.dummy import rows_for
 from dsm.views.source_rows.pushdown import Narrowed, label_query, narrowed
 from dsm.views.source_rows.run import (
@@ -41,38 +39,12 @@ from dsm.views.source_rows.run import (
 )
 
 if TYPE_CHECKING:
-    from dsm.views.view import View
+    from dsm.views.selection.selection import Selection
 
 # What a run of the query is for that the reader does not see, as receipts tell it.
 _CONSUMERS = {LABELS: "labels", TIMES: "count"}
-# Made-up rows are drawn until enough of them fit the view, or so many times as many did not.
+# Dummy rows are drawn until enough of them fit the view, or so many times as many did not.
 DRAWS, DRAWN = 50, 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LiveQuery:
-    """A query of a view, and the changeset that put it."""
-
-    query: SourceQuery
-    changeset: Changeset
-
-
-def live_queries(log: ChangesetLog, query: ViewQuery) -> list[LiveQuery]:
-    """Returns the queries that a view reads, sorted by name; no source is asked."""
-    live: dict[str, int] = {}
-    if not query.runs:
-        live.update(log.get(query.at).queries)
-    for first, last in query.runs:
-        for number in range(first, last + 1):
-            for name, (_, after) in log.queries_moved(number).items():
-                live.pop(name, None)
-                if after is not None:
-                    live[name] = after
-    found = []
-    for name, number in sorted(live.items()):
-        changeset = log.get(number)
-        found.append(LiveQuery(SourceQuery.from_json(name, changeset.documents[name]), changeset))
-    return found
 
 
 class SourceRowReader:
@@ -84,21 +56,26 @@ class SourceRowReader:
     """
 
     def __init__(
-        self, view: View, consumer: str, *, objects: bool = True, cutoff: Cutoff | None = None
+        self,
+        selection: Selection,
+        consumer: str,
+        *,
+        objects: bool = True,
+        cutoff: Cutoff | None = None,
     ):
-        self.view = view
+        self.selection = selection
         self.objects = objects
-        self.query = view.query_
+        self.query = selection.query
         self.consumer = consumer
         self._cutoff = cutoff
-        self.types = dict(view.log.get(self.query.at).attributes)
+        self.types = dict(selection.log.get(self.query.at).attributes)
 
     @cached_property
     def _evaluation(self) -> Evaluation:
         if self._cutoff is not None:
-            return cut_at(evaluate(self.view.layers, self._uncut), self._cutoff)
+            return cut_at(evaluate(self.selection.layers, self._uncut), self._cutoff)
         beside = None if self.query.percent is None else self._times_and_paths()
-        return evaluate(self.view.layers, self.query, beside)
+        return evaluate(self.selection.layers, self.query, beside)
 
     @property
     def cutoff(self) -> Cutoff | None:
@@ -120,7 +97,7 @@ class SourceRowReader:
         others than were recorded, and KeyRepeats.
         """
         filters = Filters(self.query, self.cutoff)
-        for each in self.view.queries:
+        for each in self.selection.queries:
             yield from self._rows(each, EXAMPLES, filters)
 
     def columns(self, each: LiveQuery) -> Batches:
@@ -133,7 +110,7 @@ class SourceRowReader:
         only = ViewQuery(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
                      query.exclude)  # fmt: skip
         found: set[str] = set()
-        for each in self.view.queries:
+        for each in self.selection.queries:
             for batch in self._rows(each, LABELS, Filters(only, None)):
                 found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
         return sorted(found)
@@ -144,23 +121,23 @@ class SourceRowReader:
         filters = Filters(self._uncut, None)
         found = [
             batch.select(schema.names)
-            for each in self.view.queries
+            for each in self.selection.queries
             for batch in self._rows(each, TIMES, filters)
         ]
         return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
 
     def _rows(self, each: LiveQuery, form: str, filters: Filters) -> Batches:
-        if self.view.dummy_rows is not None:
-            yield from self._made_up(each, self.view.dummy_rows, form, filters)
+        if (count := self.selection.source_mode.dummy_rows) is not None:
+            yield from self._dummies(each, count, form, filters)
             return
-        view, query = self.view, each.query
-        source = sources.find(view.repository, query.source)
+        selection, query = self.selection, each.query
+        source = sources.find(selection.repository, query.source)
         asked = self._asked(each, form, session_class(source.driver).dialect)
         if asked is None:
             return
         order = Order(
-            view.repository, source, query, each.changeset, asked, filters, form,
-            _CONSUMERS.get(form, self.consumer), view.dataset, view.version, self.types,
+            selection.repository, source, query, each.changeset, asked, filters, form,
+            _CONSUMERS.get(form, self.consumer), selection.dataset, selection.version, self.types,
             self.objects,
         )  # fmt: skip
         # Closed at once when the reader stops: the query on the server ends with it.
@@ -174,8 +151,8 @@ class SourceRowReader:
         columns = needed(each.query, self.query) if form == TIMES else None
         return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
 
-    def _made_up(self, each: LiveQuery, count: int, form: str, filters: Filters) -> Batches:
-        """Yields so many made-up rows, less those beyond a newest share; no source takes part."""
+    def _dummies(self, each: LiveQuery, count: int, form: str, filters: Filters) -> Batches:
+        """Yields so many dummy rows, less those beyond a newest share; no source takes part."""
         query, left, first = each.query, count, 0
         examples = examples_of(query, query.schema, each.changeset, self.types)
         others = replace(filters, cutoff=None)

@@ -41,7 +41,7 @@ from dsm.views.writing.parts import Part, Recipe, build_all
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from dsm.views.view import View
+    from dsm.views.selection.selection import Selection
 
 SHARD_BYTES = 256_000_000
 SHARDS_MAX = 1_000_000
@@ -108,7 +108,7 @@ class Options:
 
 
 def get(
-    view: View,
+    view: Selection,
     out: str,
     *,
     format: str = WEBDATASET,
@@ -165,7 +165,7 @@ def get(
 
 
 def stream(
-    view: View, write: Write, options: Options, progress: Progress = SILENT
+    view: Selection, write: Write, options: Options, progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Writes the view as one tar: that of `tar`, or the members of all shards of `webdataset`.
 
@@ -181,16 +181,16 @@ def stream(
         from dsm.views.writing.with_source_rows import stream_rows
 
         return stream_rows(view, write, options, progress)
-    progress.start("writing", len(view), view.size)
+    progress.start("writing", view.content.examples, view.content.size)
     recipe = Recipe(options.format, options.compression, _classes(view))
     rows = rows_for_layout(view.table(), options.format)
     recipe.write(view.repository.store, [rows], write, progress.advance)
     progress.finish()
-    return len(view), view.size
+    return view.content.examples, view.content.size
 
 
-def _classes(view: View) -> dict[str, int]:
-    return {label: index for index, label in enumerate(sorted(view.labels))}
+def _classes(view: Selection) -> dict[str, int]:
+    return {label: index for index, label in enumerate(sorted(view.content.labels))}
 
 
 def rows_for_layout(table: pa.Table, layout: str, *, alone: bool = True) -> pa.Table:
@@ -207,17 +207,16 @@ def is_ours(name: str, stem: str) -> bool:
     return name.startswith(stem + ".") if stem else _OURS(name) is not None
 
 
-def head_of(view: View, options: Options) -> dict[str, Any]:
+def head_of(view: Selection, options: Options) -> dict[str, Any]:
     """Returns what two materialisations agree in when one can stand for the other."""
     head: dict[str, Any] = {
-        "dataset": {"id": view.query["dataset"], "name": view.dataset},
+        "dataset": {"id": view.query.dataset, "name": view.dataset},
         "layout": options.format,
         "options": options.to_json(),
         "version": view.version,
     }
     if view.has_queries:
-        dummy, skipped = view.dummy_rows is not None, view.skip_sources
-        head["sources"] = "skipped" if skipped else "dummy" if dummy else "read"
+        head["sources"] = view.source_mode.word
     return head
 
 
@@ -226,7 +225,7 @@ class _Getting:
 
     def __init__(
         self,
-        view: View,
+        view: Selection,
         out: str,
         options: Options,
         croissant: bool | None,
@@ -350,7 +349,7 @@ class _Getting:
             for name, written in listed.items():
                 if is_whole(self.place, written):
                     kept[name] = written
-        self.progress.start("writing", len(self.view), self.view.size)
+        self.progress.start("writing", self.view.content.examples, self.view.content.size)
         if self.options.format == FILES:
             files = [self._write_folder(kept)]
         else:
@@ -381,7 +380,7 @@ class _Getting:
         suffix = ".zst" if options.compression == "zstd" else ""
         if options.format == TAR:
             index = f"{self.stem}.index.jsonl"
-            return [Part(f"{self.stem}.tar{suffix}", rows, view.size, index=index)]
+            return [Part(f"{self.stem}.tar{suffix}", rows, view.content.size, index=index)]
         from dsm.views.writing.webdataset import cut
 
         sizes = rows.column("size").to_pylist()
@@ -460,13 +459,13 @@ class _Getting:
     def _fields(self, files: Sequence[Written]) -> dict[str, Any]:
         view = self.view
         return {
-            "bytes": view.size,
+            "bytes": view.content.size,
             "classes": list(_classes(view)),
-            "digest": view.digest,
-            "examples": len(view),
+            "digest": view.content.digest,
+            "examples": view.content.examples,
             "files": [written.to_json() for written in files],
-            "labels": view.labels,
-            "query": view.query,
+            "labels": view.content.labels,
+            "query": view.query.to_json(),
         }
 
     # --- Croissant ---

@@ -39,7 +39,7 @@ from dsm.views.writing.parts import Recipe
 from dsm.views.writing.webdataset import EXAMPLE_OVERHEAD, cut
 
 if TYPE_CHECKING:
-    from dsm.views.view import View
+    from dsm.views.selection.selection import Selection
 
 CONSUMER = "get"
 # Rows are written so many bytes at a time, however large a shard may be.
@@ -62,7 +62,7 @@ class Classes(dict[str, int]):
 class Content:
     """What was written so far: passes tables on and sums them up."""
 
-    def __init__(self, view: View):
+    def __init__(self, view: Selection):
         self.reading = SourceRowReader(view, CONSUMER)
         self.examples = self.size = self.rows = 0
         self.labels: dict[str, int] = {}
@@ -75,7 +75,7 @@ class Content:
 
     def classes(self) -> Classes:
         """Returns the class of each label, of stored examples and rows; asks the sources."""
-        from dsm.views.view import label_counts
+        from dsm.views.selection.content import label_counts
 
         found = {*label_counts(self.reading.stored()), *self.reading.labels()}
         return Classes({label: index for index, label in enumerate(sorted(found))})
@@ -92,7 +92,7 @@ class Content:
                 yield self._summed(pa.Table.from_batches([batch]))
 
     def _summed(self, table: pa.Table) -> pa.Table:
-        from dsm.views.view import label_counts
+        from dsm.views.selection.content import label_counts
 
         for batch in table.select(["path", "object", "size", "labels"]).to_batches():
             self._digest.update(batch)
@@ -104,7 +104,7 @@ class Content:
 
 
 def stream_rows(
-    view: View, write: Write, options: Options, progress: Progress = SILENT
+    view: Selection, write: Write, options: Options, progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Writes a view with queries as one tar; returns examples and bytes. See `stream`."""
     content = Content(view)
@@ -119,7 +119,7 @@ def _write_tar(
     write_index: Write | None,
     progress: Progress,
 ) -> Classes:
-    layout, store = options.format, content.reading.view.repository.store
+    layout, store = options.format, content.reading.selection.repository.store
     # A stream of the original paths says nothing of classes: the sources are asked once.
     told = layout != TAR or write_index is not None
     recipe = Recipe(layout, options.compression, content.classes() if told else Classes())
@@ -137,7 +137,7 @@ def _write_tar(
 
 
 def persist(
-    view: View,
+    view: Selection,
     out: str,
     options: Options,
     *,
@@ -150,7 +150,7 @@ def persist(
     Made-up rows may lie anywhere. Raises NotKept unless `allowed`, OtherContent when the folder
     holds something and `force` is not given, and what reading the view raises; then nothing stays.
     """
-    if view.dummy_rows is None:
+    if view.source_mode.dummy_rows is None:
         _refuse(view, out, allowed)
     if options.format == FILES:
         raise InvalidInput(
@@ -160,7 +160,7 @@ def persist(
     return _Persisting(view, out, options, progress).run(force)
 
 
-def _refuse(view: View, out: str, allowed: bool) -> None:
+def _refuse(view: Selection, out: str, allowed: bool) -> None:
     names = ", ".join(each.query.name for each in view.queries)
     if not allowed:
         raise NotKept(
@@ -186,10 +186,10 @@ def _in_a_repository(folder: str) -> bool:
 class _Persisting:
     """One writing of a view with queries into a folder."""
 
-    def __init__(self, view: View, out: str, options: Options, progress: Progress):
+    def __init__(self, view: Selection, out: str, options: Options, progress: Progress):
         self.view, self.out, self.options, self.progress = view, out, options, progress
         self.stem = stem_of(view) if options.format == TAR else ""
-        self.private = view.dummy_rows is None
+        self.private = view.source_mode.dummy_rows is None
         self.mode = 0o600 if self.private else 0o644
         self.place = OutputFolder(out, head_of(view, options), self.stem, mode=self.mode)
         self.content = Content(view)
@@ -260,10 +260,10 @@ class _Persisting:
             "examples": content.examples,
             "files": [written.to_json() for written in self.written],
             "labels": dict(sorted(content.labels.items())),
-            "query": view.query,
+            "query": view.query.to_json(),
             "rows": {
                 "count": content.rows,
-                "made_up": view.dummy_rows is not None,
+                "made_up": view.source_mode.dummy_rows is not None,
                 "queries": [each.query.name for each in view.queries],
                 "sources": sorted({each.query.source for each in view.queries}),
             },

@@ -14,7 +14,7 @@ from dsm.store.workers import started_ahead
 from dsm.views.writing.formats import PARQUET, TAR, WEBDATASET
 
 if TYPE_CHECKING:
-    from dsm.views.selection.prepared import ContentSummary
+    from dsm.views.selection.content import ContentSummary
 
 # Less than this is done sooner than a worker is there.
 WORKER_EXAMPLES = 1000

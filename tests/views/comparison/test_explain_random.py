@@ -216,7 +216,7 @@ def test_every_difference_has_one_true_reason(
                 except NotFound:  # no example has a width yet
                     views.append(view_of(work, **{**asked_for, "where": []}))
             a, b = views
-            before, after = selected(events, a.query_), selected(events, b.query_)
+            before, after = selected(events, a.query), selected(events, b.query)
             assert sorted(before) == a.table()["path"].to_pylist()
             expected = {path: "dropped" for path in before.keys() - after.keys()}
             expected |= {path: "added" for path in after.keys() - before.keys()}
@@ -235,7 +235,7 @@ def test_every_difference_has_one_true_reason(
                 else:
                     sides = (a, b) if reason.change == "dropped" else (b, a)
                     check_reason(
-                        events, sides[0].query_, sides[1].query_, path, reason.clause,
+                        events, sides[0].query, sides[1].query, path, reason.clause,
                         reason.changeset,
                     )  # fmt: skip
             for reason in found.reasons:
@@ -247,7 +247,7 @@ def test_every_difference_has_one_true_reason(
 
 def check_why(events: Events, view: View, path: str) -> None:
     """`why` agrees with the slow evaluator on history, clauses, rank and verdict."""
-    query, found = view.query_, why(view, path)
+    query, found = view.query, why(view, path)
     live = fold(events, query)
     assert found.selected == (path in selected(events, query))
     touched = [number for number, step in enumerate(events, 1) if path in step]

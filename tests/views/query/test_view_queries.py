@@ -70,7 +70,7 @@ def test_what_a_view_tells(zoo: Work) -> None:
     assert view.labels == {"cat": 2}
     assert [example.bytes for example in view] == [b"one", b"two"]
     assert view.table().column("path").to_pylist() == ["1", "2"]
-    assert view.query == {
+    assert view.query.to_json() == {
         "format": 1, "kind": "view", "dataset": zoo.ds.id,
         "at": {"number": 1, "changeset": zoo.ds.changeset(1).id},
         "labels": {"any": ["cat"]}, "exclude": ["night"],

@@ -16,7 +16,7 @@ from situations import Work
 from dsm.errors import InvalidInput
 from dsm.store import batch
 from dsm.store.objects import ObjectDamaged, ObjectMissing
-from dsm.views.reading import window
+from dsm.views.reading import iterate, window
 from dsm.views.reading.shuffle import shuffled
 from dsm.views.selection import columns
 from dsm.views.view import View
@@ -42,7 +42,7 @@ def many(make_work: Callable[..., Work]) -> View:
 
 def test_in_order(many: View) -> None:
     """Examples come sorted by path, each with its own bytes."""
-    found = [(e.path, e.bytes) for e in window.iterate(many)]
+    found = [(e.path, e.bytes) for e in iterate.iterate(many)]
     assert found == [(f"{n:04d}.bin", content(n)) for n in range(COUNT)]
 
 
@@ -54,7 +54,7 @@ def test_what_an_example_tells(make_work: Callable[..., Work]) -> None:
     work.ds.commit("one")
     work.ds.label(["train/b.txt"], set=["dog", "ant"])
     work.ds.commit("two")
-    b, cat = window.iterate(work.ds.prepare())
+    b, cat = iterate.iterate(work.ds.prepare())
     known = work.ds.example("train/cat/a.txt")
     assert (cat.path, cat.bytes, cat.labels) == ("train/cat/a.txt", b"meow", ("cat",))
     assert (cat.oid, cat.size, cat.time) == (known.oid, 4, known.time)
@@ -74,7 +74,7 @@ def test_what_an_example_tells(make_work: Callable[..., Work]) -> None:
 def test_in_a_given_order(many: View, order: object) -> None:
     """Any integers in any order, some of them twice, whatever holds them."""
     wanted = [1, 2] if hasattr(order, "__next__") else [int(str(n)) for n in order]  # type: ignore[attr-defined]
-    found = [(e.path, e.bytes) for e in window.iterate(many, order)]  # type: ignore[arg-type]
+    found = [(e.path, e.bytes) for e in iterate.iterate(many, order)]  # type: ignore[arg-type]
     assert found == [(f"{n:04d}.bin", content(n)) for n in wanted]
 
 
@@ -82,7 +82,7 @@ def test_shuffled(many: View) -> None:
     """A seed gives every example once, in the order of that seed and epoch."""
     orders = {}
     for seed, epoch in [(0, 0), (0, 1), (1, 0)]:
-        examples = list(window.iterate(many, seed=seed, epoch=epoch))
+        examples = list(iterate.iterate(many, seed=seed, epoch=epoch))
         orders[seed, epoch] = [e.path for e in examples]
         wanted = shuffled(COUNT, seed, epoch).to_pylist()
         assert orders[seed, epoch] == [f"{n:04d}.bin" for n in wanted]
@@ -130,14 +130,14 @@ def test_labels_of_any_table() -> None:
 def test_by_index(many: View) -> None:
     """Indices count in the order of paths; negative ones from the end."""
     for index in (0, 1, 1023, 1024, COUNT - 1, -1, -COUNT):
-        example = window.example_at(many, index)
+        example = iterate.example_at(many, index)
         assert (example.path, example.bytes) == (
             f"{index % COUNT:04d}.bin", content(index % COUNT),
         )  # fmt: skip
-    assert [e.path for e in window.examples_at(many, slice(2, 8, 3))] == ["0002.bin", "0005.bin"]
+    assert [e.path for e in iterate.examples_at(many, slice(2, 8, 3))] == ["0002.bin", "0005.bin"]
     for index in (COUNT, -COUNT - 1):
         with pytest.raises(IndexError):
-            window.example_at(many, index)
+            iterate.example_at(many, index)
 
 
 @pytest.mark.parametrize(
@@ -147,18 +147,18 @@ def test_by_index(many: View) -> None:
 def test_an_index_that_is_not_there(many: View, order: list[int], named: str) -> None:
     """An index outside of the view is an error that names it, and no other example."""
     with pytest.raises(IndexError, match=named):
-        list(window.iterate(many, order))
+        list(iterate.iterate(many, order))
 
 
 def test_order_or_seed(many: View) -> None:
     """An order and a seed contradict each other."""
     with pytest.raises(InvalidInput):
-        window.iterate(many, [1], seed=1)
+        iterate.iterate(many, [1], seed=1)
 
 
 def test_bytes_in_any_order_and_twice(many: View) -> None:
     """Bytes are right whichever are asked for, when, and how often."""
-    kept = list(window.iterate(many))
+    kept = list(iterate.iterate(many))
     for number in (7, 7, 0, 2000, 1, 1999, 2001, 0, 2002):
         assert kept[number].bytes == content(number)
 
@@ -175,14 +175,14 @@ def test_nothing_is_read_for_those_who_ask_for_paths(
         return real(store, oids, sizes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(window, "read_batch", counting)
-    assert len([e.path for e in window.iterate(many)]) == COUNT
+    assert len([e.path for e in iterate.iterate(many)]) == COUNT
     assert read == []
-    for number, example in enumerate(window.iterate(many)):
+    for number, example in enumerate(iterate.iterate(many)):
         if number % 100 == 99:
             _ = example.bytes
     assert read == [1] * 25
     read.clear()
-    for example in window.iterate(many):
+    for example in iterate.iterate(many):
         _ = example.bytes
     assert sum(read) == COUNT
     assert max(read) == window.AHEAD
@@ -194,7 +194,7 @@ def test_bytes_read_ahead_are_limited(many: View, monkeypatch: pytest.MonkeyPatc
     most = 0
     for order in (None, range(COUNT - 1, -1, -1)):
         seen = []
-        for example in window.iterate(many, order):
+        for example in iterate.iterate(many, order):
             seen.append(example.bytes)
             held = [data for data in example._rows.ahead if data]  # type: ignore[union-attr]
             most = max(most, sum(map(len, held)))
@@ -209,16 +209,16 @@ def test_large_examples_are_streamed(work: Work) -> None:
     work.ds.add({"a": b"first", "b": large, "c": b"last"})
     work.ds.commit("one")
     view = work.ds.prepare()
-    a, b, c = window.iterate(view)
+    a, b, c = iterate.iterate(view)
     assert (a.bytes, b.bytes, c.bytes) == (b"first", large, b"last")
     with b.open() as file:
         assert (file.read(5), file.read()) == (large[:5], large[5:])
-    assert [e.bytes for e in window.iterate(view, seed=3)].count(large) == 1
+    assert [e.bytes for e in iterate.iterate(view, seed=3)].count(large) == 1
 
 
 def test_examples_can_be_sent_to_another_process(many: View) -> None:
     """A pickled example has its bytes and all it knew, without the repository."""
-    example = window.example_at(many, 123)
+    example = iterate.example_at(many, 123)
     sent = pickle.loads(pickle.dumps(example))
     names = ("path", "oid", "size", "time", "labels", "attributes", "annotation", "changeset")
     for name in (*names, "bytes", "bytes"):
@@ -232,7 +232,7 @@ def test_a_damaged_object_is_never_handed_out(work: Work) -> None:
     work.ds.add({f"{n}.jpg": blake3(b"%d" % n).digest(length=3000) for n in range(5)})
     work.ds.commit("one")
     view = work.ds.prepare()
-    good = [e.bytes for e in window.iterate(view)]
+    good = [e.bytes for e in iterate.iterate(view)]
     (pack,) = Path(work.repo.layout.packs).rglob("*.pack")
     data = bytearray(pack.read_bytes())
     data[data.index(good[2]) + 100] ^= 1
@@ -240,10 +240,10 @@ def test_a_damaged_object_is_never_handed_out(work: Work) -> None:
     pack.write_bytes(data)
     view = work.reopen().prepare()
     with pytest.raises(ObjectDamaged) as caught:
-        list(e.bytes for e in window.iterate(view))
+        list(e.bytes for e in iterate.iterate(view))
     assert caught.value.oid == blake3(good[2]).digest()
     for number in (0, 1, 3, 4):
-        assert window.example_at(view, number).bytes == good[number]
+        assert iterate.example_at(view, number).bytes == good[number]
 
 
 def test_a_missing_object_is_told(work: Work) -> None:
@@ -253,13 +253,13 @@ def test_a_missing_object_is_told(work: Work) -> None:
     (pack,) = Path(work.repo.layout.packs).rglob("*.pack")
     pack.unlink()
     with pytest.raises(ObjectMissing):
-        _ = next(iter(window.iterate(work.reopen().prepare()))).bytes
+        _ = next(iter(iterate.iterate(work.reopen().prepare()))).bytes
 
 
 def test_packs_may_move_while_reading(many: View) -> None:
     """Objects that now lie in another pack, as after gc, are found there."""
     store = many.repository.store
-    iterator = window.iterate(many)
+    iterator = iterate.iterate(many)
     assert next(iterator).bytes == content(0)
     for number, pack in enumerate(list(store.lookup.packs)):
         pack.close()
@@ -274,6 +274,6 @@ def test_no_example_at_all(work: Work) -> None:
     work.ds.commit("one")
     view = work.ds.prepare()
     view.__dict__["_table"] = view.table().slice(0, 0)
-    assert list(window.iterate(view)) == []
-    assert list(window.iterate(view, seed=1)) == []
-    assert window.examples_at(view, slice(0, 5)) == []
+    assert list(iterate.iterate(view)) == []
+    assert list(iterate.iterate(view, seed=1)) == []
+    assert iterate.examples_at(view, slice(0, 5)) == []

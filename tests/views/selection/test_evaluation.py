@@ -142,7 +142,7 @@ def test_the_same_as_the_slow_evaluator(
             check(view, expected)
             again = work.reopen().prepare(**given)
             assert (again.version, again.digest) == (view.version, view.digest)
-            check(View(work.repo, "data", lambda: work.ds.snapshots, view.query_), expected)
+            check(View(work.repo, "data", lambda: work.ds.snapshots, view.query), expected)
     finally:
         work.repo.close()
         shutil.rmtree(work.root)

@@ -1,0 +1,145 @@
+"""One example of a view, as people and transforms see it: read when it is asked for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, Protocol
+
+from dsm.model.example import Attributes
+
+Content = bytes  # an example has a property of that name
+
+
+class ExampleRows(Protocol):
+    """Rows side by side, one of which is an example; columns are lists, decoded when needed."""
+
+    ahead: list[Content | None]
+    """Bytes that were read before they were asked for."""
+
+    @property
+    def paths(self) -> Sequence[str]: ...
+    @property
+    def oids(self) -> Sequence[Content]: ...
+    @property
+    def sizes(self) -> Sequence[int]: ...
+    @property
+    def times(self) -> Sequence[int]: ...
+    @property
+    def labels(self) -> Sequence[tuple[str, ...]]: ...
+    @property
+    def annotations(self) -> Sequence[str | None]: ...
+    @property
+    def changesets(self) -> Sequence[int]: ...
+    @property
+    def attributes(self) -> Mapping[str, Sequence[Any]]: ...
+
+    def read(self, row: int) -> Content:
+        """Returns the bytes of a row, verified."""
+
+    def open(self, row: int) -> BinaryIO:
+        """Opens the bytes of a row as a file."""
+
+
+class ViewExample:
+    """One example of a view, read when it is asked for.
+
+    `oid` is the BLAKE3 of its bytes (32 bytes), `size` is in bytes, `time` in microseconds since
+    1970 in UTC, `annotation` is JSON text or None, `changeset` the number of the changeset that
+    last put it. It can be pickled: its bytes go along.
+    """
+
+    __slots__ = ("_row", "_rows")
+
+    def __init__(self, rows: ExampleRows, row: int):
+        self._rows = rows
+        self._row = row
+
+    @property
+    def bytes(self) -> Content:
+        """Its bytes, verified; not kept: asked for again, they are read again.
+
+        Raises ObjectMissing or ObjectDamaged.
+        """
+        rows, row = self._rows, self._row
+        data = rows.ahead[row]
+        if data is None:
+            return rows.read(row)
+        rows.ahead[row] = None
+        return data
+
+    def open(self) -> BinaryIO:
+        """Opens it as a binary file that is read in bounded memory, verified as it is read."""
+        return self._rows.open(self._row)
+
+    @property
+    def path(self) -> str:
+        return self._rows.paths[self._row]
+
+    @property
+    def oid(self) -> Content:
+        return self._rows.oids[self._row]
+
+    @property
+    def size(self) -> int:
+        return self._rows.sizes[self._row]
+
+    @property
+    def time(self) -> int:
+        return self._rows.times[self._row]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self._rows.labels[self._row]
+
+    @property
+    def annotation(self) -> str | None:
+        return self._rows.annotations[self._row]
+
+    @property
+    def changeset(self) -> int:
+        return self._rows.changesets[self._row]
+
+    @property
+    def attributes(self) -> Attributes:
+        """The attributes that it has, by name."""
+        columns = self._rows.attributes
+        row = self._row
+        return {name: values[row] for name, values in columns.items() if values[row] is not None}
+
+    def __repr__(self) -> str:
+        return f"<example {self.path!r} {self.labels} {self.size} bytes>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (
+            self.path, self.oid, self.size, self.time, self.labels, self.attributes,
+            self.annotation, self.changeset,
+        )  # fmt: skip
+        return _detached, (fields, self.bytes)
+
+
+class _Detached:
+    """What an example knew, without its view."""
+
+    def __init__(self, fields: tuple[Any, ...], data: bytes):
+        path, oid, size, time, labels, attributes, annotation, changeset = fields
+        self.paths: list[str] = [path]
+        self.oids: list[bytes] = [oid]
+        self.sizes: list[int] = [size]
+        self.times: list[int] = [time]
+        self.labels: list[tuple[str, ...]] = [labels]
+        self.annotations: list[str | None] = [annotation]
+        self.changesets: list[int] = [changeset]
+        self.attributes = {name: [value] for name, value in attributes.items()}
+        self.ahead: list[bytes | None] = [None]
+        self._bytes = data
+
+    def read(self, row: int) -> bytes:
+        return self._bytes
+
+    def open(self, row: int) -> BinaryIO:
+        return io.BytesIO(self._bytes)
+
+
+def _detached(fields: tuple[Any, ...], data: bytes) -> ViewExample:
+    return ViewExample(_Detached(fields, data), 0)

@@ -1,0 +1,85 @@
+"""Reading the examples of a view: in order, in any given order, shuffled, or one by its index.
+
+Examples are handed out window by window; see `dsm.views.reading.window`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from dsm.errors import InvalidInput
+from dsm.views.reading.example import ViewExample
+from dsm.views.reading.orders import in_windows
+from dsm.views.reading.window import WINDOW, Window, largest_of
+from dsm.views.selection.columns import integers
+from dsm.views.selection.payloads import CONTENT
+
+if TYPE_CHECKING:
+    from dsm.views.selection.selection import Selection
+
+CONTENT_FIELD = pa.field(CONTENT, pa.large_binary(), nullable=False)
+
+
+def batches(selection: Selection) -> Iterator[pa.RecordBatch]:
+    """Yields the examples of a view as Arrow, with their bytes in the column `content`."""
+    reading = None
+    if selection.queries:
+        from dsm.views.source_rows.reader import SourceRowReader
+
+        reading = SourceRowReader(selection, "iterate", objects=False)
+    table = selection.table() if reading is None else reading.stored()
+    store, largest = selection.repository.store, largest_of(table)
+    first = 0
+    while first < table.num_rows:
+        rows = Window(store, table.slice(first, WINDOW), None, WINDOW, largest)
+        count = rows.reach()
+        content = pa.array([rows.read(row) for row in range(count)], pa.large_binary())
+        part = table.slice(first, count).combine_chunks()
+        yield part.append_column(CONTENT_FIELD, content).to_batches()[0]
+        first += count
+    if reading is not None:
+        yield from reading.batches()
+
+
+def iterate(
+    selection: Selection,
+    order: Iterable[int] | None = None,
+    *,
+    seed: int | None = None,
+    epoch: int = 0,
+) -> Iterator[ViewExample]:
+    """Yields the examples sorted by path, or in the `order` of these indices, or shuffled.
+
+    `order` may name an index never or several times, and may be endless. `seed` gives the order of
+    `dsm.views.reading.shuffle`. Raises IndexError for an index that there is not.
+    """
+    if order is not None and seed is not None:
+        raise InvalidInput("give an order or a seed, not both")
+    if selection.queries:
+        from dsm.views.reading.mixing import mixed
+
+        return mixed(selection, order, seed, epoch)
+    store = selection.repository.store
+    windows = in_windows(store, selection.table(), order, seed, epoch, lambda: selection.positions)
+    return chain.from_iterable(rows.examples() for rows in windows)
+
+
+def example_at(selection: Selection, index: int) -> ViewExample:
+    """Returns one example by its index among those sorted by path; negative ones count from the
+    end. Raises IndexError."""
+    count = selection.table().num_rows
+    at = index + count if index < 0 else index
+    if not 0 <= at < count:
+        raise IndexError(f"a view of {count} examples has no index {index}")
+    return ViewExample(Window(selection.repository.store, selection.table().slice(at, 1)), 0)
+
+
+def examples_at(selection: Selection, part: slice) -> Sequence[ViewExample]:
+    """Returns the examples of a slice."""
+    table = selection.table()
+    indices = integers(range(*part.indices(table.num_rows)))
+    return list(Window(selection.repository.store, table, indices).examples())

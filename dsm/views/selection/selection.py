@@ -1,0 +1,149 @@
+"""What a view selects: a query over a dataset, evaluated when something is asked about it.
+
+Reading, writing and comparing take a Selection, and a Selection knows none of them. What it tells
+of examples is about the stored ones; rows of queries come from `dsm.views.source_rows`.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from dsm.errors import DamagedData
+from dsm.repo.log import ChangesetLog
+from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.content import ContentSummary, summed_up
+from dsm.views.selection.source_mode import READ, SKIP, SourceMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+    from dsm.history.fold import Layer
+    from dsm.history.snapshot import Snapshots
+    from dsm.repo.workplace import Workplace
+    from dsm.store.positions import Positions
+    from dsm.views.selection.evaluate import Evaluation
+    from dsm.views.selection.live_queries import LiveQuery
+
+
+class Selection:
+    """One query over one dataset of a repository, and what it selects.
+
+    `content` is what an earlier evaluation recorded; without it the query is evaluated when it is
+    asked for. `source_mode` says what becomes of the queries in the dataset.
+    """
+
+    def __init__(
+        self,
+        repository: Workplace,
+        dataset: str,
+        snapshots: Callable[[], Snapshots],
+        query: ViewQuery,
+        content: ContentSummary | None = None,
+        *,
+        source_mode: SourceMode = READ,
+    ):
+        self.repository = repository
+        self.dataset = dataset
+        self.query = query
+        self.source_mode = source_mode
+        self._open_snapshots = snapshots
+        self._content = content
+
+    @cached_property
+    def version(self) -> str:
+        """64 hex digits: the hash of the query."""
+        return self.query.version
+
+    # --- queries in the dataset ---
+
+    @cached_property
+    def log(self) -> ChangesetLog:
+        """The changesets of its dataset."""
+        return ChangesetLog(self.repository, self.dataset, self.query.dataset)
+
+    @cached_property
+    def queries(self) -> list[LiveQuery]:
+        """The source queries that reading it runs, sorted by name; no source is asked for this."""
+        if self.source_mode == SKIP or not self.has_queries:
+            return []
+        from dsm.views.selection.live_queries import live_queries
+
+        return live_queries(self.log, self.query)
+
+    @cached_property
+    def has_queries(self) -> bool:
+        """Whether there are source queries in its changesets, whatever becomes of them."""
+        query = self.query
+        runs = query.runs or ((query.at, query.at),)
+        return any(self.log.get(number).queries for _, number in runs) or any(
+            self.log.get(number).documents for first, last in query.runs
+            for number in range(first, last + 1)
+        )  # fmt: skip
+
+    # --- stored examples ---
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """The examples of the changesets that the query names, before any filter, unmerged.
+
+        Raises DamagedData when the changeset that the query pins is not that of the dataset.
+        """
+        from dsm.history.fold import Layer
+
+        snapshots, query = self._open_snapshots(), self.query
+        if not snapshots.is_of_this_history(query.at, query.at_id):
+            raise DamagedData(
+                f"the view asks for changeset {query.at} of another history of {self.dataset}"
+            )
+        return [Layer(snapshots.folded(query.runs))] if query.runs else snapshots.layers(query.at)
+
+    @cached_property
+    def snapshot(self) -> pa.Table:
+        """The same as one table, sorted by path."""
+        from dsm.views.selection.evaluate import evaluate
+
+        everything = ViewQuery(self.query.dataset, self.query.at, self.query.at_id)
+        return evaluate(self.layers, everything).rows()
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """Which rows are selected, and where the newest share ends."""
+        from dsm.views.selection.evaluate import evaluate
+
+        found = evaluate(self.layers, self.query)
+        logging.getLogger(__name__).debug(
+            "view %s: %d of %d stored examples", self.version[:12], found.count,
+            sum(layer.table.num_rows for layer in self.layers),
+        )  # fmt: skip
+        return found
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        return self.evaluation.rows()
+
+    def table(self) -> pa.Table:
+        """Returns the selected examples, one row each, sorted by path; see `View.table`."""
+        return self._table
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Where the objects of its rows probably lie: worked out for the first shuffled epoch."""
+        from dsm.views.selection.positions import positions_of
+
+        return positions_of(self.repository.store, self.table())
+
+    @property
+    def known_content(self) -> ContentSummary | None:
+        """The content, if it is known without an evaluation."""
+        return self._content
+
+    @property
+    def content(self) -> ContentSummary:
+        """The digest, the counts and the labels of the selected examples."""
+        if self._content is None:
+            self._content = summed_up(self.evaluation)
+        return self._content

@@ -126,7 +126,7 @@ class Selection:
         return self.evaluation.rows()
 
     def table(self) -> pa.Table:
-        """Returns the selected examples, one row each, sorted by path; see `View.table`."""
+        """Returns the selected examples as an Arrow table; see `Dataset.snapshot` for columns."""
         return self._table
 
     @cached_property
@@ -135,11 +135,6 @@ class Selection:
         from dsm.views.selection.positions import positions_of
 
         return positions_of(self.repository.store, self.table())
-
-    @property
-    def known_content(self) -> ContentSummary | None:
-        """The content, if it is known without an evaluation."""
-        return self._content
 
     @property
     def content(self) -> ContentSummary:

@@ -386,13 +386,11 @@ class Dataset:
 
     def open(self, path: str, reference: str | int | None = None) -> BinaryIO:
         """Opens an example's bytes, verified as they are read."""
-        stream: BinaryIO = self.repo.store.open(self.example(path, reference).oid)
-        return stream
+        return self.repo.store.open(self.example(path, reference).oid)
 
     def read(self, path: str, reference: str | int | None = None) -> bytes:
         """Returns an example's bytes, verified."""
-        data: bytes = self.repo.store.read(self.example(path, reference).oid)
-        return data
+        return self.repo.store.read(self.example(path, reference).oid)
 
     def revert(
         self,

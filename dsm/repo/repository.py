@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import DamagedData, InvalidInput, NotARepository, NotFound, Refused, StorageFailed
 from dsm.format import document
@@ -19,6 +19,9 @@ from dsm.model.names import check_dataset_name, check_path, close_matches
 from dsm.repo.config import Config, check_workers
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
+
+if TYPE_CHECKING:
+    from dsm.store.objects import ObjectStore
 
 ORG_DEFAULT = "default"
 
@@ -65,13 +68,13 @@ class Repository:
         if not (isinstance(self.id, str) and isinstance(self.org, str)):
             raise DamagedData(f"{self.layout.repository} names no repository or org")
         self.config = Config(self.layout.config, self.layout.temporary)
-        self._store: Any = None
+        self._store: ObjectStore | None = None
         if not os.path.isdir(self.layout.temporary):
             make_local(self.layout)
 
     @property
-    def store(self) -> Any:
-        """The object store (dsm.store.objects.ObjectStore), opened when first asked for."""
+    def store(self) -> ObjectStore:
+        """The object store, opened when first asked for."""
         if self._store is None:
             from dsm.store.chunks import Chunking
             from dsm.store.objects import ObjectStore

@@ -140,7 +140,7 @@ class Dataset:
         label_file: str | None,
         **flags: bool,
     ) -> Request:
-        from dsm.sources.databases import refuse_databases
+        from dsm.worktree.databases import refuse_databases
         from dsm.worktree.request import Request
 
         compiled = default = rows = None
@@ -169,9 +169,12 @@ class Dataset:
         receipts. The source is asked for the columns of the answer. Raises BadQuery, SourceFailed,
         SourceRefused, InvalidInput, NotFound.
         """
-        from dsm.sources.recording import record_query
+        from dsm.sources.recording import query_of
+        from dsm.worktree.staging import stage_query
 
-        return record_query(self.tree, self.repo, source, sql, name=name, **asked)[0]
+        query = query_of(self.repo, source, sql, name=name, **asked)
+        stage_query(self.tree, query.name, query.to_json())
+        return query
 
     def remove_query(self, name: str) -> None:
         """Stages the removal of a query. Raises NotFound."""

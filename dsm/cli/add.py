@@ -108,16 +108,19 @@ def _add_query(
 ) -> None:
     """Stages a query; `given` are its file, its text and its name, the first two as typed."""
     from dsm.cli.add_options import parameters, query_text
-    from dsm.sources.databases import database_files
-    from dsm.sources.recording import columns_text, record_query
+    from dsm.sources.recording import columns_text, query_of
+    from dsm.worktree.databases import database_files
+    from dsm.worktree.staging import stage_query
 
     path, sql, name = given
     text, stem = query_text(path, sql)
     asked["parameters"] = parameters(asked["parameters"])
     with Session(ctx) as s:
-        query, done = record_query(
-            s.dataset.tree, s.repo, source, text, name=name or stem, dry_run=dry_run, **asked
-        )
+        dataset = s.dataset
+        query = query_of(s.repo, source, text, name=name or stem, **asked)
+        done = "checked"
+        if not dry_run:
+            done = stage_query(dataset.tree, query.name, query.to_json())
         if database_files(s.repo, source):
             s.say(
                 f"warning: the database of source {source} lies in the repository's folder, and"

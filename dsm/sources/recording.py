@@ -16,14 +16,12 @@ from dsm.sources import broker
 from dsm.sources import source as sources
 from dsm.sources.query import SourceQuery, Value, define
 from dsm.sources.schema import type_text
-from dsm.worktree.staging import stage_query
-from dsm.worktree.tree import WorkTree
 
 COLUMNS_SECONDS = 30.0
 
 
 class QueryAsked(TypedDict, total=False):
-    """The keywords of `record_query`; see `Dataset.add_query` for what they mean."""
+    """The keywords of `query_of`; see `Dataset.add_query` for what they mean."""
 
     parameters: Mapping[str, Value] | None
     key: str | None
@@ -36,17 +34,15 @@ class QueryAsked(TypedDict, total=False):
     purpose: str | None
 
 
-def record_query(
-    tree: WorkTree,
+def query_of(
     workplace: Workplace,
     source_name: str,
     sql: str,
     *,
     name: str | None = None,
-    dry_run: bool = False,
     **asked: Unpack[QueryAsked],
-) -> tuple[SourceQuery, str]:
-    """Stages a query; returns it, and what the next commit does to it (see `stage_query`).
+) -> SourceQuery:
+    """Returns a query as it is to be recorded, with the columns that its source answers.
 
     Raises NotFound for a source that is not there, and what the broker raises.
     """
@@ -57,10 +53,7 @@ def record_query(
     )  # fmt: skip
     if not schema.names:
         raise InvalidInput("the query gives no column")
-    query = define(name or dataset_name_for(source_name), source_name, sql, schema, **asked)
-    if dry_run:
-        return query, "checked"
-    return query, stage_query(tree, query.name, query.to_json())
+    return define(name or dataset_name_for(source_name), source_name, sql, schema, **asked)
 
 
 def columns_text(query: SourceQuery) -> list[str]:

@@ -19,7 +19,6 @@ from bank import ROWS, Bank, expected, payload, time_of
 
 from dsm.errors import DsmError, InvalidInput, NotFound
 from dsm.sources import receipts
-from dsm.sources.databases import DatabaseInTree
 from dsm.sources.failures import SecretMissing, SourceChanged
 from dsm.views.comparison.why import why
 from dsm.views.source_rows.run import KeyRepeats
@@ -27,6 +26,7 @@ from dsm.views.view import NumberUnknown, View
 from dsm.views.writing.get import Options, stream
 from dsm.views.writing.output_folder import OtherContent
 from dsm.views.writing.with_source_rows import NotKept
+from dsm.worktree.databases import DatabaseInTree
 
 pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
 

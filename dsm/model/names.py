@@ -89,7 +89,7 @@ def _check_unusual_path(path: str) -> str:
         encoded = path.encode()
     except UnicodeEncodeError:
         raise InvalidInput(
-            f"the name {_quoted(path)} is not UTF-8",
+            f"the name {quoted(path)} is not UTF-8",
             hint="rename the file; dsm keeps names as UTF-8 text",
             items=(printable(path),),
         ) from None
@@ -111,7 +111,7 @@ def _check_unusual_path(path: str) -> str:
         if (component[0] == "." or not component.isascii()) and _is_protected(component):
             raise _bad_path(
                 path,
-                f"has the component {_quoted(component)}, which some file systems take for "
+                f"has the component {quoted(component)}, which some file systems take for "
                 "'.dsm' or '.git'",
                 "rename it",
             )
@@ -127,13 +127,7 @@ def _is_protected(component: str) -> bool:
 
 
 def _bad_path(path: str, problem: str, hint: str | None = None) -> InvalidInput:
-    return InvalidInput(f"the path {_quoted(path)} {problem}", hint=hint, items=(printable(path),))
-
-
-def _quoted(text: str) -> str:
-    """Returns the text for a one-line message: printable, the middle of a long one left out."""
-    shown = printable(text)
-    return f"'{shown}'" if len(shown) <= 160 else f"'{shown[:100]}…{shown[-50:]}'"
+    return InvalidInput(f"the path {quoted(path)} {problem}", hint=hint, items=(printable(path),))
 
 
 def check_dataset_name(name: str) -> str:
@@ -159,7 +153,7 @@ def check_tag_name(name: str, what: str = "tag") -> str:
 def _check_plain_name(what: str, name: str) -> str:
     if not _PLAIN_NAME.fullmatch(name):
         raise InvalidInput(
-            f"{_quoted(name)} cannot name a {what}",
+            f"{quoted(name)} cannot name a {what}",
             hint="use 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit",
         )
     if ".." in name or name.endswith(".") or name.lower().endswith(".lock"):
@@ -192,11 +186,11 @@ def check_attribute_name(name: str) -> str:
         raise InvalidInput("an attribute has no name")
     if len(name) > ATTRIBUTE_CHARS_MAX:
         raise InvalidInput(
-            f"the attribute name {_quoted(name)} is {len(name)} characters long "
+            f"the attribute name {quoted(name)} is {len(name)} characters long "
             f"(at most {ATTRIBUTE_CHARS_MAX})"
         )
     if _CONTROL.search(name):
-        raise InvalidInput(f"the attribute name {_quoted(name)} has a control character")
+        raise InvalidInput(f"the attribute name {quoted(name)} has a control character")
     if name.lower() in RESERVED_ATTRIBUTES:
         raise InvalidInput(
             f"the attribute name '{name}' is reserved",
@@ -214,7 +208,7 @@ def check_label(label: str) -> str:
     if text.isascii() and text.isprintable() and 0 < len(text) <= LABEL_CHARS_MAX:
         return text
     if _CONTROL.search(text):
-        raise InvalidInput(f"the label {_quoted(text)} has a control character or is not UTF-8")
+        raise InvalidInput(f"the label {quoted(text)} has a control character or is not UTF-8")
     from unicodedata import normalize
 
     text = normalize("NFC", text)
@@ -222,7 +216,7 @@ def check_label(label: str) -> str:
         raise InvalidInput("a label is empty")
     if len(text) > LABEL_CHARS_MAX:
         raise InvalidInput(
-            f"the label {_quoted(text)} is {len(text)} characters long (at most {LABEL_CHARS_MAX})"
+            f"the label {quoted(text)} is {len(text)} characters long (at most {LABEL_CHARS_MAX})"
         )
     return text
 
@@ -247,6 +241,12 @@ def _escaped(match: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python carries an undecodable byte
         return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}"
+
+
+def quoted(text: str) -> str:
+    """Returns `printable` text in quotes for a message, the middle of a long one left out."""
+    shown = printable(text)
+    return f"'{shown}'" if len(shown) <= 160 else f"'{shown[:100]}…{shown[-50:]}'"
 
 
 def lookalike_key(name: str) -> str:

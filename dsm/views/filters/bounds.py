@@ -66,7 +66,7 @@ def floats(op: str, text: str, *, exact: bool) -> Range:
 
 def may_match(glob: str, name: str) -> bool:
     """Whether a glob can select a path `NAME/KEY.EXTENSION`; True when in doubt."""
-    if "/" not in glob or "[" in glob:
+    if "/" not in glob or "[" in glob or "\\/" in glob:
         return True
     first, *rest = glob.split("/")
     if "**" in (first, *rest):

@@ -13,17 +13,20 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from dsm.errors import DamagedData, InvalidInput, NotFound
-from dsm.model.names import close_matches, printable
+from dsm.model.names import close_matches, printable, quoted
 
 ORDER: Final = ("=", "!=", "<", "<=", ">", ">=", "in")
 NUMBER, TEXT, BOOL = "number", "text", "bool"
 SIZE: Final = "size"  # of the example, in bytes; no attribute can have this name
 _KINDS: Final = {"int": NUMBER, "float": NUMBER, "string": TEXT, "bool": BOOL}
+# Nothing here is given back once it is taken (`*+`): no text takes long.
+_QUOTED = r'"(?:[^"\\]|\\.)*+"'
 _SHAPE = re.compile(
-    r'\s*(?P<name>"(?:[^"\\]|\\.)*"|[^=!<>"]*?)\s*(?:(?P<op>==|!=|<=|>=|=|<|>)|\b(?P<in>in)\b)(?P<rest>.*)',
+    rf'\s*+(?:(?P<quoted>{_QUOTED})\s*+|(?P<name>[^=!<>"]*?))'
+    r"(?:(?P<op>==|!=|<=|>=|=|<|>)|\b(?P<in>in)\b)(?P<rest>.*)",
     re.DOTALL,
 )
-_ITEM = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^,"]*)\s*(,|\Z)', re.DOTALL)
+_ITEM = re.compile(rf'\s*+({_QUOTED}|[^,"]*+)\s*+(,|\Z)', re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _BOOLS: Final = {"true": "true", "yes": "true", "1": "true"} | dict.fromkeys(
     ("false", "no", "0"), "false"
@@ -75,11 +78,11 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
 
     Raises InvalidInput, or NotFound with near matches for an attribute that no example ever had.
     """
-    shown = printable(text)
+    shown = quoted(text)
     match = _SHAPE.fullmatch(text)
-    if match is None or not (name := _unquoted(match["name"])):
+    if match is None or not (name := _unquoted(match["quoted"] or match["name"].rstrip())):
         raise InvalidInput(
-            f"'{shown}' is not a condition",
+            f"{shown} is not a condition",
             hint="write it like 'width>=512', 'camera=left' or 'split in train,val'",
         )
     op = "in" if match["in"] else match["op"].replace("==", "=")
@@ -92,11 +95,11 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
         near = close_matches(name, types)
         known = ", ".join(sorted(types)[:10]) or "none"
         raise NotFound(
-            f"no example has an attribute '{printable(name)}'",
+            f"no example has an attribute {quoted(name)}",
             hint=f"did you mean {near[0]}?" if near else f"attributes: {known}",
         )
     if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
-        raise InvalidInput(f"'{shown}' compares with nothing")
+        raise InvalidInput(f"{shown} compares with nothing")
     return _canonical(Condition(name, op, kind, tuple(values)))
 
 
@@ -144,12 +147,12 @@ def _bool_text(text: str) -> str:
     try:
         return _BOOLS[text.strip().lower()]
     except KeyError:
-        raise InvalidInput(f"'{printable(text)}' is neither true nor false") from None
+        raise InvalidInput(f"{quoted(text)} is neither true nor false") from None
 
 
 def _text(text: str) -> str:
     if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InvalidInput(f"'{printable(text)}' is not UTF-8")
+        raise InvalidInput(f"{quoted(text)} is not UTF-8")
     return text
 
 
@@ -169,7 +172,7 @@ def _items(text: str, shown: str) -> list[str]:
     while True:
         match = _ITEM.match(body, at)
         if match is None:
-            raise InvalidInput(f"'{shown}' is not a condition: a quote is open or misplaced")
+            raise InvalidInput(f"{shown} is not a condition: a quote is open or misplaced")
         item, more = match[1].strip(), match[2]
         if item or more or not items:  # else a comma at the end
             items.append(_unquoted(item))

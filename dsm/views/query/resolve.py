@@ -14,10 +14,11 @@ from typing import TypedDict
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.changeset import Changeset
-from dsm.model.names import check_label, printable
+from dsm.model.names import check_label, printable, quoted
 from dsm.model.timespec import EARLIEST_US, format_time, parse_time
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters.conditions import Condition, decimal_text, parse_condition
+from dsm.views.filters.glob import check_glob
 from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
 Time = str | int | date
@@ -180,11 +181,13 @@ def _share(given: Percent | None) -> str | None:
 def _glob(glob: str) -> str:
     """Checks a glob and removes what does not change its meaning. Raises InvalidInput."""
     if "\0" in glob or any("\ud800" <= char <= "\udfff" for char in glob):
-        raise InvalidInput(f"'{printable(glob)}' is no path of an example")
-    text = re.sub(r"\A(?:\s|\./)+|[\s/]+\Z", "", re.sub("/{2,}", "/", glob))
+        raise InvalidInput(f"{quoted(glob)} is no path of an example")
+    text = re.sub(r"\A(?:\s|\./)+", "", re.sub("/{2,}", "/", glob))
+    while text != (text := text.rstrip().rstrip("/")):
+        pass
     if not text or text.startswith("/") or text == ".":
         raise InvalidInput(
-            f"'{printable(glob)}' is no path of an example",
+            f"{quoted(glob)} is no path of an example",
             hint="paths are below the dataset's root, such as 'train/**/*.jpg'",
         )
-    return text
+    return check_glob(text)

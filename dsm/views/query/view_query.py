@@ -17,6 +17,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.format.document import canonical
 from dsm.model.timespec import format_time, parse_instant
 from dsm.views.filters.conditions import Condition, decimal_text
+from dsm.views.filters.glob import check_glob
 
 ChangesetRange = tuple[int, int]
 
@@ -111,6 +112,8 @@ def _check(query: ViewQuery) -> None:
     for names in (query.labels, query.exclude, query.paths, query.where):
         if list(names) != sorted(set(names)):  # type: ignore[type-var]
             raise ValueError("a list is not sorted")
+    for glob in query.paths:
+        check_glob(glob)
     if query.runs:
         ends = query.runs[-1][1] == query.at and query.runs[0][0] >= 1
         parted = all(a[1] + 1 < b[0] for a, b in pairwise(query.runs))

@@ -6,8 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from blake3 import blake3
 from histories import LABELS, TIMES, Step, commit, fresh, steps
@@ -17,7 +15,6 @@ from views.selection.slow_evaluator import fold, select
 
 from dsm.errors import AnswerIsNo, NotFound
 from dsm.history import merge, snapshot
-from dsm.views.filters.glob import expression, matches
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
@@ -211,26 +208,3 @@ def test_the_digest_is_what_the_page_says(folder: Path) -> None:
     for column in columns:
         whole.update(blake3(column).digest())
     assert work.ds.prepare().digest == whole.hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("glob", "selected"),
-    [
-        ("a$b", ["a$b"]),
-        ("[$]*", ["$z"]),
-        (r"a\\zb", [r"a\zb"]),
-        (r"\$z", ["$z"]),
-        ("x[+-9]y", ["x.y", "x3y"]),
-        ("x[!3]y", ["x.y"]),
-        ("[z-a]", []),
-        ("[z-ab]", ["b"]),
-        ("[a-b]", ["b"]),
-        ("x[3--.]y", ["x.y"]),
-        ("[]$]z", ["$z"]),
-    ],
-)
-def test_signs_in_globs(glob: str, selected: list[str]) -> None:
-    """What a regular expression would read otherwise is itself, and no set holds the slash."""
-    paths = pa.array(["$z", "a$b", r"a\zb", "b", "x.y", "x/y", "x3y"])
-    assert paths.filter(pc.match_substring_regex(paths, expression(glob))).to_pylist() == selected
-    assert [path for path in paths.to_pylist() if matches(glob, path)] == selected

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.errors import AnswerIsNo, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
@@ -226,7 +226,7 @@ class Dataset:
     ) -> tuple[str, ...]:
         """Stages the removal of tracked examples and removes their files; returns their paths.
 
-        Raises NotFound, or UnsavedChanges when a file differs from what was added of it.
+        Raises NotFound, or UnsavedWork when a file differs from what was added of it.
         """
         from dsm.worktree.removing import remove
 
@@ -445,13 +445,13 @@ class Dataset:
     # --- tags and views --------------------------------------------------------------------
 
     def tag(self, name: str, reference: str | int | None = None, message: str = "") -> Tag:
-        """Names a changeset (the head by default). Tags never move. Raises InvalidInput."""
+        """Names a changeset (the head by default). Tags never move. Raises AlreadyExists."""
         if not self.head:
             raise AnswerIsNo(f"dataset {self.name} has no changeset to tag yet")
         changeset = self.changeset("head" if reference is None else reference)
         tag = Tag(name, changeset.number, changeset.id, self.repo.clock(), message or "")
         if not self.log_.create_tag(tag):
-            raise InvalidInput(
+            raise AlreadyExists(
                 f"there is a tag {name!r} already",
                 hint=f"tags never move: delete it with `dsm tag -d {name}` first",
             )

@@ -36,6 +36,18 @@ class InvalidInput(DsmError, ValueError):
     code, exit_status = "usage", 2
 
 
+class AlreadyExists(InvalidInput):
+    """The name is taken: by a dataset, a tag, a view or a source."""
+
+    code = "already-exists"
+
+
+class AmbiguousName(InvalidInput):
+    """The name, or the beginning of an id, could mean more than one thing; `items` names them."""
+
+    code = "ambiguous-name"
+
+
 class NotARepository(DsmError):
     """There is no `.dsm` here or above."""
 

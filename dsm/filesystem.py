@@ -33,7 +33,7 @@ HELD_BYTES = 64 << 20  # larger objects are streamed
 class ExampleNotFound(NotFound, FileNotFoundError):
     """The dataset, the version or the example does not exist."""
 
-    code = "not-found"
+    code = "example-not-found"
 
     def __init__(self, message: str, *, hint: str | None = None, items: tuple[str, ...] = ()):
         NotFound.__init__(self, message, hint=hint, items=items)
@@ -44,6 +44,8 @@ class ExampleNotFound(NotFound, FileNotFoundError):
 
 class ReadOnly(Refused, PermissionError):
     """Views are not written."""
+
+    code = "read-only"
 
     def __str__(self) -> str:
         return self.message

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
-from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, DamagedData, NotFound
 from dsm.model.names import dataset_name_for
 from dsm.repo.repository import DatasetIdentity
 from dsm.repo.workplace import Workplace
@@ -51,8 +51,8 @@ class Repo(Workplace):
     def create_dataset(self, name: str, *, pattern: str | None = None, root: str = ".") -> Dataset:
         """Creates a dataset whose examples lie below `root`, a folder in the repository.
 
-        One that was alone until now stays the current one. Raises InvalidInput when the name is
-        taken or impossible.
+        One that was alone until now stays the current one. Raises AlreadyExists when the name is
+        taken, InvalidInput when it, the pattern or the root is not a legal one.
         """
         if pattern is not None:
             from dsm.model.pattern import PathPattern
@@ -65,7 +65,9 @@ class Repo(Workplace):
             # Before the second is there: an interruption must not leave two and no choice.
             self.config.set("core.dataset", others[0])
         if not self.create_identity(identity):
-            raise InvalidInput(f"there is a dataset {name!r} already", hint="`dsm dataset list`")
+            raise AlreadyExists(
+                f"there is a dataset {name!r} already", hint="`dsm dataset list` lists them"
+            )
         return self.dataset(name)
 
     def view(self, version: str) -> View:

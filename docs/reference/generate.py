@@ -147,14 +147,13 @@ def cell(text: str) -> str:
 def error_page() -> str:
     """Returns the exit statuses, then every class that is raised on purpose."""
     statuses = [(0, "-", "Done.")]
-    direct = [c for c in vars(errors).values() if isinstance(c, type)]
+    direct = errors.DsmError.__subclasses__()
     for found in sorted(direct, key=lambda c: c.exit_status):
-        if found is not errors.DsmError:
-            statuses.append((found.exit_status, f"`{found.__name__}`", sentence(found)))
+        statuses.append((found.exit_status, f"`{found.__name__}`", sentence(found)))
     statuses += [
         (failure.BUG, "any other exception", "A bug in dsm. One line tells where."),
         (failure.INTERRUPTED, "`KeyboardInterrupt`", "Interrupted by Ctrl-C. Nothing is lost."),
-        (failure.BROKEN_PIPE, "`BrokenPipeError`", "Who read the output has gone (`| head`)."),
+        (failure.BROKEN_PIPE, "`BrokenPipeError`", "What read the output has ended (`| head`)."),
     ]
     lines = [
         f"# Errors and exit statuses\n\n{NOTE}",
@@ -166,8 +165,9 @@ def error_page() -> str:
         prose(f"""An `OSError` that reaches the command line, for example of a file that it was told
             to read, also leaves with {failure.STORAGE}."""),
         "## Classes\n",
-        prose("""Each class has a stable `code`. A specific class is raised where its group would
-            say too little; catch the group unless you need to tell them apart."""),
+        prose("""Each class has a `code` of its own, which stays. A specific class is raised where
+            its group would say too little; catch the group unless you need to tell them apart.
+            All of them are `dsm.errors.DsmError` and carry `message`, `hint` and `items`."""),
         "| Class | `code` | Exit status | Group | Raised when |\n|---|---|---|---|---|",
     ]
     for found in sorted(error_classes(), key=lambda c: (c.exit_status, c.__module__, c.__name__)):

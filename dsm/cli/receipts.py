@@ -12,7 +12,7 @@ from dsm.answers.sources import receipts_answer
 from dsm.cli.output import print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
-from dsm.errors import NotFound
+from dsm.errors import AmbiguousName, NotFound
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
@@ -87,6 +87,12 @@ def _chosen(repo: Repo, view: str | None, dataset: str | None) -> Iterable[Recei
         found = receipts(repo, version=digits[:64], dataset=dataset)
         if not found:
             raise
+        versions = sorted({receipt.version for receipt in found})
+        if len(versions) > 1:
+            raise AmbiguousName(
+                f"{view!r} could be {len(versions)} views", hint="give more digits",
+                items=tuple(versions),
+            ) from None  # fmt: skip
         return found
 
 

@@ -35,7 +35,7 @@ File = tuple[str, bytes, int]  # path, object id, size in bytes
 
 
 class UnsavedWork(Conflict):
-    """Files in the way hold content that is in no changeset and not staged."""
+    """Files hold content that is in no changeset and not staged, and would be lost."""
 
     code = "unsaved-work"
 

@@ -16,7 +16,7 @@ import stat
 import time
 from collections.abc import Iterator
 
-from dsm.errors import Conflict, DamagedData, InvalidInput, NotFound, Refused
+from dsm.errors import AmbiguousName, Conflict, DamagedData, InvalidInput, NotFound, Refused
 from dsm.files.temporaries import TEMPORARY
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
@@ -357,12 +357,13 @@ def explain(repository: Repository, text: str) -> list[str]:
     """Returns what keeps an object: one line per changeset, staged row or larger object.
 
     `text` is the object's id or a prefix of at least 8 hex digits. Raises NotFound when nothing of
-    that name is stored or referred to.
+    that name is stored or referred to, AmbiguousName when several objects in use begin so.
     """
     wanted = text.strip().lower()
     if len(wanted) < 8 or any(char not in "0123456789abcdef" for char in wanted):
         raise InvalidInput(f"{text!r} is not an object id", hint="give 8 hex digits or more")
     lines = []
+    meant: set[bytes] = set()
     owners: dict[bytes, list[str]] = {}
     store = repository.store
     for reference in references(repository):
@@ -370,12 +371,19 @@ def explain(repository: Repository, text: str) -> list[str]:
         line = f"{where} of {reference.dataset}: {printable(reference.path)}"
         if reference.oid.hex().startswith(wanted):
             lines.append(line)
+            meant.add(reference.oid)
         owners.setdefault(reference.oid, []).append(line)
     for oid, users in owners.items():
-        for piece in store.references(oid):
-            if piece != oid and piece.hex().startswith(wanted):
-                lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
-                break
+        pieces = {piece for piece in store.references(oid) if piece.hex().startswith(wanted)}
+        if pieces - {oid}:
+            lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
+            meant |= pieces
+    if len(meant) > 1:
+        raise AmbiguousName(
+            f"{text!r} could be {len(meant)} objects",
+            hint="give more digits",
+            items=tuple(sorted(oid.hex() for oid in meant)),
+        )
     if not lines:
         width = min(len(wanted), 2 * pack_format.PREFIX)
         for pack in _open_packs(repository)[0]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dsm.errors import DamagedData, InvalidInput, NotFound, OutcomeUnknown
+from dsm.errors import AmbiguousName, DamagedData, InvalidInput, NotFound, OutcomeUnknown
 from dsm.format import document, header
 from dsm.model.changeset import Changeset
 from dsm.model.names import check_tag_name, close_matches
@@ -153,7 +153,8 @@ class ChangesetLog:
     def resolve(self, reference: str | int) -> int:
         """Turns a number, `head`, `head~2`, a tag or an id prefix into a number.
 
-        Raises NotFound, with near matches among the tags.
+        Raises NotFound, with near matches among the tags, AmbiguousName for the beginning of
+        several ids, InvalidInput, and DamagedData for a tag of another history.
         """
         text = str(reference).strip()
         name, _, back = text.partition("~")
@@ -192,7 +193,11 @@ class ChangesetLog:
         if len(found) == 1:
             return found[0]
         if found:
-            raise NotFound(f"{prefix} could be changeset {found[-1]} or {found[0]}")
+            raise AmbiguousName(
+                f"{prefix!r} could be {len(found)} changesets",
+                hint="give more digits, or the number",
+                items=tuple(str(number) for number in reversed(found)),
+            )
         near = close_matches(prefix, [tag.name for tag in self.tags()] + ["head"])
         hint = f"did you mean {near[0]}?" if near else "`dsm log` lists changesets, `dsm tag` tags"
         raise NotFound(f"dataset {self.name} has no changeset or tag {prefix!r}", hint=hint)

@@ -13,7 +13,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from dsm.errors import DamagedData, InvalidInput, NotARepository, NotFound, Refused, StorageFailed
+from dsm.errors import (
+    AlreadyExists,
+    DamagedData,
+    NotARepository,
+    NotFound,
+    Refused,
+    StorageFailed,
+)
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
 from dsm.repo.config import Config, check_workers
@@ -169,7 +176,10 @@ class Repository:
         folded = name.casefold()
         for other in self.datasets():
             if other != name and other.casefold() == folded:
-                raise InvalidInput(f"dataset {name!r} and {other!r} differ only in case")
+                raise AlreadyExists(
+                    f"there is a dataset {other!r} already: {name!r} differs only in letter case",
+                    hint="choose another name",
+                )
         if not os.path.exists(layout.dataset_document(name)) and not self.unfinished(name):
             raise DamagedData(
                 f"{layout.dataset_document(name)} is missing: dataset {name} has lost its identity",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_dataset_name, close_matches, printable
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
@@ -109,7 +109,7 @@ def check_driver(driver: str) -> str:
 def create(
     repository: Repository, name: str, driver: str, kind: str, secret: str, *, created: int
 ) -> Source:
-    """Records a source. Raises InvalidInput when the name is taken or something is malformed."""
+    """Records a source. Raises AlreadyExists, or InvalidInput for what is malformed."""
     check_source_name(name)
     check_driver(driver)
     check_secret(kind, secret, repository.root)
@@ -131,8 +131,8 @@ def create(
     return source
 
 
-def _taken(name: str) -> InvalidInput:
-    return InvalidInput(
+def _taken(name: str) -> AlreadyExists:
+    return AlreadyExists(
         f"there is a source {name!r} already", hint=f"`dsm source remove {name}` forgets it"
     )
 

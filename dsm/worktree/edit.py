@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dsm.errors import Conflict, NotFound
+from dsm.errors import NotFound
+from dsm.files.restore import UnsavedWork
 from dsm.files.stat import file_stat, hash_file
 from dsm.format.index import fits
 from dsm.model.example import Example
@@ -15,12 +16,6 @@ from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree
-
-
-class UnsavedChanges(Conflict):
-    """Files hold content that is neither committed nor staged."""
-
-    code = "unsaved-work"
 
 
 def tracked_below(index: WorkIndex, paths: Iterable[str]) -> list[str]:
@@ -94,7 +89,7 @@ def removal_rows(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
 
 
 def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> None:
-    """Raises UnsavedChanges when a file differs from what is tracked of it."""
+    """Raises UnsavedWork when a file differs from what is tracked of it."""
     doubtful = []
     for path in paths:
         st = file_stat(os.path.join(tree.root, path))
@@ -107,7 +102,7 @@ def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iter
         if path not in known or hash_file(os.path.join(tree.root, path)) != known[path].oid
     ]
     if unsaved:
-        raise UnsavedChanges(
+        raise UnsavedWork(
             "1 file changed since it was added"
             if len(unsaved) == 1
             else f"{len(unsaved)} files changed since they were added",

@@ -9,7 +9,15 @@ from types import SimpleNamespace
 import pytest
 from situations import Work
 
-from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
+from dsm.errors import (
+    AlreadyExists,
+    AmbiguousName,
+    AnswerIsNo,
+    DamagedData,
+    DsmError,
+    InvalidInput,
+    NotFound,
+)
 from dsm.format import document
 from dsm.repo.log import ChangesetLog
 
@@ -52,9 +60,11 @@ def test_an_id_that_looks_like_a_number(five: Work, monkeypatch: pytest.MonkeyPa
     assert five.ds.resolve("26487077") == 2
     assert five.ds.resolve("26487077~") == 1
     assert five.ds.resolve("00000003") == 3
-    for name, said in (("44444444", "could be changeset 3 or 4"), ("26487078", "no changeset")):
-        with pytest.raises(NotFound, match=said):
-            five.ds.resolve(name)
+    with pytest.raises(AmbiguousName, match="'44444444' could be 2 changesets") as caught:
+        five.ds.resolve("44444444")
+    assert caught.value.items == ("3", "4")
+    with pytest.raises(NotFound, match="has no changeset 26487078"):
+        five.ds.resolve("26487078")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ def test_tags(five: Work) -> None:
     assert [(t.name, t.number, t.message) for t in five.reopen().tags()] == [
         ("a-tag", 5, ""), ("v1.0", 3, "the release")
     ]  # fmt: skip
-    with pytest.raises(InvalidInput, match="there is a tag 'v1.0' already"):
+    with pytest.raises(AlreadyExists, match="there is a tag 'v1.0' already"):
         five.ds.tag("v1.0")
     five.ds.delete_tag("v1.0")
     with pytest.raises(NotFound):
@@ -175,7 +185,7 @@ def test_an_ambiguous_id_says_so(five: Work, monkeypatch: pytest.MonkeyPatch) ->
     import dataclasses
 
     log._read = {n: dataclasses.replace(c, id="abcdef12" + c.id[8:]) for n, c in log._read.items()}
-    with pytest.raises(NotFound, match="could be changeset 1 or 5"):
+    with pytest.raises(AmbiguousName, match="'abcdef12' could be 5 changesets"):
         log.resolve("abcdef12")
 
 

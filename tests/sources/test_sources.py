@@ -13,7 +13,7 @@ import pytest
 from situations import Work
 
 from dsm import api
-from dsm.errors import DamagedData, InvalidInput, NotFound, StorageFailed
+from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound, StorageFailed
 from dsm.format import document
 from dsm.maintenance.fsck import fsck
 from dsm.sources import source
@@ -41,7 +41,7 @@ def test_a_source_is_a_sealed_document(work: Work) -> None:
     } == document.decode(path.read_bytes(), "x")  # fmt: skip
     before = path.read_bytes()
     for name in ("pay", "PAY"):
-        with pytest.raises(InvalidInput, match="already"):
+        with pytest.raises(AlreadyExists, match="there is a source 'pay' already"):
             made(work, name)
     assert before == path.read_bytes()
 

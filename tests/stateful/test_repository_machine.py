@@ -30,7 +30,6 @@ from dsm.history.revert import TouchedLater
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.model.example import Change
-from dsm.worktree.edit import UnsavedChanges
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
 # Making a failing sequence short takes minutes: worth it where there is time.
@@ -189,7 +188,7 @@ class Repository(RuleBasedStateMachine):
             p for p in tracked if model.files.get(p, model.tracked[p][0]) != model.tracked[p][0]
         }
         if unsaved and not keep and not force:
-            with self.unchanged(), pytest.raises(UnsavedChanges) as caught:
+            with self.unchanged(), pytest.raises(UnsavedWork) as caught:
                 self.work.ds.remove([place])
             assert set(caught.value.items) == unsaved
             return

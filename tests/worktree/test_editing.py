@@ -9,9 +9,9 @@ import pytest
 from situations import Work
 
 from dsm.errors import Conflict, DsmError, InvalidInput, NotFound, StorageFailed
+from dsm.files.restore import UnsavedWork
 from dsm.model.changeset import Counts
 from dsm.store import disk
-from dsm.worktree.edit import UnsavedChanges
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_removing_keeps_files_when_asked(some: Work) -> None:
 def test_removing_what_is_unsaved(some: Work) -> None:
     """A file that differs from what was added is not removed, unless forced."""
     some.write({"a": "unsaved"})
-    with pytest.raises(UnsavedChanges) as caught:
+    with pytest.raises(UnsavedWork) as caught:
         some.ds.remove(["a", "b"])
     assert caught.value.items == ("a",)
     assert some.path("b").exists() and some.state()[0] == []

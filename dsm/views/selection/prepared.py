@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dsm.errors import DamagedData, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, AmbiguousName, DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_tag_name, close_matches
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
@@ -96,14 +96,14 @@ def check_view_name(name: str) -> str:
 
 
 def give_name(repository: Repository, dataset: str, name: str, version: str) -> None:
-    """Names a view. Raises InvalidInput when the name stands for another one."""
+    """Names a view. Raises AlreadyExists when the name stands for another one."""
     check_view_name(name)
     path = os.path.join(repository.layout.views(dataset), name + _NAME)
     fields = {"name": name, "version": version}
     if not create_document(path, fields, repository.layout.temporary):
         present = read_document(path)
         if present is None or present.get("version") != version:
-            raise InvalidInput(
+            raise AlreadyExists(
                 f"the name {name!r} stands for another view already",
                 hint=f"choose another name, or remove that view: dsm view rm {name}",
             )
@@ -121,7 +121,7 @@ def remove_record(repository: Repository, dataset: str, version: str) -> None:
 def find_record(repository: Repository, text: str) -> Record:
     """Finds a prepared view by version, unique prefix of at least 8 digits, or name.
 
-    Raises NotFound with near matches, InvalidInput when the prefix is ambiguous or too short.
+    Raises NotFound with near matches, AmbiguousName, InvalidInput when the prefix is too short.
     """
     wanted = text.strip()
     digits = wanted.lower() if _HEX(wanted.lower()) else ""
@@ -151,7 +151,12 @@ def find_record(repository: Repository, text: str) -> Record:
             else "`dsm prepare` names a view and prints its version",
         )  # fmt: skip
     if len(found) > 1:
-        raise InvalidInput(f"{wanted!r} could be {len(found)} views", hint="give more digits")
+        named = wanted in known
+        raise AmbiguousName(
+            f"{wanted!r} could be {len(found)} views",
+            hint="give the version of the one that is meant" if named else "give more digits",
+            items=tuple(sorted(found)),
+        )
     version, dataset = next(iter(found.items()))
     record = read_record(repository, dataset, version)
     if record is None:

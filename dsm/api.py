@@ -10,10 +10,12 @@ import os
 import time
 from importlib import import_module
 
+from dsm.catalog import Catalog
 from dsm.errors import InvalidInput
 from dsm.model.names import dataset_name_for
-from dsm.repo.repository import ORG_DEFAULT, Repository, discover, initialise
-from dsm.repos import Repo
+from dsm.repo.config import Config
+from dsm.repo.environment import Environment
+from dsm.repo.repository import ORG_DEFAULT, discover, initialise
 from dsm.store.chunks import Chunking
 
 
@@ -22,12 +24,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def author(repository: Repository) -> str:
+def author(config: Config) -> str:
     """Returns who commits: DSM_AUTHOR, else user.name and user.email as set, else the login."""
     given = os.environ.get("DSM_AUTHOR")
     if given:
         return given
-    name, email = repository.config.get("user.name"), repository.config.get("user.email")
+    name, email = config.get("user.name"), config.get("user.email")
     if name or email:
         return f"{name or ''}{f' <{email}>' if email else ''}".strip()
     login = os.environ.get("LOGNAME") or os.environ.get("USER")
@@ -74,9 +76,14 @@ def secret_of(kind: str, name: str) -> str:
     return found.strip()
 
 
-def open(path: str | os.PathLike[str] = ".") -> Repo:
+def environment() -> Environment:
+    """Returns the world as this process sees it."""
+    return Environment(clock=now_us, author=author, secret_of=secret_of)
+
+
+def open(path: str | os.PathLike[str] = ".") -> Catalog:
     """Opens the repository at or above `path`. Raises NotARepository."""
-    return Repo(discover(os.fspath(path)), clock=now_us, author=author, secret_of=secret_of)
+    return Catalog(discover(os.fspath(path)), environment())
 
 
 def init(
@@ -85,7 +92,7 @@ def init(
     dataset: str | None = None,
     org: str | None = None,
     pattern: str | None = None,
-) -> Repo:
+) -> Catalog:
     """Creates a repository in a folder, with a first dataset named after it; idempotent.
 
     Run again, it completes what is missing and changes nothing that is there. Raises InvalidInput
@@ -112,7 +119,7 @@ def init(
             "chunking": Chunking().to_json(),
         },
     )
-    repo = Repo(root, clock=now_us, author=author, secret_of=secret_of)
+    repo = Catalog(root, environment())
     repo.created = created
     if org is not None and repo.org != org:
         raise InvalidInput(

@@ -1,7 +1,7 @@
 """A dataset with its verbs: the noun that people use.
 
 Each verb is a few lines that put the layers below together; how a thing is done is told there. The
-clock and the author are given to the repository when it is opened, nothing here asks for them.
+clock and the author come from the environment that the repository was opened with.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from dsm.model.names import check_label, check_path
 from dsm.model.queries import query_changes
 from dsm.progress import SILENT, Progress
 from dsm.repo.log import ChangesetLog, Tag
-from dsm.repo.repository import DatasetIdentity
-from dsm.repo.workplace import Workplace
+from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,8 +41,9 @@ Paths = Sequence[str | os.PathLike[str]]
 class Dataset:
     """One dataset of a repository."""
 
-    def __init__(self, repo: Workplace, identity: DatasetIdentity):
+    def __init__(self, repo: Repository, identity: DatasetIdentity):
         self.repo = repo
+        self._environment = repo.environment
         self.identity = identity
         self.log_ = ChangesetLog(repo, identity.name, identity.id)
 
@@ -95,7 +95,7 @@ class Dataset:
     def _paths(self, paths: Paths | None) -> tuple[str, ...]:
         if paths is None:
             return ("",)
-        here = self.repo.current_folder()
+        here = self._environment.current_folder()
         given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
         return tuple(self.tree.relative(os.fspath(path), here) for path in given)
 
@@ -125,7 +125,7 @@ class Dataset:
             request = self._request(
                 (), labels, pattern, label_file, strict=strict, deletions=deletions, dry_run=dry_run
             )
-            return add_content(self.tree, request, paths, self.repo.clock())
+            return add_content(self.tree, request, paths, self._environment.clock())
         request = self._request(
             self._paths(paths), labels, pattern, label_file, strict=strict, deletions=deletions,
             dry_run=dry_run, follow_symlinks=follow_symlinks, keep_going=keep_going,
@@ -152,7 +152,7 @@ class Dataset:
         if label_file is not None:
             from dsm.worktree.label_file import read_label_file
 
-            rows = read_label_file(label_file, self.repo.current_folder()).rows
+            rows = read_label_file(label_file, self._environment.current_folder()).rows
         request = Request(paths, _labels(labels), compiled, default, rows, **flags)
         refuse_databases(self.repo, self.tree, request)
         return request
@@ -308,19 +308,19 @@ class Dataset:
             if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
                 raise InvalidInput("the message, author or provenance is not valid UTF-8")
         transaction = os.urandom(16).hex()
-        return Intent(text, author or self.repo.author, self.repo.clock(), transaction, **fields)
+        return Intent(
+            text, author or self.repo.author, self._environment.clock(), transaction, **fields
+        )
 
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them."""
         wanted = self._paths(paths) if paths else None
-        all_of_them = self.log_.newest_first()
-        found = (c for c in all_of_them if wanted is None or self._touches(c.number, wanted))
+        found = self.log_.newest_first()
+        if wanted is not None:
+            from dsm.history.difference import touches
+
+            found = (c for c in found if touches(self.log_, self.snapshots, c.number, wanted))
         yield from islice(found, None if limit is None else max(0, limit))
-
-    def _touches(self, number: int, wanted: tuple[str, ...]) -> bool:
-        from dsm.history.difference import touches
-
-        return touches(self.log_, self.snapshots, number, wanted)
 
     def resolve(self, reference: str | int | None) -> int:
         """Turns a number, `head`, `head~2`, a tag or an id prefix into a number."""
@@ -436,7 +436,7 @@ class Dataset:
         from dsm.worktree.restoring import restore
 
         number = None if source is None else self.resolve(source)
-        target = None if to is None else os.path.join(self.repo.current_folder(), to)
+        target = None if to is None else os.path.join(self._environment.current_folder(), to)
         return restore(
             self.tree, self._paths(paths) if paths else None, number, target,
             force=force, dry_run=dry_run, progress=progress,
@@ -449,7 +449,7 @@ class Dataset:
         if not self.head:
             raise AnswerIsNo(f"dataset {self.name} has no changeset to tag yet")
         changeset = self.changeset("head" if reference is None else reference)
-        tag = Tag(name, changeset.number, changeset.id, self.repo.clock(), message or "")
+        tag = Tag(name, changeset.number, changeset.id, self._environment.clock(), message or "")
         if not self.log_.create_tag(tag):
             raise AlreadyExists(
                 f"there is a tag {name!r} already",
@@ -473,7 +473,7 @@ class Dataset:
         """
         from dsm.views.query.resolve import Request, resolve
 
-        return resolve(self.log_, self.id, Request(**query), now_us=self.repo.clock())
+        return resolve(self.log_, self.id, Request(**query), now_us=self._environment.clock())
 
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.

@@ -10,7 +10,8 @@ from typing import Any
 
 from situations import MOMENT, Work
 
-from dsm.repos import Repo
+from dsm.catalog import Catalog
+from dsm.repo.environment import Environment
 from dsm.sources import source as sources
 from dsm.sources.failures import SecretMissing
 
@@ -51,10 +52,13 @@ class Bank(Work):
             raise SecretMissing("the environment variable BANK gives no address")
         return self.address
 
-    def _open(self) -> Repo:
-        return Repo(
-            str(self.root), clock=self.clock, author=lambda _: "tester",
-            current_folder=lambda: str(self.root), secret_of=getattr(self, "secret_of", None),
+    def _open(self) -> Catalog:
+        return Catalog(
+            str(self.root),
+            Environment(
+                self.clock, author=lambda _: "tester", current_folder=lambda: str(self.root),
+                secret_of=self.secret_of,
+            ),
         )  # fmt: skip
 
     def change(self, *statements: str) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import dsm.api
+from dsm.catalog import Catalog
 from dsm.datasets import Dataset
-from dsm.repos import Repo
+from dsm.repo.environment import Environment
 
 MOMENT = 1_700_000_000_000_000  # microseconds UTC
 
@@ -33,11 +34,13 @@ class Work:
         self.clock = Clock()
         self.repo = self._open()
 
-    def _open(self) -> Repo:
-        return Repo(
-            str(self.root), clock=self.clock, author=lambda _: "tester",
-            current_folder=lambda: str(self.root),
-        )  # fmt: skip
+    def _open(self) -> Catalog:
+        return Catalog(
+            str(self.root),
+            Environment(
+                self.clock, author=lambda _: "tester", current_folder=lambda: str(self.root)
+            ),
+        )
 
     def reopen(self) -> Dataset:
         """Starts over as another process would."""

@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from situations import Clock, Work
 
+from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import DsmError
 from dsm.history import snapshot as snapshot_module
 from dsm.maintenance.fsck import fsck
 from dsm.model.reports import FsckReport, Status
-from dsm.repos import Repo
+from dsm.repo.environment import Environment
 
 CASES = 500 if os.environ.get("DSM_TEST_LONG") == "1" else 84
 HOWS = ["flip", "cut", "stretch", "empty", "swap", "delete", "rename"]
@@ -94,10 +95,9 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Truth]:
         yield built(tmp_path_factory.mktemp("truth") / "work")
 
 
-def opened(root: Path) -> Repo:
-    return Repo(
-        str(root), clock=Clock(), author=lambda _: "tester", current_folder=lambda: str(root)
-    )
+def opened(root: Path) -> Catalog:
+    environment = Environment(Clock(), author=lambda _: "tester", current_folder=lambda: str(root))
+    return Catalog(str(root), environment)
 
 
 def damage(base: Path, name: str, how: str, source: random.Random, others: list[str]) -> bool:
@@ -157,7 +157,9 @@ def check_answers(root: Path, truth: Truth, lacking: bool) -> tuple[set[tuple[in
     return unreadable, complete
 
 
-def _ask(repo: Repo, root: Path, truth: Truth, lacking: bool) -> tuple[set[tuple[int, str]], bool]:
+def _ask(
+    repo: Catalog, root: Path, truth: Truth, lacking: bool
+) -> tuple[set[tuple[int, str]], bool]:
     unreadable: set[tuple[int, str]] = set()
     answered = 0
     ds = repo.dataset("data")

@@ -14,6 +14,7 @@ from situations import Work
 
 import dsm
 import dsm.api
+from dsm.catalog import Catalog
 from dsm.errors import (
     AlreadyExists,
     DamagedData,
@@ -23,7 +24,6 @@ from dsm.errors import (
     NotFound,
 )
 from dsm.format import document
-from dsm.repos import Repo
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_whole_way(here: Path) -> None:
     repo.close()
     with dsm.open(here / "copy") as again:
         assert again.dataset("pets").head == 3
-        assert isinstance(again, Repo)
+        assert isinstance(again, Catalog)
 
 
 def test_importing_the_package_imports_little() -> None:
@@ -391,15 +391,15 @@ def test_authors(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = dsm.open(work.root)
     for name in ("DSM_AUTHOR", "LOGNAME", "USER"):
         monkeypatch.delenv(name, raising=False)
-    assert dsm.api.author(repo)
+    assert dsm.api.author(repo.config)
     monkeypatch.setenv("LOGNAME", "login")
-    assert dsm.api.author(repo) == "login"
+    assert dsm.api.author(repo.config) == "login"
     repo.config.set("user.email", "t@example.org")
-    assert dsm.api.author(repo) == "<t@example.org>"
+    assert dsm.api.author(repo.config) == "<t@example.org>"
     repo.config.set("user.name", "Tester")
-    assert dsm.api.author(repo) == "Tester <t@example.org>"
+    assert dsm.api.author(repo.config) == "Tester <t@example.org>"
     monkeypatch.setenv("DSM_AUTHOR", "override")
-    assert dsm.api.author(repo) == "override"
+    assert dsm.api.author(repo.config) == "override"
 
 
 @pytest.mark.parametrize("kept", ["repo", "ds", "view", "examples", "file"])

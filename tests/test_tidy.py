@@ -17,7 +17,7 @@ PACKAGE = ROOT / "dsm"
 # Low to high: a module imports from its own layer and from those before it.
 LAYERS = [
     "errors", "version", "imports", "progress", "model", "format", "store", "files", "repo", "history", "sources",
-    "worktree", "views", "datasets", "repos", "maintenance", "answers", "api", "torch", "filesystem", "cli",
+    "worktree", "views", "datasets", "catalog", "maintenance", "answers", "api", "torch", "filesystem", "cli",
 ]  # fmt: skip
 # The package itself (`dsm.open`) and `python -m dsm` stand above all layers.
 ENTRANCES = {"__init__", "__main__"}

@@ -24,6 +24,7 @@ from blake3 import blake3
 
 import dsm
 from dsm import api, errors
+from dsm.catalog import Catalog
 from dsm.cli import failure, group
 from dsm.cli.commands import COMMANDS, SECTIONS
 from dsm.datasets import Dataset
@@ -33,7 +34,6 @@ from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
 from dsm.repo import config
 from dsm.repo.log import Tag
-from dsm.repos import Repo
 from dsm.views.query.resolve import Request, resolve
 from dsm.views.view import View
 
@@ -230,10 +230,10 @@ def config_page() -> str:
 # --- Python -------------------------------------------------------------------------------------
 
 
-REPO_ATTRIBUTES = """\
+CATALOG_ATTRIBUTES = """\
 Attributes: `root` (the folder that holds `.dsm`), `path` (`.dsm` itself), `id`, `org`, `created`
 (whether `init` has just made it), and `config` with `get(key)`, `set(key, value)`, `unset(key)` and
-`items()`. A `Repo` is a context manager: leaving it closes it.
+`items()`. A `Catalog` is a context manager: leaving it closes it.
 """
 INTERNAL = {"store", "identity", "create_identity", "unfinished"}
 
@@ -253,10 +253,10 @@ def python() -> str:
         "## Functions\n",
         *(routine(f"dsm.{f.__name__}", f) for f in (api.init, api.open)),
     ]
-    for title, found in (("Repo", Repo), ("Dataset", Dataset), ("View", View)):
+    for title, found in (("Catalog", Catalog), ("Dataset", Dataset), ("View", View)):
         parts.append(f"## {title}\n\n{inspect.getdoc(found)}\n")
-        if found is Repo:
-            parts.append(REPO_ATTRIBUTES)
+        if found is Catalog:
+            parts.append(CATALOG_ATTRIBUTES)
         parts += members(found)
     parts.append(
         "## Checking and cleaning\n\nThese are functions over a repository, not methods of it.\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import NotFound
 from dsm.model.timespec import format_time
-from dsm.repos import Repo
 
 
 def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
@@ -25,14 +25,14 @@ def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
     }
 
 
-def datasets_answer(repo: Repo) -> dict[str, Any]:
+def datasets_answer(repo: Catalog) -> dict[str, Any]:
     """Returns what `dsm dataset list` answers."""
     current = current_dataset(repo)
     rows = (dataset_answer(repo.dataset(name), current) for name in repo.datasets())
     return {"current": current, "datasets": rows}
 
 
-def current_dataset(repo: Repo) -> str | None:
+def current_dataset(repo: Catalog) -> str | None:
     """Returns the name of the current dataset; None while several could be meant."""
     try:
         return repo.current

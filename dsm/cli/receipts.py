@@ -17,7 +17,7 @@ from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.repos import Repo
+    from dsm.catalog import Catalog
     from dsm.sources.receipts import Receipt
 
 SHORT = 12
@@ -69,7 +69,7 @@ def command(
             s.say("there is no receipt: no query was run for this on this machine")
 
 
-def _chosen(repo: Repo, view: str | None, dataset: str | None) -> Iterable[Receipt]:
+def _chosen(repo: Catalog, view: str | None, dataset: str | None) -> Iterable[Receipt]:
     from dsm.sources.receipts import newest, receipts
     from dsm.views.selection.prepared import find_record
 

@@ -19,9 +19,9 @@ from dsm.progress import SILENT, Progress
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dsm.catalog import Catalog
     from dsm.datasets import Dataset
     from dsm.model.reports import AddReport, Problem
-    from dsm.repos import Repo
 
 
 class Settings:
@@ -77,7 +77,7 @@ class Session:
         from dsm import api
 
         try:
-            self.repo: Repo = api.open(".")
+            self.repo: Catalog = api.open(".")
         except FileNotFoundError:
             raise NotFound("the current folder is gone", hint="cd to one that is there") from None
         return self

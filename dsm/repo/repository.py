@@ -1,7 +1,7 @@
 """A repository: one folder with a `.dsm`, its identity, its store and the names of its datasets.
 
 Read this module first. It opens things and knows where they lie; what happens to datasets is told
-in `history` and `worktree`, and `datasets.Repo` is the form of this class that people use.
+in `history` and `worktree`. People open a `Catalog`: this folder with its datasets and views.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dsm.errors import (
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
 from dsm.repo.config import Config, check_workers
+from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
 
@@ -46,10 +47,14 @@ class DatasetIdentity:
 
 
 class Repository:
-    """An opened repository. `root` is the folder that holds `.dsm`."""
+    """The folder that holds `.dsm`, `root`, opened for a library that must not ask the world.
 
-    def __init__(self, root: str):
+    Raises NotARepository, or DamagedData when it has lost its identity.
+    """
+
+    def __init__(self, root: str, environment: Environment):
         self.root = os.path.abspath(root)
+        self.environment = environment
         self.layout = Layout(os.path.join(self.root, FOLDER))
         self.path = self.layout.base
         _refuse_links(self.layout.folders)
@@ -91,6 +96,11 @@ class Repository:
                 self.layout.packs, self.layout.temporary, chunking, self.layout.trash
             )
         return self._store
+
+    @property
+    def author(self) -> str:
+        """Who is named in new changesets."""
+        return self.environment.author(self.config)
 
     @property
     def workers(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dsm.errors import DsmError
-from dsm.repo.workplace import Workplace
+from dsm.repo.repository import Repository
 from dsm.sources import broker
 from dsm.sources import source as sources
 from dsm.sources.query import SourceQuery
@@ -29,16 +29,16 @@ class QueryCheck:
     changes: tuple[str, ...] = ()
 
 
-def check_queries(workplace: Workplace, queries: Mapping[str, SourceQuery]) -> list[QueryCheck]:
+def check_queries(repository: Repository, queries: Mapping[str, SourceQuery]) -> list[QueryCheck]:
     """Asks the source of each query for its columns; none of the failures is raised."""
-    return [_check(workplace, query) for _, query in sorted(queries.items())]
+    return [_check(repository, query) for _, query in sorted(queries.items())]
 
 
-def _check(workplace: Workplace, query: SourceQuery) -> QueryCheck:
+def _check(repository: Repository, query: SourceQuery) -> QueryCheck:
     try:
-        source = sources.find(workplace, query.source)
+        source = sources.find(repository, query.source)
         found = broker.schema_of(
-            source, query.sql, query.parameters, secret_of=workplace.secret_of,
+            source, query.sql, query.parameters, secret_of=repository.environment.secret_of,
             timeout=query.timeout or COLUMNS_SECONDS,
         )  # fmt: skip
     except DsmError as error:

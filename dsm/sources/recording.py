@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 from dsm.errors import InvalidInput
 from dsm.model.names import dataset_name_for, printable
 from dsm.model.queries import Document
-from dsm.repo.workplace import Workplace
+from dsm.repo.repository import Repository
 from dsm.sources import broker
 from dsm.sources import source as sources
 from dsm.sources.query import SourceQuery, Value, define
@@ -35,7 +35,7 @@ class QueryAsked(TypedDict, total=False):
 
 
 def query_of(
-    workplace: Workplace,
+    repository: Repository,
     source_name: str,
     sql: str,
     *,
@@ -46,9 +46,9 @@ def query_of(
 
     Raises NotFound for a source that is not there, and what the broker raises.
     """
-    source = sources.find(workplace, source_name)
+    source = sources.find(repository, source_name)
     schema = broker.schema_of(
-        source, sql, asked.get("parameters"), secret_of=workplace.secret_of,
+        source, sql, asked.get("parameters"), secret_of=repository.environment.secret_of,
         timeout=asked.get("timeout") or COLUMNS_SECONDS,
     )  # fmt: skip
     if not schema.names:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.history.snapshot import Snapshots
-    from dsm.repo.workplace import Workplace
+    from dsm.repo.repository import Repository
 
 LABELS_SHOWN = 10
 
 
 def prepare(
-    repository: Workplace,
+    repository: Repository,
     dataset: str,
     snapshots: Callable[[], Snapshots],
     query: ViewQuery,

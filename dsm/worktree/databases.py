@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dsm.errors import Refused
 
 if TYPE_CHECKING:
-    from dsm.repo.workplace import Workplace
+    from dsm.repo.repository import Repository
     from dsm.worktree.request import Request
     from dsm.worktree.tree import WorkTree
 
@@ -26,20 +26,20 @@ class DatabaseInTree(Refused):
     code = "database-in-tree"
 
 
-def refuse_databases(workplace: Workplace, tree: WorkTree, request: Request) -> None:
+def refuse_databases(repository: Repository, tree: WorkTree, request: Request) -> None:
     """Raises DatabaseInTree when the files to be added have the database of a source among them.
 
     What .dsmignore leaves out of a folder is not refused, and nothing is known of sources whose
     address cannot be had.
     """
-    if not os.path.isdir(workplace.layout.sources):
+    if not os.path.isdir(repository.layout.sources):
         return
     from dsm.model.names import printable
     from dsm.sources import source as sources
 
     tops = [os.path.realpath(os.path.join(tree.root, path)) for path in request.paths]
-    for name in sources.names(workplace):
-        for file in database_files(workplace, name):
+    for name in sources.names(repository):
+        for file in database_files(repository, name):
             if not any(file == top or file.startswith(top.rstrip("/") + "/") for top in tops):
                 continue
             relative = os.path.relpath(file, os.path.realpath(tree.root))
@@ -70,19 +70,19 @@ def _way_out(
     return f"`dsm source remove {source_name}` first, if it is to be stored" if named else None
 
 
-def database_files(workplace: Workplace, source_name: str) -> list[str]:
+def database_files(repository: Repository, source_name: str) -> list[str]:
     """Returns the files of a source's database that are in the work tree, by their real paths."""
     from dsm.sources import source as sources
     from dsm.sources.drivers import plain_name
 
-    source = sources.find(workplace, source_name)
+    source = sources.find(repository, source_name)
     if plain_name(source.driver) not in ("sqlite", "duckdb"):
         return []
     try:
-        address = workplace.secret_of(source.kind, source.secret)
+        address = repository.environment.secret_of(source.kind, source.secret)
     except Refused:
         return []
     path = re.sub("^(sqlite:///|duckdb:(///)?|file:)", "", address).partition("?")[0]
-    folder = os.path.realpath(workplace.root).rstrip("/") + "/"
+    folder = os.path.realpath(repository.root).rstrip("/") + "/"
     found = [os.path.realpath(path) + suffix for suffix in ("", *BESIDE)]
     return [file for file in found if file.startswith(folder) and os.path.isfile(file)]

@@ -20,7 +20,8 @@ from sources.conftest import MISSING, PASSWORD, Server, server, until
 
 import dsm
 from dsm.api import now_us
-from dsm.repos import Repo
+from dsm.catalog import Catalog
+from dsm.repo.environment import Environment
 from dsm.sources import source as sources
 from dsm.views.reading.example import ViewExample
 
@@ -109,13 +110,12 @@ class Project:
         return self(*asked, status=status, **more)
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Repo]:
+    def opened(self) -> Iterator[Catalog]:
         """The repository in this process, with the address of the source."""
-        repo = Repo(
-            str(self.root), clock=now_us, author=lambda _: "Ada",
-            secret_of=lambda kind, name: self.address,
-        )  # fmt: skip
-        with repo:
+        environment = Environment(
+            clock=now_us, author=lambda _: "Ada", secret_of=lambda kind, name: self.address
+        )
+        with Catalog(str(self.root), environment) as repo:
             yield repo
 
     def view(

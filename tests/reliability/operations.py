@@ -17,11 +17,12 @@ from typing import Any
 from blake3 import blake3
 from situations import MOMENT
 
+from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
+from dsm.repo.environment import Environment
 from dsm.repo.repository import initialise
-from dsm.repos import Repo
 from dsm.store import disk
 from dsm.store.chunks import Chunking
 from dsm.store.objects import pack_paths
@@ -31,11 +32,10 @@ CHUNKING = Chunking(256, 1024, 4096, 8192)
 LARGE = b"".join(blake3(bytes([n])).digest(length=1024) for n in range(12))
 
 
-def open_repo(root: Path) -> Repo:
+def open_repo(root: Path) -> Catalog:
     """Opens a repository as a new process would, with a fixed clock and author."""
-    return Repo(
-        str(root), clock=lambda: MOMENT, author=lambda _: "Ada", current_folder=lambda: str(root)
-    )
+    environment = Environment(lambda: MOMENT, lambda _: "Ada", current_folder=lambda: str(root))
+    return Catalog(str(root), environment)
 
 
 def init(root: Path, dataset: str = "data") -> None:

@@ -155,9 +155,9 @@ def test_the_key_is_made_once_and_for_its_owner_alone(work: Work) -> None:
 def test_processes_agree_on_one_key(work: Work) -> None:
     """Several that start at once end up with the same key."""
     code = (
-        "import sys; from dsm.repo.repository import Repository\n"
+        "import sys; from dsm.api import open\n"
         "from dsm.sources.receipts import digest_key\n"
-        "print(digest_key(Repository(sys.argv[1])).hex())"
+        "print(digest_key(open(sys.argv[1])).hex())"
     )
     words = [sys.executable, "-c", code, str(work.root)]
     started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(4)]

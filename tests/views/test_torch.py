@@ -280,7 +280,7 @@ def test_a_stateful_loader_goes_on_exactly(view: View, workers: int) -> None:
 
 def test_importing_dsm_imports_no_torch() -> None:
     """PyTorch is loaded by dsm.torch alone."""
-    code = "import dsm, dsm.api, dsm.repos, sys; assert not {'torch', 'fsspec', 'pyarrow'} & {*sys.modules}"
+    code = "import dsm, dsm.api, dsm.catalog, sys; assert not {'torch', 'fsspec', 'pyarrow'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
-    from dsm.repo.workplace import Workplace
+    from dsm.repo.repository import Repository
     from dsm.store.positions import Positions
     from dsm.views.selection.evaluate import Evaluation
     from dsm.views.selection.live_queries import LiveQuery
@@ -38,7 +38,7 @@ class Selection:
 
     def __init__(
         self,
-        repository: Workplace,
+        repository: Repository,
         dataset: str,
         snapshots: Callable[[], Snapshots],
         query: ViewQuery,

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from dsm.errors import Conflict, DsmError
 from dsm.model.changeset import Changeset
-from dsm.repo.workplace import Workplace
+from dsm.repo.repository import Repository
 from dsm.sources import broker, receipts
 from dsm.sources.digest import Hasher, RowDigest, mixed
 from dsm.sources.examples import Examples
@@ -104,7 +104,7 @@ class Filters:
 class Order:
     """What a run is to do: for whom, with which text, and in which form rows are passed on."""
 
-    workplace: Workplace
+    repository: Repository
     source: Source
     query: SourceQuery
     changeset: Changeset
@@ -158,7 +158,7 @@ class Run:
             names = {query.label or ""}
         _log.debug("query %s, for %s: %s", query.name, order.form, " ".join(asked.sql.split()))
         rows = broker.run(
-            order.source, asked.sql, asked.values, secret_of=order.workplace.secret_of,
+            order.source, asked.sql, asked.values, secret_of=order.repository.environment.secret_of,
             max_rows=query.max_rows, timeout=query.timeout,
             expected=pa.schema([field for field in query.schema if field.name in names]),
         )  # fmt: skip
@@ -171,9 +171,9 @@ class Run:
 
     def _noted(self, rows: broker.Rows) -> Batches:
         order = self._order
-        workplace = order.workplace
-        key = receipts.digest_key(workplace)
-        log = receipts.Log(workplace, author=workplace.author, clock=workplace.clock)
+        repository = order.repository
+        key = receipts.digest_key(repository)
+        log = receipts.Log(repository, author=repository.author, clock=repository.environment.clock)
         running = log.begin(
             order.query, order.source, dataset=order.dataset, version=order.version,
             changeset=order.changeset.number, consumer=order.consumer, columns=rows.schema,

@@ -1,4 +1,4 @@
-"""The repository as people use it: opened, with its datasets and views."""
+"""What people open: the datasets and views of a repository, by name."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, NotFound
 from dsm.model.names import dataset_name_for
-from dsm.repo.repository import DatasetIdentity
-from dsm.repo.workplace import Workplace
+from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
     from dsm.views.view import View
 
 
-class Repo(Workplace):
-    """An opened repository with its datasets."""
+class Catalog(Repository):
+    """The datasets and views of an opened repository, by name."""
 
     created = False
     # The dataset that `init` made in a repository that was there.
@@ -59,7 +58,9 @@ class Repo(Workplace):
 
             PathPattern.parse(pattern)
         root = os.path.normpath(root)
-        identity = DatasetIdentity(os.urandom(16).hex(), name, self.clock(), root, pattern)
+        identity = DatasetIdentity(
+            os.urandom(16).hex(), name, self.environment.clock(), root, pattern
+        )
         others = self.datasets()
         if len(others) == 1 and others[0] != name and self.config.get("core.dataset") is None:
             # Before the second is there: an interruption must not leave two and no choice.

@@ -1,0 +1,29 @@
+"""What the library asks of the world, given to it by whoever opens a repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dsm.errors import Refused
+from dsm.repo.config import Config
+
+
+def _no_secrets(kind: str, name: str) -> str:
+    raise Refused("this repository was opened without access to sources")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The world as the library sees it: a clock, a user, a current folder, and secrets.
+
+    `clock` returns microseconds since 1970, UTC; `author` the name for new changesets, given the
+    settings; `current_folder` is what relative paths start from; `secret_of` returns the address
+    of a source from the kind and the name of where it lies, and raises Refused.
+    """
+
+    clock: Callable[[], int]
+    author: Callable[[Config], str]
+    current_folder: Callable[[], str] = os.getcwd
+    secret_of: Callable[[str, str], str] = _no_secrets

@@ -25,9 +25,7 @@ ENTRANCES = {"__init__", "__main__"}
 UPWARD_FOR_TYPES: set[tuple[str, str]] = set()
 # Files that import each other in a circle, in functions or for types: none of them can be understood
 # without the others.
-KNOWN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"dsm/views/writing/get.py", "dsm/views/writing/with_source_rows.py"}),
-}
+KNOWN_CIRCLES: set[frozenset[str]] = set()
 
 # Third-party package -> the places that may import it.
 CONFINED = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
     from dsm.views.view import View
-    from dsm.views.writing.get import GetReport
+    from dsm.views.writing.options import GetReport
 
 Runs = list[tuple["LiveQuery", tuple["Receipt", ...]]]
 

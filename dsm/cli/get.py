@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from dsm.cli import get_options as options
-    from dsm.views.writing.get import GetReport
+    from dsm.views.writing.options import GetReport
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
 OPTIONS = "dsm.cli.get_options"
@@ -111,8 +111,11 @@ def command(
 
 
 def _summary(report: GetReport, verify: bool) -> str:
+    from dsm.views.writing.format import SHARDS
+    from dsm.views.writing.formats import find_format
+
     said = f"{count_text(report.examples, 'example')}, {size_text(report.bytes)}"
-    if report.format in ("webdataset", "parquet") and report.path != "-":
+    if find_format(report.format).layout == SHARDS and report.path != "-":
         said += f" in {count_text(report.shards, 'shard')}"
     if report.fresh:
         kept = f"; {count_text(report.kept, 'shard')} kept" if report.kept else ""

@@ -44,7 +44,7 @@ Format = Annotated[
         "--format",
         metavar="NAME",
         autocompletion=formats,
-        help="webdataset: shards; tar: one tar of the original paths; files; parquet",
+        help="; ".join(": ".join(filter(None, (f.name, f.words))) for f in FORMATS.values()),
     ),
 ]
 ShardSize = Annotated[

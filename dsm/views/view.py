@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.views.reading.example import ViewExample
-    from dsm.views.writing.get import GetReport
+    from dsm.views.writing.options import GetReport
 
 DUMMY_ROWS = 100
 

@@ -47,7 +47,8 @@ def ways(repo: Any, address: str) -> dict[str, Callable[[], int]]:
 
     from dsm.sources import broker
     from dsm.sources.source import find
-    from dsm.views.writing.get import Options, stream
+    from dsm.views.writing.get import stream
+    from dsm.views.writing.options import Options
 
     view = repo.dataset().prepare()
 

@@ -176,7 +176,7 @@ def test_a_kept_shard_that_was_damaged_is_written_again(view: View, tmp_path: Pa
 @pytest.fixture
 def megabytes(work: Work, monkeypatch: pytest.MonkeyPatch) -> View:
     """A view whose tar takes more than one write."""
-    monkeypatch.setattr("dsm.views.writing.tar.RUN_BYTES", 1 << 20)
+    monkeypatch.setattr("dsm.views.writing.tar_runs.RUN_BYTES", 1 << 20)
     source = random.Random(6)
     work.ds.add({f"{n:05d}.bin": source.randbytes(30_000) for n in range(400)}, labels=["x"])
     work.ds.commit("files")

@@ -22,6 +22,11 @@ def library() -> str:
     return ".".join(map(str, zstandard.ZSTD_VERSION))
 
 
+def zstd_release(compression: str) -> dict[str, str]:
+    """Returns what decides the bytes of a compressed file: the library's release, by name."""
+    return {"zstd": library()} if compression == "zstd" else {}
+
+
 class Compressed:
     """Passes on, compressed, what is written to it; `finish` ends the frame."""
 

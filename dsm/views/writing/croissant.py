@@ -7,6 +7,7 @@ no machine and no moment. Specified in docs/format/materialised.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 CONTEXT: dict[str, Any] = {
@@ -47,19 +48,22 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+PARQUET = "application/x-parquet"
 _ENCODINGS = {
     ".tar": "application/x-tar", ".zst": "application/zstd", ".jsonl": "application/jsonlines",
-    ".parquet": "application/x-parquet",
+    ".parquet": PARQUET,
 }  # fmt: skip
-# Globs of what is told of examples: all `*.json` but payloads, which are `*.payload.json`.
-# Croissant has `excludes`, which its own reader ignores.
-_PAYLOAD = ".payload"
-_TOLD = [f"*[!{sign}]{_PAYLOAD[at + 1 :]}.json" for at, sign in enumerate(_PAYLOAD)]
-_TOLD += [f"{_PAYLOAD[at:]}.json" for at in range(1, len(_PAYLOAD))]
+
+RecordSets = Callable[
+    [dict[str, Any], list[dict[str, Any]]], tuple[list[dict[str, Any]], list[dict[str, Any]]]
+]
 
 
-def describe(document: dict[str, Any]) -> bytes:
-    """Returns the description of what a final document speaks of."""
+def describe(document: dict[str, Any], record_sets: RecordSets) -> bytes:
+    """Returns the description of what a final document speaks of.
+
+    `record_sets` is that of its format: what an example is made of and where it is read from.
+    """
     name = f"{document['dataset']['name']}-{document['version'][:12]}"
     files = [_file_object(item) for item in document["files"]]
     described = {
@@ -75,7 +79,8 @@ def describe(document: dict[str, Any]) -> bytes:
         "identifier": document["version"],
         "distribution": files,
     }
-    records = _records(document, described)
+    records, file_sets = record_sets(document, files)
+    described["distribution"] = [*files, *file_sets]
     if records:
         described["recordSet"] = records
     text = json.dumps(described, indent=1, ensure_ascii=False, sort_keys=True)
@@ -91,28 +96,6 @@ def _file_object(item: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _records(document: dict[str, Any], described: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the record sets: what an example is made of and where it is read from."""
-    layout, files = document["layout"], described["distribution"]
-    names = ["path", "object", "size", "time"]
-    if layout in ("tar", "files"):
-        index = next(item["@id"] for item in files if item["@id"].endswith(".jsonl"))
-        return [_examples(names, {"fileObject": {"@id": index}}, "column")]
-    if layout == "parquet":
-        parts = {"encodingFormat": _ENCODINGS[".parquet"], "includes": "part-*.parquet"}
-        described["distribution"] = [*files, _file_set("parts", parts)]
-        names = ["path", "object", "size", "label"]
-        return [_examples(names, {"fileSet": {"@id": "parts"}}, "column")]
-    if document["options"]["compression"] != "none" or not files:
-        return []  # no reader looks into a compressed shard
-    told = {
-        "containedIn": [{"@id": item["@id"]} for item in files],
-        "encodingFormat": "application/json", "includes": _TOLD,
-    }  # fmt: skip
-    described["distribution"] = [*files, _file_set("told", told)]
-    return [_examples(["json"], {"fileSet": {"@id": "told"}}, "fileProperty")]
-
-
 _TYPES = {
     "path": "sc:Text", "object": "sc:Text", "size": "sc:Integer", "time": "sc:Text",
     "label": "sc:Integer", "json": "sc:Text",
@@ -120,7 +103,8 @@ _TYPES = {
 _PROPERTIES = {"json": "content"}
 
 
-def _examples(names: list[str], source: dict[str, Any], extract: str) -> dict[str, Any]:
+def examples(names: list[str], source: dict[str, Any], extract: str) -> dict[str, Any]:
+    """Returns the record set of examples: these fields, and where each is extracted from."""
     fields = [
         {
             "@type": "cr:Field", "@id": f"examples/{name}", "name": name,
@@ -132,5 +116,13 @@ def _examples(names: list[str], source: dict[str, Any], extract: str) -> dict[st
     return {"@type": "cr:RecordSet", "@id": "examples", "name": "examples", "field": fields}
 
 
-def _file_set(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+def file_set(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns a set of files, with what tells which ones."""
     return {"@type": "cr:FileSet", "@id": name, "name": name, **fields}
+
+
+def of_index(files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns the record set of examples that are read from an index, a line of JSON for each."""
+    index = next(item["@id"] for item in files if item["@id"].endswith(".jsonl"))
+    names = ["path", "object", "size", "time"]
+    return examples(names, {"fileObject": {"@id": index}}, "column")

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsm.errors import Conflict, InvalidInput
 from dsm.files import restore
@@ -18,6 +18,8 @@ from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
+from dsm.views.writing import croissant
+from dsm.views.writing.format import FolderWriter, FormatWriter
 from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.output_file import OutputFile, Written
 
@@ -129,3 +131,48 @@ class _Counted:
     def start(self, task: str, files: int | None = None, size: int | None = None) -> None: ...
 
     def finish(self) -> None: ...
+
+
+class OneForEach(FolderWriter):
+    """Writes, checks and removes a file for each example, and their index."""
+
+    names = (DATA, INDEX)
+
+    def write(
+        self,
+        folder: OutputFolder,
+        table: pa.Table,
+        store: ObjectStore,
+        classes: Mapping[str, int],
+        kept: Mapping[str, Written],
+        workers: int,
+        progress: Progress,
+    ) -> list[Written]:
+        """Writes the index, unless it was kept, and the files that are not there yet."""
+        index = kept.get(INDEX) or write_index(folder, table, classes)
+        write_files(folder, table, store, workers, progress)
+        return [index]
+
+    def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
+        """See `damaged_files`."""
+        return damaged_files(folder, table, progress)
+
+    def clear(self, folder: str) -> None:
+        """Removes the files that an index lists, if there is one."""
+        if os.path.lexists(os.path.join(folder, INDEX)):
+            remove_listed(folder)
+
+
+class FilesWriter(FormatWriter):
+    """Writes each example under its own path."""
+
+    folder = OneForEach()
+
+    def record_sets(
+        self, document: Mapping[str, Any], files: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """A line of the index."""
+        return [croissant.of_index(files)], []
+
+
+WRITER = FilesWriter()

@@ -1,18 +1,48 @@
-"""Names: of the formats in which a view is written, and of what is written.
+"""The table of formats: a row says what is known of one before anything is written.
 
-Apart from what writes them, which imports Arrow.
+To add one, write its module (a `FormatWriter`, see `dsm.views.writing.format`) and its row.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsm.errors import InvalidInput
+from dsm.views.writing.format import FILE_EACH, ONE_FILE, SHARDS, Format
+
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
 
-WEBDATASET, TAR, FILES, PARQUET = "webdataset", "tar", "files", "parquet"
-FORMATS = (WEBDATASET, TAR, FILES, PARQUET)
+DEFAULT = "webdataset"
+_ROWS = (
+    Format(
+        name="webdataset", words="shards", layout=SHARDS, module="dsm.views.writing.webdataset",
+        file_name="shard-{number:06d}.tar{zst}", owns=r"shard-\d{6}\.tar(\.zst)?", streams=True,
+    ),
+    Format(
+        name="tar", words="one tar of the original paths", layout=ONE_FILE,
+        module="dsm.views.writing.tar", file_name="{stem}.tar{zst}",
+        index_name="{stem}.index.jsonl", worker="dsm.views.writing.tar_layout", streams=True,
+        described=False, tells_classes=False,
+    ),
+    Format(
+        name="files", words="", layout=FILE_EACH, module="dsm.views.writing.files",
+        owns=r"examples\.jsonl", compressible=False, takes_rows=False,
+    ),
+    Format(
+        name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
+        file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
+    ),
+)  # fmt: skip
+FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = ("none", "zstd")
+
+
+def find_format(name: str) -> Format:
+    """Returns a row of the table. Raises InvalidInput."""
+    if name not in FORMATS:
+        raise InvalidInput(f"there is no format {name!r}", hint=f"formats: {', '.join(FORMATS)}")
+    return FORMATS[name]
 
 
 def stem_of(view: Selection) -> str:

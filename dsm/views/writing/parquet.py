@@ -17,6 +17,8 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.names import printable
 from dsm.views.selection.payloads import Counted, Payloads, Write, all_batches, pieces, uncounted
+from dsm.views.writing import croissant
+from dsm.views.writing.format import FormatWriter, Recipe
 from dsm.views.writing.metadata import attribute_names, class_indices
 
 if TYPE_CHECKING:
@@ -33,6 +35,45 @@ ROW_GROUP_ROWS = 1000
 _VALUE_MAX = (1 << 31) - (1 << 20)
 _CELL = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _HF_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": "bool"}
+
+
+class ParquetWriter(FormatWriter):
+    """Writes Parquet files of one schema."""
+
+    def libraries(self, compression: str) -> dict[str, str]:
+        """The bytes depend on the release of pyarrow."""
+        return {"pyarrow": pa.__version__}
+
+    def schema(
+        self, table: pa.Table, paths: pa.ChunkedArray, classes: Mapping[str, int]
+    ) -> pa.Schema:
+        """Returns the schema of all files, with the kind of payload that all paths have."""
+        return schema_of(table, kind_of(paths), list(classes))
+
+    def write(
+        self,
+        recipe: Recipe,
+        store: ObjectStore,
+        tables: Iterable[pa.Table],
+        write: Write,
+        counted: Counted,
+        write_index: Write | None = None,
+        at: int = 0,
+    ) -> None:
+        """Writes one file; see `FormatWriter.write`."""
+        assert recipe.schema is not None
+        write_parquet(
+            store, tables, recipe.schema, recipe.classes, recipe.compression, write, counted
+        )
+
+    def record_sets(
+        self, document: Mapping[str, Any], files: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """A row of any part."""
+        parts = {"encodingFormat": croissant.PARQUET, "includes": "part-*.parquet"}
+        names = ["path", "object", "size", "label"]
+        found = croissant.examples(names, {"fileSet": {"@id": "parts"}}, "column")
+        return [found], [croissant.file_set("parts", parts)]
 
 
 def kind_of(paths: pa.ChunkedArray) -> str:
@@ -187,3 +228,6 @@ class _File:
     def flush(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+WRITER = ParquetWriter()

@@ -6,152 +6,21 @@ when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
-from dsm.store import disk
 from dsm.store.workers import Worker, ready, start
-from dsm.views.selection.payloads import Counted, Payloads, Write, uncounted
-from dsm.views.writing.formats import PARQUET, TAR
-from dsm.views.writing.output_file import OutputFile, Written
-from dsm.views.writing.worker_count import beside_us, is_much
+from dsm.views.selection.payloads import Counted, uncounted
+from dsm.views.writing.format import Part, Recipe
+from dsm.views.writing.output_file import Written
+from dsm.views.writing.worker_count import is_much
 
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
     from dsm.store.objects import ObjectStore
-    from dsm.views.writing.tar_parallel import ParallelTar
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the files of a view are written; `schema` is that of Parquet files."""
-
-    layout: str
-    compression: str
-    classes: dict[str, int]
-    schema: pa.Schema | None = None
-
-    def write(
-        self,
-        store: ObjectStore,
-        tables: Iterable[pa.Table],
-        write: Write,
-        counted: Counted = uncounted,
-        write_index: Write | None = None,
-        at: int = 0,
-    ) -> None:
-        """Writes one file with these rows; a tar from its header `at` on.
-
-        Raises DamagedData, InvalidInput, WriteFailed.
-        """
-        if self.layout == PARQUET:
-            from dsm.views.writing.parquet import write_parquet
-
-            assert self.schema is not None
-            write_parquet(
-                store, tables, self.schema, self.classes, self.compression, write, counted
-            )
-            return
-        compressed = None
-        if self.compression != "none":
-            from dsm.views.writing.compression import Compressed
-
-            compressed = Compressed(write)
-            write = compressed.write
-        if self.layout == TAR:
-            from dsm.views.writing.tar import write_tar
-
-            write_tar(store, tables, self.classes, write, write_index, counted, at)
-        else:
-            from dsm.views.writing.webdataset import write_shard
-
-            write_shard(store, tables, self.classes, write, counted)
-        if compressed is not None:
-            compressed.finish()
-
-    def build(
-        self, store: ObjectStore, part: Part, counted: Counted = uncounted, workers: int = 1
-    ) -> tuple[Written, ...]:
-        """Writes a part under its temporary names; durable when this returns.
-
-        What is first in the result is the part itself, then its index.
-        """
-        if part.index:
-            return self._build_tar(store, part, workers, counted)
-        file = OutputFile(part.temporary, part.size)
-        try:
-            self.write(store, [part.table], file.write, counted)
-            return (file.finish(part.name, part.table.num_rows),)
-        except BaseException:
-            file.abandon()
-            raise
-
-    def _build_tar(
-        self, store: ObjectStore, part: Part, workers: int, counted: Counted
-    ) -> tuple[Written, ...]:
-        index = OutputFile(part.index_temporary, sha256=False)
-        file = parallel = None
-        try:
-            rest, at = self._rest(part, index.write, counted)
-            parallel = self._relay(store, rest, workers)
-            # One hash goes through the whole file and takes a core for itself: no SHA-256 beside.
-            file = OutputFile(part.temporary, part.size, sha256=False, keep=at)
-            if parallel is None:
-                self.write(store, [rest.table], file.write, counted, index.write, at)
-            else:
-                parallel.write(file, index.write, counted, at)
-            rows = part.table.num_rows
-            return file.finish(part.name, rows), index.finish(part.index, rows)
-        except BaseException as error:
-            index.abandon()
-            if file is not None:
-                # Interrupted, it stays for the next run; after a failure the disk is not believed.
-                failed = isinstance(error, Exception)
-                (file.abandon if failed or self.compression != "none" else file.leave)()
-            raise
-        finally:
-            if parallel is not None:
-                parallel.close()
-
-    def _rest(self, part: Part, write_index: Write, counted: Counted) -> tuple[Part, int]:
-        """Returns what an interrupted run has not written of a tar, and where that begins."""
-        kept = at = size = 0
-        if self.compression == "none":
-            from dsm.views.writing.tar_resume import members_kept
-
-            kept, at, size = members_kept(part.temporary, part.table, self.classes, write_index)
-        if not kept:
-            disk.discard(part.temporary)
-            return part, 0
-        counted(kept, size)
-        return replace(part, table=part.table.slice(kept), size=part.size - size), at
-
-    def _relay(self, store: ObjectStore, part: Part, workers: int) -> ParallelTar | None:
-        """Returns who writes a tar that is large enough to be written past the page cache."""
-        if self.compression != "none" or not is_much(0, part.size):
-            return None
-        from dsm.views.writing.tar_parallel import ParallelTar
-
-        payloads, count = Payloads(store, part.table), beside_us(part.size, workers)
-        try:
-            return ParallelTar(payloads, self.classes, count)
-        except (OSError, AttributeError):  # no shared memory here
-            return ParallelTar(payloads, self.classes, 0)
-
-
-@dataclass(slots=True)
-class Part:
-    """One file: its name, its rows, the bytes of their payloads, and where it is written first."""
-
-    name: str
-    table: pa.Table
-    size: int
-    temporary: str = ""
-    index: str = ""
-    index_temporary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +41,13 @@ class _PartJob:
             number, name, temporary, size, rows = cast(tuple[int, str, str, int, bytes], order)
             with pa.ipc.open_stream(rows) as reader:
                 table = reader.read_all()
-            yield number, self.recipe.build(store, Part(name, table, size, temporary))
+            yield number, _build(self.recipe, store, Part(name, table, size, temporary))
+
+
+def _build(
+    recipe: Recipe, store: ObjectStore, part: Part, counted: Counted = uncounted, workers: int = 1
+) -> tuple[Written, ...]:
+    return recipe.format.writer().build(recipe, store, part, counted, workers)
 
 
 def build_all(
@@ -187,7 +62,7 @@ def build_all(
         crew = start([job] * min(workers, len(parts)))
     if not crew:
         for part in parts:
-            yield part, recipe.build(store, part, counted, workers)
+            yield part, _build(recipe, store, part, counted, workers)
         return
     try:
         for number, written in _answers(crew, parts):

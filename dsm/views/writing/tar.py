@@ -1,148 +1,112 @@
 """One tar with the original paths, and an index of where each payload lies in it.
 
-The bytes depend on paths and contents alone, whoever lays out which run of the rows. Specified in
-docs/format/materialised.md.
+Specified in docs/format/materialised.md. An interrupted one is taken up where it is right, and a
+large one is laid out by several processes; the bytes are the same.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import accumulate
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from dsm.model.names import check_path
-from dsm.store.batch import expect
-from dsm.store.memory import page_buffer
-from dsm.views.selection.columns import hashes
-from dsm.views.selection.payloads import CONTENT, Counted, Payloads, Write, pieces, uncounted
-from dsm.views.writing import tar_header
-from dsm.views.writing.metadata import MetadataWriter
-from dsm.views.writing.tar_layout import Members
+from dsm.store import disk
+from dsm.views.selection.payloads import Counted, Payloads, Write
+from dsm.views.writing import croissant
+from dsm.views.writing.compression import zstd_release
+from dsm.views.writing.format import FormatWriter, Part, Recipe, compressed
+from dsm.views.writing.output_file import OutputFile, Written
+from dsm.views.writing.tar_runs import write_tar
+from dsm.views.writing.worker_count import beside_us, is_much
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dsm.store.objects import ObjectStore
-
-RUN_BYTES = 8 << 20  # whole pages
-RUN_ROWS = 2048
-_BLOCK_BITS = tar_header.BLOCK.bit_length() - 1
+    from dsm.views.writing.tar_parallel import ParallelTar
 
 
-@dataclass(frozen=True, slots=True)
-class TarRun:
-    """Rows that follow each other, the bytes of their payloads, and where their first header begins
-    in the tar.
+class TarWriter(FormatWriter):
+    """Writes the tar and its index."""
 
-    `size` is how much of the tar they are. What is more than `RUN_BYTES` is one row.
-    """
+    def libraries(self, compression: str) -> dict[str, str]:
+        """Compressed, the bytes depend on the release of Zstandard."""
+        return zstd_release(compression)
 
-    first: int
-    end: int
-    at: int
-    size: int
-    payload: int
+    def write(
+        self,
+        recipe: Recipe,
+        store: ObjectStore,
+        tables: Iterable[pa.Table],
+        write: Write,
+        counted: Counted,
+        write_index: Write | None = None,
+        at: int = 0,
+    ) -> None:
+        """Writes the tar, from its header `at` on; see `FormatWriter.write`."""
+        with compressed(recipe.compression, write) as out:
+            write_tar(store, tables, recipe.classes, out, write_index, counted, at)
 
-
-def runs_of(payloads: Payloads, at: int = 0) -> Iterator[TarRun]:
-    """Cuts the rows of a tar, whose first header begins at `at`, into runs."""
-    ends = [0, *accumulate(_weights(payloads))]  # of the tar before each row, without `at`
-    sizes, count, first = payloads.sizes, len(payloads.sizes), 0
-    while first < count:
-        fitting = bisect_right(ends, ends[first] + RUN_BYTES, first + 1, count + 1) - 1
-        end = min(max(fitting, first + 1), first + RUN_ROWS)
-        size = ends[end] - ends[first]
-        yield TarRun(first, end, at + ends[first], size, sum(sizes[first:end]))
-        first = end
-
-
-def _weights(payloads: Payloads) -> list[int]:
-    """Returns how many bytes of a tar each row takes."""
-    paths, sizes = payloads.table.column("path"), payloads.table.column("size")
-    filled = pc.shift_left(
-        pc.shift_right(pc.add(sizes, tar_header.BLOCK - 1), _BLOCK_BITS), _BLOCK_BITS
-    )
-    found: list[int] = pc.add(filled, tar_header.BLOCK).to_pylist()
-    unusual = pc.or_(
-        pc.greater(pc.binary_length(paths), tar_header.NAME_BYTES),
-        pc.greater_equal(sizes, tar_header.OCTAL_SIZE_MAX),
-    )
-    for row in pc.indices_nonzero(unusual).to_pylist():
-        found[row] += (
-            len(tar_header.header(paths[row].as_py(), payloads.sizes[row])) - tar_header.BLOCK
-        )
-    return found
-
-
-def members_of(payloads: Payloads) -> Members:
-    """Returns what is needed to lay the rows out, as Python values."""
-    rows = payloads.table
-    paths = rows.column("path").to_pylist()
-    if CONTENT in rows.column_names:
-        return Members(paths, payloads.sizes, (), rows.column(CONTENT).to_pylist())
-    return Members(paths, payloads.sizes, hashes(rows.column("object")))
-
-
-def lay_out(
-    payloads: Payloads, metadata: MetadataWriter | None, memory: memoryview, at: int
-) -> bytes:
-    """Lays a run out in memory; returns its lines of the index, if `metadata` writes them.
-
-    See `Members.lay_out`.
-    """
-    offsets = members_of(payloads).lay_out(payloads.store, memory, at)
-    return b"" if metadata is None else metadata.text(payloads.table, offsets)
-
-
-def write_large(
-    payloads: Payloads, metadata: MetadataWriter | None, write: Write, at: int
-) -> bytes:
-    """Writes the member of a run that is too large for memory, piece by piece; see `lay_out`."""
-    rows = payloads.table
-    path, size = rows.column("path")[0].as_py(), payloads.sizes[0]
-    header = tar_header.header(check_path(path), size)
-    write(header)
-    if CONTENT in rows.column_names:
-        write(rows.column(CONTENT)[0].as_py())
-    else:
-        for piece in pieces(payloads.store, rows.column("object")[0].as_py(), path, size):
-            write(piece)
-    write(tar_header.padding(size))
-    return b"" if metadata is None else metadata.text(rows, [at + len(header)])
-
-
-def write_tar(
-    store: ObjectStore,
-    tables: Iterable[pa.Table],
-    classes: Mapping[str, int],
-    write: Write,
-    write_index: Write | None = None,
-    counted: Counted = uncounted,
-    at: int = 0,
-) -> None:
-    """Writes all rows, table after table, as one tar; a line of JSON for each to `write_index`.
-
-    The first header comes `at` bytes after the beginning of the tar. What `write` is given changes
-    when it has returned. Raises DamagedData, WriteFailed, InvalidInput for a path that leads
-    elsewhere.
-    """
-    metadata = None if write_index is None else MetadataWriter(classes)
-    memory = page_buffer(RUN_BYTES)
-    for table in tables:
-        payloads = Payloads(store, table)
-        expect(store, table.num_rows, in_order=True)
-        for run in runs_of(payloads, at):
-            part = payloads.part(run.first, run.end)
-            if run.size > RUN_BYTES:
-                lines = write_large(part, metadata, write, run.at)
+    def build(
+        self, recipe: Recipe, store: ObjectStore, part: Part, counted: Counted, workers: int
+    ) -> tuple[Written, ...]:
+        """Writes what an interrupted run has not written of the tar, and its index."""
+        index = OutputFile(part.index_temporary, sha256=False)
+        file = parallel = None
+        try:
+            rest, at = _rest(recipe, part, index.write, counted)
+            parallel = _parallel(recipe, store, rest, workers)
+            # One hash goes through the whole file and takes a core for itself: no SHA-256 beside.
+            file = OutputFile(part.temporary, part.size, sha256=False, keep=at)
+            if parallel is None:
+                self.write(recipe, store, [rest.table], file.write, counted, index.write, at)
             else:
-                lines = lay_out(part, metadata, memory, run.at)
-                write(memory[: run.size])
-            if write_index is not None:
-                write_index(lines)
-            counted(run.end - run.first, run.payload)
-            at = run.at + run.size
-    write(tar_header.END)
+                parallel.write(file, index.write, counted, at)
+            rows = part.table.num_rows
+            return file.finish(part.name, rows), index.finish(part.index, rows)
+        except BaseException as error:
+            index.abandon()
+            if file is not None:
+                # Interrupted, it stays for the next run; after a failure the disk is not believed.
+                failed = isinstance(error, Exception)
+                (file.abandon if failed or recipe.compression != "none" else file.leave)()
+            raise
+        finally:
+            if parallel is not None:
+                parallel.close()
+
+    def record_sets(
+        self, document: Mapping[str, Any], files: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """A line of the index."""
+        return [croissant.of_index(files)], []
+
+
+def _rest(recipe: Recipe, part: Part, write_index: Write, counted: Counted) -> tuple[Part, int]:
+    """Returns what an interrupted run has not written of a tar, and where that begins."""
+    kept = at = size = 0
+    if recipe.compression == "none":
+        from dsm.views.writing.tar_resume import members_kept
+
+        kept, at, size = members_kept(part.temporary, part.table, recipe.classes, write_index)
+    if not kept:
+        disk.discard(part.temporary)
+        return part, 0
+    counted(kept, size)
+    return replace(part, table=part.table.slice(kept), size=part.size - size), at
+
+
+def _parallel(recipe: Recipe, store: ObjectStore, part: Part, workers: int) -> ParallelTar | None:
+    """Returns what writes a tar that is large enough to be written past the page cache."""
+    if recipe.compression != "none" or not is_much(0, part.size):
+        return None
+    from dsm.views.writing.tar_parallel import ParallelTar
+
+    payloads, count = Payloads(store, part.table), beside_us(part.size, workers)
+    try:
+        return ParallelTar(payloads, recipe.classes, count)
+    except (OSError, AttributeError):  # no shared memory here
+        return ParallelTar(payloads, recipe.classes, 0)
+
+
+WRITER = TarWriter()

@@ -20,13 +20,13 @@ from dsm.store.memory import SharedMemory, page_buffer
 from dsm.store.stream import ALIGNED_BYTES
 from dsm.store.workers import Worker, ready, start
 from dsm.views.selection.payloads import Counted, Payloads, Write
-from dsm.views.writing import tar, tar_header
+from dsm.views.writing import tar_header, tar_runs
 from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.tar_layout import LayOutJob
 
 if TYPE_CHECKING:
     from dsm.views.writing.output_file import OutputFile
-    from dsm.views.writing.tar import TarRun
+    from dsm.views.writing.tar_runs import TarRun
 
 # One is filled, one is hashed or written, one waits for its turn; of more, several are written
 # at once.
@@ -42,10 +42,10 @@ class ParallelTar:
     def __init__(self, payloads: Payloads, classes: Mapping[str, int], count: int):
         store = payloads.store
         self._payloads = payloads
-        self.metadata = MetadataWriter(classes)
+        self._metadata = MetadataWriter(classes)
         self._crew: list[Worker] = []
         self._shared: SharedMemory | None = None
-        self._slot_bytes = tar.RUN_BYTES + ALIGNED_BYTES
+        self._slot_bytes = tar_runs.RUN_BYTES + ALIGNED_BYTES
         self._each = max(SLOTS_MIN, SLOTS_TOTAL // (1 + count))  # slots of a process
         if count < 1:
             self._slots = page_buffer(self._each * self._slot_bytes)
@@ -87,8 +87,8 @@ class ParallelTar:
 
     def write(self, file: OutputFile, write_index: Write, counted: Counted, at: int = 0) -> None:
         """Writes the tar, from its first header `at` on. Raises DamagedData, WriteFailed."""
-        self._runs = list(tar.runs_of(self._payloads, at))
-        fitting = [n for n, run in enumerate(self._runs) if run.size <= tar.RUN_BYTES]
+        self._runs = list(tar_runs.runs_of(self._payloads, at))
+        fitting = [n for n, run in enumerate(self._runs) if run.size <= tar_runs.RUN_BYTES]
         # What is written first we lay out ourselves: workers may still be starting.
         self._waiting.extend(fitting[SLOTS_MIN:])
         for slot in range(len(self._crew) * self._each):
@@ -97,8 +97,8 @@ class ParallelTar:
         self._waiting.extendleft(reversed(fitting[:SLOTS_MIN]))
         expect(self._payloads.store, len(self._payloads.sizes), in_order=True)
         for number, run in enumerate(self._runs):
-            if run.size > tar.RUN_BYTES:
-                lines = tar.write_large(self._part(number), self.metadata, file.write, run.at)
+            if run.size > tar_runs.RUN_BYTES:
+                lines = tar_runs.write_large(self._part(number), self._metadata, file.write, run.at)
             else:
                 while number not in self._lines:
                     self._advance(number)
@@ -124,7 +124,7 @@ class ParallelTar:
             own = self._waiting.popleft()
             self._slot_of[own] = self._ours.pop()
             part, memory = self._part(own), self._slots[self._begin(own) :]
-            self._lines[own] = tar.lay_out(part, self.metadata, memory, self._runs[own].at)
+            self._lines[own] = tar_runs.lay_out(part, self._metadata, memory, self._runs[own].at)
         elif number in self._slot_of:  # a worker has it
             self._hear(self._crew[self._slot_of[number] // self._each])
         else:  # all our slots are being written
@@ -143,7 +143,7 @@ class ParallelTar:
             self._here.remove(worker)
         else:
             number, offsets = cast("tuple[int, array[int]]", answer)
-            self._lines[number] = self.metadata.text(self._part(number).table, offsets)
+            self._lines[number] = self._metadata.text(self._part(number).table, offsets)
 
     def _take_back(self, *, wait: bool) -> None:
         """Gives slots that have been written something to do."""
@@ -164,6 +164,6 @@ class ParallelTar:
             return
         number = self._waiting.popleft()
         self._slot_of[number] = slot
-        members = tar.members_of(self._part(number))
+        members = tar_runs.members_of(self._part(number))
         order = (number, self._begin(number), self._runs[number].at, members)
         self._crew[slot // self._each].order(order)

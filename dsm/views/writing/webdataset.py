@@ -6,50 +6,70 @@ in docs/format/materialised.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
-from dsm.views.writing import tar_header
+from dsm.views.writing import croissant, tar_header
+from dsm.views.writing.compression import zstd_release
+from dsm.views.writing.format import FormatWriter, Recipe, compressed
 from dsm.views.writing.metadata import MetadataWriter, class_indices
+from dsm.views.writing.shards import EXAMPLE_OVERHEAD
+from dsm.views.writing.webdataset_keys import keys_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.store.objects import ObjectStore
 
-# Three headers, a block for the class, two for the JSON: what an example weighs beside its payload
-# when shards are cut. An estimate, and part of the format: it decides where shards end.
-EXAMPLE_OVERHEAD = 2560
+# Globs of what is told of examples: all `*.json` but payloads, which are `*.payload.json`.
+# Croissant has `excludes`, which its own reader ignores.
+_PAYLOAD = ".payload"
+_TOLD = [f"*[!{sign}]{_PAYLOAD[at + 1 :]}.json" for at, sign in enumerate(_PAYLOAD)]
+_TOLD += [f"{_PAYLOAD[at:]}.json" for at in range(1, len(_PAYLOAD))]
 
 
-def cut(sizes: Sequence[int], shard_size: int) -> list[tuple[int, int]]:
-    """Returns (first, past the last) row of each shard.
+class WebdatasetWriter(FormatWriter):
+    """Writes shards: tars of three members for each example."""
 
-    A shard is closed before the example that would make it larger than `shard_size` bytes.
-    """
-    parts = []
-    first = held = 0
-    for row, size in enumerate(sizes):
-        weight = size + -size % tar_header.BLOCK + EXAMPLE_OVERHEAD
-        if row > first and held + weight > shard_size:
-            parts.append((first, row))
-            first, held = row, 0
-        held += weight
-    if first < len(sizes):
-        parts.append((first, len(sizes)))
-    return parts
+    def libraries(self, compression: str) -> dict[str, str]:
+        """Compressed, the bytes depend on the release of Zstandard."""
+        return zstd_release(compression)
 
+    def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
+        """Adds the columns key and ext, which a shard is written from.
 
-def with_keys(table: pa.Table, *, alone: bool = True) -> pa.Table:
-    """Adds the columns key and ext, which a shard is written from.
+        Rows that are not `alone` are some of more: their keys do not depend on those beside them.
+        """
+        keys, extensions = keys_of(table.column("path"), alone=alone)
+        return table.append_column("key", keys).append_column("ext", extensions)
 
-    Rows that are not `alone` are some of more: their keys do not depend on those beside them.
-    """
-    from dsm.views.writing.webdataset_keys import keys_of
+    def write(
+        self,
+        recipe: Recipe,
+        store: ObjectStore,
+        tables: Iterable[pa.Table],
+        write: Write,
+        counted: Counted,
+        write_index: Write | None = None,
+        at: int = 0,
+    ) -> None:
+        """Writes one shard; see `FormatWriter.write`."""
+        with compressed(recipe.compression, write) as out:
+            write_shard(store, tables, recipe.classes, out, counted)
 
-    keys, extensions = keys_of(table.column("path"), alone=alone)
-    return table.append_column("key", keys).append_column("ext", extensions)
+    def record_sets(
+        self, document: Mapping[str, Any], files: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The JSON of each example, which a reader finds in plain shards alone."""
+        if document["options"]["compression"] != "none" or not files:
+            return [], []  # no reader looks into a compressed shard
+        told = {
+            "containedIn": [{"@id": item["@id"]} for item in files],
+            "encodingFormat": "application/json", "includes": _TOLD,
+        }  # fmt: skip
+        found = croissant.examples(["json"], {"fileSet": {"@id": "told"}}, "fileProperty")
+        return [found], [croissant.file_set("told", told)]
 
 
 def write_shard(
@@ -59,7 +79,7 @@ def write_shard(
     write: Write,
     counted: Counted = uncounted,
 ) -> None:
-    """Writes a tar of all rows, table after table; each is from `with_keys`.
+    """Writes a tar of all rows, table after table; each has been through `with_columns`.
 
     Raises DamagedData, WriteFailed.
     """
@@ -95,3 +115,6 @@ def write_shard(
         counted(rows.num_rows, sum(rows.column("size").to_pylist()))
     out.add((tar_header.END,), len(tar_header.END))
     out.flush()
+
+
+WRITER = WebdatasetWriter()

@@ -20,23 +20,18 @@ from dsm.errors import DsmError, InvalidInput, Refused
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
+from dsm.views.selection.content import label_counts
 from dsm.views.selection.digest import ContentDigest
 from dsm.views.selection.payloads import Write
 from dsm.views.source_rows.reader import SourceRowReader
-from dsm.views.writing.formats import FILES, PARQUET, TAR, WEBDATASET, stem_of
-from dsm.views.writing.get import (
-    GetReport,
-    Options,
-    head_of,
-    is_ours,
-    rows_for_layout,
-)
+from dsm.views.writing.format import ONE_FILE, Recipe
+from dsm.views.writing.formats import FORMATS, stem_of
 from dsm.views.writing.metadata import NO_CLASS
+from dsm.views.writing.options import GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import OutputFile, Written
 from dsm.views.writing.output_folder import IGNORE_FILE, OtherContent, OutputFolder
-from dsm.views.writing.parts import Recipe
-from dsm.views.writing.webdataset import EXAMPLE_OVERHEAD, cut
+from dsm.views.writing.shards import EXAMPLE_OVERHEAD, cut
 
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
@@ -59,7 +54,7 @@ class Classes(dict[str, int]):
         return NO_CLASS
 
 
-class Content:
+class MixedContent:
     """What was written so far: passes tables on and sums them up."""
 
     def __init__(self, view: Selection):
@@ -75,8 +70,6 @@ class Content:
 
     def classes(self) -> Classes:
         """Returns the class of each label, of stored examples and rows; asks the sources."""
-        from dsm.views.selection.content import label_counts
-
         found = {*label_counts(self.reading.stored()), *self.reading.labels()}
         return Classes({label: index for index, label in enumerate(sorted(found))})
 
@@ -92,8 +85,6 @@ class Content:
                 yield self._summed(pa.Table.from_batches([batch]))
 
     def _summed(self, table: pa.Table) -> pa.Table:
-        from dsm.views.selection.content import label_counts
-
         for batch in table.select(["path", "object", "size", "labels"]).to_batches():
             self._digest.update(batch)
         self.examples += table.num_rows
@@ -107,31 +98,31 @@ def stream_rows(
     view: Selection, write: Write, options: Options, progress: Progress = SILENT
 ) -> tuple[int, int]:
     """Writes a view with queries as one tar; returns examples and bytes. See `stream`."""
-    content = Content(view)
+    content = MixedContent(view)
     _write_tar(content, options, write, None, progress)
     return content.examples, content.size
 
 
 def _write_tar(
-    content: Content,
+    content: MixedContent,
     options: Options,
     write: Write,
     write_index: Write | None,
     progress: Progress,
 ) -> Classes:
-    layout, store = options.format, content.reading.selection.repository.store
-    # A stream of the original paths says nothing of classes: the sources are asked once.
-    told = layout != TAR or write_index is not None
-    recipe = Recipe(layout, options.compression, content.classes() if told else Classes())
+    writer, store = options.row.writer(), content.reading.selection.repository.store
+    # A stream that says nothing of classes: the sources are asked once.
+    told = options.row.tells_classes or write_index is not None
+    recipe = Recipe(options.row, options.compression, content.classes() if told else Classes())
 
     def tables() -> Generator[pa.Table, None, None]:
-        yield rows_for_layout(content.stored(), layout)
+        yield writer.with_columns(content.stored())
         for table in content.brokered():
-            yield rows_for_layout(table, layout, alone=False)
+            yield writer.with_columns(table, alone=False)
 
     progress.start("writing")
     with closing(tables()) as rows:
-        recipe.write(store, rows, write, progress.advance, write_index)
+        writer.write(recipe, store, rows, write, progress.advance, write_index)
     progress.finish()
     return Classes(recipe.classes)
 
@@ -152,10 +143,11 @@ def persist(
     """
     if view.source_mode.dummy_rows is None:
         _refuse(view, out, allowed)
-    if options.format == FILES:
+    if not options.row.takes_rows:
+        *names, last = (row.name for row in FORMATS.values() if row.takes_rows)
         raise InvalidInput(
             "rows of queries are not written as single files",
-            hint="--format webdataset, tar and parquet take them",
+            hint=f"--format {', '.join(names)} and {last} take them",
         )
     return _Persisting(view, out, options, progress).run(force)
 
@@ -188,31 +180,32 @@ class _Persisting:
 
     def __init__(self, view: Selection, out: str, options: Options, progress: Progress):
         self.view, self.out, self.options, self.progress = view, out, options, progress
-        self.stem = stem_of(view) if options.format == TAR else ""
+        self.in_one_file = options.row.layout == ONE_FILE
+        self.stem = stem_of(view) if self.in_one_file else ""
         self.private = view.source_mode.dummy_rows is None
         self.mode = 0o600 if self.private else 0o644
-        self.place = OutputFolder(out, head_of(view, options), self.stem, mode=self.mode)
-        self.content = Content(view)
+        self.folder = OutputFolder(out, head_of(view, options), self.stem, mode=self.mode)
+        self.content = MixedContent(view)
         self.written: list[Written] = []
         self._passed = 0
 
     def run(self, force: bool) -> GetReport:
         """Does it. Raises OtherContent, NotKept and what reading the view raises."""
-        refuse_among_data(self.view.repository, self.place)
+        refuse_among_data(self.view.repository, self.folder)
         self.is_new = not os.path.lexists(self.out)
         disk.make_dirs(self.out, mode=0o700 if self.private else 0o777, durable=False)
-        with self.place:
+        with self.folder:
             self._make_room(force)
             try:
                 fields = self._write()
             except BaseException:
                 self._take_back()
                 raise
-            self.place.write(fields)
-            self.place.tidy()
+            self.folder.write(fields)
+            self.folder.tidy()
         files = self.written
-        path = self.place.path(files[0].name) if self.options.format == TAR else self.out
-        count = 1 if self.options.format == TAR else len(files)
+        path = self.folder.path(files[0].name) if self.in_one_file else self.out
+        count = 1 if self.in_one_file else len(files)
         content = self.content
         return GetReport(
             path, self.options.format, count, content.examples, content.size, fresh=True
@@ -221,37 +214,37 @@ class _Persisting:
     def _make_room(self, force: bool) -> None:
         """Removes what another run left, if allowed. Raises OtherContent."""
         taken = [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
-        if os.path.lexists(self.place.document):
-            taken.append(os.path.basename(self.place.document))
+        if os.path.lexists(self.folder.document):
+            taken.append(os.path.basename(self.folder.document))
         if taken and not force:
-            self.place.tidy()
+            self.folder.tidy()
             raise OtherContent(
                 f"{self.out} holds {taken[0]} already",
                 hint="rows are read anew each time: --force replaces what is there",
                 items=tuple(taken),
             )
         if taken:
-            self.place.retract()
+            self.folder.retract()
             for name in taken:
-                disk.remove(self.place.path(name))
-        self.place.remove_temporaries()
-        self.place.keep_from_adding()
+                disk.remove(self.folder.path(name))
+        self.folder.remove_temporaries()
+        self.folder.keep_from_adding()
 
     def _take_back(self) -> None:
         """Removes everything that was written: rows that nobody can use must not lie about."""
         for written in self.written:
             with contextlib.suppress(DsmError):
-                disk.remove(self.place.path(written.name))
-        self.place.give_up()
+                disk.remove(self.folder.path(written.name))
+        self.folder.give_up()
         if self.is_new:
             with contextlib.suppress(DsmError):
-                disk.remove(self.place.path(IGNORE_FILE))
+                disk.remove(self.folder.path(IGNORE_FILE))
                 disk.remove_empty(
                     os.path.dirname(os.path.abspath(self.out)), [os.path.basename(self.out)]
                 )
 
     def _write(self) -> dict[str, Any]:
-        classes = self._write_tar() if self.options.format == TAR else self._write_shards()
+        classes = self._write_one_file() if self.in_one_file else self._write_shards()
         content, view = self.content, self.view
         fields: dict[str, Any] = {
             "bytes": content.size,
@@ -270,10 +263,13 @@ class _Persisting:
         }
         return fields
 
-    def _write_tar(self) -> Classes:
-        suffix = ".zst" if self.options.compression == "zstd" else ""
-        names = (f"{self.stem}.tar{suffix}", f"{self.stem}.index.jsonl")
-        temporaries = [self.place.temporary(name) for name in names]
+    def _write_one_file(self) -> Classes:
+        row = self.options.row
+        names = (
+            row.file(self.options.compression, stem=self.stem),
+            row.index_name.format(stem=self.stem),
+        )
+        temporaries = [self.folder.temporary(name) for name in names]
         files: list[OutputFile] = []
         try:
             files += (OutputFile(path, sha256=False, mode=self.mode) for path in temporaries)
@@ -295,16 +291,15 @@ class _Persisting:
     def _write_shards(self) -> Classes:
         options, store = self.options, self.view.repository.store
         classes = self.content.classes()
-        recipe = Recipe(options.format, options.compression, classes, self._schema(classes))
+        row, writer = options.row, options.row.writer()
+        recipe = Recipe(row, options.compression, classes, self._schema(classes))
         self.progress.start("writing")
         for number, tables in enumerate(self._shards()):
-            name = f"part-{number:06d}.parquet"
-            if options.format == WEBDATASET:
-                name = f"shard-{number:06d}.tar" + (".zst" if options.compression == "zstd" else "")
-            temporary, before = self.place.temporary(name), self._passed
+            name = row.file(options.compression, number=number)
+            temporary, before = self.folder.temporary(name), self._passed
             file = OutputFile(temporary, mode=self.mode)
             try:
-                recipe.write(store, tables, file.write, self.progress.advance)
+                writer.write(recipe, store, tables, file.write, self.progress.advance)
                 written = file.finish(name, self._passed - before)
             except BaseException:
                 file.abandon()
@@ -319,7 +314,7 @@ class _Persisting:
         One has to be read to its end before the next is asked for.
         """
         limit = self.options.shard_size
-        stored = rows_for_layout(self.content.stored(), self.options.format)
+        stored = self.options.row.writer().with_columns(self.content.stored())
         for first, end in cut(stored.column("size").to_pylist(), limit):
             yield self._counted(iter([stored.slice(first, end - first)]))
         with closing(self._pieces(min(limit, PIECE_BYTES))) as pieces:
@@ -338,12 +333,13 @@ class _Persisting:
 
     def _pieces(self, most: int) -> Generator[tuple[pa.Table, int], None, None]:
         """Yields rows in pieces of so many bytes at most, or one row; and what each takes."""
+        writer = self.options.row.writer()
         with closing(self.content.brokered()) as tables:
             for table in tables:
                 for first, end in cut(table.column("size").to_pylist(), most):
                     part = table.slice(first, end - first)
                     size = pc.sum(part.column("size")).as_py() + len(part) * EXAMPLE_OVERHEAD
-                    yield rows_for_layout(part, self.options.format, alone=False), size
+                    yield writer.with_columns(part, alone=False), size
 
     def _counted(self, tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for table in tables:
@@ -351,16 +347,13 @@ class _Persisting:
             yield table
 
     def _schema(self, classes: Classes) -> pa.Schema | None:
-        if self.options.format != PARQUET:
-            return None
-        from dsm.views.writing.parquet import kind_of, schema_of
-
         table = self.content.reading.stored()
         paths = [f"x.{each.query.extension}" for each in self.view.queries]
         told = pa.chunked_array([*table.column("path").chunks, pa.array(paths, pa.string())])
-        return schema_of(table, kind_of(told), sorted(classes))
+        in_order = {label: classes[label] for label in sorted(classes)}
+        return self.options.row.writer().schema(table, told, in_order)
 
     def _publish(self, temporary: str, written: Written) -> None:
         self.written.append(written)
-        disk.replace(temporary, self.place.path(written.name))
+        disk.replace(temporary, self.folder.path(written.name))
         disk.sync_dir(self.out)

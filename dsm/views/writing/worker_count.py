@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dsm.store.workers import started_ahead
-from dsm.views.writing.formats import PARQUET, TAR, WEBDATASET
+from dsm.views.writing.format import ONE_FILE, SHARDS
+from dsm.views.writing.formats import FORMATS
 
 if TYPE_CHECKING:
     from dsm.views.selection.content import ContentSummary
@@ -37,19 +38,19 @@ def beside_us(size: int, workers: int) -> int:
 def expected(
     content: ContentSummary | None,
     out: str,
-    layout: str,
+    format: str,
     compression: str,
     shard_size: int,
     workers: int,
 ) -> Iterator[None]:
     """Starts the workers that will be wanted to write `content`, where it is known, to a new
     folder; those that are not wanted in the end are stopped."""
-    count, module = 0, "dsm.views.writing.parts"
-    if content is not None and out != "-" and not os.path.lexists(out):
-        if layout == TAR and compression == "none":
-            count, module = beside_us(content.size, workers), "dsm.views.writing.tar_layout"
-        elif layout in (WEBDATASET, PARQUET) and is_much(content.examples, content.size):
+    count, row = 0, FORMATS.get(format)
+    if content is not None and row is not None and out != "-" and not os.path.lexists(out):
+        if row.layout == ONE_FILE and compression == "none":
+            count = beside_us(content.size, workers)
+        elif row.layout == SHARDS and is_much(content.examples, content.size):
             parts = 1 + content.size // max(1, shard_size)
             count = min(workers, parts) if parts > 1 else 0
-    with started_ahead(count, module):
+    with started_ahead(count, "" if row is None else row.worker):
         yield

@@ -23,7 +23,8 @@ from dsm.sources.failures import SecretMissing, SourceChanged
 from dsm.views.comparison.why import why
 from dsm.views.source_rows.run import KeyRepeats
 from dsm.views.view import NumberUnknown, View
-from dsm.views.writing.get import Options, stream
+from dsm.views.writing.get import stream
+from dsm.views.writing.options import Options
 from dsm.views.writing.output_folder import OtherContent
 from dsm.views.writing.with_source_rows import NotKept
 from dsm.worktree.databases import DatabaseInTree

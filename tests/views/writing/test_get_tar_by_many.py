@@ -31,7 +31,7 @@ from dsm.views.writing.metadata import MetadataWriter
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even a small tar is cut into many runs and given to workers."""
-    monkeypatch.setattr("dsm.views.writing.tar.RUN_BYTES", 40_960)
+    monkeypatch.setattr("dsm.views.writing.tar_runs.RUN_BYTES", 40_960)
     monkeypatch.setattr("dsm.views.writing.worker_count.WORKER_BYTES", 1)
 
 

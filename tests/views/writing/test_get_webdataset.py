@@ -23,7 +23,7 @@ from dsm.model.timespec import format_time
 from dsm.views.selection.payloads import batches
 from dsm.views.writing.metadata import _times
 from dsm.views.writing.output_folder import OtherContent
-from dsm.views.writing.webdataset import EXAMPLE_OVERHEAD, cut
+from dsm.views.writing.shards import EXAMPLE_OVERHEAD, cut
 from dsm.views.writing.webdataset_keys import keys_of
 
 AWKWARD = [

@@ -1,0 +1,175 @@
+"""What a format of materialised views says of itself, and what its module has to do.
+
+A format is a row of `dsm.views.writing.formats` (a `Format`: what is known of it without Arrow) and
+a module that makes its bytes (a `FormatWriter`, which is called WRITER there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dsm.views.writing.output_file import OutputFile, Written
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.progress import Progress
+    from dsm.store.objects import ObjectStore
+    from dsm.views.selection.payloads import Counted, Write
+    from dsm.views.writing.output_folder import OutputFolder
+
+# How a format lies in a folder: as numbered shards, as one file whose name begins with a stem, so
+# that several lie side by side, or as a file for each example.
+SHARDS, ONE_FILE, FILE_EACH = "shards", "one file", "a file each"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One row of the table: what is known of a format before anything is written."""
+
+    name: str
+    words: str  # for `--format`; empty where the name says all
+    layout: str  # SHARDS, ONE_FILE or FILE_EACH
+    module: str  # where its WRITER is
+    file_name: str = ""  # with {number:06d} or {stem}, and {zst} where it can be compressed so
+    index_name: str = ""  # of the file that is written beside it, with {stem}
+    worker: str = "dsm.views.writing.parts"  # what worker processes run, loaded ahead of use
+    owns: str = ""  # which names in a folder are its own, as a regular expression
+    compressible: bool = True
+    streams: bool = False  # whether it can be written to a stream
+    described: bool = True  # whether Croissant is written unless it is declined
+    takes_rows: bool = True  # whether rows of queries can be written so
+    tells_classes: bool = True  # whether the file itself does, not its index alone
+
+    def writer(self) -> FormatWriter:
+        """Loads what makes its bytes."""
+        found: FormatWriter = import_module(self.module).WRITER
+        return found
+
+    def file(self, compression: str, *, number: int = 0, stem: str = "") -> str:
+        """Returns the name of a file."""
+        zst = ".zst" if compression == "zstd" else ""
+        return self.file_name.format(number=number, stem=stem, zst=zst)
+
+
+@dataclass(slots=True)
+class Part:
+    """One file: its name, its rows, the bytes of their payloads, and where it is written first."""
+
+    name: str
+    table: pa.Table
+    size: int
+    temporary: str = ""
+    index: str = ""
+    index_temporary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the bytes of a file beside its rows; `schema` is that of Parquet files."""
+
+    format: Format
+    compression: str
+    classes: dict[str, int]
+    schema: pa.Schema | None = None
+
+
+class FormatWriter:
+    """How the bytes of a format are made: they depend on rows and recipe alone."""
+
+    folder: FolderWriter | None = None  # of a format with a file for each example
+
+    def libraries(self, compression: str) -> dict[str, str]:
+        """Returns the releases of the libraries that decide its bytes, by name."""
+        return {}
+
+    def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
+        """Adds the columns that `write` needs; rows that are not `alone` are some of more."""
+        return table
+
+    def schema(
+        self, table: pa.Table, paths: pa.ChunkedArray, classes: Mapping[str, int]
+    ) -> pa.Schema | None:
+        """Returns the schema of all files, where they have one; `paths` are those of all rows."""
+        return None
+
+    def write(
+        self,
+        recipe: Recipe,
+        store: ObjectStore,
+        tables: Iterable[pa.Table],
+        write: Write,
+        counted: Counted,
+        write_index: Write | None = None,
+        at: int = 0,
+    ) -> None:
+        """Writes one file with these rows; one that can be resumed from its byte `at` on.
+
+        Raises DamagedData, InvalidInput, WriteFailed.
+        """
+        raise NotImplementedError
+
+    def build(
+        self, recipe: Recipe, store: ObjectStore, part: Part, counted: Counted, workers: int
+    ) -> tuple[Written, ...]:
+        """Writes a part under its temporary names; durable when this returns.
+
+        What is first in the result is the part itself, then its index.
+        """
+        file = OutputFile(part.temporary, part.size)
+        try:
+            self.write(recipe, store, [part.table], file.write, counted)
+            return (file.finish(part.name, part.table.num_rows),)
+        except BaseException:
+            file.abandon()
+            raise
+
+    def record_sets(
+        self, document: Mapping[str, Any], files: list[dict[str, Any]]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Returns Croissant's record sets of a final document, and the file sets that they name."""
+        raise NotImplementedError
+
+
+class FolderWriter:
+    """How a format is written, checked and removed that has a file for each example."""
+
+    names: tuple[str, ...] = ()  # what lies in the folder
+
+    def write(
+        self,
+        folder: OutputFolder,
+        table: pa.Table,
+        store: ObjectStore,
+        classes: Mapping[str, int],
+        kept: Mapping[str, Written],
+        workers: int,
+        progress: Progress,
+    ) -> list[Written]:
+        """Writes what is not there yet; returns the files that the document lists."""
+        raise NotImplementedError
+
+    def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
+        """Reads all files and returns the names of those that are not what they should be."""
+        raise NotImplementedError
+
+    def clear(self, folder: str) -> None:
+        """Removes the files that another view has left there; what is not its own stays."""
+        raise NotImplementedError
+
+
+@contextmanager
+def compressed(compression: str, write: Write) -> Iterator[Write]:
+    """Gives what to write to, so that it arrives at `write` compressed, if that is asked for."""
+    if compression == "none":
+        yield write
+        return
+    from dsm.views.writing.compression import Compressed
+
+    out = Compressed(write)
+    yield out.write
+    out.finish()

@@ -1,0 +1,86 @@
+"""What decides the bytes that `get` writes beside the view, and what it answers with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dsm.errors import InvalidInput
+from dsm.views.writing.format import FILE_EACH, SHARDS, Format
+from dsm.views.writing.formats import COMPRESSIONS, DEFAULT, FORMATS, find_format
+
+if TYPE_CHECKING:
+    from dsm.views.selection.selection import Selection
+
+SHARD_BYTES = 256_000_000
+_OURS = re.compile(
+    "|".join([*(row.owns for row in FORMATS.values() if row.owns), r"croissant\.json"])
+).fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class GetReport:
+    """What `get` left: `path` is the tar or the folder, `bytes` those of the payloads.
+
+    `fresh` is False when everything was there already; `kept` counts files of an interrupted run.
+    """
+
+    path: str
+    format: str
+    shards: int
+    examples: int
+    bytes: int
+    fresh: bool
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What decides the bytes that are written, beside the view. Raises InvalidInput."""
+
+    format: str = DEFAULT
+    shard_size: int = SHARD_BYTES
+    compression: str = "none"
+    row: Format = field(init=False, repr=False, compare=False)  # of the table of formats
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "row", find_format(self.format))
+        if self.compression not in COMPRESSIONS:
+            raise InvalidInput(
+                f"there is no compression {self.compression!r}",
+                hint=f"compressions: {', '.join(COMPRESSIONS)}",
+            )
+        if self.shard_size < 1:
+            raise InvalidInput("a shard has at least one byte", hint="such as --shard-size 256MB")
+        if self.compression != "none" and not self.row.compressible:
+            raise InvalidInput("a folder of files is not compressed")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what two materialisations with the same bytes agree in."""
+        fields: dict[str, Any] = {}
+        if self.row.layout == SHARDS:
+            fields["shard_size"] = self.shard_size
+        if self.row.compressible:
+            fields["compression"] = self.compression
+        if self.row.layout != FILE_EACH:
+            fields |= self.row.writer().libraries(self.compression)
+        return fields
+
+
+def is_ours(name: str, stem: str) -> bool:
+    """Whether a materialised view has files of this name; `stem` is a single tar's, else empty."""
+    return name.startswith(stem + ".") if stem else _OURS(name) is not None
+
+
+def head_of(view: Selection, options: Options) -> dict[str, Any]:
+    """Returns what two materialisations agree in when one can stand for the other."""
+    head: dict[str, Any] = {
+        "dataset": {"id": view.query.dataset, "name": view.dataset},
+        "layout": options.format,
+        "options": options.to_json(),
+        "version": view.version,
+    }
+    if view.has_queries:
+        head["sources"] = view.source_mode.word
+    return head

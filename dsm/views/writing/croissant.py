@@ -48,24 +48,22 @@ CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-PARQUET = "application/x-parquet"
-_ENCODINGS = {
-    ".tar": "application/x-tar", ".zst": "application/zstd", ".jsonl": "application/jsonlines",
-    ".parquet": PARQUET,
-}  # fmt: skip
+# Of what is compressed, and of what is told of examples; else a file's type is that of its format.
+_MEDIA_TYPES = {".zst": "application/zstd", ".jsonl": "application/jsonlines"}
 
 RecordSets = Callable[
     [dict[str, Any], list[dict[str, Any]]], tuple[list[dict[str, Any]], list[dict[str, Any]]]
 ]
 
 
-def describe(document: dict[str, Any], record_sets: RecordSets) -> bytes:
+def describe(document: dict[str, Any], media_type: str, record_sets: RecordSets) -> bytes:
     """Returns the description of what a final document speaks of.
 
-    `record_sets` is that of its format: what an example is made of and where it is read from.
+    `media_type` and `record_sets` are those of its format; the latter say what an example is made
+    of and where it is read from.
     """
     name = f"{document['dataset']['name']}-{document['version'][:12]}"
-    files = [_file_object(item) for item in document["files"]]
+    files = [_file_object(item, media_type) for item in document["files"]]
     described = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -87,12 +85,12 @@ def describe(document: dict[str, Any], record_sets: RecordSets) -> bytes:
     return text.encode() + b"\n"
 
 
-def _file_object(item: dict[str, Any]) -> dict[str, Any]:
+def _file_object(item: dict[str, Any], media_type: str) -> dict[str, Any]:
     suffix = item["name"][item["name"].rindex(".") :]
     return {
         "@type": "cr:FileObject", "@id": item["name"], "name": item["name"],
         "contentUrl": item["name"], "contentSize": f"{item['size']} B",
-        "encodingFormat": _ENCODINGS[suffix], "sha256": item["sha256"],
+        "encodingFormat": _MEDIA_TYPES.get(suffix, media_type), "sha256": item["sha256"],
     }  # fmt: skip
 
 

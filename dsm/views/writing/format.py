@@ -39,6 +39,7 @@ class Format:
     index_name: str = ""  # of the file that is written beside it, with {stem}
     worker: str = "dsm.views.writing.parts"  # what worker processes run, loaded ahead of use
     owns: str = ""  # which names in a folder are its own, as a regular expression
+    media_type: str = "application/octet-stream"
     compressible: bool = True
     streams: bool = False  # whether it can be written to a stream
     described: bool = True  # whether Croissant is written unless it is declined

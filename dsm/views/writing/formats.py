@@ -17,13 +17,14 @@ DEFAULT = "webdataset"
 _ROWS = (
     Format(
         name="webdataset", words="shards", layout=SHARDS, module="dsm.views.writing.webdataset",
-        file_name="shard-{number:06d}.tar{zst}", owns=r"shard-\d{6}\.tar(\.zst)?", streams=True,
+        file_name="shard-{number:06d}.tar{zst}", owns=r"shard-\d{6}\.tar(\.zst)?",
+        media_type="application/x-tar", streams=True,
     ),
     Format(
         name="tar", words="one tar of the original paths", layout=ONE_FILE,
         module="dsm.views.writing.tar", file_name="{stem}.tar{zst}",
         index_name="{stem}.index.jsonl", worker="dsm.views.writing.tar_layout", streams=True,
-        described=False, tells_classes=False,
+        media_type="application/x-tar", described=False, tells_classes=False,
     ),
     Format(
         name="files", words="", layout=FILE_EACH, module="dsm.views.writing.files",
@@ -32,6 +33,7 @@ _ROWS = (
     Format(
         name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
+        media_type="application/x-parquet",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}

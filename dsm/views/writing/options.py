@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
 
 SHARD_BYTES = 256_000_000
-_OURS = re.compile(
-    "|".join([*(row.owns for row in FORMATS.values() if row.owns), r"croissant\.json"])
-).fullmatch
+CROISSANT = "croissant.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,9 @@ class Options:
 
 def is_ours(name: str, stem: str) -> bool:
     """Whether a materialised view has files of this name; `stem` is a single tar's, else empty."""
-    return name.startswith(stem + ".") if stem else _OURS(name) is not None
+    if stem:
+        return name.startswith(stem + ".")
+    return name == CROISSANT or any(re.fullmatch(row.owns, name) for row in FORMATS.values())
 
 
 def head_of(view: Selection, options: Options) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class ParquetWriter(FormatWriter):
         self, document: Mapping[str, Any], files: list[dict[str, Any]]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """A row of any part."""
-        parts = {"encodingFormat": croissant.PARQUET, "includes": "part-*.parquet"}
+        parts = {"encodingFormat": "application/x-parquet", "includes": "part-*.parquet"}
         names = ["path", "object", "size", "label"]
         found = croissant.examples(names, {"fileSet": {"@id": "parts"}}, "column")
         return [found], [croissant.file_set("parts", parts)]

@@ -15,7 +15,7 @@ from dsm.progress import Progress
 from dsm.store import disk
 from dsm.views.writing.format import FILE_EACH, ONE_FILE, SHARDS, Part, Recipe
 from dsm.views.writing.formats import FORMATS, stem_of
-from dsm.views.writing.options import GetReport, Options, head_of, is_ours
+from dsm.views.writing.options import CROISSANT, GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import Written, hashes_of
 from dsm.views.writing.output_folder import OtherContent, OutputFolder, is_whole, sizes_agree
@@ -277,7 +277,7 @@ class _StoredWriting:
     # --- Croissant ---
 
     def _croissant_name(self) -> str:
-        return f"{self.stem}.croissant.json" if self.stem else "croissant.json"
+        return f"{self.stem}.{CROISSANT}" if self.stem else CROISSANT
 
     def _write_croissant(self, fields: dict[str, Any]) -> None:
         from dsm.views.writing.croissant import describe
@@ -288,4 +288,7 @@ class _StoredWriting:
                 item["sha256"] = hashes_of(self.folder.path(item["name"]))[2]
         document = {**self.folder.head, **fields, "files": files}
         disk.make_dirs(self.folder.hidden, durable=False)
-        self.folder.put(self._croissant_name(), describe(document, self.writer.record_sets))
+        self.folder.put(
+            self._croissant_name(),
+            describe(document, self.options.row.media_type, self.writer.record_sets),
+        )

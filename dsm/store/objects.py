@@ -22,6 +22,7 @@ from dsm.store import disk
 from dsm.store.chunks import Chunking, Cutter, ReadInto
 from dsm.store.lease import Lease
 from dsm.store.lookup import Lookup
+from dsm.store.object_file import ObjectFile
 from dsm.store.packs import Pack, PackWriter
 from dsm.store.turns import CHANGING
 
@@ -78,6 +79,8 @@ class ObjectStore:
         self.lease: Lease | None = None
         # Packs that what was put counts on: written here, or holding an object that was there.
         self.relied_on: set[str] = set()
+        # Large objects that were read as files to their end: their pieces make them up.
+        self.proven: set[bytes] = set()
         self.lookup = Lookup()
         self._known: dict[str, Pack] = {}
         self._damaged: dict[str, str] = {}
@@ -124,8 +127,11 @@ class ObjectStore:
         return b"".join(self.stream(oid))
 
     def open(self, oid: bytes) -> BinaryIO:
-        """Opens an object as a binary file; every byte that it hands out has been verified."""
-        return io.BufferedReader(_ObjectFile(self.stream(oid)), 1 << 16)
+        """Opens an object as a binary file that can seek; every byte of it has been verified.
+
+        Raises ObjectMissing or ObjectDamaged.
+        """
+        return io.BufferedReader(ObjectFile(self, oid), 1 << 16)
 
     def stream(self, oid: bytes) -> Iterator[bytes]:
         """Yields an object's bytes in verified pieces, in order, in bounded memory."""
@@ -135,14 +141,25 @@ class ObjectStore:
             return
         whole = blake3()
         for chunk, size in self._chunks(data):
-            piece, _ = self._fetch(chunk)
-            if len(piece) != size:
-                raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
+            piece = self._piece(oid, chunk, size)
             whole.update(piece)
             yield piece
-        # Whole chunks in a list that is whole can still be another object's: a list only says what
-        # it describes. Files are given their name after this.
-        if whole.digest() != oid:
+        self._require_whole(oid, whole.digest())
+
+    def _piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
+        """Returns one piece of a large object, verified by its own hash."""
+        piece, _ = self._fetch(chunk)
+        if len(piece) != size:
+            raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
+        return piece
+
+    def _require_whole(self, oid: bytes, digest: bytes) -> None:
+        """Raises ObjectDamaged when this is not the hash of all pieces of a large object.
+
+        Whole chunks in a list that is whole can still be another object's: a list only says what it
+        describes. Files are given their name after this.
+        """
+        if digest != oid:
             raise ObjectDamaged(oid, "(its chunks make up another object)")
 
     def size(self, oid: bytes) -> int:
@@ -251,13 +268,17 @@ class ObjectStore:
         raise ObjectMissing(oid, self._damaged.values())
 
     def _chunks(self, payload: bytes) -> Iterator[tuple[bytes, int]]:
+        return chunk_list.iterate(self._rows_of(payload))
+
+    def _rows_of(self, payload: bytes) -> bytes:
+        """Returns the row table of a chunk list: the pieces of the object, in order."""
         decoded = chunk_list.decode(payload)
         rows = decoded.rows
         if decoded.nested:
             rows = b"".join(self._fetch(piece)[0] for piece, _ in chunk_list.iterate(rows))
             if len(rows) % chunk_list.ROW:
                 raise DamagedData(f"object {decoded.oid.hex()} has a chunk list of broken rows")
-        return chunk_list.iterate(rows)
+        return rows
 
     def references(self, oid: bytes) -> Iterator[bytes]:
         """Yields the ids of the stored pieces that an object consists of, itself first.
@@ -467,25 +488,3 @@ def _readinto_of(file: BinaryIO) -> ReadInto:
         return len(data)
 
     return readinto
-
-
-class _ObjectFile(io.RawIOBase):
-    """A read-only raw file over a stream of pieces."""
-
-    def __init__(self, pieces: Iterator[bytes]):
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

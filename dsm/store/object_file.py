@@ -1,0 +1,114 @@
+"""A stored object as a file that is read from anywhere, in bounded memory, every byte verified.
+
+Read from the beginning, an object is hashed as it goes by, and its end is handed out only when it
+is what its name says. Each piece of a large one has a hash of its own; but that the pieces are
+those of this object is known only when all were seen. So jumping forwards reads what is between,
+and the first jump backwards reads the object once; from then on the store knows, and a jump costs
+one piece.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from array import array
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from blake3 import blake3
+
+from dsm.format.chunk_list import ROW, ROW_STRUCT
+
+if TYPE_CHECKING:
+    from dsm.store.objects import ObjectStore
+
+
+class ObjectFile(io.RawIOBase):
+    """One object, open for reading; `size` is in bytes. Each thread needs one of its own.
+
+    Raises ObjectMissing or ObjectDamaged, when it is made or when it is read.
+    """
+
+    mode = "rb"
+
+    def __init__(self, store: ObjectStore, oid: bytes):
+        self._store = store
+        self.oid = oid
+        self._at = 0
+        data, is_list = store._fetch(oid)
+        self._rows = store._rows_of(data) if is_list else b""
+        ends = accumulate(size for _, size in ROW_STRUCT.iter_unpack(self._rows))
+        # Where each piece begins; at last, where the object ends.
+        self._starts = array("Q", [0, *ends] if is_list else [0, len(data)])
+        self.size: int = self._starts[-1]
+        self._piece, self._held = (-1, b"") if is_list else (0, data)
+        # The pieces that went by one after the other from the first on, hashed together.
+        self._whole = blake3()
+        self._passed = 0
+        if is_list and not self.size:
+            store._require_whole(oid, self._whole.digest())
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Goes to a place in bytes. Raises ValueError before the beginning, as files do."""
+        self._require_open()
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}.get(whence)
+        if start is None:
+            raise ValueError(f"whence is 0, 1 or 2, not {whence!r}")
+        if whence == os.SEEK_SET and offset < 0:
+            raise ValueError(f"negative seek position {offset}")
+        self._at = max(0, start + offset)
+        return self._at
+
+    def tell(self) -> int:
+        self._require_open()
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a buffer up to the end of a piece; returns how many bytes, 0 at the end."""
+        self._require_open()
+        with memoryview(buffer) as view, view.cast("B") as target:
+            if not len(target) or self._at >= self.size:
+                return 0
+            # Of pieces without bytes, the last one that begins here has the next byte.
+            piece = bisect_right(self._starts, self._at) - 1
+            if piece != self._piece:
+                self._held, self._piece = self._read(piece), piece
+            first = self._at - self._starts[piece]
+            part = self._held[first : first + len(target)]
+            target[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def _read(self, number: int) -> bytes:
+        """Returns a piece; the first time, those before it go by as well."""
+        if self.oid in self._store.proven:
+            return self._fetch(number)
+        if number < self._passed:  # back, before the end was seen
+            for _ in self._store.stream(self.oid):
+                pass
+            self._store.proven.add(self.oid)
+            return self._fetch(number)
+        data = b""
+        while self._passed <= number:
+            data = self._fetch(self._passed)
+            self._whole.update(data)
+            self._passed += 1
+        if self._starts[self._passed] == self.size:
+            self._store._require_whole(self.oid, self._whole.digest())
+            self._store.proven.add(self.oid)
+        return data
+
+    def _fetch(self, number: int) -> bytes:
+        piece, size = ROW_STRUCT.unpack_from(self._rows, number * ROW)
+        return self._store._piece(self.oid, piece, size)
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")

@@ -260,7 +260,7 @@ class Snapshots:
         return 1 <= number <= self._log.head() and self._log.get(number).id == changeset_id
 
     def _nearest(self, number: int) -> _Found:
-        for known in sorted((n for n in self._bases if n <= number), reverse=True):
+        for known in sorted((n for n in list(self._bases) if n <= number), reverse=True):
             if known == number:
                 return _Found(known, self._bases[known])
         best = 0

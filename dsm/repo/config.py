@@ -29,13 +29,15 @@ class Config:
         self._values: dict[str, str] | None = None
 
     def _load(self) -> dict[str, str]:
-        if self._values is None:
-            self._values = {}
+        found = self._values
+        if found is None:
+            found = {}
             if os.path.exists(self.path):
                 for section, table in _parse(_read(self.path), self.path).items():
                     for name, value in (table if isinstance(table, dict) else {}).items():
-                        self._values[f"{section}.{name}"] = str(value)
-        return self._values
+                        found[f"{section}.{name}"] = str(value)
+            self._values = found  # when it is whole: other threads may ask
+        return found
 
     def get(self, key: str) -> str | None:
         """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from _thread import RLock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +28,7 @@ from dsm.repo.config import Config, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
+from dsm.store.turns import CHANGING
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
@@ -81,6 +83,8 @@ class Repository:
             raise DamagedData(f"{self.layout.repository} names no repository or org")
         self.config = Config(self.layout.config, self.layout.temporary)
         self._store: ObjectStore | None = None
+        # Held by a thread that writes objects: the store gathers them for one writer at a time.
+        self.writing = RLock()
         if not os.path.isdir(self.layout.temporary):
             make_local(self.layout)
 
@@ -92,9 +96,11 @@ class Repository:
             from dsm.store.objects import ObjectStore
 
             chunking = Chunking.from_json(self._chunking_fields, self.layout.repository)
-            self._store = ObjectStore(
-                self.layout.packs, self.layout.temporary, chunking, self.layout.trash
-            )
+            with CHANGING:
+                if self._store is None:  # nor opened by another thread meanwhile
+                    self._store = ObjectStore(
+                        self.layout.packs, self.layout.temporary, chunking, self.layout.trash
+                    )
         return self._store
 
     @property

@@ -102,10 +102,13 @@ def check_present(repository: Repository, rows: Rows, stage: Stage, staged: Stag
 
 @contextlib.contextmanager
 def publishing(repository: Repository) -> Iterator[Publisher]:
-    """Covers a writing command: shows a lease to gc from the first decision to the last step."""
+    """Covers a writing command: shows a lease to gc from the first decision to the last step.
+
+    Threads that write by one repository object take turns.
+    """
     from dsm.store.lease import Lease
 
-    with Lease(repository.layout.temporary) as lease:
+    with repository.writing, Lease(repository.layout.temporary) as lease:
         store = repository.store
         store.lease = lease
         # Packs that gc removed before it could see this lease must not be counted on.

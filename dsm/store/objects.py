@@ -126,7 +126,7 @@ class ObjectStore:
         """Returns an object's bytes, verified. Raises ObjectMissing or ObjectDamaged."""
         return b"".join(self.stream(oid))
 
-    def open(self, oid: bytes) -> BinaryIO:
+    def open(self, oid: bytes) -> io.BufferedReader:
         """Opens an object as a binary file that can seek; every byte of it has been verified.
 
         Raises ObjectMissing or ObjectDamaged.

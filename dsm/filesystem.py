@@ -91,7 +91,7 @@ class _AtRepository(type(AbstractFileSystem)):  # type: ignore[misc]
         from dsm.repo.repository import discover
 
         try:
-            root = discover("." if repo is None else os.path.expanduser(os.fspath(repo)))
+            root = discover("." if repo is None else os.fspath(repo))
         except NotFound as error:
             raise ExampleNotFound(error.message, hint=error.hint) from error
         return super().__call__(repo=root, **options)

@@ -13,31 +13,44 @@ import io
 import os
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from blake3 import blake3
 
 from dsm.format.chunk_list import ROW, ROW_STRUCT
 
-if TYPE_CHECKING:
-    from dsm.store.objects import ObjectStore
+
+class Store(Protocol):
+    """What it asks of the object store."""
+
+    proven: set[bytes]
+
+    def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
+        """Returns one piece of a large object, verified by its own hash."""
+
+    def require_whole(self, oid: bytes, digest: bytes) -> None:
+        """Raises ObjectDamaged when this is not the hash of all pieces of a large object."""
+
+    def stream(self, oid: bytes) -> Iterator[bytes]:
+        """Yields an object's bytes in pieces, and requires at the end that they make it up."""
 
 
 class ObjectFile(io.RawIOBase):
-    """One object, open for reading; `size` is in bytes. Each thread needs one of its own.
+    """One object, open for reading: its bytes, or the row table of a large one.
 
-    Raises ObjectMissing or ObjectDamaged, when it is made or when it is read.
+    `size` is in bytes. Each thread needs a file of its own. Raises ObjectMissing or ObjectDamaged.
     """
 
     mode = "rb"
 
-    def __init__(self, store: ObjectStore, oid: bytes):
+    def __init__(self, store: Store, oid: bytes, data: bytes, rows: bytes | None):
         self._store = store
         self.oid = oid
         self._at = 0
-        data, is_list = store._fetch(oid)
-        self._rows = store._rows_of(data) if is_list else b""
+        is_list = rows is not None
+        self._rows = rows or b""
         ends = accumulate(size for _, size in ROW_STRUCT.iter_unpack(self._rows))
         # Where each piece begins; at last, where the object ends.
         self._starts = array("Q", [0, *ends] if is_list else [0, len(data)])
@@ -47,7 +60,7 @@ class ObjectFile(io.RawIOBase):
         self._whole = blake3()
         self._passed = 0
         if is_list and not self.size:
-            store._require_whole(oid, self._whole.digest())
+            store.require_whole(oid, self._whole.digest())
 
     def readable(self) -> bool:
         return True
@@ -101,13 +114,13 @@ class ObjectFile(io.RawIOBase):
             self._whole.update(data)
             self._passed += 1
         if self._starts[self._passed] == self.size:
-            self._store._require_whole(self.oid, self._whole.digest())
+            self._store.require_whole(self.oid, self._whole.digest())
             self._store.proven.add(self.oid)
         return data
 
     def _fetch(self, number: int) -> bytes:
         piece, size = ROW_STRUCT.unpack_from(self._rows, number * ROW)
-        return self._store._piece(self.oid, piece, size)
+        return self._store.piece(self.oid, piece, size)
 
     def _require_open(self) -> None:
         if self.closed:

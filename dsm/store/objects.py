@@ -131,7 +131,9 @@ class ObjectStore:
 
         Raises ObjectMissing or ObjectDamaged.
         """
-        return io.BufferedReader(ObjectFile(self, oid), 1 << 16)
+        data, is_list = self._fetch(oid)
+        rows = self._rows_of(data) if is_list else None
+        return io.BufferedReader(ObjectFile(self, oid, data, rows), 1 << 16)
 
     def stream(self, oid: bytes) -> Iterator[bytes]:
         """Yields an object's bytes in verified pieces, in order, in bounded memory."""
@@ -141,19 +143,19 @@ class ObjectStore:
             return
         whole = blake3()
         for chunk, size in self._chunks(data):
-            piece = self._piece(oid, chunk, size)
+            piece = self.piece(oid, chunk, size)
             whole.update(piece)
             yield piece
-        self._require_whole(oid, whole.digest())
+        self.require_whole(oid, whole.digest())
 
-    def _piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
+    def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
         """Returns one piece of a large object, verified by its own hash."""
         piece, _ = self._fetch(chunk)
         if len(piece) != size:
             raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
         return piece
 
-    def _require_whole(self, oid: bytes, digest: bytes) -> None:
+    def require_whole(self, oid: bytes, digest: bytes) -> None:
         """Raises ObjectDamaged when this is not the hash of all pieces of a large object.
 
         Whole chunks in a list that is whole can still be another object's: a list only says what it

@@ -16,9 +16,29 @@ PACKAGE = ROOT / "dsm"
 
 # Low to high: a module imports from its own layer and from those before it.
 LAYERS = [
-    "errors", "version", "imports", "progress", "model", "format", "store", "files", "repo", "history", "sources",
-    "worktree", "views", "datasets", "catalog", "maintenance", "answers", "api", "torch", "filesystem", "cli",
-]  # fmt: skip
+    "errors",
+    "defects",
+    "version",
+    "imports",
+    "progress",
+    "model",
+    "format",
+    "store",
+    "files",
+    "repo",
+    "history",
+    "sources",
+    "worktree",
+    "views",
+    "datasets",
+    "catalog",
+    "maintenance",
+    "answers",
+    "api",
+    "torch",
+    "filesystem",
+    "cli",
+]
 # The package itself (`dsm.open`) and `python -m dsm` stand above all layers.
 ENTRANCES = {"__init__", "__main__"}
 # Imports that only a type checker sees may point up where they are listed here.

@@ -151,7 +151,7 @@ def error_page() -> str:
     for found in sorted(direct, key=lambda c: c.exit_status):
         statuses.append((found.exit_status, f"`{found.__name__}`", sentence(found)))
     statuses += [
-        (failure.BUG, "any other exception", "A bug in dsm. One line tells where."),
+        (failure.BUG, "any other exception", "A defect of dsm; see [below](#defects)."),
         (failure.INTERRUPTED, "`KeyboardInterrupt`", "Interrupted by Ctrl-C. Nothing is lost."),
         (failure.BROKEN_PIPE, "`BrokenPipeError`", "What read the output has ended (`| head`)."),
     ]
@@ -164,6 +164,14 @@ def error_page() -> str:
         "",
         prose(f"""An `OSError` that reaches the command line, for example of a file that it was told
             to read, also leaves with {failure.STORAGE}."""),
+        "## Defects\n",
+        prose("""What dsm did not foresee is a defect of dsm. One line names the kind of error and
+            the place in the code, and a crash log is written to `.dsm/local/crashes`, if there is
+            a repository that can be written. The next line names the file: please send it with
+            your report. It has the kinds of errors, the calls within dsm, versions, and the names
+            of the command and its options. It has no messages of errors, names of files, values
+            of options, addresses or rows. Its owner alone can read it; the newest ten are kept,
+            and all may be deleted. `DSM_DEBUG=1` shows the whole traceback, with the messages."""),
         "## Classes\n",
         prose("""Each class has a `code` of its own, which stays. A specific class is raised where
             its group would say too little; catch the group unless you need to tell them apart.

@@ -34,7 +34,7 @@ def report(error: BaseException, words: list[str]) -> int:
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
-    if isinstance(error, DsmError):
+    if isinstance(error, DsmError) and error.exit_status != BUG:
         return _expected(error)
     if isinstance(error, KeyboardInterrupt):
         command = next((word for word in words if word in COMMANDS), "")
@@ -48,7 +48,7 @@ def report(error: BaseException, words: list[str]) -> int:
     if isinstance(error, MemoryError):
         _say("error: there is not enough memory")
         return STORAGE
-    return _bug(error)
+    return _bug(error, words)
 
 
 def _of_the_system(error: OSError) -> int:
@@ -86,22 +86,26 @@ def _names(message: str, item: str) -> bool:
     return re.search(rf"(?<![\w./]){re.escape(printable(item))}(?![\w/])", words) is not None
 
 
-def _bug(error: BaseException) -> int:
+def _bug(error: BaseException, words: list[str]) -> int:
     """Names kind and place; the message may hold names of files, or what is in them."""
+    from dsm.cli.crash_log import write_crash_log
+    from dsm.defects import kind_of, place_of
     from dsm.version import __version__
 
-    place = ""
-    step = error.__traceback__
-    while step is not None:
-        package, _, rest = step.tb_frame.f_globals.get("__name__", "").partition(".")
-        if package == "dsm" and rest:
-            place = f" in dsm.{rest}, line {step.tb_lineno}"
-        step = step.tb_next
+    place = place_of(error)
     python = ".".join(map(str, sys.version_info[:3]))
     _say(
-        f"bug: {type(error).__name__}{place} (dsm {__version__}, Python {python}); "
-        "run it again with DSM_DEBUG=1 for the traceback, and please report that"
+        f"bug: {kind_of(error)}{f' in {place}' if place else ''}"
+        f" (dsm {__version__}, Python {python})"
     )
+    try:
+        log = write_crash_log(error, words)
+    except Exception:  # a second defect must not hide the first
+        log = None
+    if log is None:
+        _say("hint: run it again with DSM_DEBUG=1 for the traceback, and please report that")
+    else:
+        _say(f"hint: please report it with {log}, which holds no names of files and no data")
     return BUG
 
 

@@ -408,7 +408,7 @@ class Checker:
                 self.found("lock", lock, "is missing; the next command makes it")
         known = {
             "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
-            "receipts", "receipt.key",
+            "receipts", "receipt.key", "crashes",
         }  # fmt: skip
         for entry in self._listed(layout.local, "index"):
             if entry not in known:

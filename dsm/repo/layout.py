@@ -69,6 +69,10 @@ class Layout:
         return self._in("local", "receipt.key")
 
     @property
+    def crashes(self) -> str:
+        return self._in("local", "crashes")
+
+    @property
     def store_lock(self) -> str:
         return self._in("local", "store.lock")
 

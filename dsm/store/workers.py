@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
+from dsm.defects import WorkerDefect, describe
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
 from dsm.imports import leave_out_numpy
 from dsm.store import disk
@@ -49,6 +50,13 @@ class _Failed:
     def __init__(self, error: DsmError):
         self.status, self.code, self.text = error.exit_status, error.code, error.message
         self.hint, self.items = error.hint, error.items
+
+
+class _Crashed:
+    """What may be told of a defect; the error itself may hold what is private."""
+
+    def __init__(self, told: list[str]):
+        self.told = tuple(told)
 
 
 class _Done:
@@ -142,6 +150,8 @@ class Worker:
             error = kind(message.text, hint=message.hint, items=message.items)
             error.code = message.code
             raise error
+        if isinstance(message, _Crashed):
+            raise WorkerDefect(message.told)
         return None if isinstance(message, _Done) else message
 
     def dismiss(self) -> None:
@@ -178,7 +188,7 @@ def serve(orders: int, answers: int, module: str) -> None:
         except (EOFError, BrokenPipeError):
             raise
         except Exception as error:
-            send(answers, _Failed(DsmError(f"a worker failed: {type(error).__name__}: {error}")))
+            send(answers, _Crashed(describe(error)))
     except (EOFError, BrokenPipeError):
         status = 1  # the parent is gone
     os._exit(status)

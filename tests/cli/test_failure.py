@@ -109,16 +109,19 @@ def test_a_file_that_may_not_grow_has_a_hint(two_changesets: Path) -> None:
     assert hint.startswith("hint: no file may be that large here")
 
 
-def test_a_bug_is_one_line_without_names_of_files(capsys: Any) -> None:
-    """Kind and place, not the message: that may hold what is private; exit 70."""
+def test_a_bug_is_one_line_without_names_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Kind and place, not the message: that may hold what is private; a hint; exit 70."""
+    monkeypatch.chdir(tmp_path)
     try:
         failure._expected(None)  # type: ignore[arg-type]
     except AttributeError as error:
         status, said = said_of(error, capsys)
     assert status == 70
     assert said.startswith("bug: AttributeError in dsm.cli.failure, line ")
-    assert said.count("\n") == 1
-    assert "DSM_DEBUG=1" in said
+    assert said.splitlines()[1].startswith("hint: run it again with DSM_DEBUG=1")
+    assert said.count("\n") == 2
 
 
 def test_debugging_shows_the_traceback(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

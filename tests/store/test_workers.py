@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from dsm.defects import WorkerDefect
 from dsm.store import workers
 from dsm.store.workers import start, started_ahead
 
@@ -65,8 +66,9 @@ def test_a_module_that_fails_is_an_error_of_the_job() -> None:
     """A worker that cannot import what it is to import says so when it is heard."""
     with started_ahead(1, "dsm.no_such_module"):
         (worker,) = start([Echo()])
-        with pytest.raises(workers.DsmError, match="no_such_module"):
+        with pytest.raises(WorkerDefect, match="a worker process failed") as caught:
             worker.hear()
+        assert caught.value.told[0] == "ModuleNotFoundError"
         worker.end()
 
 

@@ -19,6 +19,7 @@ from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
 from dsm.history import snapshot_file
 from dsm.maintenance.references import STAGED, dataset_log
+from dsm.model.names import is_plain_name
 from dsm.model.reports import Finding, FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
@@ -27,7 +28,7 @@ from dsm.repo.repository import Repository, read_document, read_file
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.sources.source import find as find_source
 from dsm.store.lease import living
-from dsm.store.objects import pack_path, pack_paths
+from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.views.query.view_query import ViewQuery
 from dsm.worktree.stage import SEGMENT
@@ -44,6 +45,7 @@ class Checker:
         self.full = full
         self.progress = progress
         self.findings: list[Finding] = []
+        self.strays: list[str] = []
         self.notes: list[str] = []
         self.objects = self.changesets = self.packs = 0
         # object id -> the examples that need it
@@ -61,19 +63,22 @@ class Checker:
         self._local()
         return FsckReport(
             self.full, self.packs, self.objects, self.changesets, tuple(self.findings),
-            tuple(self.notes),
+            tuple(self.notes), tuple(self.strays),
         )  # fmt: skip
 
     def found(
         self, kind: str, where: str, what: str, examples: tuple[tuple[str, int, str], ...] = ()
     ) -> None:
         """Records a finding; `where` is shown relative to the repository's root."""
-        if where.startswith(self.repository.root + "/"):
-            where = where[len(self.repository.root) + 1 :]
-        self.findings.append(Finding(kind, where, what, examples))
+        self.findings.append(Finding(kind, self._shown(where), what, examples))
+
+    def _shown(self, where: str) -> str:
+        root = self.repository.root + "/"
+        return where[len(root) :] if where.startswith(root) else where
 
     def _stray(self, folder: str, entry: str) -> None:
-        self.found("stray", os.path.join(folder, entry), "is no file of dsm")
+        # File managers, synchronisers and mounts leave files anywhere: no damage, and not ours.
+        self.strays.append(self._shown(os.path.join(folder, entry)))
 
     def _listed(self, folder: str, kind: str) -> list[str]:
         try:
@@ -83,6 +88,14 @@ class Checker:
         except OSError as error:
             self.found(kind, folder, f"cannot be read: {error.strerror}")
         return []
+
+    def _documents(self, folder: str, kind: str) -> Iterator[str]:
+        """Yields the files that are named as documents are; other files are strays."""
+        for entry in self._listed(folder, kind):
+            if entry.endswith(".json") and is_plain_name(entry.removesuffix(".json")):
+                yield entry
+            else:
+                self._stray(folder, entry)
 
     # --- documents -------------------------------------------------------------------------
 
@@ -99,18 +112,22 @@ class Checker:
 
     def _sources(self) -> None:
         folder = self.layout.sources
-        for entry in self._listed(folder, "document") if os.path.lexists(folder) else ():
+        for entry in self._documents(folder, "document") if os.path.lexists(folder) else ():
             name = entry.removesuffix(".json")
-            if name == entry:
-                self._stray(folder, entry)
-                continue
             try:
                 find_source(self.repository, name)
             except DsmError as error:
                 self.found("document", os.path.join(folder, entry), error.message)
 
     def _dataset_names(self) -> list[str]:
-        return self._listed(self.layout.datasets, "document")
+        names = []
+        for entry in self._listed(self.layout.datasets, "document"):
+            folder = self.layout.dataset(entry)
+            if is_plain_name(entry) and (os.path.islink(folder) or os.path.isdir(folder)):
+                names.append(entry)
+            else:
+                self._stray(self.layout.datasets, entry)
+        return names
 
     def _dataset(self, name: str) -> None:
         layout = self.layout
@@ -227,11 +244,8 @@ class Checker:
     def _tags(self, name: str) -> None:
         log, _ = dataset_log(self.repository, name)
         folder = self.layout.tags(name)
-        for entry in self._listed(folder, "tag"):
+        for entry in self._documents(folder, "tag"):
             path = os.path.join(folder, entry)
-            if not entry.endswith(".json"):
-                self._stray(folder, entry)
-                continue
             try:
                 tag = log.read_tag(entry.removesuffix(".json"))
                 if tag is None:
@@ -245,11 +259,8 @@ class Checker:
 
     def _views(self, name: str) -> None:
         folder = self.layout.views(name)
-        for entry in self._listed(folder, "view"):
+        for entry in self._documents(folder, "view"):
             path = os.path.join(folder, entry)
-            if not entry.endswith(".json"):
-                self._stray(folder, entry)
-                continue
             try:
                 fields = read_document(path) or {}
                 if entry.endswith(".name.json"):
@@ -303,11 +314,11 @@ class Checker:
         folder = self.layout.packs
         for shelf in self._listed(folder, "pack"):
             inner = os.path.join(folder, shelf)
-            if not os.path.isdir(inner):
+            if not is_shelf(shelf) or not (os.path.islink(inner) or os.path.isdir(inner)):
                 self._stray(folder, shelf)
                 continue
             for entry in self._listed(inner, "pack"):
-                if not entry.endswith(".pack"):
+                if not is_pack_file(entry):
                     self._stray(inner, entry)
         paths = pack_paths(folder)
         total = sum(os.path.getsize(path) for path in paths if os.path.exists(path))

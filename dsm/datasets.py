@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
@@ -141,19 +141,12 @@ class Dataset:
         **flags: bool,
     ) -> Request:
         from dsm.worktree.databases import refuse_databases
-        from dsm.worktree.request import Request
+        from dsm.worktree.request import request_for
 
-        compiled = default = rows = None
-        if pattern is not None or self.pattern is not None:
-            from dsm.model.pattern import PathPattern
-
-            compiled = PathPattern.parse(pattern) if pattern is not None else None
-            default = PathPattern.parse(self.pattern) if self.pattern is not None else None
-        if label_file is not None:
-            from dsm.worktree.label_file import read_label_file
-
-            rows = read_label_file(label_file, self._environment.current_folder()).rows
-        request = Request(paths, _labels(labels), compiled, default, rows, **flags)
+        request = request_for(
+            paths, _labels(labels), pattern, self.pattern, label_file,
+            folder=self._environment.current_folder(), **flags,
+        )  # fmt: skip
         refuse_databases(self.repo, self.tree, request)
         return request
 
@@ -297,20 +290,10 @@ class Dataset:
         return commit_stage(self.tree, intent, allow_empty=allow_empty)
 
     def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
-        from dsm.history.commit import Intent
+        from dsm.history.commit import intended
 
-        text = message.strip()
-        if not text:
-            raise InvalidInput("a changeset needs a message", hint='use -m "what changed"')
-        if len(text.encode("utf-8", "replace")) > 100_000:
-            raise InvalidInput("the message is longer than 100,000 bytes")
-        for value in (text, author, *fields.values()):
-            if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
-                raise InvalidInput("the message, author or provenance is not valid UTF-8")
-        transaction = os.urandom(16).hex()
-        return Intent(
-            text, author or self.repo.author, self._environment.clock(), transaction, **fields
-        )
+        author = author or self.repo.author
+        return intended(message, author, self._environment.clock(), **fields)
 
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them."""
@@ -369,19 +352,9 @@ class Dataset:
         self, paths: Paths | None = None, reference: str | int | None = None
     ) -> Iterator[Example]:
         """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
-        from dsm.history.snapshot import examples_of, has_any
+        from dsm.history.snapshot import examples_below
 
-        table = self.snapshot(reference)
-        wanted = self._paths(paths) if paths else ("",)
-        for w in wanted:  # before the first example is handed out
-            if w and not has_any(table, w):
-                raise NotFound(
-                    f"no example is {w} or lies below it", hint="`dsm ls` lists all", items=(w,)
-                )
-        return (
-            example for example in examples_of(table)
-            if any(not w or example.path == w or example.path.startswith(w + "/") for w in wanted)
-        )  # fmt: skip
+        return examples_below(self.snapshot(reference), self._paths(paths) if paths else ("",))
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root."""

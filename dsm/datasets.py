@@ -39,7 +39,11 @@ Paths = Sequence[str | os.PathLike[str]]
 
 
 class Dataset:
-    """One dataset of a repository."""
+    """One dataset of a repository.
+
+    Paths name examples and folders, and count from the current folder. `None` stands for what is
+    not given, an empty sequence for nothing: `restore()` brings all files back, `restore([])` none.
+    """
 
     def __init__(self, repo: Repository, identity: DatasetIdentity):
         self.repo = repo
@@ -93,6 +97,7 @@ class Dataset:
     # --- staging ---------------------------------------------------------------------------
 
     def _paths(self, paths: Paths | None) -> tuple[str, ...]:
+        """Returns paths below the root: all of it for None, none for an empty sequence."""
         if paths is None:
             return ("",)
         here = self._environment.current_folder()
@@ -103,7 +108,7 @@ class Dataset:
         self,
         paths: Paths | Mapping[str, bytes | BinaryIO],
         *,
-        labels: Sequence[str] = (),
+        labels: Sequence[str] | None = None,
         pattern: str | None = None,
         label_file: str | None = None,
         strict: bool = False,
@@ -135,7 +140,7 @@ class Dataset:
     def _request(
         self,
         paths: tuple[str, ...],
-        labels: Sequence[str],
+        labels: Sequence[str] | None,
         pattern: str | None,
         label_file: str | None,
         **flags: bool,
@@ -193,8 +198,8 @@ class Dataset:
         paths: Paths,
         *,
         set: Sequence[str] | None = None,
-        add: Sequence[str] = (),
-        remove: Sequence[str] = (),
+        add: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
     ) -> Counts:
         """Relabels tracked examples at or below the paths; content is not touched.
 
@@ -297,7 +302,7 @@ class Dataset:
 
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them."""
-        wanted = self._paths(paths) if paths else None
+        wanted = None if paths is None else self._paths(paths)
         found = self.log_.newest_first()
         if wanted is not None:
             from dsm.history.difference import touches
@@ -337,7 +342,7 @@ class Dataset:
 
         first = None if a is None else self.resolve(a)
         second = None if b is None else self.resolve(b)
-        wanted = None if not paths else self._paths(paths)
+        wanted = None if paths is None else self._paths(paths)
         return diff(self.tree, first, second, staged=staged, paths=wanted)
 
     def snapshot(self, reference: str | int | None = None) -> pa.Table:
@@ -354,7 +359,7 @@ class Dataset:
         """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
         from dsm.history.snapshot import examples_below
 
-        return examples_below(self.snapshot(reference), self._paths(paths) if paths else ("",))
+        return examples_below(self.snapshot(reference), self._paths(paths))
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root."""
@@ -411,7 +416,7 @@ class Dataset:
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
         return restore(
-            self.tree, self._paths(paths) if paths else None, number, target,
+            self.tree, None if paths is None else self._paths(paths), number, target,
             force=force, dry_run=dry_run, progress=progress,
         )  # fmt: skip
 
@@ -467,6 +472,6 @@ class Dataset:
         return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)
 
 
-def _labels(given: Iterable[str]) -> tuple[str, ...]:
+def _labels(given: Iterable[str] | None) -> tuple[str, ...]:
     """Checks and sorts labels; a text by itself is one label, not one for each letter."""
-    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given)}))
+    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given or ())}))

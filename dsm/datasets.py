@@ -449,9 +449,9 @@ class Dataset:
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
         attributes that there are not.
         """
-        from dsm.views.query.resolve import Request, resolve
+        from dsm.views.query.resolve import resolve
 
-        return resolve(self.log_, self.id, Request(**query), now_us=self._environment.clock())
+        return resolve(self.log_, self.id, query, now_us=self._environment.clock())
 
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.

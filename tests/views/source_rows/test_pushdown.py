@@ -22,8 +22,12 @@ from dsm.sources.query import SourceQuery, define
 from dsm.sources.statement import DUCKDB, POSTGRESQL, SQLITE, UNKNOWN, Dialect, parse
 from dsm.views.filters.bounds import literal_key
 from dsm.views.filters.conditions import Condition, decimal_text
+from dsm.views.filters.exclude import ExcludeFilter
+from dsm.views.filters.labels import LabelFilter
+from dsm.views.filters.paths import PathFilter
+from dsm.views.filters.times import TimeFilter
+from dsm.views.filters.where import WhereFilter
 from dsm.views.query.view_query import ViewQuery
-from dsm.views.selection.evaluate import clauses
 from dsm.views.source_rows.pushdown import label_query, narrowed
 
 DIALECTS = {"postgresql": POSTGRESQL, "duckdb": DUCKDB, "sqlite": SQLITE}
@@ -146,8 +150,26 @@ def query_on(source: Asked, sql: str = "SELECT * FROM nasty", **roles: Any) -> S
     return define("pay", "pay", sql, source.schema(sql, parameters), **roles)
 
 
-def view_of(**filters: Any) -> ViewQuery:
-    return ViewQuery("cards", 3, "0" * 64, **filters)
+def view_of(
+    *,
+    labels: tuple[str, ...] = (),
+    all_labels: bool = False,
+    exclude: tuple[str, ...] = (),
+    since: int | None = None,
+    until: int | None = None,
+    paths: tuple[str, ...] = (),
+    where: tuple[Condition, ...] = (),
+) -> ViewQuery:
+    times = since is not None or until is not None
+    filters = (
+        PathFilter(paths) if paths else None,
+        LabelFilter(labels, all_labels) if labels else None,
+        ExcludeFilter(exclude) if exclude else None,
+        TimeFilter(since, until) if times else None,
+        WhereFilter(where) if where else None,
+    )
+    found = tuple(each for each in filters if each is not None)
+    return ViewQuery("cards", 3, "0" * 64, found)
 
 
 def label_of(value: Any) -> list[str]:
@@ -189,7 +211,7 @@ def examples(query: SourceQuery, rows: list[dict[str, Any]]) -> pa.Table:
 
 def passing(query: SourceQuery, rows: list[dict[str, Any]], view: ViewQuery) -> set[str]:
     table = examples(query, rows).append_column("id", pa.array([row["id"] for row in rows]))
-    for clause in clauses(view):
+    for clause in view.clauses():
         table = table.filter(clause.mask(table))
     return set(table["id"].to_pylist())
 

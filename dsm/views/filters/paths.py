@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.views.filters.bounds import literal_key, may_match
+from dsm.views.filters.bounds import may_match
 from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
 from dsm.views.filters.glob import expression
 from dsm.views.filters.values import PathValue
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.views.filters.sql import SqlConditions
+
+
+_WILD = re.compile(r"[*?\[\\]")
 
 
 class Asked(TypedDict, total=False):
@@ -73,7 +76,9 @@ class PathFilter(Filter):
             return
         keys = []
         for glob in possible:
-            literal = literal_key(glob, query.name, query.extension)
+            literal = None
+            if glob.startswith(query.name + "/") and not _WILD.search(glob):
+                literal = conditions.keys_of_path(glob)
             if literal is None:
                 return
             keys += literal

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from dsm.sources.key_paths import keys_of_path
 from dsm.sources.query import SourceQuery, is_text, kind_of
 from dsm.sources.statement import Dialect, NotOneQuery, Statement, parse, quoted
 from dsm.views.filters.bounds import INT_MAX, INT_MIN
@@ -215,6 +216,15 @@ class SqlConditions:
     def bools(self, labels: Iterable[str]) -> list[bool]:
         """Returns the truth values that some labels spell."""
         return [label == "true" for label in labels if label in ("true", "false")]
+
+    def keys_of_path(self, path: str) -> list[str] | None:
+        """Returns the key whose row has this path; see `dsm.sources.key_paths`.
+
+        None, too, for a folder, since a glob takes what lies below it.
+        """
+        if "/" in path[len(self.query.name) + 1 :] or path.endswith("/"):
+            return None
+        return keys_of_path(path, self.query.name, self.query.extension)
 
     def is_whole(self, text: str) -> bool:
         """Whether a text spells an integer that a database may compare with."""

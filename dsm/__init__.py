@@ -1,9 +1,8 @@
 """Datasets for machine learning, versioned by changesets: `dsm.init`, `dsm.open`.
 
-Importing this package imports nothing else; the two functions load what they need when asked for.
+Importing this package imports nothing else, not even `__future__`: `python -m dsm` comes by here
+before its search for modules is safe. The two functions load what they need when asked for.
 """
-
-from __future__ import annotations
 
 from dsm.version import __version__
 

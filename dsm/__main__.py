@@ -2,15 +2,14 @@
 
 Hides how little is imported: `--version` needs nothing, everyday command lines skip typer
 (`dsm.cli.fast`), and what deals with failures is imported after one. Nothing escapes as a
-traceback; what a command answers becomes the exit status.
+traceback; what a command answers becomes the exit status. Until the search for modules is safe,
+only what the interpreter has loaded itself is imported (dsm/imports.py).
 """
 
-from __future__ import annotations
-
-import gc
 import os
 import sys
 
+from dsm import imports
 from dsm.version import __version__
 
 
@@ -21,6 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     if arguments is not None:
         return _run(arguments)
+    imports.keep_out_of_data()
+    _read_names_as_utf8()
     _own_the_process()
     status = _run(sys.argv[1:])
     if _debugging():
@@ -51,15 +52,25 @@ def _run(words: list[str]) -> int:
         return report(error, words)
 
 
+def _read_names_as_utf8() -> None:
+    """Starts anew in Python's UTF-8 mode where the locale says otherwise.
+
+    Names of files are bytes, and those of a dataset are UTF-8 wherever they are read: as Latin-1, a
+    name would be recorded as another, and every file taken for a new one.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable and not sys.flags.utf8_mode:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def _own_the_process() -> None:
+    import gc
+
     # A command lives for moments and makes few cycles, but holds a row per example: looking for
     # cycles among those costs up to a third of its time and frees nothing.
     gc.disable()
     # Arrow's own allocator keeps what it frees; a command that ends soon had rather give it back.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    from dsm.imports import leave_out_numpy
-
-    leave_out_numpy()
+    imports.leave_out_numpy()
     # A terminal that cannot show a character gets its escape rather than a failure.
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

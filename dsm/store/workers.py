@@ -2,8 +2,9 @@
 
 Workers are fresh interpreters, not forks: a fork copies the locks of threads that it does not copy,
 and pyarrow, torch and notebooks all have threads. They share nothing but the job they are sent.
-Messages are pickled and length-prefixed. A worker whose parent is gone reads the end of its pipe
-and leaves; a worker that dies is noticed by the end of its answers. Our own errors pass through.
+Messages are pickled and length-prefixed; what a parent reads is data (`dsm.store.crossing`). A
+worker whose parent is gone reads the end of its pipe and leaves; a worker that dies is noticed by
+the end of its answers. Errors pass through as they are.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from dsm.defects import WorkerDefect, describe
-from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
-from dsm.imports import leave_out_numpy
+from dsm.errors import StorageFailed
+from dsm.imports import current_folders, leave_out_numpy, safe_path
 from dsm.store import disk
+from dsm.store.crossing import Crossing, read_answer
 
 PIPE_BYTES = 1 << 20  # a whole message: nobody waits for somebody who is busy
-_LENGTH = struct.Struct("<I")
+_LENGTH = struct.Struct("<Q")
 # Started before there was a job for them.
 _ahead: list[Worker] = []
-_BY_STATUS: dict[int, type[DsmError]] = {5: Conflict, 7: DamagedData, 8: StorageFailed}
+# Isolated (`-I`): modules are not looked for in the current folder or where PYTHONPATH says, but
+# where the parent says, who leaves out what is data. Names are UTF-8, whatever the locale.
+_INTERPRETER = ("-I", "-X", "utf8", "-c")
 _START = (
     "import signal, sys\n"
     "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # the parent tells us when to stop
@@ -44,21 +48,7 @@ class Job(Protocol):
     def run(self, next_order: Callable[[], object]) -> Iterator[object]: ...
 
 
-class _Failed:
-    """An error on its way to the parent."""
-
-    def __init__(self, error: DsmError):
-        self.status, self.code, self.text = error.exit_status, error.code, error.message
-        self.hint, self.items = error.hint, error.items
-
-
-class _Crashed:
-    """What may be told of a defect; the error itself may hold what is private."""
-
-    def __init__(self, told: list[str]):
-        self.told = tuple(told)
-
-
+@dataclass(frozen=True, slots=True)
 class _Done:
     """The end of a job."""
 
@@ -75,9 +65,9 @@ def send(fd: int, message: object) -> None:
         view = view[os.write(fd, view) :]
 
 
-def receive(fd: int) -> object:
-    """Reads one message. Raises EOFError when the other end is gone."""
-    return pickle.loads(_exactly(fd, _LENGTH.unpack(_exactly(fd, _LENGTH.size))[0]))
+def receive(fd: int) -> bytes:
+    """Reads one message, still pickled. Raises EOFError when the other end is gone."""
+    return _exactly(fd, _LENGTH.unpack(_exactly(fd, _LENGTH.size))[0])
 
 
 def _exactly(fd: int, size: int) -> bytes:
@@ -100,12 +90,18 @@ class Worker:
     def __init__(self, module: str = ""):
         import subprocess
 
+        path = safe_path(sys.path, current_folders())
         orders_in, self.orders = os.pipe()
-        self.answers, answers_out = os.pipe()
+        try:
+            self.answers, answers_out = os.pipe()
+        except OSError:
+            os.close(orders_in)
+            os.close(self.orders)
+            raise
         pipes = (orders_in, answers_out)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, *map(str, pipes), module, *sys.path],
+                [sys.executable, *_INTERPRETER, _START, *map(str, pipes), module, *path],
                 pass_fds=pipes,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -126,32 +122,29 @@ class Worker:
     def order(self, message: object) -> None:
         """Sends an order; a worker that is gone is noticed when it is heard."""
         view = memoryview(_framed(message))
+        poll = select.poll()
+        poll.register(self.answers, select.POLLIN)
+        poll.register(self.orders, select.POLLOUT)
         with contextlib.suppress(BrokenPipeError, EOFError):
             while view:
                 # Orders and answers may be larger than a pipe holds: a parent that only writes and
                 # a worker that only writes would wait for each other for ever.
-                readable, _, _ = select.select([self.answers], [self.orders], [])
-                if readable:
-                    self.heard.append(receive(self.answers))
+                if any(fd == self.answers for fd, _ in poll.poll()):
+                    self.heard.append(read_answer(receive(self.answers)))
                 else:
                     view = view[os.write(self.orders, view) :]
 
     def hear(self) -> object | None:
         """Waits for the next answer, None at the end of the job; raises what the worker raised."""
         try:
-            message = self.heard.popleft() if self.heard else receive(self.answers)
+            message = self.heard.popleft() if self.heard else read_answer(receive(self.answers))
         except EOFError:
             raise StorageFailed(
                 "a worker process ended before its work was done",
                 hint="it may have been killed for lack of memory; nothing was recorded: try again",
             ) from None
-        if isinstance(message, _Failed):
-            kind = _BY_STATUS.get(message.status, DsmError)
-            error = kind(message.text, hint=message.hint, items=message.items)
-            error.code = message.code
-            raise error
-        if isinstance(message, _Crashed):
-            raise WorkerDefect(message.told)
+        if isinstance(message, Crossing):
+            raise message.unpacked()
         return None if isinstance(message, _Done) else message
 
     def dismiss(self) -> None:
@@ -179,25 +172,28 @@ def serve(orders: int, answers: int, module: str) -> None:
         try:
             if module:
                 import_module(module)
-            job = receive(orders)
-            for message in job.run(lambda: receive(orders)):  # type: ignore[attr-defined]
+            job = pickle.loads(receive(orders))
+            for message in job.run(lambda: pickle.loads(receive(orders))):
                 send(answers, message)
             send(answers, _Done())
-        except DsmError as error:
-            send(answers, _Failed(error))
         except (EOFError, BrokenPipeError):
             raise
         except Exception as error:
-            send(answers, _Crashed(describe(error)))
+            send(answers, Crossing.of(error))
     except (EOFError, BrokenPipeError):
         status = 1  # the parent is gone
     os._exit(status)
 
 
+def _possible() -> bool:
+    """Whether this program can be started as an interpreter: not where one was made of it."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False)
+
+
 def start(jobs: Sequence[Job]) -> list[Worker]:
     """Starts a worker for each job; none when processes cannot be started here."""
     workers: list[Worker] = []
-    if not sys.executable:
+    if not _possible():
         return workers
     try:
         for job in jobs:
@@ -219,7 +215,7 @@ def started_ahead(count: int, module: str) -> Iterator[None]:
     started: list[Worker] = []
     try:
         with contextlib.suppress(OSError):
-            for _ in range(count if sys.executable else 0):
+            for _ in range(count if _possible() else 0):
                 started.append(Worker(module))
         _ahead.extend(started)
         yield
@@ -235,8 +231,10 @@ def ready(workers: Sequence[Worker], *, wait: bool = True) -> list[int]:
     waiting = [number for number, worker in enumerate(workers) if worker.heard]
     if waiting:
         return waiting
-    answers = [worker.answers for worker in workers]
-    readable, _, _ = select.select(answers, [], [], None if wait else 0)
+    poll = select.poll()  # and not `select`, which ends at descriptor 1023
+    for worker in workers:
+        poll.register(worker.answers, select.POLLIN)
+    readable = {fd for fd, _ in poll.poll(None if wait else 0)}
     return [number for number, worker in enumerate(workers) if worker.answers in readable]
 
 

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import builtins
 import os
+import sys
 import time
 from importlib import import_module
 
 from dsm.catalog import Catalog
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, Refused
 from dsm.model.names import dataset_name_for
 from dsm.repo.config import Config
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
 from dsm.store.chunks import Chunking
+
+
+class NamesNotUtf8(Refused):
+    """This interpreter reads names of files as something else than UTF-8."""
+
+    code = "names-not-utf8"
 
 
 def now_us() -> int:
@@ -81,8 +88,19 @@ def environment() -> Environment:
     return Environment(clock=now_us, author=author, secret_of=secret_of)
 
 
+def _check_names_are_utf8() -> None:
+    """Raises NamesNotUtf8 where Python would take a name for another, and record that."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        raise NamesNotUtf8(
+            f"this Python reads names of files as {encoding}; names in a dataset are UTF-8",
+            hint="set PYTHONUTF8=1, or start it with `python -X utf8`",
+        )
+
+
 def open(path: str | os.PathLike[str] = ".") -> Catalog:
-    """Opens the repository at or above `path`. Raises NotARepository."""
+    """Opens the repository at or above `path`. Raises NotARepository, NamesNotUtf8."""
+    _check_names_are_utf8()
     return Catalog(discover(os.fspath(path)), environment())
 
 
@@ -96,8 +114,9 @@ def init(
     """Creates a repository in a folder, with a first dataset named after it; idempotent.
 
     Run again, it completes what is missing and changes nothing that is there. Raises InvalidInput
-    when the folder belongs to another org, or the pattern cannot be parsed.
+    when the folder belongs to another org, or the pattern cannot be parsed; NamesNotUtf8.
     """
+    _check_names_are_utf8()
     root = os.path.abspath(os.fspath(path))
     if os.path.exists(root) and not os.path.isdir(root):
         raise InvalidInput(f"{root} is not a folder")

@@ -29,7 +29,6 @@ def fsck_answer(report: FsckReport) -> dict[str, Any]:
             for finding in report.findings
         ],
         "notes": list(report.notes),
-        "strays": list(report.strays),
     }
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import Example
 from dsm.model.names import check_label, check_path
@@ -39,7 +39,11 @@ Paths = Sequence[str | os.PathLike[str]]
 
 
 class Dataset:
-    """One dataset of a repository."""
+    """One dataset of a repository.
+
+    Paths name examples and folders, and count from the current folder. `None` stands for what is
+    not given, an empty sequence for nothing: `restore()` brings all files back, `restore([])` none.
+    """
 
     def __init__(self, repo: Repository, identity: DatasetIdentity):
         self.repo = repo
@@ -93,6 +97,7 @@ class Dataset:
     # --- staging ---------------------------------------------------------------------------
 
     def _paths(self, paths: Paths | None) -> tuple[str, ...]:
+        """Returns paths below the root: all of it for None, none for an empty sequence."""
         if paths is None:
             return ("",)
         here = self._environment.current_folder()
@@ -103,7 +108,7 @@ class Dataset:
         self,
         paths: Paths | Mapping[str, bytes | BinaryIO],
         *,
-        labels: Sequence[str] = (),
+        labels: Sequence[str] | None = None,
         pattern: str | None = None,
         label_file: str | None = None,
         strict: bool = False,
@@ -135,25 +140,18 @@ class Dataset:
     def _request(
         self,
         paths: tuple[str, ...],
-        labels: Sequence[str],
+        labels: Sequence[str] | None,
         pattern: str | None,
         label_file: str | None,
         **flags: bool,
     ) -> Request:
         from dsm.worktree.databases import refuse_databases
-        from dsm.worktree.request import Request
+        from dsm.worktree.request import request_for
 
-        compiled = default = rows = None
-        if pattern is not None or self.pattern is not None:
-            from dsm.model.pattern import PathPattern
-
-            compiled = PathPattern.parse(pattern) if pattern is not None else None
-            default = PathPattern.parse(self.pattern) if self.pattern is not None else None
-        if label_file is not None:
-            from dsm.worktree.label_file import read_label_file
-
-            rows = read_label_file(label_file, self._environment.current_folder()).rows
-        request = Request(paths, _labels(labels), compiled, default, rows, **flags)
+        request = request_for(
+            paths, _labels(labels), pattern, self.pattern, label_file,
+            folder=self._environment.current_folder(), **flags,
+        )  # fmt: skip
         refuse_databases(self.repo, self.tree, request)
         return request
 
@@ -200,8 +198,8 @@ class Dataset:
         paths: Paths,
         *,
         set: Sequence[str] | None = None,
-        add: Sequence[str] = (),
-        remove: Sequence[str] = (),
+        add: Sequence[str] | None = None,
+        remove: Sequence[str] | None = None,
     ) -> Counts:
         """Relabels tracked examples at or below the paths; content is not touched.
 
@@ -297,24 +295,14 @@ class Dataset:
         return commit_stage(self.tree, intent, allow_empty=allow_empty)
 
     def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
-        from dsm.history.commit import Intent
+        from dsm.history.commit import intended
 
-        text = message.strip()
-        if not text:
-            raise InvalidInput("a changeset needs a message", hint='use -m "what changed"')
-        if len(text.encode("utf-8", "replace")) > 100_000:
-            raise InvalidInput("the message is longer than 100,000 bytes")
-        for value in (text, author, *fields.values()):
-            if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
-                raise InvalidInput("the message, author or provenance is not valid UTF-8")
-        transaction = os.urandom(16).hex()
-        return Intent(
-            text, author or self.repo.author, self._environment.clock(), transaction, **fields
-        )
+        author = author or self.repo.author
+        return intended(message, author, self._environment.clock(), **fields)
 
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them."""
-        wanted = self._paths(paths) if paths else None
+        wanted = None if paths is None else self._paths(paths)
         found = self.log_.newest_first()
         if wanted is not None:
             from dsm.history.difference import touches
@@ -354,7 +342,7 @@ class Dataset:
 
         first = None if a is None else self.resolve(a)
         second = None if b is None else self.resolve(b)
-        wanted = None if not paths else self._paths(paths)
+        wanted = None if paths is None else self._paths(paths)
         return diff(self.tree, first, second, staged=staged, paths=wanted)
 
     def snapshot(self, reference: str | int | None = None) -> pa.Table:
@@ -369,19 +357,9 @@ class Dataset:
         self, paths: Paths | None = None, reference: str | int | None = None
     ) -> Iterator[Example]:
         """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
-        from dsm.history.snapshot import examples_of, has_any
+        from dsm.history.snapshot import examples_below
 
-        table = self.snapshot(reference)
-        wanted = self._paths(paths) if paths else ("",)
-        for w in wanted:  # before the first example is handed out
-            if w and not has_any(table, w):
-                raise NotFound(
-                    f"no example is {w} or lies below it", hint="`dsm ls` lists all", items=(w,)
-                )
-        return (
-            example for example in examples_of(table)
-            if any(not w or example.path == w or example.path.startswith(w + "/") for w in wanted)
-        )  # fmt: skip
+        return examples_below(self.snapshot(reference), self._paths(paths))
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root."""
@@ -438,7 +416,7 @@ class Dataset:
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
         return restore(
-            self.tree, self._paths(paths) if paths else None, number, target,
+            self.tree, None if paths is None else self._paths(paths), number, target,
             force=force, dry_run=dry_run, progress=progress,
         )  # fmt: skip
 
@@ -471,9 +449,9 @@ class Dataset:
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
         attributes that there are not.
         """
-        from dsm.views.query.resolve import Request, resolve
+        from dsm.views.query.resolve import resolve
 
-        return resolve(self.log_, self.id, Request(**query), now_us=self._environment.clock())
+        return resolve(self.log_, self.id, query, now_us=self._environment.clock())
 
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.
@@ -494,6 +472,6 @@ class Dataset:
         return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)
 
 
-def _labels(given: Iterable[str]) -> tuple[str, ...]:
+def _labels(given: Iterable[str] | None) -> tuple[str, ...]:
     """Checks and sorts labels; a text by itself is one label, not one for each letter."""
-    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given)}))
+    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given or ())}))

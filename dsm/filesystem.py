@@ -47,6 +47,8 @@ class ExampleNotFound(NotFound, FileNotFoundError):
 class NotAnAddress(InvalidInput, FileNotFoundError):
     """What stands for `dataset@version` names no view and no snapshot, or more than one."""
 
+    code = "not-an-address"
+
     def __init__(self, message: str, *, hint: str | None = None, items: tuple[str, ...] = ()):
         InvalidInput.__init__(self, message, hint=hint, items=items)
 

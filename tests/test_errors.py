@@ -48,17 +48,6 @@ def test_no_module_is_left_out() -> None:
     assert bases & names == set()
 
 
-def test_codes_are_unique() -> None:
-    """Each class has a code of its own, in words joined by hyphens, and inherits none."""
-    classes = error_classes()
-    shared = Counter(each.code for each in classes)
-    assert {code: count for code, count in shared.items() if count > 1} == {}
-    assert [each.__name__ for each in classes if "code" not in vars(each)] == []
-    assert [
-        code for code in shared if not code.replace("-", "").isalpha() or not code.islower()
-    ] == []
-
-
 def test_names_are_unique() -> None:
     """No two classes have one name, and none hides a class of Python."""
     shared = Counter(each.__name__ for each in error_classes())

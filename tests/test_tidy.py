@@ -368,6 +368,45 @@ def test_the_library_asks_nobody() -> None:
     assert strays == []
 
 
+def test_codes_of_errors_are_unique() -> None:
+    """Each class of error has a code of its own, in words joined by hyphens, and inherits none."""
+    classes = [
+        (path, node) for path in sources()
+        for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)
+    ]  # fmt: skip
+    known, codes, silent = {"DsmError"}, list[str](), list[str]()
+    while more := {
+        node.name for _, node in classes
+        if node.name not in known and known & {ast.unparse(base).split(".")[-1] for base in node.bases}
+    }:  # fmt: skip
+        known |= more
+    for path, node in classes:
+        if node.name in known:
+            code = next(filter(None, map(_code_of, node.body)), None)
+            codes += [] if code is None else [code]
+            silent += [f"{shown(path)}:{node.lineno}: {node.name}"] if code is None else []
+    assert silent == []
+    assert sorted(codes) == sorted(set(codes))
+    assert [code for code in codes if not re.fullmatch("[a-z]+(-[a-z]+)*", code)] == []
+    assert len(codes) > 30
+
+
+def _code_of(line: ast.stmt) -> str | None:
+    """Returns the code that a line of a class sets, alone or with others."""
+    if not isinstance(line, ast.Assign):
+        return None
+    (target,) = line.targets
+    pairs = (
+        zip(target.elts, line.value.elts, strict=True)
+        if isinstance(target, ast.Tuple) and isinstance(line.value, ast.Tuple)
+        else [(target, line.value)]
+    )
+    for name, value in pairs:
+        if ast.unparse(name) == "code" and isinstance(value, ast.Constant):
+            return str(value.value)
+    return None
+
+
 def test_no_error_is_swallowed_whole() -> None:
     """No bare `except:`, and none that catches everything and passes."""
     strays = []

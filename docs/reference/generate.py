@@ -34,7 +34,7 @@ from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
 from dsm.repo import config
 from dsm.repo.log import Tag
-from dsm.views.query.resolve import Request, resolve
+from dsm.views.query.resolve import resolve
 from dsm.views.view import View
 
 HERE = Path(__file__).resolve().parent
@@ -389,7 +389,7 @@ def vectors() -> list[dict[str, Any]]:
         conditions = [
             f"{name} {op} {', '.join(values)}" for name, _, op, values in asked.pop("where", ())
         ]
-        query = resolve(_Log(), DATASET, Request(**asked, where=conditions), now_us=0)
+        query = resolve(_Log(), DATASET, {**asked, "where": conditions}, now_us=0)
         given = {"dataset": DATASET, "number": 5, "changeset": CHANGESET, "ask": question}
         found.append({**given, "version": query.version})
     return found

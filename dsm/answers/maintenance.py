@@ -29,6 +29,7 @@ def fsck_answer(report: FsckReport) -> dict[str, Any]:
             for finding in report.findings
         ],
         "notes": list(report.notes),
+        "strays": list(report.strays),
     }
 
 

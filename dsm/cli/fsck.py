@@ -18,6 +18,8 @@ from dsm.model.reports import Finding, FsckReport
 if TYPE_CHECKING:
     from dsm.maintenance.spill import Spill
 
+STRAYS_SHOWN = 5
+
 
 def command(
     ctx: typer.Context,
@@ -35,7 +37,8 @@ def command(
     """Check that nothing in the repository is damaged
 
     Names each damaged object with the examples and changesets that it hits, and repairs nothing.
-    Exit status 7 when there is damage.
+    Exit status 7 when there is damage. Files in .dsm that dsm did not write (.DS_Store, lost+found,
+    conflicted copies) are listed as a note and are no damage.
 
     With --no-spill, looks for texts that must not have been kept instead: FILE has one a line, of 4
     bytes or more. All of .dsm is searched, as it lies and decompressed, and so are your own files
@@ -65,6 +68,8 @@ def command(
                 print("\n".join(_lines(finding)))
         for note in report.notes:
             s.say(f"note: {note}")
+        if report.strays:
+            s.say(_strays(report.strays))
         s.say(_summary(report))
         if report.findings and s.settings.quiet:
             message(printable(_summary(report)))
@@ -78,6 +83,12 @@ def _example_lines(hit: Iterable[Hit]) -> list[str]:
 def _lines(finding: Finding) -> list[str]:
     head = f"damaged {finding.kind}: {printable(finding.where)}: {printable(finding.what)}"
     return [head, *listed(_example_lines(finding.examples), LISTED_MAX)]
+
+
+def _strays(paths: tuple[str, ...]) -> str:
+    which = "1 file" if len(paths) == 1 else f"{len(paths)} files"
+    shown = ", ".join(listed([printable(path) for path in paths], STRAYS_SHOWN))
+    return f"note: {which} in .dsm not written by dsm (no damage): {shown}"
 
 
 def _summary(report: FsckReport) -> str:

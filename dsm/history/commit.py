@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput
 from dsm.model.attributes import FLOAT_INT_MAX, attribute_types
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots
 
 PATHS_LISTED = 1000
+MESSAGE_BYTES_MAX = 100_000
 NO_QUERIES: Mapping[str, StagedQuery] = {}
 
 
@@ -49,6 +50,19 @@ class Intent:
     source: str | None = None
     note: str | None = None
     reverts: int | None = None
+
+
+def intended(message: str, author: str, time: int, **fields: Any) -> Intent:
+    """Returns what a committer says of a new changeset, with a transaction. Raises InvalidInput."""
+    text = message.strip()
+    if not text:
+        raise InvalidInput("a changeset needs a message", hint='use -m "what changed"')
+    if len(text.encode("utf-8", "replace")) > MESSAGE_BYTES_MAX:
+        raise InvalidInput(f"the message is longer than {MESSAGE_BYTES_MAX:,} bytes")
+    for value in (text, author, *fields.values()):
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            raise InvalidInput("the message, author or provenance is not valid UTF-8")
+    return Intent(text, author, time, os.urandom(16).hex(), **fields)
 
 
 class ChangedMeanwhile(Conflict):

@@ -28,7 +28,7 @@ from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
-from dsm.store.objects import pack_paths, publish_pack
+from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
 from dsm.worktree.scan import OWN_FOLDERS
 

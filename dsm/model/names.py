@@ -135,6 +135,11 @@ def check_dataset_name(name: str) -> str:
     return _check_plain_name("dataset", name)
 
 
+def is_plain_name(name: str) -> bool:
+    """Tells whether a dataset, tag, view or source could have this name."""
+    return _PLAIN_NAME.fullmatch(name) is not None
+
+
 def check_tag_name(name: str, what: str = "tag") -> str:
     """Returns `name`, a legal name of a tag, or of what is named like one; raises InvalidInput.
 

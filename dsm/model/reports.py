@@ -98,8 +98,7 @@ class Finding:
     """One thing that fsck found wrong.
 
     `kind` is a stable word (pack, object, manifest, changeset, stage, index, cache, document,
-    view, tag, lock, receipt, stray); `examples` holds (dataset, changeset number, path) that it
-    hits.
+    view, tag, lock, receipt); `examples` holds (dataset, changeset number, path) that it hits.
     """
 
     kind: str
@@ -110,7 +109,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FsckReport:
-    """What fsck looked at and found; `findings` is empty for a whole repository."""
+    """What fsck looked at and found; `findings` is empty for a whole repository.
+
+    `strays` are files in `.dsm` that dsm did not write, relative to the root: no damage.
+    """
 
     full: bool
     packs: int
@@ -118,6 +120,7 @@ class FsckReport:
     changesets: int
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    strays: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

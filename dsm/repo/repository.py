@@ -23,7 +23,7 @@ from dsm.errors import (
     StorageFailed,
 )
 from dsm.format import document
-from dsm.model.names import check_dataset_name, check_path, close_matches
+from dsm.model.names import check_dataset_name, check_path, close_matches, is_plain_name
 from dsm.repo.config import Config, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
@@ -139,7 +139,11 @@ class Repository:
             names = sorted(os.listdir(self.layout.datasets))
         except FileNotFoundError:
             return []
-        return [name for name in names if os.path.exists(self.layout.dataset_document(name))]
+        return [
+            name
+            for name in names
+            if is_plain_name(name) and os.path.exists(self.layout.dataset_document(name))
+        ]
 
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""

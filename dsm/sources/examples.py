@@ -6,7 +6,6 @@ keys that differ have paths that differ, every path is legal, and no error holds
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,10 +18,11 @@ from blake3 import blake3
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ARROW_TYPES, ATTRIBUTE, FIXED, TIME
 from dsm.history.fold import snapshot_schema
-from dsm.model.names import COMPONENT_BYTES_MAX, check_label, printable
+from dsm.model.names import check_label, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
 from dsm.sources.failures import SourceFailed
 from dsm.sources.json_text import TEXT, NotText, checked_text, objects, replaced, texts, uuid_texts
+from dsm.sources.key_paths import ODD, component, least_long
 from dsm.sources.query import JSON, SourceQuery, is_bytes, is_numeric_text, is_text, stored_type
 
 CONTENT = "content"
@@ -30,12 +30,6 @@ NUMBER_DIGITS = 12  # of a row without a key
 LABELS_KEPT = 65_536  # how many distinct labels are remembered between batches
 _BYTES = pa.large_binary()
 _LABELS = next(field.type for field in FIXED if field.name == "labels")
-_ODD = r"[%/\\\x00-\x1f\x7f]"
-_ODD_CHAR = re.compile(_ODD)
-_CUT = re.compile(r"-[0-9a-f]{16}\Z")
-_CUT_CHARS = 17
-_CUT_SHORT = 3  # a cut on a character's boundary leaves at most so many bytes unused
-_HALF_ESCAPE = re.compile(r"%[0-9A-F]?\Z")
 _DAY = 86_400_000_000
 _MICROSECONDS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,8 +154,8 @@ class Examples:
         keys = self._key_texts(_stored(array), name)
         extension = self._query.extension
         size = pc.binary_length(keys)
-        odd = pc.or_(pc.match_substring_regex(keys, _ODD), pc.equal(size, 0))
-        long = pc.greater_equal(size, _room(extension) - _CUT_SHORT)
+        odd = pc.or_(pc.match_substring_regex(keys, ODD), pc.equal(size, 0))
+        long = pc.greater_equal(size, least_long(extension))
         return replaced(keys, pc.or_(odd, long), lambda key: component(key, extension))
 
     def _key_texts(self, array: pa.Array, name: str) -> pa.Array:
@@ -361,26 +355,6 @@ class Examples:
         except NotText:
             return False
         return True
-
-
-def component(key: str, extension: str) -> str:
-    """Returns the last component of a key's path, without the extension.
-
-    `key` is the key as text. What a path cannot hold is percent-encoded. A component that is too
-    long ends in `-` and 16 digits of the BLAKE3 of the key; so does one that looks as if it had
-    been cut.
-    """
-    text = _ODD_CHAR.sub(lambda char: f"%{ord(char[0]):02X}", key) or "%"
-    encoded, room = text.encode(), _room(extension)
-    cut_alike = len(encoded) >= room - _CUT_SHORT and _CUT.search(text)
-    if len(encoded) <= room and not cut_alike:
-        return text
-    kept = encoded[: room - _CUT_CHARS].decode(errors="ignore")
-    return f"{_HALF_ESCAPE.sub('', kept)}-{blake3(key.encode()).hexdigest()[:16]}"
-
-
-def _room(extension: str) -> int:
-    return COMPONENT_BYTES_MAX - len(extension) - 1
 
 
 def _without_exponent(text: str) -> str:

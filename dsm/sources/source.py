@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound
-from dsm.model.names import check_dataset_name, close_matches, printable
+from dsm.model.names import check_dataset_name, close_matches, is_plain_name, printable
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
 
@@ -143,7 +143,8 @@ def names(repository: Repository) -> list[str]:
         found = sorted(os.listdir(repository.layout.sources))
     except FileNotFoundError:
         return []
-    return [name[:-5] for name in found if name.endswith(".json")]
+    stems = [name[:-5] for name in found if name.endswith(".json")]
+    return [name for name in stems if is_plain_name(name)]
 
 
 def find(repository: Repository, name: str) -> Source:

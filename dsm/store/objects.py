@@ -18,11 +18,11 @@ from blake3 import blake3
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import chunk_list
 from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.store import disk
 from dsm.store.chunks import Chunking, Cutter, ReadInto
 from dsm.store.lease import Lease
 from dsm.store.lookup import Lookup
 from dsm.store.object_file import ObjectFile
+from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
 from dsm.store.turns import CHANGING
 
@@ -431,51 +431,6 @@ class ObjectStore:
         if self.lease is not None:
             self.lease.release()
             self.lease = None
-
-
-def pack_path(folder: str, name: str) -> str:
-    """Where the pack of this name lies."""
-    return os.path.join(folder, name[:2], name + ".pack")
-
-
-def pack_paths(folder: str) -> list[str]:
-    """Lists all packs, in the order of their names.
-
-    Raises DamagedData when a folder of packs is a symbolic link: gc would remove what is behind it.
-    """
-    paths = []
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for shelf in sorted(entries, key=lambda entry: entry.name):
-            if shelf.is_symlink():
-                raise DamagedData(
-                    f"{shelf.path} is a symbolic link, where a folder of packs belongs",
-                    hint="dsm makes no links there: put the folder itself in its place",
-                )
-            try:
-                names = os.listdir(shelf.path)
-            except (NotADirectoryError, FileNotFoundError):
-                continue
-            paths += [os.path.join(shelf.path, n) for n in sorted(names) if n.endswith(".pack")]
-    return paths
-
-
-def publish_pack(folder: str, temporary: str, name: str) -> None:
-    """Gives a synced pack its name; durable when this returns."""
-    final = pack_path(folder, name)
-    shelf = os.path.dirname(final)
-    disk.make_dir(shelf)
-    if not disk.claim(temporary, final) and _digest(final) != name:
-        # The very same bytes were stored before and have been damaged since: the new copy wins.
-        raise DamagedData(f"pack {name} exists and is damaged", hint="run `dsm fsck --full`")
-    disk.sync_dir(shelf)
-
-
-def _digest(path: str) -> str:
-    hasher = blake3()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 22):
-            hasher.update(block)
-    return hasher.hexdigest()
 
 
 def _readinto_of(file: BinaryIO) -> ReadInto:

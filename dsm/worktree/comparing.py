@@ -95,7 +95,7 @@ def _against_stage(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
 def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | None) -> Diff:
     staged = tree.stage.load()
     index = tree.index(staged)
-    found = compare(tree, index, staged, paths or ("",))
+    found = compare(tree, index, staged, ("",) if paths is None else paths)
     tree.save(index)
     touched = {path for path, _, _ in found.modified} | set(found.deleted)
     if first is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dsm.errors import StorageFailed
 from dsm.repo.repository import Repository
 from dsm.store import disk
-from dsm.store.objects import pack_path, pack_paths
+from dsm.store.pack_files import pack_path, pack_paths
 
 if TYPE_CHECKING:
     from dsm.model.rows import Rows

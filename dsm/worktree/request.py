@@ -12,7 +12,7 @@ from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
-from dsm.worktree.label_file import LabelRow
+from dsm.worktree.label_file import LabelRow, read_label_file
 
 Meaning = tuple[tuple[str, ...], int, str | None, Attributes]
 
@@ -101,3 +101,24 @@ class Request:
                 hint="mend the pattern, or leave out --strict to add them without labels",
                 items=tuple(unmatched[:1000]),
             )
+
+
+def request_for(
+    paths: tuple[str, ...],
+    labels: tuple[str, ...],
+    pattern: str | None,
+    default_pattern: str | None,
+    label_file: str | None,
+    *,
+    folder: str,
+    **flags: bool,
+) -> Request:
+    """Returns a request with its patterns parsed and its label file, named from `folder`, read.
+
+    Raises InvalidInput, NotFound.
+    """
+    compiled, default = (
+        None if text is None else PathPattern.parse(text) for text in (pattern, default_pattern)
+    )
+    rows = None if label_file is None else read_label_file(label_file, folder).rows
+    return Request(paths, labels, compiled, default, rows, **flags)

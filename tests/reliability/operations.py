@@ -25,7 +25,7 @@ from dsm.repo.environment import Environment
 from dsm.repo.repository import initialise
 from dsm.store import disk
 from dsm.store.chunks import Chunking
-from dsm.store.objects import pack_paths
+from dsm.store.pack_files import pack_paths
 
 # Small chunks, so that a file of a few kilobytes goes the way of large ones.
 CHUNKING = Chunking(256, 1024, 4096, 8192)

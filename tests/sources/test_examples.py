@@ -21,8 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsm.model.names import check_path
-from dsm.sources.examples import CONTENT, Examples, component
+from dsm.sources.examples import CONTENT, Examples
 from dsm.sources.failures import SourceFailed
+from dsm.sources.key_paths import component
 from dsm.sources.query import define
 from tests.sources.conftest import ROW, Asked, Server
 

@@ -8,7 +8,7 @@ are sorted into reasons column by column; texts are made for those that are show
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,10 +19,9 @@ from dsm.model.names import printable
 from dsm.model.timespec import format_time
 from dsm.views.comparison.differences import ASPECTS, ViewDiff, compare, one_array
 from dsm.views.comparison.past import changeset_of, deleting
-from dsm.views.filters.conditions import SIZE
-from dsm.views.filters.values import Value, clauses_with_values
+from dsm.views.filters.filter import Clause
+from dsm.views.filters.values import AttributeValue, LabelsValue, SizeValue, TimeValue
 from dsm.views.query.describe import newest_text
-from dsm.views.selection.evaluate import Clause
 from dsm.views.selection.selection import Selection
 
 CHANGESETS, PERCENT = "changesets", "percent"
@@ -145,13 +144,13 @@ def _aspect_detail(aspect: str) -> Detail:
         return lambda *_: ""
     if aspect == "content":
         return _content
-    return Value("label" if aspect == "labels" else "since").moved
+    return (LabelsValue() if aspect == "labels" else TimeValue()).moved
 
 
 def _content(after: Example, before: Example | None) -> str:
     assert before is not None
     if after.size != before.size:
-        return Value("where", SIZE).moved(after, before)
+        return SizeValue().moved(after, before)
     return f"{after.size:,} B, was {before.oid.hex()[:8]}, is {after.oid.hex()[:8]}"
 
 
@@ -159,7 +158,7 @@ def _attributes(after: Example, before: Example | None) -> str:
     assert before is not None
     names = sorted({*before.attributes, *after.attributes})
     parts = [
-        f"{printable(name)} {Value('where', name).moved(after, before)}"
+        f"{printable(name)} {AttributeValue(name).moved(after, before)}"
         for name in names if before.attributes.get(name) != after.attributes.get(name)
     ]  # fmt: skip
     return "; ".join(parts)
@@ -181,7 +180,7 @@ def _lacking(
     there = pc.is_in(rows.column("path"), value_set=one_array(theirs.column("path")))
     yield from _absent(rows.filter(pc.invert(there)), change, lacking, letters[1])
     ours = rows.filter(there)  # beside `theirs`, row by row: both are sorted by path
-    for clause, value in _asked(a, b, lacking):
+    for clause in _asked(a, b, lacking):
         if not theirs.num_rows:
             return
         fails = pc.invert(clause.mask(theirs).fill_null(False))
@@ -197,28 +196,28 @@ def _lacking(
         )
         asked = two.filter(pc.invert(data))
         if asked.num_rows:
-            yield Reason(change, clause.name, clause.text, None, asked, None, value.stated)
+            yield Reason(change, clause.name, clause.text, None, asked, None, clause.value.stated)
         pairs = one.filter(data), two.filter(data)
-        yield from _by_data(*pairs, change, clause, value, letters)
+        yield from _by_data(*pairs, change, clause, letters)
     assert not theirs.num_rows, "an example that no clause rejects is selected"
 
 
 def _by_data(
-    ours: pa.Table, theirs: pa.Table, change: str, clause: Clause, value: Value, letters: str
+    ours: pa.Table, theirs: pa.Table, change: str, clause: Clause, letters: str
 ) -> Iterator[Reason]:
     """Explains rows that a clause rejects since a changeset made them others."""
     for number, backwards, one, two in _by_newest(ours, theirs):
-        text = f"{value.changed} in changeset {number}{_not_of(letters[backwards])}"
+        text = f"{clause.value.changed} in changeset {number}{_not_of(letters[backwards])}"
         older, newer = (two, one) if backwards else (one, two)
         text = f"{text}; {clause.text}"
-        yield Reason(change, clause.name, text, number, newer, older, value.moved)
+        yield Reason(change, clause.name, text, number, newer, older, clause.value.moved)
 
 
-def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[tuple[Clause, Value]]:
-    """Yields what a view asks, in order, told with its letter, and the value that is asked for."""
+def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
+    """Yields what a view asks, in order, told with its letter."""
     query, letter = lacking.query, "A" if lacking is a else "B"
-    for clause, value in clauses_with_values(query):
-        yield Clause(clause.name, f"{letter} asks that {clause.text}", clause.mask), value
+    for clause in query.clauses():
+        yield replace(clause, text=f"{letter} asks that {clause.text}")
     cutoff = lacking.evaluation.cutoff
     if cutoff is None or query.percent is None:
         return
@@ -230,7 +229,7 @@ def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[tuple[Cla
         text += f"the cut-off is {format_time(cutoff.time)} in both, where the path decides"
     else:
         text += f"cut-off moved from {format_time(first.time)} to {format_time(second.time)}"
-    yield Clause(PERCENT, text, cutoff.mask), Value(PERCENT, cutoff=cutoff.time)
+    yield Clause(PERCENT, text, cutoff.mask, TimeValue(cutoff.time))
 
 
 # --- what is in no changeset of the other ---------------------------------------------------------

@@ -14,7 +14,6 @@ from dsm.model.example import Example
 from dsm.model.names import check_path, close_matches, printable
 from dsm.model.timespec import format_time
 from dsm.views.comparison.past import Event, events_of
-from dsm.views.filters.values import clauses_with_values
 from dsm.views.query.describe import newest_text
 from dsm.views.selection.evaluate import Cutoff
 from dsm.views.selection.selection import Selection
@@ -83,8 +82,8 @@ def why(view: Selection, path: str) -> Why:
     example = example_at(found, 0)
     assert example is not None
     checks = tuple(
-        Check(clause.name, clause.text, value.stated(example), _passes(clause.mask(found)))
-        for clause, value in clauses_with_values(view.query)
+        Check(clause.name, clause.text, clause.value.stated(example), _passes(clause.mask(found)))
+        for clause in view.query.clauses()
     )
     selected = all(check.passed for check in checks)
     cutoff, share = view.evaluation.cutoff, view.query.percent
@@ -103,7 +102,7 @@ def _passes(mask: Any) -> bool:
 def _rank(view: Selection, example: Example) -> int:
     """Counts the examples that the filters leave and that are newer, by time and then by path."""
     rows = view.snapshot.select(["time", "path", "labels", *_asked_columns(view)])
-    for clause, _ in clauses_with_values(view.query):
+    for clause in view.query.clauses():
         rows = rows.filter(clause.mask(rows))
     times = rows.column("time").cast(pa.int64())
     tie = pc.and_(pc.equal(times, example.time), pc.greater(rows.column("path"), example.path))
@@ -112,7 +111,7 @@ def _rank(view: Selection, example: Example) -> int:
 
 
 def _asked_columns(view: Selection) -> list[str]:
-    names = {value.column for _, value in clauses_with_values(view.query) if value.column}
+    names = {clause.value.column for clause in view.query.clauses()} - {"time", "path", "labels"}
     return sorted(names & set(view.snapshot.column_names))
 
 

@@ -1,4 +1,4 @@
-"""What a condition on a number, or a glob, says for certain: bounds of numbers, and keys.
+"""What a condition on a number, or a glob, says for certain: bounds of numbers, and paths.
 
 Hides how numbers are rounded on their way into a view. Invariant: what lies outside of the bounds,
 or is not among the keys, cannot pass the exact filter; the opposite is not promised.
@@ -7,9 +7,7 @@ or is not among the keys, cannot pass the exact filter; the opposite is not prom
 from __future__ import annotations
 
 import math
-import re
 from fractions import Fraction
-from urllib.parse import unquote_to_bytes
 
 from dsm.views.filters.glob import matches
 
@@ -22,10 +20,6 @@ EXACT_INT = 1 << 52
 FLOAT_MAX = math.nextafter(math.inf, 0.0)
 # More than any conversion of a decimal, or of a large integer, to a float loses.
 _SHARE_LOST, _LEAST_LOST = 2.0**-40, 1e-300
-# What may be the hash of a key too long for a path: nothing is concluded from it.
-_MAYBE_HASH = re.compile(r"[0-9A-Za-z_-]{24}")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_KEY_CHARS_MAX = 100
 
 
 def integers(op: str, text: str) -> Range | None:
@@ -72,23 +66,3 @@ def may_match(glob: str, name: str) -> bool:
     if "**" in (first, *rest):
         return first == "**" or matches(first, name)
     return len(rest) == 1 and matches(first, name)
-
-
-def literal_key(glob: str, name: str, extension: str) -> list[str] | None:
-    """Returns the key that a glob selects (none if it cannot be one), or None if not certain."""
-    if not glob.startswith(name + "/") or re.search(r"[*?\[\\]", glob):
-        return None
-    component = glob[len(name) + 1 :]
-    if not component or "/" in component:
-        return None
-    if not component.endswith("." + extension):
-        return []
-    key = component[: -len(extension) - 1]
-    hashed = len(key) > _KEY_CHARS_MAX or (_MAYBE_HASH.search(key) and not _UUID.fullmatch(key))
-    # A lone % is how an empty key is spelt.
-    if not key or hashed or re.search("%(?![0-9A-Fa-f]{2})", key):
-        return None
-    decoded = unquote_to_bytes(key)
-    if re.search(rb"[^ -~]", decoded):
-        return None
-    return [decoded.decode("ascii")]

@@ -2,81 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dsm.format.manifest import ATTRIBUTE
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
-from dsm.views.filters.conditions import SIZE
-from dsm.views.query.view_query import ViewQuery
-from dsm.views.selection.evaluate import Clause, clauses
 
 
-@dataclass(frozen=True, slots=True)
 class Value:
-    """The value of an example that a clause of this name (of `where`: on this attribute) asks.
+    """A kind of value. Subclasses say where it lies in a snapshot and how it is told."""
 
-    Of the newest share, `cutoff` is the time of the oldest example that is kept.
-    """
-
-    clause: str
-    attribute: str = ""
-    cutoff: int | None = None
+    column: str  # of a snapshot
+    changed: str = ""  # what is said of an example whose value a changeset changed
 
     def of(self, example: Example) -> str:
         """Returns the value alone: "cat, night", a time, 512."""
-        if self.clause in ("label", "exclude"):
-            return printable(", ".join(example.labels)) or "no label"
-        if self.clause == "path":
-            return printable(example.path)
-        if self.attribute == SIZE:
-            return f"{example.size:,} B"
-        if self.clause != "where":
-            return format_time(example.time)
-        found: object = example.attributes.get(self.attribute)
-        if isinstance(found, bool):
-            return "true" if found else "false"
-        return "none" if found is None else printable(str(found))
+        raise NotImplementedError
 
     def stated(self, example: Example, _: Example | None = None) -> str:
         """Returns the value with its name: "label cat, night", "width=512", "no label"."""
-        value = self.of(example)
-        if self.clause in ("label", "exclude"):
-            return f"label {value}" if example.labels else value
-        if self.clause == "path":
-            return ""
-        if self.clause != "where":
-            tied = ", that of the cut-off: the path decides"
-            return f"time {value}" + (tied if example.time == self.cutoff else "")
-        name = printable(self.attribute)
-        known = self.attribute == SIZE or self.attribute in example.attributes
-        return f"{name}={value}" if known else f"no {name}"
+        raise NotImplementedError
 
     def moved(self, after: Example, before: Example | None) -> str:
         """Returns "was cat, is dog"."""
         assert before is not None
         return f"was {self.of(before)}, is {self.of(after)}"
 
-    @property
-    def column(self) -> str:
-        """The column of a snapshot that holds the value of a condition, "" for other clauses."""
-        if self.clause != "where":
-            return ""
-        return self.attribute if self.attribute == SIZE else ATTRIBUTE + self.attribute
 
-    @property
-    def changed(self) -> str:
-        """What is said of an example whose value a changeset changed."""
-        if self.clause in ("label", "exclude"):
-            return "relabelled"
-        return f"{printable(self.attribute)} changed" if self.clause == "where" else "time changed"
+class LabelsValue(Value):
+    """The labels of an example."""
+
+    column, changed = "labels", "relabelled"
+
+    def of(self, example: Example) -> str:
+        return printable(", ".join(example.labels)) or "no label"
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        return f"label {self.of(example)}" if example.labels else self.of(example)
 
 
-def clauses_with_values(query: ViewQuery) -> Iterator[tuple[Clause, Value]]:
-    """Yields the filters of a query but for the newest share, each with what it looks at."""
-    conditions = iter(query.where)
-    for clause in clauses(query):
-        attribute = next(conditions).attribute if clause.name == "where" else ""
-        yield clause, Value(clause.name, attribute)
+class PathValue(Value):
+    """The path of an example, which every line about it says anyway."""
+
+    column, changed = "path", "time changed"
+
+    def of(self, example: Example) -> str:
+        return printable(example.path)
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class TimeValue(Value):
+    """The time of an example; of the newest share, `cutoff` is that of the oldest that is kept."""
+
+    cutoff: int | None = None
+    column: ClassVar[str] = "time"  # type: ignore[misc]
+    changed: ClassVar[str] = "time changed"  # type: ignore[misc]
+
+    def of(self, example: Example) -> str:
+        return format_time(example.time)
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        tied = ", that of the cut-off: the path decides"
+        return f"time {self.of(example)}" + (tied if example.time == self.cutoff else "")
+
+
+class SizeValue(Value):
+    """The size of an example in bytes."""
+
+    column, changed = "size", "size changed"
+
+    def of(self, example: Example) -> str:
+        return f"{example.size:,} B"
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        return f"size={self.of(example)}"
+
+
+class AttributeValue(Value):
+    """An attribute of an example."""
+
+    def __init__(self, name: str):
+        from dsm.format.manifest import ATTRIBUTE  # which imports Arrow
+
+        self.name = name
+        self.column = ATTRIBUTE + name
+        self.changed = f"{printable(name)} changed"
+
+    def of(self, example: Example) -> str:
+        found: object = example.attributes.get(self.name)
+        if isinstance(found, bool):
+            return "true" if found else "false"
+        return "none" if found is None else printable(str(found))
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        name = printable(self.name)
+        return f"{name}={self.of(example)}" if self.name in example.attributes else f"no {name}"

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dsm.model.names import printable
-from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import decimal_text
 from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
 
 def describe(query: ViewQuery) -> str:
     """Returns what a query asks for, such as "label cat or dog, newest 80 %, changesets 1, 3-5"."""
-    parts: list[str] = []
-    if query.paths:
-        parts.append("path " + _joined(query.paths, " or "))
-    if query.labels:
-        parts.append("label " + _joined(query.labels, " and " if query.all_labels else " or "))
-    if query.exclude:
-        parts.append("not label " + _joined(query.exclude, " or "))
-    if query.since is not None:
-        parts.append(f"since {format_time(query.since)}")
-    if query.until is not None:
-        parts.append(f"until {format_time(query.until)}")
-    parts.extend(str(condition) for condition in query.where)
+    parts = [words for each in query.filters for words in each.words()]
     if query.percent is not None:
         parts.append(newest_text(query.percent))
     return ", ".join([*(parts or ["all examples"]), changesets_text(query)])
@@ -43,7 +30,3 @@ def changesets_text(query: ViewQuery) -> str:
 def _run(run: ChangesetRange) -> str:
     first, last = run
     return str(first) if first == last else f"{first}-{last}"
-
-
-def _joined(names: tuple[str, ...], word: str) -> str:
-    return word.join(map(printable, names))

@@ -15,11 +15,15 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format.document import canonical
-from dsm.model.timespec import format_time, parse_instant
-from dsm.views.filters.conditions import Condition, decimal_text
-from dsm.views.filters.glob import check_glob
+from dsm.views.filters import table
+from dsm.views.filters.conditions import decimal_text
+from dsm.views.filters.filter import Clause, Filter
 
 ChangesetRange = tuple[int, int]
+
+
+# In which order documents tell what they ask; what came later follows.
+_ORDER = ("changesets", "labels", "exclude", "since", "until", "percent", "paths", "where")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,68 +31,54 @@ class ViewQuery:
     """Which examples of which changesets: `at` and `at_id` pin the newest one, and so all before.
 
     `runs` are the first and last numbers of the changesets that are folded, none for all up to
-    `at`. `labels` (sorted) asks for any of them, or with `all_labels` for all; `exclude` for
-    none. `since` (included) and `until` (excluded) are microseconds UTC. `percent` is an exact
-    decimal between 0 and 1: the newest share of what the other filters leave. `paths` are globs,
-    of which any must match; of `where` every condition must hold.
+    `at`. `filters` (in the order of their table) must all let an example pass. `percent` is an
+    exact decimal between 0 and 1: the newest share of what the filters leave.
     """
 
     dataset: str
     at: int
     at_id: str
-    labels: tuple[str, ...] = ()
-    all_labels: bool = False
-    exclude: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
     runs: tuple[ChangesetRange, ...] = ()
-    since: int | None = None
-    until: int | None = None
     percent: str | None = None
-    paths: tuple[str, ...] = ()
-    where: tuple[Condition, ...] = ()
+
+    def clauses(self) -> list[Clause]:
+        """Returns the clauses of its filters; the newest share comes after them."""
+        return [clause for each in self.filters for clause in each.clauses()]
+
+    def narrowed_to(self, column: str) -> ViewQuery:
+        """Returns the same query with those filters alone that look at one column of a snapshot."""
+        found = tuple(each for each in self.filters if each.columns == (column,))
+        return ViewQuery(self.dataset, self.at, self.at_id, found)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the query as it is hashed; filters that filter nothing are left out."""
-        fields: dict[str, Any] = {
+        asked: dict[str, Any] = {}
+        if self.runs and self.runs != ((1, self.at),):
+            asked["changesets"] = [list(run) for run in self.runs]
+        for each in self.filters:
+            asked |= each.to_json()
+        if self.percent is not None:
+            asked["percent"] = self.percent
+        return {
             "format": 1,
             "kind": "view",
             "dataset": self.dataset,
             "at": {"number": self.at, "changeset": self.at_id},
+            **{name: asked.pop(name) for name in _ORDER if name in asked},
+            **asked,
         }
-        if self.runs and self.runs != ((1, self.at),):
-            fields["changesets"] = [list(run) for run in self.runs]
-        if self.labels:
-            # Of one label, any and all mean the same.
-            how = "all" if self.all_labels and len(self.labels) > 1 else "any"
-            fields["labels"] = {how: list(self.labels)}
-        if self.exclude:
-            fields["exclude"] = list(self.exclude)
-        if self.since is not None:
-            fields["since"] = format_time(self.since)
-        if self.until is not None:
-            fields["until"] = format_time(self.until)
-        if self.percent is not None:
-            fields["percent"] = self.percent
-        if self.paths:
-            fields["paths"] = list(self.paths)
-        if self.where:
-            fields["where"] = [condition.to_json() for condition in self.where]
-        return fields
 
     @classmethod
     def from_json(cls, fields: dict[str, Any], where: str) -> ViewQuery:
         """Reads what `to_json` returned. Raises DamagedData."""
         try:
-            labels = fields.get("labels", {})
-            since, until = fields.get("since"), fields.get("until")
+            found = (each.from_json(fields) for each in table.FILTERS)
             query = cls(
                 fields["dataset"], fields["at"]["number"], fields["at"]["changeset"],
-                tuple(labels.get("any", labels.get("all", ()))), "all" in labels,
-                tuple(fields.get("exclude", ())),
+                tuple(each for each in found if each is not None),
                 tuple((first, last) for first, last in fields.get("changesets", ())),
-                None if since is None else parse_instant(since),
-                None if until is None else parse_instant(until),
-                fields.get("percent"), tuple(fields.get("paths", ())),
-                tuple(Condition.from_json(each) for each in fields.get("where", ())),
+                fields.get("percent"),
             )  # fmt: skip
             _check(query)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
@@ -104,16 +94,11 @@ class ViewQuery:
 
 
 def _check(query: ViewQuery) -> None:
-    """Raises ValueError when a query is not spelt as dsm spells it."""
-    texts = (query.dataset, query.at_id, *query.labels, *query.exclude, *query.paths)
+    """Raises ValueError when a query is not spelt as dsm spells it; filters check themselves."""
     numbers = (query.at, *(number for run in query.runs for number in run))
+    texts = (query.dataset, query.at_id)
     if any(type(n) is not int for n in numbers) or not all(isinstance(t, str) for t in texts):
         raise ValueError("a field is of a kind that does not belong there")
-    for names in (query.labels, query.exclude, query.paths, query.where):
-        if list(names) != sorted(set(names)):  # type: ignore[type-var]
-            raise ValueError("a list is not sorted")
-    for glob in query.paths:
-        check_glob(glob)
     if query.runs:
         ends = query.runs[-1][1] == query.at and query.runs[0][0] >= 1
         parted = all(a[1] + 1 < b[0] for a, b in pairwise(query.runs))

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dsm.errors import DamagedData
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from dsm.views.selection.evaluate import Evaluation
 
 _HEX = re.compile(r"[0-9a-f]+").fullmatch
@@ -48,6 +46,7 @@ def summed_up(evaluation: Evaluation) -> ContentSummary:
     """Sums up the selected rows, a batch at a time."""
     import pyarrow.compute as pc
 
+    from dsm.views.filters.label_counts import counts as label_counts
     from dsm.views.selection.digest import ContentDigest
 
     digest, size = ContentDigest(), 0
@@ -58,14 +57,3 @@ def summed_up(evaluation: Evaluation) -> ContentSummary:
         for label, count in label_counts(batch).items():
             labels[label] = labels.get(label, 0) + count
     return ContentSummary(digest.hexdigest(), evaluation.count, size, dict(sorted(labels.items())))
-
-
-def label_counts(rows: pa.Table | pa.RecordBatch) -> dict[str, int]:
-    """Counts the examples of each label, sorted by label."""
-    import pyarrow.compute as pc
-
-    if not rows.num_rows:
-        return {}
-    found = pc.value_counts(pc.list_flatten(rows.column("labels")))
-    pairs = zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True)
-    return dict(sorted(pairs))

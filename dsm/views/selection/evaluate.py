@@ -7,37 +7,17 @@ why one is not among them. No Python object is made for an example.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.format.manifest import ATTRIBUTE
 from dsm.history.fold import FEW, Layer, spliced
-from dsm.model.names import printable
-from dsm.model.timespec import format_time
-from dsm.views.filters.conditions import BOOL, NUMBER, SIZE, Condition
-from dsm.views.filters.glob import expression
 from dsm.views.query.view_query import ViewQuery
 
 BATCH_ROWS = 1 << 18
-INT_MIN, INT_MAX = -(1 << 63), (1 << 63) - 1
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "=": pc.equal, "!=": pc.not_equal, "<": pc.less, "<=": pc.less_equal,
-    ">": pc.greater, ">=": pc.greater_equal,
-}  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One filter: `name` as in the query, `text` for people, `mask` which rows pass."""
-
-    name: str
-    text: str
-    mask: Callable[[pa.Table], pa.ChunkedArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +87,7 @@ def evaluate(layers: list[Layer], query: ViewQuery, beside: pa.Table | None = No
     count = 0
     for layer in layers:
         mask = layer.live
-        for clause in clauses(query):
+        for clause in query.clauses():
             passed = clause.mask(layer.table)
             mask = passed if mask is None else pc.and_(mask, passed)
         masks.append(mask)
@@ -139,121 +119,6 @@ def cut_at(found: Evaluation, cutoff: Cutoff) -> Evaluation:
         masks.append(newest if mask is None else pc.and_(mask, newest))
         count += pc.sum(masks[-1]).as_py() or 0
     return Evaluation(found.layers, masks, cutoff, count)
-
-
-def clauses(query: ViewQuery) -> list[Clause]:
-    """Returns the filters of a query but for the newest share, in the order of the query."""
-    found: list[Clause] = []
-    if query.paths:
-        text = "path is " + _or(query.paths)
-        found.append(Clause("path", text, lambda table: _paths(table, query.paths)))
-    if query.labels:
-        joined = " and ".join(map(printable, query.labels)) if query.all_labels else None
-        text = "label is " + (joined or _or(query.labels))
-        need = len(query.labels) if query.all_labels else 1
-        found.append(
-            Clause("label", text, lambda t: pc.greater_equal(_hits(t, query.labels), need))
-        )
-    if query.exclude:
-        text = "label is not " + _or(query.exclude)
-        found.append(Clause("exclude", text, lambda t: pc.equal(_hits(t, query.exclude), 0)))
-    if query.since is not None:
-        since = pa.scalar(query.since, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-        text = f"time is {format_time(query.since)} or later"
-        found.append(Clause("since", text, lambda t: pc.greater_equal(t.column("time"), since)))
-    if query.until is not None:
-        until = pa.scalar(query.until, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-        text = f"time is before {format_time(query.until)}"
-        found.append(Clause("until", text, lambda t: pc.less(t.column("time"), until)))
-    for condition in query.where:
-        found.append(Clause("where", str(condition), _condition(condition)))
-    return found
-
-
-def _or(values: tuple[str, ...]) -> str:
-    return " or ".join(map(printable, values))
-
-
-def _paths(table: pa.Table, globs: tuple[str, ...]) -> pa.ChunkedArray:
-    column, mask = table.column("path"), None
-    for glob in globs:
-        passed = pc.match_substring_regex(column, expression(glob))
-        mask = passed if mask is None else pc.or_(mask, passed)
-    return mask
-
-
-def _hits(table: pa.Table, labels: tuple[str, ...]) -> pa.ChunkedArray:
-    """How many of the labels each row has; a row's own labels are all different."""
-    wanted = pa.array(labels, pa.string())
-    return per_chunk(table.column("labels"), pa.int32(), lambda lists: _hits_in(lists, wanted))
-
-
-def _hits_in(lists: pa.ListArray, wanted: pa.Array) -> pa.Array:
-    values = lists.flatten()
-    lengths = lists.value_lengths().fill_null(0)
-    if len(values) == len(lists) and pc.all(pc.equal(lengths, 1)).as_py():
-        return pc.is_in(values, value_set=wanted).cast(pa.int32())  # one label each: the usual
-    hit = pc.is_in(values, value_set=wanted).cast(pa.int32())
-    zero = pa.array([0], pa.int32())
-    running = pa.concat_arrays([zero, pc.cumulative_sum(hit)])
-    ends = pc.cumulative_sum(lengths)
-    after = running.take(ends)
-    before = pa.concat_arrays([zero, after[:-1]]) if len(after) else after
-    return pc.subtract(after, before)
-
-
-def per_chunk(
-    column: pa.ChunkedArray, kind: pa.DataType, function: Callable[[pa.Array], pa.Array]
-) -> pa.ChunkedArray:
-    """Applies a function to each chunk, so that nothing large is copied together."""
-    return pa.chunked_array([function(chunk) for chunk in column.chunks], kind)
-
-
-def _condition(condition: Condition) -> Callable[[pa.Table], pa.ChunkedArray]:
-    def mask(table: pa.Table) -> pa.ChunkedArray:
-        name = condition.attribute
-        column_name = name if name == SIZE else ATTRIBUTE + name
-        if column_name not in table.column_names:
-            return pa.chunked_array([pa.repeat(False, table.num_rows)])
-        column = table.column(column_name)
-        if condition.op == "in":
-            masks = [_compare(column, "=", value, condition.kind) for value in condition.values]
-            result = masks[0]
-            for other in masks[1:]:
-                result = pc.or_(result, other)
-        else:
-            result = _compare(column, condition.op, condition.values[0], condition.kind)
-        return result.fill_null(False)
-
-    return mask
-
-
-def _compare(column: pa.ChunkedArray, op: str, value: str, kind: str) -> Any:
-    if kind == BOOL:
-        return _COMPARE[op](column, value == "true")
-    if kind != NUMBER:
-        return _COMPARE[op](column, pa.scalar(value, pa.string()))
-    if pa.types.is_floating(column.type):
-        return _COMPARE[op](column, float(value))
-    return _compare_int(column, op, Fraction(value))
-
-
-def _compare_int(column: pa.ChunkedArray, op: str, value: Fraction) -> Any:
-    """Compares integers with an exact number that may lie between or beyond them."""
-    floor = value.numerator // value.denominator
-    whole = floor == value
-    if op in ("=", "!="):
-        same = whole and INT_MIN <= floor <= INT_MAX
-        if same:
-            return _COMPARE[op](column, floor)
-        return pc.and_(pc.is_valid(column), op == "!=")
-    # x < 2.5 is x <= 2, and x >= 2.5 is x > 2
-    if not whole:
-        op = {"<": "<=", ">=": ">"}.get(op, op)
-    if floor > INT_MAX or floor < INT_MIN:
-        below = (floor > INT_MAX) == (op in ("<", "<="))
-        return pc.and_(pc.is_valid(column), below)
-    return _COMPARE[op](column, floor)
 
 
 def _cutoff(

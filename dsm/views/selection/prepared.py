@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsm.errors import AlreadyExists, AmbiguousName, DamagedData, InvalidInput, NotFound
-from dsm.model.names import check_tag_name, close_matches
+from dsm.model.names import check_tag_name, close_matches, is_plain_name
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
 from dsm.views.query.view_query import ViewQuery
@@ -183,7 +183,7 @@ def _names(repository: Repository, dataset: str) -> Iterator[tuple[str, str]]:
     """Yields (name, version) of all names. Raises DamagedData."""
     folder = repository.layout.views(dataset)
     for file in _listing(repository, dataset):
-        if not file.endswith(_NAME):
+        if not file.endswith(_NAME) or not is_plain_name(file[: -len(_NAME)]):
             continue
         path = os.path.join(folder, file)
         fields = read_document(path) or {}

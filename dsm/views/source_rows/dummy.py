@@ -15,6 +15,7 @@ import pyarrow as pa
 from dsm.format.manifest import TIME
 from dsm.sources import dummy
 from dsm.sources.query import SourceQuery, is_numeric_text, kind_of
+from dsm.views.filters.filter import DummyWish
 from dsm.views.query.view_query import ViewQuery
 
 SPAN_US = 365 * 86_400_000_000
@@ -27,11 +28,13 @@ def rows_for(
 
     `first` is the number of rows made before; `time_us` is used where a view asks for no time.
     """
-    rows = dummy.rows(query.schema, count, seed=seed)
+    rows, wish = dummy.rows(query.schema, count, seed=seed), DummyWish()
+    for each in view_query.filters:
+        each.shape(wish)
     for name, values in (
         (query.key, [f"made-up-{first + row}" for row in range(count)]),
-        (query.label, _label_values(query, view_query, count, Random(f"{seed}/label"))),
-        (query.time, _time_values(view_query, time_us, count, Random(f"{seed}/time"))),
+        (query.label, _label_values(query, wish, count, Random(f"{seed}/label"))),
+        (query.time, _time_values(wish, time_us, count, Random(f"{seed}/time"))),
     ):
         if name is not None and values:
             place = rows.schema.get_field_index(name)
@@ -41,10 +44,8 @@ def rows_for(
     return rows
 
 
-def _label_values(
-    query: SourceQuery, view_query: ViewQuery, count: int, random: Random
-) -> list[Any]:
-    wanted = [label for label in view_query.labels if label not in view_query.exclude]
+def _label_values(query: SourceQuery, wish: DummyWish, count: int, random: Random) -> list[Any]:
+    wanted = [label for label in wish.labels if label not in wish.unwanted]
     if not wanted:
         wanted = [f"made-up-{letter}" for letter in "abc"]
         if query.label is not None and kind_of(query.schema.field(query.label).type) == "int":
@@ -52,8 +53,8 @@ def _label_values(
     return [random.choice(wanted) for _ in range(count)]
 
 
-def _time_values(view_query: ViewQuery, time_us: int, count: int, random: Random) -> list[datetime]:
-    since, until = view_query.since, view_query.until
+def _time_values(wish: DummyWish, time_us: int, count: int, random: Random) -> list[datetime]:
+    since, until = wish.since, wish.until
     if until is None:
         until = time_us if since is None or since < time_us else since + SPAN_US
     if since is None:

@@ -19,11 +19,12 @@ from dsm.format.manifest import TIME
 from dsm.sources import source as sources
 from dsm.sources.engines import session_class
 from dsm.sources.statement import Dialect
+from dsm.views.filters.sql import Narrowed
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.selection.live_queries import LiveQuery
 from dsm.views.source_rows.dummy import rows_for
-from dsm.views.source_rows.pushdown import Narrowed, label_query, narrowed
+from dsm.views.source_rows.pushdown import label_query, narrowed
 from dsm.views.source_rows.run import (
     COLUMNS,
     EXAMPLES,
@@ -106,9 +107,7 @@ class SourceRowReader:
 
     def labels(self) -> list[str]:
         """Returns the labels that the rows of the queries have, sorted; asks the sources."""
-        query = self.query
-        only = ViewQuery(query.dataset, query.at, query.at_id, query.labels, query.all_labels,
-                     query.exclude)  # fmt: skip
+        only = self.query.narrowed_to("labels")
         found: set[str] = set()
         for each in self.selection.queries:
             for batch in self._rows(each, LABELS, Filters(only, None)):

@@ -27,9 +27,10 @@ from dsm.sources.failures import BadQuery, SourceChanged, SourceFailed
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import Source
 from dsm.views.filters.conditions import SIZE
+from dsm.views.filters.filter import Clause
+from dsm.views.filters.sql import Narrowed
 from dsm.views.query.view_query import ViewQuery
-from dsm.views.selection.evaluate import Clause, Cutoff, clauses
-from dsm.views.source_rows.pushdown import Narrowed
+from dsm.views.selection.evaluate import Cutoff
 
 _log = logging.getLogger(__name__)
 Batches = Generator["pa.RecordBatch", None, None]
@@ -56,9 +57,9 @@ class Filters:
     @cached_property
     def _clauses(self) -> tuple[list[Clause], list[Clause]]:
         """Those that need no payload, and the others."""
-        late = {str(condition) for condition in self.query.where if condition.attribute == SIZE}
-        found = clauses(self.query)
-        return [c for c in found if c.text not in late], [c for c in found if c.text in late]
+        found = self.query.clauses()
+        late = [clause for clause in found if clause.value.column == SIZE]
+        return [clause for clause in found if clause.value.column != SIZE], late
 
     @property
     def all_pass(self) -> bool:
@@ -258,7 +259,7 @@ def examples_of(
 def needed(query: SourceQuery, view_query: ViewQuery) -> list[str]:
     """Returns the columns that filters, times and paths are made from."""
     wanted = {query.key, query.label, query.time}
-    wanted |= {condition.attribute for condition in view_query.where}
+    wanted |= {name for each in view_query.filters for name in each.attributes()}
     if SIZE in wanted:
         return list(query.schema.names)
     return [name for name in query.schema.names if name in wanted]

@@ -20,7 +20,7 @@ from dsm.errors import DsmError, InvalidInput, Refused
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
-from dsm.views.selection.content import label_counts
+from dsm.views.filters.label_counts import counts as label_counts
 from dsm.views.selection.digest import ContentDigest
 from dsm.views.selection.payloads import Write
 from dsm.views.source_rows.reader import SourceRowReader

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from hypothesis import Phase, given, settings
@@ -23,6 +23,12 @@ from dsm.history.snapshot import example_at
 from dsm.model.example import Example
 from dsm.views.comparison.explain import explain
 from dsm.views.comparison.why import why
+from dsm.views.filters.exclude import ExcludeFilter
+from dsm.views.filters.filter import Filter
+from dsm.views.filters.labels import LabelFilter
+from dsm.views.filters.paths import PathFilter
+from dsm.views.filters.times import TimeFilter
+from dsm.views.filters.where import WhereFilter
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
@@ -41,6 +47,8 @@ ROWS = st.tuples(
 # What a changeset does to some of the paths; None removes.
 STEPS = st.dictionaries(st.sampled_from(PATHS), st.none() | ROWS, min_size=1, max_size=4)
 HISTORIES = st.lists(STEPS, min_size=2, max_size=6)
+
+F = TypeVar("F", bound=Filter)
 
 
 @st.composite
@@ -107,31 +115,38 @@ def fold(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]:
     return live
 
 
+def of_kind(query: ViewQuery, kind: type[F], otherwise: F) -> F:
+    """The filter of a kind that a query has, else one that is not one."""
+    return next((each for each in query.filters if isinstance(each, kind)), otherwise)
+
+
 def passes(query: ViewQuery, clause: str, example: Example) -> bool:
     """Whether an example passes all clauses of this name."""
     import fnmatch
 
+    label = of_kind(query, LabelFilter, LabelFilter(()))
+    time = of_kind(query, TimeFilter, TimeFilter())
     mine = set(example.labels)
     if clause == "path":
         return any(
             example.path.startswith("d/") if glob == "d/**"
             else fnmatch.fnmatchcase(example.path.rpartition("/")[2] if "/" not in glob
                                      else example.path, glob)
-            for glob in query.paths
+            for glob in of_kind(query, PathFilter, PathFilter(())).globs
         )  # fmt: skip
     if clause == "label":
-        return set(query.labels) <= mine if query.all_labels else bool(set(query.labels) & mine)
+        return set(label.labels) <= mine if label.need_all else bool(set(label.labels) & mine)
     if clause == "exclude":
-        return not set(query.exclude) & mine
+        return not set(of_kind(query, ExcludeFilter, ExcludeFilter(())).labels) & mine
     if clause == "since":
-        return query.since is None or example.time >= query.since
+        return time.since is None or example.time >= time.since
     if clause == "until":
-        return query.until is None or example.time < query.until
+        return time.until is None or example.time < time.until
     compared: dict[str, Callable[[Fraction, Fraction], bool]] = {
         ">=": lambda a, b: a >= b, "!=": lambda a, b: a != b,
         ">": lambda a, b: a > b, "<": lambda a, b: a < b,
     }  # fmt: skip
-    for condition in query.where:
+    for condition in of_kind(query, WhereFilter, WhereFilter(())).conditions:
         name = condition.attribute
         value = example.size if name == "size" else example.attributes.get(name)
         if value is None:
@@ -143,11 +158,12 @@ def passes(query: ViewQuery, clause: str, example: Example) -> bool:
 
 def asked(query: ViewQuery) -> list[str]:
     """The names of the clauses that a query has, in their order."""
+    told = query.to_json()
     given_ = {
-        "path": query.paths, "label": query.labels, "exclude": query.exclude,
-        "since": query.since is not None, "until": query.until is not None, "where": query.where,
+        "path": "paths", "label": "labels", "exclude": "exclude", "since": "since",
+        "until": "until", "where": "where",
     }  # fmt: skip
-    return [name for name, value in given_.items() if value]
+    return [name for name, member in given_.items() if member in told]
 
 
 def selected(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]:

@@ -12,6 +12,7 @@ from situations import Work
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.timespec import format_time
 from dsm.views.filters.conditions import decimal_text, parse_condition
+from dsm.views.filters.times import TimeFilter
 from dsm.views.query.view_query import ViewQuery
 
 TYPES = {"width": "int", "score": "float", "camera": "string", "day": "bool", "a b": "int"}
@@ -219,5 +220,6 @@ def test_a_query_survives_its_document(five: Work) -> None:
 def test_times_are_shown_as_they_are_hashed(five: Work) -> None:
     """A relative time is resolved once, when it is asked."""
     query = five.ds.query(since="7d")
-    assert query.since is not None
-    assert query.to_json()["since"] == format_time(query.since)
+    (asked,) = query.filters
+    assert isinstance(asked, TimeFilter) and asked.since is not None
+    assert query.to_json()["since"] == format_time(asked.since)

@@ -13,6 +13,8 @@ from situations import Work
 
 from dsm.errors import AnswerIsNo, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
+from dsm.views.filters.exclude import ExcludeFilter
+from dsm.views.filters.labels import LabelFilter
 from dsm.views.query.view_query import ViewQuery
 
 ID = "0123456789abcdef" * 4
@@ -106,8 +108,13 @@ def test_a_dataset_without_changesets(work: Work) -> None:
 
 VECTORS = [
     ViewQuery(DATASET, 1, ID),
-    ViewQuery(DATASET, 12, ID, ("cat",)),
-    ViewQuery(DATASET, 12, ID, ("cat", "dog"), True, ("blurred", "猫", "\U0001f408")),
+    ViewQuery(DATASET, 12, ID, (LabelFilter(("cat",)),)),
+    ViewQuery(
+        DATASET,
+        12,
+        ID,
+        (LabelFilter(("cat", "dog"), True), ExcludeFilter(("blurred", "猫", "\U0001f408"))),
+    ),
 ]
 
 
@@ -140,7 +147,9 @@ def test_equal_questions_have_one_version(zoo: Work) -> None:
 LABELS = st.lists(st.text("abé", min_size=1, max_size=2), max_size=3, unique=True)
 QUERIES = st.builds(
     lambda number, labels, need_all, exclude: ViewQuery(
-        DATASET, number, ID, tuple(sorted(labels)), need_all, tuple(sorted(exclude))
+        DATASET, number, ID,
+        (*([LabelFilter(tuple(sorted(labels)), need_all)] if labels else []),
+         *([ExcludeFilter(tuple(sorted(exclude)))] if exclude else [])),
     ),
     st.integers(1, 3), LABELS, st.booleans(), LABELS,
 )  # fmt: skip
@@ -171,7 +180,10 @@ def test_a_query_is_read_as_it_was_written(query: ViewQuery) -> None:
 )  # fmt: skip
 def test_queries_that_no_dsm_would_write(changes: dict[str, object]) -> None:
     """A stored query that means nothing here, or has another spelling, is refused."""
-    fields = {**ViewQuery(DATASET, 1, ID, ("a",), False, ("x",)).to_json(), **changes}
+    fields = {
+        **ViewQuery(DATASET, 1, ID, (LabelFilter(("a",)), ExcludeFilter(("x",)))).to_json(),
+        **changes,
+    }
     with pytest.raises(DamagedData):
         ViewQuery.from_json(fields, "q")
     for value in (None, [], 5, "x"):

@@ -1,0 +1,42 @@
+"""What one run of fsck collects: findings of damage, notes, and files that are not dsm's."""
+
+from __future__ import annotations
+
+import os
+
+from dsm.model.reports import Finding
+
+
+class Findings:
+    """Collects what is found; `root` is the folder that paths are shown relative to."""
+
+    def __init__(self, root: str):
+        self.root = root
+        self.damage: list[Finding] = []
+        self.strays: list[str] = []
+        self.notes: list[str] = []
+
+    def found(
+        self, kind: str, where: str, what: str, examples: tuple[tuple[str, int, str], ...] = ()
+    ) -> None:
+        """Records a finding; `where` is shown relative to the repository's root."""
+        self.damage.append(Finding(kind, self.shown(where), what, examples))
+
+    def shown(self, where: str) -> str:
+        """Returns a path relative to the repository's root."""
+        root = self.root + "/"
+        return where[len(root) :] if where.startswith(root) else where
+
+    def stray(self, folder: str, entry: str) -> None:
+        """Records a file that dsm did not write: systems leave some anywhere. No damage."""
+        self.strays.append(self.shown(os.path.join(folder, entry)))
+
+    def listed(self, folder: str, kind: str) -> list[str]:
+        """Returns the sorted entries of a folder; one that cannot be read is a finding."""
+        try:
+            return sorted(os.listdir(folder))
+        except FileNotFoundError:
+            self.found(kind, folder, "this folder is missing")
+        except OSError as error:
+            self.found(kind, folder, f"cannot be read: {error.strerror}")
+        return []

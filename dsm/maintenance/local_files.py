@@ -1,0 +1,106 @@
+"""Checking the files of this machine, below `.dsm/local`: all but the stage can be built again."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dsm.errors import DsmError
+from dsm.format import index as index_format
+from dsm.history import snapshot_file
+from dsm.maintenance.findings import Findings
+from dsm.repo.repository import Repository, read_file
+from dsm.sources.receipts import damaged as damaged_receipts
+from dsm.store.lease import living
+
+
+def check_local(repository: Repository, findings: Findings) -> None:
+    """Checks what belongs to this machine only: locks, receipts, indexes, caches, leftovers."""
+    layout = repository.layout
+    for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
+        try:
+            if os.path.getsize(lock):
+                findings.found("lock", lock, "a lock file holds nothing, this one does")
+        except OSError:
+            findings.found("lock", lock, "is missing; the next command makes it")
+    known = {
+        "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
+        "receipts", "receipt.key", "crashes",
+    }  # fmt: skip
+    for entry in findings.listed(layout.local, "index"):
+        if entry not in known:
+            findings.stray(layout.local, entry)
+    for path, what in damaged_receipts(repository):
+        findings.found("receipt", path, what)
+    # Also of a dataset that is not there any more: nothing else here has seen it.
+    for name in sorted({*repository.datasets(), *entries(layout.index(""))}):
+        try:
+            _index(repository, layout.index(name), findings)
+        except DsmError as error:
+            findings.found("index", layout.index(name), error.message)
+        _caches(layout.cache(name), findings)
+    alive = living(layout.temporary)
+    dead = [
+        e for e in entries(layout.temporary) if e.partition("-")[0].partition(".")[0] not in alive
+    ]
+    waiting = [e for e in entries(layout.trash) if e.endswith(".pack")]
+    if dead or waiting:
+        left = f"{len(dead)} of ended processes in tmp, {len(waiting)} in the trash"
+        findings.notes.append(f"files that gc removes: {left}")
+
+
+def _index(repository: Repository, folder: str, findings: Findings) -> None:
+    base = os.path.join(folder, "base")
+    data = read_file(base)
+    for entry in entries(folder):
+        if entry not in ("base", "log"):
+            findings.stray(folder, entry)
+    if data is None:
+        return
+    try:
+        decoded = index_format.Base(data)
+    except (ValueError, KeyError, TypeError, IndexError):
+        findings.found("index", base, "is damaged; the next command builds it again")
+        return
+    log = os.path.join(folder, "log")
+    records = read_file(log) or b""
+    try:
+        known, whole = index_format.decode_log(records, decoded.digest)
+    except ValueError:
+        known, whole = [], False
+    seen = [decoded.position, *(position for position, _ in known)]
+    _lost_head(repository, os.path.basename(folder), seen, findings)
+    if not whole and index_format.cut_short(records, decoded.digest):
+        findings.notes.append(f"{log} ends in an unfinished record; what it told is learnt again")
+    elif not whole:
+        findings.found("index", log, "is damaged; what it knew is learnt again")
+
+
+def _lost_head(
+    repository: Repository, name: str, positions: list[dict[str, Any]], findings: Findings
+) -> None:
+    """The newest changeset has no successor to miss it, but this machine has seen it."""
+    seen = max((int(position.get("head", 0)) for position in positions), default=0)
+    path = repository.layout.changeset(name, seen)
+    if seen and not os.path.exists(path):
+        findings.found("changeset", path, f"changeset {seen} was here and is missing")
+
+
+def _caches(folder: str, findings: Findings) -> None:
+    for entry in entries(folder):
+        path = os.path.join(folder, entry)
+        try:
+            if snapshot_file.cut_short(read_file(path) or b""):
+                findings.notes.append(f"{path} was not written to its end; it is built again")
+            elif not snapshot_file.is_intact(path):
+                findings.found("cache", path, "is damaged; it is built again when needed")
+        except DsmError as error:
+            findings.found("cache", path, error.message)
+
+
+def entries(folder: str) -> list[str]:
+    """Returns the sorted entries of a folder; none of one that cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

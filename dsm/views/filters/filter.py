@@ -1,0 +1,123 @@
+"""What a filter of a view has to say of itself: in JSON, in words, as a mask, and to a database.
+
+A filter is a value: what was asked, spelt in the one way that is hashed. Each kind is a module here
+and a row of `dsm.views.filters.table`; whatever depends on a filter asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dsm.views.filters.values import Value
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.views.filters.sql import SqlConditions
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One condition that an example meets or not, whatever the others say.
+
+    `name` is the word for it in answers, `text` is for people, `mask` tells which rows of a
+    snapshot pass, and `value` is what it looks at in an example.
+    """
+
+    name: str
+    text: str
+    mask: Callable[[pa.Table], pa.ChunkedArray]
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a question is resolved with: the types of attributes, and now in microseconds UTC."""
+
+    attributes: Mapping[str, str]
+    now_us: int
+
+
+@dataclass(slots=True)
+class DummyWish:
+    """What dummy rows shall be like to fit a view; filters narrow it."""
+
+    labels: list[str] = field(default_factory=list)  # any of these, if there are some
+    unwanted: set[str] = field(default_factory=set)
+    since: int | None = None
+    until: int | None = None
+
+
+class Filter:
+    """One filter of a query. Subclasses are frozen dataclasses, equal when they ask the same."""
+
+    columns: ClassVar[tuple[str, ...]] = ()  # of a snapshot that it looks at, where always the same
+
+    @classmethod
+    def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Filter | None:
+        """Returns the filter for the keywords of `prepare`; None when they do not ask for it.
+
+        Raises InvalidInput, NotFound.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Filter | None:
+        """Returns the filter of a query's document; None when it has none.
+
+        Raises ValueError, or what else comes of a document that dsm has not written.
+        """
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns its members of the query's document, which is hashed."""
+        raise NotImplementedError
+
+    def words(self) -> list[str]:
+        """Returns what it asks for, in a few words: "not label cat"."""
+        raise NotImplementedError
+
+    def clauses(self) -> list[Clause]:
+        """Returns its clauses; several where each can decide by itself."""
+        raise NotImplementedError
+
+    def narrow(self, conditions: SqlConditions) -> None:
+        """Adds what a database can check: necessary conditions, none is as good as any."""
+
+    def shape(self, wish: DummyWish) -> None:
+        """Narrows what dummy rows shall be like."""
+
+    def attributes(self) -> Iterable[str]:
+        """Returns the attributes that it looks at, and "size"."""
+        return ()
+
+    def require_known(self, snapshot: pa.Table, at: int) -> None:
+        """Raises NotFound when it asks for something that no example of changeset `at` has."""
+
+    def labels_missed(self, labels: Mapping[str, int]) -> bool:
+        """Whether it asks for a label that is not among those of the selected examples."""
+        return False
+
+    def labels_unheard_of(self, snapshot: pa.Table) -> tuple[str, ...]:
+        """Returns labels that it leaves out and that no example has: perhaps misspelt."""
+        return ()
+
+
+def texts(given: Iterable[str]) -> Iterable[str]:
+    """Returns texts; a text by itself is one item, not one for each letter."""
+    return [given] if isinstance(given, str) else given
+
+
+def require_sorted(values: tuple[Any, ...]) -> None:
+    """Raises ValueError for values that are not spelt as dsm spells them."""
+    if list(values) != sorted(set(values)):
+        raise ValueError("a list is not sorted")
+
+
+def require_texts(values: tuple[Any, ...]) -> None:
+    """Raises ValueError for what is not text, or not sorted."""
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("a field is of a kind that does not belong there")
+    require_sorted(values)

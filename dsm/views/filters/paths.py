@@ -1,0 +1,104 @@
+"""The filter by path: any of some globs matches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
+from dsm.views.filters.bounds import may_match
+from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
+from dsm.views.filters.glob import expression
+from dsm.views.filters.values import PathValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.views.filters.sql import SqlConditions
+
+
+_WILD = re.compile(r"[*?\[\\]")
+
+
+class Asked(TypedDict, total=False):
+    """Its keywords."""
+
+    paths: Iterable[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PathFilter(Filter):
+    """Takes examples whose path one of the globs matches (sorted)."""
+
+    globs: tuple[str, ...]
+    columns = ("path",)
+
+    @classmethod
+    def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
+        globs = tuple(sorted({spelt(glob) for glob in texts(asked.get("paths") or ())}))
+        return cls(globs) if globs else None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self | None:
+        globs = tuple(fields.get("paths", ()))
+        require_texts(globs)
+        return cls(globs) if globs else None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"paths": list(self.globs)}
+
+    def words(self) -> list[str]:
+        return ["path " + " or ".join(map(printable, self.globs))]
+
+    def clauses(self) -> list[Clause]:
+        text = "path is " + " or ".join(map(printable, self.globs))
+        return [Clause("path", text, self._mask, PathValue())]
+
+    def _mask(self, table: pa.Table) -> pa.ChunkedArray:
+        import pyarrow.compute as pc
+
+        column, mask = table.column("path"), None
+        for glob in self.globs:
+            passed = pc.match_substring_regex(column, expression(glob))
+            mask = passed if mask is None else pc.or_(mask, passed)
+        return mask
+
+    def narrow(self, conditions: SqlConditions) -> None:
+        query = conditions.query
+        possible = [glob for glob in self.globs if may_match(glob, query.name)]
+        if not possible:
+            conditions.nothing_passes()
+        name = query.key
+        if name is None or len(possible) > conditions.list_max:
+            return
+        keys = []
+        for glob in possible:
+            literal = None
+            if glob.startswith(query.name + "/") and not _WILD.search(glob):
+                literal = conditions.keys_of_path(glob)
+            if literal is None:
+                return
+            keys += literal
+        if not keys:
+            conditions.nothing_passes()
+        kind, missing = conditions.kind(name), f"{conditions.column(name)} IS NULL OR "
+        if kind == "string" and conditions.is_text_column(name):
+            conditions.found.append(missing + conditions.text_among(name, keys))
+        elif kind == "int" and all(conditions.is_whole(key) for key in keys):
+            conditions.found += [missing + found for found in conditions.integers(name, keys)]
+
+
+def spelt(glob: str) -> str:
+    """Checks a glob and removes what does not change its meaning. Raises InvalidInput."""
+    if "\0" in glob or any("\ud800" <= char <= "\udfff" for char in glob):
+        raise InvalidInput(f"'{printable(glob)}' is no path of an example")
+    text = re.sub(r"\A(?:\s|\./)+|[\s/]+\Z", "", re.sub("/{2,}", "/", glob))
+    if not text or text.startswith("/") or text == ".":
+        raise InvalidInput(
+            f"'{printable(glob)}' is no path of an example",
+            hint="paths are below the dataset's root, such as 'train/**/*.jpg'",
+        )
+    return text

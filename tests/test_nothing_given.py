@@ -1,0 +1,192 @@
+"""`None` means "not given" and an empty sequence means "nothing", in every public verb."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from situations import Work
+
+from dsm import api
+from dsm.catalog import Catalog
+from dsm.datasets import Dataset
+from dsm.errors import AnswerIsNo, InvalidInput
+from dsm.views.view import View
+
+Verb = Callable[..., Any]
+
+
+@pytest.fixture
+def busy(work: Work) -> Work:
+    """Two changesets; something staged, changed, new and deleted in the work tree."""
+    work.commit("one", **{"a": "1", "b": "1", "dir/c": "1", "dir/d": "1"})
+    work.commit("two", **{"a": "2"})
+    work.write({"b": "staged", "new": "n", "staged": "s"})
+    work.ds.add(["b", "staged"])
+    work.write({"dir/c": "changed"})
+    work.path("dir/d").unlink()
+    return work
+
+
+def everything(work: Work) -> Any:
+    """What a verb could change: files, the status, the newest changeset."""
+    return work.files(), work.state(), work.ds.head, work.snapshot()
+
+
+def same(work: Work, verb: Verb, *arguments: Any, **named: Any) -> Any:
+    """Calls a verb that must change nothing, and returns its answer."""
+    before = everything(work)
+    found = verb(*arguments, **named)
+    answer = list(found) if isinstance(found, Iterator) else found
+    assert everything(work) == before
+    return answer
+
+
+# --- one test for each parameter ------------------------------------------------------------------
+
+
+def add_paths(work: Work, nothing: Any) -> None:
+    for more in ({}, {"deletions": True}, {"dry_run": True}):
+        report = same(work, work.ds.add, nothing, **more)
+        assert (report.counts.rows, report.files, report.changes) == (0, 0, ())
+    assert same(work, work.ds.add, {}).counts.rows == 0
+    assert work.ds.add(None).counts.rows == 2  # type: ignore[arg-type]
+
+
+def add_labels(work: Work, nothing: Any) -> None:
+    work.ds.add(["a"], labels=["kept"])
+    work.ds.add(["a"], labels=nothing)
+    assert work.ds.commit("labelled") and work.snapshot()["a"][1] == ("kept",)
+
+
+def commit_paths(work: Work, nothing: Any) -> None:
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
+        same(work, work.ds.commit, "x", paths=nothing)
+    made = work.ds.commit("x", paths=nothing, allow_empty=True)
+    assert (made.counts.rows, len(work.state()[0])) == (0, 2)
+    assert work.ds.commit("x", paths=None).counts.rows == 2
+
+
+def diff_paths(work: Work, nothing: Any) -> None:
+    for named in ({}, {"staged": True}, {"a": 1}, {"a": 1, "b": 2}, {"a": 1, "staged": True}):
+        assert same(work, work.ds.diff, **named, paths=nothing).changes == ()
+        assert same(work, work.ds.diff, **named, paths=None).changes != ()
+
+
+def label_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.label, nothing, set=["x"]).rows == 0
+    assert work.ds.label(None, set=["x"]).rows == 5  # type: ignore[arg-type]
+
+
+def label_set(work: Work, nothing: Any) -> None:
+    work.ds.label(["a"], set=["x", "y"])
+    work.ds.label(["a"], set=None, add=["z"])
+    assert labels_of(work, "a") == ("x", "y", "z")
+    work.ds.commit("labelled")
+    work.ds.label(["a"], set=nothing)
+    assert labels_of(work, "a") == ()
+
+
+def label_add(work: Work, nothing: Any) -> None:
+    work.ds.label(["a"], set=["x"], add=nothing)
+    assert labels_of(work, "a") == ("x",)
+    with pytest.raises(InvalidInput, match="no label given"):
+        same(work, work.ds.label, ["a"], add=nothing)
+
+
+def label_remove(work: Work, nothing: Any) -> None:
+    work.ds.label(["a"], set=["x"], remove=nothing)
+    assert labels_of(work, "a") == ("x",)
+    with pytest.raises(InvalidInput, match="no label given"):
+        same(work, work.ds.label, ["a"], remove=nothing)
+
+
+def labels_of(work: Work, path: str) -> tuple[str, ...]:
+    (change,) = [c for c in work.ds.diff(staged=True).changes if c.path == path]
+    assert change.after is not None
+    return change.after.labels
+
+
+def log_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.log, paths=nothing) == []
+    assert len(same(work, work.ds.log, paths=None)) == 2
+
+
+def ls_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.ls, nothing) == []
+    assert len(same(work, work.ds.ls, None)) == 4
+
+
+def remove_paths(work: Work, nothing: Any) -> None:
+    for more in ({}, {"force": True}, {"keep_files": True}, {"dry_run": True}):
+        assert same(work, work.ds.remove, nothing, **more) == ()
+    assert len(work.ds.remove(None, force=True)) == 5  # type: ignore[arg-type]
+
+
+def restore_paths(work: Work, nothing: Any) -> None:
+    for more in ({}, {"force": True}, {"source": 1}, {"dry_run": True}, {"to": "elsewhere"}):
+        report = same(work, work.ds.restore, nothing, **more)
+        assert (report.written, report.unchanged, report.removed, report.paths) == (0, 0, 0, ())
+    assert work.ds.restore(None, force=True).written == 2
+
+
+def unstage_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.unstage, nothing) == 0
+    assert work.ds.unstage(None) == 2
+
+
+def iterate_order(work: Work, nothing: Any) -> None:
+    view = work.ds.prepare()
+    assert list(view.iterate(nothing)) == []
+    assert len(list(view.iterate(None))) == 4
+
+
+CASES: dict[str, Callable[[Work, Any], None]] = {
+    "Dataset.add paths": add_paths,
+    "Dataset.add labels": add_labels,
+    "Dataset.commit paths": commit_paths,
+    "Dataset.diff paths": diff_paths,
+    "Dataset.label paths": label_paths,
+    "Dataset.label set": label_set,
+    "Dataset.label add": label_add,
+    "Dataset.label remove": label_remove,
+    "Dataset.log paths": log_paths,
+    "Dataset.ls paths": ls_paths,
+    "Dataset.remove paths": remove_paths,
+    "Dataset.restore paths": restore_paths,
+    "Dataset.unstage paths": unstage_paths,
+    "View.iterate order": iterate_order,
+}
+MANY = ("Sequence", "Iterable", "Paths", "list[", "tuple[", "set[", "Collection")
+
+
+def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
+    """Yields every parameter of a public verb that takes several of something."""
+    owners: dict[str, Any] = {"Catalog": Catalog, "Dataset": Dataset, "View": View, "api": api}
+    for owner, found in owners.items():
+        for name, verb in inspect.getmembers(found, inspect.isfunction):
+            if name[0] == "_" or (owner == "api" and verb.__module__ != "dsm.api"):
+                continue
+            for parameter in inspect.signature(verb).parameters.values():
+                if any(word in str(parameter.annotation) for word in MANY):
+                    yield f"{owner}.{name} {parameter.name}", parameter
+
+
+def test_every_parameter_is_tested() -> None:
+    """A new verb that takes a list says here what an empty one does."""
+    assert {name for name, _ in parameters()} == set(CASES)
+
+
+def test_what_need_not_be_given_is_none() -> None:
+    """No default is an empty sequence: it would mean something else where it is given."""
+    wrong = [name for name, p in parameters() if p.default not in (p.empty, None)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("nothing", [[], (), {}.keys()], ids=["list", "tuple", "view"])
+def test_an_empty_sequence_is_nothing(busy: Work, name: str, nothing: Any) -> None:
+    """An empty list touches nothing; what is left out, or None, stands for everything."""
+    CASES[name](busy, nothing)

@@ -18,26 +18,13 @@ import pyarrow.compute as pc
 from dsm.format.manifest import TIME
 from dsm.sources import source as sources
 from dsm.sources.engines import session_class
-from dsm.sources.statement import Dialect
-from dsm.views.filters.sql import Narrowed
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.selection.live_queries import LiveQuery
 from dsm.views.source_rows.dummy import rows_for
-from dsm.views.source_rows.pushdown import label_query, narrowed
-from dsm.views.source_rows.run import (
-    COLUMNS,
-    EXAMPLES,
-    LABELS,
-    TIMES,
-    Batches,
-    Filters,
-    Order,
-    Run,
-    batch_as,
-    examples_of,
-    needed,
-)
+from dsm.views.source_rows.plan import COLUMNS, EXAMPLES, LABELS, TIMES, Purpose, plan_run
+from dsm.views.source_rows.row_filters import RowFilters, examples_of
+from dsm.views.source_rows.run import Batches, batch_as, run
 
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
@@ -97,27 +84,27 @@ class SourceRowReader:
         Raises what the broker raises, SourceChanged before a row is passed on when columns are
         others than were recorded, and KeyRepeats.
         """
-        filters = Filters(self.query, self.cutoff)
+        filters = RowFilters(self.query, self.cutoff)
         for each in self.selection.queries:
             yield from self._rows(each, EXAMPLES, filters)
 
     def columns(self, each: LiveQuery) -> Batches:
         """Yields the rows of a query that fit, in the columns of its own answer."""
-        yield from self._rows(each, COLUMNS, Filters(self.query, self.cutoff))
+        yield from self._rows(each, COLUMNS, RowFilters(self.query, self.cutoff))
 
     def labels(self) -> list[str]:
         """Returns the labels that the rows of the queries have, sorted; asks the sources."""
         only = self.query.narrowed_to("labels")
         found: set[str] = set()
         for each in self.selection.queries:
-            for batch in self._rows(each, LABELS, Filters(only, None)):
+            for batch in self._rows(each, LABELS, RowFilters(only, None)):
                 found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
         return sorted(found)
 
     def _times_and_paths(self) -> pa.Table:
         """Returns time and path of the rows that fit, by a run of their own."""
         schema = pa.schema([("time", TIME), ("path", pa.string())])
-        filters = Filters(self._uncut, None)
+        filters = RowFilters(self._uncut, None)
         found = [
             batch.select(schema.names)
             for each in self.selection.queries
@@ -125,32 +112,25 @@ class SourceRowReader:
         ]
         return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
 
-    def _rows(self, each: LiveQuery, form: str, filters: Filters) -> Batches:
+    def _rows(self, each: LiveQuery, form: str, filters: RowFilters) -> Batches:
         if (count := self.selection.source_mode.dummy_rows) is not None:
             yield from self._dummies(each, count, form, filters)
             return
-        selection, query = self.selection, each.query
-        source = sources.find(selection.repository, query.source)
-        asked = self._asked(each, form, session_class(source.driver).dialect)
-        if asked is None:
-            return
-        order = Order(
-            selection.repository, source, query, each.changeset, asked, filters, form,
-            _CONSUMERS.get(form, self.consumer), selection.dataset, selection.version, self.types,
-            self.objects,
+        selection = self.selection
+        source = sources.find(selection.repository, each.query.source)
+        consumer = _CONSUMERS.get(form, self.consumer)
+        plan = plan_run(
+            each, self.query, session_class(source.driver).dialect, form=form, filters=filters,
+            objects=self.objects, types=self.types,
+            purpose=Purpose(selection.dataset, selection.version, consumer),
         )  # fmt: skip
+        if plan is None:
+            return
         # Closed at once when the reader stops: the query on the server ends with it.
-        with closing(Run(order).batches()) as batches:
+        with closing(run(plan, source, selection.repository)) as batches:
             yield from batches
 
-    def _asked(self, each: LiveQuery, form: str, dialect: Dialect) -> Narrowed | None:
-        moment = each.changeset.time
-        if form == LABELS:
-            return label_query(each.query, self.query, dialect, time_us=moment)
-        columns = needed(each.query, self.query) if form == TIMES else None
-        return narrowed(each.query, self.query, dialect, time_us=moment, columns=columns)
-
-    def _dummies(self, each: LiveQuery, count: int, form: str, filters: Filters) -> Batches:
+    def _dummies(self, each: LiveQuery, count: int, form: str, filters: RowFilters) -> Batches:
         """Yields so many dummy rows, less those beyond a newest share; no source takes part."""
         query, left, first = each.query, count, 0
         examples = examples_of(query, query.schema, each.changeset, self.types)

@@ -21,7 +21,7 @@ from dsm.errors import DsmError, InvalidInput, NotFound
 from dsm.sources import receipts
 from dsm.sources.failures import SecretMissing, SourceChanged
 from dsm.views.comparison.why import why
-from dsm.views.source_rows.run import KeyRepeats
+from dsm.views.source_rows.unique_keys import KeyRepeats
 from dsm.views.view import NumberUnknown, View
 from dsm.views.writing.get import stream
 from dsm.views.writing.options import Options

@@ -80,4 +80,4 @@ class Catalog(Repository):
         dataset = self.dataset(record.dataset)
         if record.query.dataset != dataset.id:
             raise DamagedData(f"view {record.version[:12]} is recorded for another dataset")
-        return View(self, dataset.name, lambda: dataset.snapshots, record.query, record.content)
+        return View(self, dataset.name, lambda: dataset.snapshots, record.query, record)

@@ -346,7 +346,18 @@ class Dataset:
         return diff(self.tree, first, second, staged=staged, paths=wanted)
 
     def snapshot(self, reference: str | int | None = None) -> pa.Table:
-        """Returns the live examples after a changeset (the head by default) as an Arrow table."""
+        """Returns the live examples after a changeset (the head by default) as an Arrow table.
+
+        A row each, sorted by path.
+
+        Columns: `path` (text); `object` (32 bytes: the BLAKE3 of its bytes); `offset` and `length`
+        (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
+        (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
+        each attribute of the dataset (text, int64, float64 or bool; null where an example has
+        none); `changeset` (int32: the number of the one that last put it).
+
+        Raises NotFound for a changeset that there is not, DamagedData when one cannot be read.
+        """
         return self.snapshots.table(self._number(reference))
 
     def _number(self, reference: str | int | None) -> int:

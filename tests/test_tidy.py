@@ -47,6 +47,20 @@ UPWARD_FOR_TYPES: set[tuple[str, str]] = set()
 # without the others.
 KNOWN_CIRCLES: set[frozenset[str]] = set()
 
+# Within `views`, low to high: a room imports from its own, and from those before it. Reading and
+# writing stand side by side, and comparison beside whatever is above a selection.
+VIEW_ROOMS: dict[str, set[str]] = {
+    "filters": set(),
+    "query": {"filters"},
+    "selection": {"filters", "query"},
+    "source_rows": {"filters", "query", "selection"},
+    "reading": {"filters", "query", "selection", "source_rows"},
+    "writing": {"filters", "query", "selection", "source_rows"},
+    "comparison": {"filters", "query", "selection"},
+    "view": {"filters", "query", "selection", "source_rows", "reading", "writing"},
+    "prepare": {"filters", "query", "selection", "view"},
+}  # fmt: skip
+
 # Third-party package -> the places that may import it.
 CONFINED = {
     "typer": ("cli/",),
@@ -87,6 +101,7 @@ OUTSIDE_WORLD = {
     "time.time", "time.time_ns", "time.localtime", "time.gmtime", "datetime.now",
     "datetime.datetime.now", "datetime.utcnow", "datetime.datetime.utcnow", "datetime.today",
     "datetime.datetime.today", "date.today", "datetime.date.today", "getpass.getuser",
+    "sys.stdin", "sys.stdout", "sys.stderr", "sys.__stdin__", "sys.__stdout__", "sys.__stderr__",
     "getpass.getpass", "os.getlogin", "os.path.expanduser", "pwd.getpwuid",
 }  # fmt: skip
 
@@ -182,6 +197,23 @@ def test_imports_point_down() -> None:
             if not (found.for_types and (mine, theirs) in UPWARD_FOR_TYPES):
                 upward.append(f"{found.place}:{found.line}: {mine} must not import {theirs}")
     assert sorted(set(upward)) == []
+
+
+def test_rooms_of_views_import_down() -> None:
+    """A query knows no data, a selection nothing that reads or writes it, and none knows a view."""
+    folder = PACKAGE / "views"
+    rooms = {path.name.removesuffix(".py") for path in folder.iterdir() if path.name[0] != "_"}
+    assert set(VIEW_ROOMS) == rooms
+    upward = {
+        f"{found.place}:{found.line}: {mine} must not import {theirs}"
+        for path in sources() if (folder in path.parents and path.parent.name != "views") or path in
+        (folder / "view.py", folder / "prepare.py")
+        for found in imports_of(path) if found.module.startswith("dsm.views.")
+        for mine in [path.relative_to(folder).parts[0].removesuffix(".py")]
+        for theirs in [found.module.split(".")[2]]
+        if theirs in VIEW_ROOMS and theirs != mine and theirs not in VIEW_ROOMS[mine]
+    }  # fmt: skip
+    assert sorted(upward) == []
 
 
 def imported_files(path: Path) -> set[str]:

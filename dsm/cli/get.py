@@ -94,7 +94,7 @@ def command(
                 folder if out is None else out,
                 format=format_, shard_size=limit, compression=compression, verify=verify,
                 force=force, croissant=croissant, allow_persist=allow_persist,
-                progress=s.progress(),
+                sink=sys.stdout.buffer if out == "-" else None, progress=s.progress(),
             )  # fmt: skip
         if as_json:
             from dsm.answers.views import get_answer

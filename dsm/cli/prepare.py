@@ -67,7 +67,7 @@ def _sum_up(s: Session, view: View) -> None:
     from dsm.model.names import close_matches
     from dsm.views.query.describe import describe
 
-    for label in view.unknown_excludes:
+    for label in view.unknown_labels:
         near = close_matches(label, view.labels)
         meant = f"; did you mean {near[0]}?" if near else ""
         s.say(f"note: no example has the label {label}, which is to be left out{meant}")

@@ -163,7 +163,7 @@ def _query_names(s: Session, record: Record) -> list[str]:
     from dsm.views.view import View
 
     dataset = s.dataset
-    view = View(s.repo, dataset.name, lambda: dataset.snapshots, record.query, record.content)
+    view = View(s.repo, dataset.name, lambda: dataset.snapshots, record.query, record)
     return [each.query.name for each in view.queries]
 
 

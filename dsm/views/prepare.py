@@ -39,18 +39,14 @@ def prepare(
     if name is not None:
         check_view_name(name)
     record = read_record(repository, dataset, query.version)
-    view = View(repository, dataset, snapshots, query, record.content if record else None)
+    view = View(repository, dataset, snapshots, query, record)
     if record is None:
         if not view.evaluation.count and not view.queries:
             _require_known(view)
             raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
         if any(each.labels_missed(view.labels) for each in query.filters) and not view.queries:
             _require_known(view)
-        if not view.queries:
-            view.unknown_excludes = tuple(
-                label for each in query.filters for label in each.labels_unheard_of(view.snapshot)
-            )
-        write_record(repository, dataset, query, view.content)
+        write_record(repository, dataset, query, view.content, view.unknown_labels)
     if name is not None:
         give_name(repository, dataset, name, query.version)
     return view

@@ -7,7 +7,7 @@ time, and are never kept.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.progress import SILENT, Progress
@@ -39,9 +39,6 @@ class View(Selection):
     about the stored examples.
     """
 
-    # Labels that were to be left out and that no example has: legal, and perhaps misspelt.
-    unknown_excludes: tuple[str, ...] = ()
-
     def without_sources(self) -> View:
         """Returns the same view of the stored examples alone: no source is asked."""
         return self._read_as(SKIP)
@@ -56,7 +53,7 @@ class View(Selection):
 
     def _read_as(self, mode: SourceMode) -> View:
         return View(
-            self.repository, self.dataset, self._open_snapshots, self.query, self._content,
+            self.repository, self.dataset, self._open_snapshots, self.query, self._record,
             source_mode=mode,
         )  # fmt: skip
 
@@ -94,7 +91,10 @@ class View(Selection):
         return self.iterate()
 
     def __getitem__(self, index: int | slice) -> Any:
-        """Returns an example by its position in the order of paths, or a list for a slice."""
+        """Returns an example by its position in the order of paths, or a list for a slice.
+
+        Raises IndexError, and NumberUnknown where rows of queries have no fixed places.
+        """
         from dsm.views.reading.iterate import example_at, examples_at
 
         if self.queries:
@@ -111,9 +111,14 @@ class View(Selection):
         """Yields the examples in the order of paths, in that of `order`, or shuffled by a seed.
 
         The shuffled order depends on seed and epoch alone. Bytes are read ahead and verified.
+        `order` may name an index never or several times, and may be endless.
 
         Rows of queries follow, in the order of their source's answer; with a seed they are
-        shuffled through a buffer and mixed in. Raises what `dsm.sources.failures` has.
+        shuffled through a buffer and mixed in.
+
+        Raises InvalidInput for an order and a seed together, or an order where there are queries;
+        IndexError for an index that there is not; ObjectMissing or ObjectDamaged when the bytes of
+        an example are read; KeyRepeats and what `dsm.sources.failures` has for rows of queries.
         """
         from dsm.views.reading.iterate import iterate
 
@@ -131,31 +136,39 @@ class View(Selection):
         croissant: bool | None = None,
         workers: int | None = None,
         allow_persist: bool = False,
+        sink: BinaryIO | None = None,
         progress: Progress = SILENT,
     ) -> GetReport:
         """Materialises the view in folder `out`; see `dsm.views.writing.get.get`.
 
-        A view with queries is only streamed (`out` is "-"), or with `allow_persist` written to a
-        folder outside the repository; see `dsm.views.writing.with_source_rows`.
+        With "-" one tar is written to `sink`, a binary file. A view with queries is only streamed,
+        or with `allow_persist` written to a folder outside the repository; see
+        `dsm.views.writing.with_source_rows`.
+
+        Raises OtherContent when the folder holds something else; PathsCollide when letter case does
+        not count there; NotKept when rows of queries would be kept; DamagedData, ObjectMissing or
+        ObjectDamaged when what is stored or verified is not what it should be; what
+        `dsm.sources.failures` has; InvalidInput, StorageFailed.
         """
         from dsm.views.writing.worker_count import expected
 
         count = self.repository.workers if workers is None else workers
-        content = None if self.queries else self._content
+        content = None if self.queries else self.known_content
         with expected(content, out, format, compression, shard_size, count):
             from dsm.views.writing.get import get
 
             return get(
                 self, out, format=format, shard_size=shard_size, compression=compression,
                 verify=verify, force=force, croissant=croissant, workers=count,
-                allow_persist=allow_persist, progress=progress,
+                allow_persist=allow_persist, sink=sink, progress=progress,
             )  # fmt: skip
 
     def columns(self, query: str | None = None) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a query that fit the view, in the columns of its own answer.
 
         For what learns from tables: no payload is made. `query` may be left away when there is
-        one only. Raises NotFound, and what `dsm.sources.failures` has.
+        one only. Raises NotFound when no single query is meant, KeyRepeats, and what
+        `dsm.sources.failures` has.
         """
         from dsm.views.source_rows.reader import SourceRowReader
 
@@ -169,7 +182,8 @@ class View(Selection):
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yields all examples as Arrow batches: the columns of `table` and `content`, the bytes.
 
-        Rows of queries do not say the hash of their bytes: there, `object` is null.
+        Rows of queries do not say the hash of their bytes: there, `object` is null. Raises
+        ObjectMissing, ObjectDamaged, KeyRepeats, and what `dsm.sources.failures` has.
         """
         from dsm.views.reading.iterate import batches
 

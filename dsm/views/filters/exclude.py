@@ -93,7 +93,5 @@ class ExcludeFilter(Filter):
     def shape(self, wish: DummyWish) -> None:
         wish.unwanted |= set(self.labels)
 
-    def labels_unheard_of(self, snapshot: pa.Table) -> tuple[str, ...]:
-        from dsm.views.filters.label_counts import unknown
-
-        return tuple(unknown(snapshot, self.labels))
+    def left_out(self) -> tuple[str, ...]:
+        return self.labels

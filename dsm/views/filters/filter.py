@@ -100,8 +100,8 @@ class Filter:
         """Whether it asks for a label that is not among those of the selected examples."""
         return False
 
-    def labels_unheard_of(self, snapshot: pa.Table) -> tuple[str, ...]:
-        """Returns labels that it leaves out and that no example has: perhaps misspelt."""
+    def left_out(self) -> tuple[str, ...]:
+        """Returns labels that it leaves out: one that no example has is perhaps misspelt."""
         return ()
 
 

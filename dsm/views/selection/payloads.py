@@ -24,7 +24,7 @@ BATCH_EXAMPLES = 2048
 # What a writer collects before it hands it on.
 WRITE_BYTES = 1 << 20
 
-# What is given to one may change as soon as it has returned.
+# The buffer that it is given is used again when it has returned: it must not keep it.
 Write = Callable[[bytes | memoryview], object]
 Counted = Callable[[int, int], object]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from dsm.errors import AlreadyExists, AmbiguousName, DamagedData, InvalidInput, NotFound
 from dsm.model.names import check_tag_name, close_matches, is_plain_name
@@ -26,12 +27,16 @@ _NAME = ".name.json"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A prepared view of a dataset, with the names it was given."""
+    """A prepared view of a dataset, with the names it was given.
+
+    `unknown_labels` were to be left out, and no example had them.
+    """
 
     dataset: str
     query: ViewQuery
     content: ContentSummary
     names: tuple[str, ...] = ()
+    unknown_labels: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -39,11 +44,19 @@ class Record:
 
 
 def write_record(
-    repository: Repository, dataset: str, query: ViewQuery, content: ContentSummary
+    repository: Repository,
+    dataset: str,
+    query: ViewQuery,
+    content: ContentSummary,
+    unknown_labels: tuple[str, ...] = (),
 ) -> None:
     """Remembers a view. Raises DamagedData when it once held something else."""
     path = _path(repository, dataset, query.version)
-    fields = {"query": query.to_json(), "version": query.version, "content": content.to_json()}
+    fields: dict[str, Any] = {
+        "query": query.to_json(), "version": query.version, "content": content.to_json(),
+    }  # fmt: skip
+    if unknown_labels:
+        fields["unknown_labels"] = list(unknown_labels)
     if create_document(path, fields, repository.layout.temporary):
         return
     known = read_record(repository, dataset, query.version)
@@ -65,7 +78,11 @@ def read_record(repository: Repository, dataset: str, version: str) -> Record | 
     query = ViewQuery.from_json(fields.get("query", {}), path)
     if query.version != version:
         raise DamagedData(f"{path} does not hold the query of its name")
-    return Record(dataset, query, ContentSummary.from_json(fields.get("content"), path))
+    unknown = fields.get("unknown_labels", [])
+    if not isinstance(unknown, list) or not all(isinstance(label, str) for label in unknown):
+        raise DamagedData(f"{path} does not say which labels are unknown")
+    content = ContentSummary.from_json(fields.get("content"), path)
+    return Record(dataset, query, content, unknown_labels=tuple(unknown))
 
 
 def list_records(repository: Repository, dataset: str) -> list[Record]:
@@ -78,7 +95,7 @@ def list_records(repository: Repository, dataset: str) -> list[Record]:
         record = read_record(repository, dataset, version)
         if record is not None:
             given = tuple(sorted(names.get(version, ())))
-            found.append(Record(dataset, record.query, record.content, given))
+            found.append(replace(record, names=given))
     return sorted(found, key=lambda record: (record.query.at, record.version))
 
 

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from dsm.store.positions import Positions
     from dsm.views.selection.evaluate import Evaluation
     from dsm.views.selection.live_queries import LiveQuery
+    from dsm.views.selection.prepared import Record
 
 
 class Selection:
     """One query over one dataset of a repository, and what it selects.
 
-    `content` is what an earlier evaluation recorded; without it the query is evaluated when it is
-    asked for. `source_mode` says what becomes of the queries in the dataset.
+    `record` is what is remembered of an earlier evaluation; without it the query is evaluated when
+    its content is asked for. `source_mode` says what becomes of the queries in the dataset.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Selection:
         dataset: str,
         snapshots: Callable[[], Snapshots],
         query: ViewQuery,
-        content: ContentSummary | None = None,
+        record: Record | None = None,
         *,
         source_mode: SourceMode = READ,
     ):
@@ -51,7 +52,7 @@ class Selection:
         self.query = query
         self.source_mode = source_mode
         self._open_snapshots = snapshots
-        self._content = content
+        self._record = record
 
     @cached_property
     def version(self) -> str:
@@ -126,7 +127,16 @@ class Selection:
         return self.evaluation.rows()
 
     def table(self) -> pa.Table:
-        """Returns the selected examples as an Arrow table; see `Dataset.snapshot` for columns."""
+        """Returns the selected stored examples as an Arrow table, a row each, sorted by path.
+
+        Columns: `path` (text); `object` (32 bytes: the BLAKE3 of its bytes); `offset` and `length`
+        (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
+        (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
+        each attribute of the dataset (text, int64, float64 or bool; null where an example has
+        none); `changeset` (int32: the number of the one that last put it).
+
+        Raises DamagedData when what the changesets say cannot be read.
+        """
         return self._table
 
     @cached_property
@@ -137,8 +147,26 @@ class Selection:
         return positions_of(self.repository.store, self.table())
 
     @property
+    def known_content(self) -> ContentSummary | None:
+        """The content, when it is remembered; nothing is evaluated for this."""
+        return None if self._record is None else self._record.content
+
+    @cached_property
     def content(self) -> ContentSummary:
         """The digest, the counts and the labels of the selected examples."""
-        if self._content is None:
-            self._content = summed_up(self.evaluation)
-        return self._content
+        return self.known_content or summed_up(self.evaluation)
+
+    @cached_property
+    def unknown_labels(self) -> tuple[str, ...]:
+        """Labels that are to be left out and that no example has: legal, and perhaps misspelt.
+
+        Where the view reads queries nothing is known of that, since their rows have labels too.
+        """
+        if self._record is not None:
+            return self._record.unknown_labels
+        left_out = tuple(label for each in self.query.filters for label in each.left_out())
+        if not left_out or self.queries:
+            return ()
+        from dsm.views.filters.label_counts import unknown
+
+        return tuple(unknown(self.snapshot, left_out))

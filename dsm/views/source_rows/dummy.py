@@ -1,4 +1,4 @@
-"""Made-up rows that stand for those of a query, so that nobody needs access to develop with a view.
+"""Dummy rows that stand for those of a query, so that nobody needs access to develop with a view.
 
 No source takes part: a pure function of the columns that were recorded, the view and a seed. The
 invariant: keys differ, and labels and times are such as the view asks for.
@@ -24,7 +24,7 @@ SPAN_US = 365 * 86_400_000_000
 def rows_for(
     query: SourceQuery, view_query: ViewQuery, time_us: int, count: int, first: int, seed: int
 ) -> pa.RecordBatch:
-    """Returns made-up rows whose keys differ, and whose labels and times fit a view.
+    """Returns dummy rows whose keys differ, and whose labels and times fit a view.
 
     `first` is the number of rows made before; `time_us` is used where a view asks for no time.
     """

@@ -6,8 +6,7 @@ The formats are told in docs/format/materialised.md, and listed in `dsm.views.wr
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import InvalidInput
 from dsm.progress import SILENT, Progress
@@ -33,9 +32,10 @@ def get(
     croissant: bool | None = None,
     workers: int | None = None,
     allow_persist: bool = False,
+    sink: BinaryIO | None = None,
     progress: Progress = SILENT,
 ) -> GetReport:
-    """Materialises the view in folder `out`, or as one tar on standard output ("-").
+    """Materialises the view in folder `out`, or as one tar that is written to `sink` ("-").
 
     `shard_size` is in bytes. What an interrupted run has finished is kept; what is there already is
     left alone, and with `verify` read and compared with its hashes. `force` replaces what is there.
@@ -46,12 +46,14 @@ def get(
     repository (see `persist`), where nothing is kept of an interrupted run.
 
     Raises OtherContent (a Conflict) when the folder holds something else, or files of a dataset's
-    own, DamagedData when what is stored, or what `verify` reads, is not what it should be,
-    InvalidInput, StorageFailed.
+    own; PathsCollide when letter case does not count there; DamagedData when what is stored, or
+    what `verify` reads, is not what it should be; NotKept when rows of queries would be kept; what
+    reading them raises; InvalidInput for options that do not go together; StorageFailed.
     """
     options = Options(format, shard_size, compression)
     if out == "-":
-        sink = sys.stdout.buffer
+        if sink is None:
+            raise InvalidInput("no stream is given to write to", hint="give a binary file as sink")
         examples, size = stream(view, sink.write, options, progress)
         sink.flush()
         return GetReport("-", format, 1, examples, size, True)

@@ -25,7 +25,7 @@ _ZEROS = bytes(tar_header.BLOCK)
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Paths and sizes of some rows, and their object ids, or what else their bytes are."""
+    """Rows of a tar: path and size of each, and the id of its object or its bytes themselves."""
 
     paths: Sequence[str]
     sizes: Sequence[int]

@@ -138,7 +138,7 @@ def persist(
 ) -> GetReport:
     """Writes a view with queries to a folder outside the repository, each time anew.
 
-    Made-up rows may lie anywhere. Raises NotKept unless `allowed`, OtherContent when the folder
+    Dummy rows may lie anywhere. Raises NotKept unless `allowed`, OtherContent when the folder
     holds something and `force` is not given, and what reading the view raises; then nothing stays.
     """
     if view.source_mode.dummy_rows is None:

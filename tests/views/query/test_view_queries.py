@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -322,3 +323,14 @@ def test_getting_a_view_of_damaged_data(zoo: Work, tmp_path: Path) -> None:
     with pytest.raises(DamagedData):
         zoo.repo.view(view.version).get(str(tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == [".dsmignore"]
+
+
+def test_labels_that_are_left_out_and_unknown(zoo: Work) -> None:
+    """What is misspelt is known however the view is opened, and a record of it is checked."""
+    ds = zoo.ds
+    views = [ds.prepare(exclude=["catt", "cat"], name="no-cats") for _ in range(2)]
+    views += [zoo.repo.view("no-cats"), views[0].without_sources()]
+    assert [view.unknown_labels for view in views] == [("catt",)] * 4
+    assert ds.prepare(exclude=["cat"]).unknown_labels == ()
+    path = Path(zoo.repo.layout.views(ds.name), views[0].version + ".json")
+    assert json.loads(path.read_text())["unknown_labels"] == ["catt"]

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from situations import Work
 
+from dsm.errors import InvalidInput
 from dsm.views.writing import tar_header
 
 NAMES = st.text(
@@ -123,11 +124,15 @@ def test_members_are_plain(work: Work, tmp_path: Path) -> None:
             assert (member.mtime, member.mode, member.type) == (0, 0o644, tarfile.REGTYPE)
 
 
-def test_a_view_to_standard_output(work: Work, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Written to standard output the tar has the same bytes as the file."""
+def test_a_view_to_a_stream(work: Work, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Written to a stream the tar has the bytes of the file, and nothing goes anywhere else."""
     work.commit("one", a="a", b="b" * 2000)
     view = work.ds.prepare()
-    assert view.get("-", format="tar").path == "-"
-    written = capfdbinary.readouterr().out
+    sink = io.BytesIO()
+    assert view.get("-", format="tar", sink=sink).path == "-"
+    written = sink.getvalue()
+    assert tuple(capfdbinary.readouterr()) == (b"", b"")
+    with pytest.raises(InvalidInput, match="no stream is given"):
+        view.get("-", format="tar")
     path = view.get(str(work.root / "out"), format="tar").path
     assert written == Path(path).read_bytes()

@@ -13,7 +13,7 @@ from importlib import import_module
 
 from dsm.catalog import Catalog
 from dsm.errors import InvalidInput, Refused
-from dsm.model.names import dataset_name_for
+from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
@@ -125,8 +125,6 @@ def init(
 
         PathPattern.parse(pattern)
     name = dataset or dataset_name_for(os.path.basename(root))
-    from dsm.model.names import check_dataset_name
-
     check_dataset_name(name)
     created = initialise(
         root,

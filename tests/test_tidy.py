@@ -84,6 +84,31 @@ CONFINED = {
     "keyring": ("api.py",),
 }  # fmt: skip
 
+# Files that import modules of ours in functions, and why not at their top; a folder stands for its
+# files. Heavy libraries (CONFINED) may be imported late wherever they belong.
+LATE = {
+    "__init__.py": "`import dsm` loads nothing",
+    "__main__.py": "--version loads nothing, and how failures are told is loaded after one",
+    "api.py": "what init alone needs, or the secret of a source",
+    "catalog.py": "a command that opens no view loads none",
+    "datasets.py": "each verb loads its own layers: log no work tree, status no view",
+    "filesystem.py": "fsspec imports it to look at its classes alone",
+    "torch.py": "a process that loads data opens the repository for itself",
+    "answers/comparison.py": "rows are read by Arrow",
+    "answers/queries.py": "columns are told by Arrow, and most answers have none",
+    "cli/": "a command loads what its options ask for",
+    "history/": "rows are read and folded by Arrow; status and log need none",
+    "repo/repository.py": "what reads no content opens no store",
+    "views/": "a form, a comparison or the rows of sources are loaded where they are asked for",
+    "worktree/": "status and add of what is unchanged need no Arrow, no store and no source",
+}
+# Parts of Python that may be imported late: slow to load, or for a rare branch.
+LATE_STDLIB = {
+    "_thread", "concurrent", "csv", "ctypes", "datetime", "decimal", "difflib", "gc", "hashlib",
+    "importlib", "io", "json", "mmap", "pwd", "queue", "select", "signal", "subprocess",
+    "threading", "time", "tomllib", "traceback", "unicodedata", "uuid",
+}  # fmt: skip
+
 BAG_NAMES = (
     "util", "utils", "helper", "helpers", "common", "misc", "base", "core", "manager", "handler",
     "service", "processor",
@@ -108,12 +133,14 @@ OUTSIDE_WORLD = {
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, as written; `for_types` when only a type checker sees it."""
+    """One imported module, as written; `for_types` when only a type checker sees it, `late` when a
+    function imports it."""
 
     place: str
     line: int
     module: str
     for_types: bool
+    late: bool = False
 
 
 def sources() -> list[Path]:
@@ -156,24 +183,26 @@ def imports_of(path: Path) -> Iterator[Import]:
     if path.name != "__init__.py":
         package = package[:-1]
 
-    def walk(node: ast.AST, for_types: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, for_types: bool, late: bool) -> Iterator[Import]:
+        modules = []
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield Import(shown(path), node.lineno, alias.name, for_types)
+            modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*above, node.module] if node.module else above)
-            yield Import(shown(path), node.lineno, origin, for_types)
-            for alias in node.names:  # `from dsm import api` imports dsm.api
-                yield Import(shown(path), node.lineno, f"{origin}.{alias.name}", for_types)
+            # `from dsm import api` imports dsm.api
+            modules = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
             name = node.args[0] if node.args else None
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
-                yield Import(shown(path), node.lineno, name.value, for_types)
+                modules = [name.value]
+        for module in modules:
+            yield Import(shown(path), getattr(node, "lineno", 0), module, for_types, late)
+        late = late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         for child in [] if is_program(node) else ast.iter_child_nodes(node):
-            yield from walk(child, for_types or is_type_check(node))
+            yield from walk(child, for_types or is_type_check(node), late)
 
-    return walk(tree_of(path), False)
+    return walk(tree_of(path), False, False)
 
 
 def test_every_layer_is_in_the_list() -> None:
@@ -264,6 +293,57 @@ def test_a_circle_is_found() -> None:
     """Circles of two, of three and through a shared file are seen; what only leads there is not."""
     graph = {"a": {"b"}, "b": {"a"}, "c": {"d", "a"}, "d": {"e"}, "e": {"c"}, "f": {"c"}}
     assert {frozenset("ab"), frozenset("cde")} == circles(graph)
+
+
+@cache
+def loads(module: str) -> frozenset[str]:
+    """Returns the modules of ours that are loaded with one, itself among them."""
+    found, waiting = set(), [module]
+    while waiting:
+        path = ROOT / (waiting[-1].replace(".", "/") + ".py")
+        name = waiting.pop()
+        if name in found or not path.is_file():
+            continue
+        found.add(name)
+        waiting += [i.module for i in imports_of(path) if not (i.late or i.for_types)]
+    return frozenset(found)
+
+
+def late_imports() -> Iterator[tuple[Path, Import]]:
+    for path in sources():
+        for found in imports_of(path):
+            if found.late and not found.for_types:
+                yield path, found
+
+
+def test_modules_are_imported_at_the_top() -> None:
+    """What a function imports stands on a list with the reason, and nothing is there in vain."""
+    places, modules, strays = set(), set(), []
+    for path, found in late_imports():
+        root = found.module.split(".")[0]
+        place = path.relative_to(PACKAGE).as_posix()
+        if root == "dsm":
+            listed = [each for each in LATE if place == each or place.startswith(each[:-1] + "/")]
+            places.update(listed)
+            strays += [] if listed else [f"{found.place}:{found.line}: {found.module}"]
+        elif root in CONFINED:
+            continue
+        elif root in LATE_STDLIB:
+            modules.add(root)
+        else:
+            strays.append(f"{found.place}:{found.line}: {found.module}")
+    assert strays == []
+    assert (set(LATE) - places, LATE_STDLIB - modules) == (set(), set())
+
+
+def test_no_import_is_late_in_vain() -> None:
+    """A function imports no module that its file has loaded already."""
+    vain = [
+        f"{found.place}:{found.line}: {found.module}"
+        for path, found in late_imports()
+        if found.module in loads(module_of(path))
+    ]
+    assert vain == []
 
 
 def test_nothing_imports_the_package_itself() -> None:

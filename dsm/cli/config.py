@@ -12,12 +12,11 @@ from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.errors import AnswerIsNo
 from dsm.model.names import printable
+from dsm.repo.config import KEYS
 
 
 def known_keys(incomplete: str) -> list[str]:
     """Returns the keys that begin so, for the shell to complete."""
-    from dsm.repo.config import KEYS
-
     return [key for key in KEYS if key.startswith(incomplete)]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
+from dsm.model.names import close_matches
 
 if TYPE_CHECKING:
     import typer
@@ -64,7 +65,6 @@ def command(
 
 
 def _sum_up(s: Session, view: View) -> None:
-    from dsm.model.names import close_matches
     from dsm.views.query.describe import describe
 
     for label in view.unknown_labels:

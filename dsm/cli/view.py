@@ -16,6 +16,7 @@ from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
+from dsm.views.query.describe import describe
 
 if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
@@ -60,7 +61,6 @@ def list_views(
       dsm view list -d speech --json
     """
     with Session(ctx) as s:
-        from dsm.views.query.describe import describe
         from dsm.views.selection.prepared import list_records
 
         records = list_records(s.repo, s.dataset.name)
@@ -168,8 +168,6 @@ def _query_names(s: Session, record: Record) -> list[str]:
 
 
 def _summary(found: View, record: Record, sizes: Sizes | None) -> list[str]:
-    from dsm.views.query.describe import describe
-
     rows = [
         ("view", found.version),
         ("names", ", ".join(record.names) or "none"),

@@ -24,6 +24,7 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository, read_document, read_file
+from dsm.sources.query import SourceQuery
 from dsm.sources.source import find as find_source
 from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
@@ -167,8 +168,6 @@ class Checker:
 
     def _queries(self, log: ChangesetLog, number: int, path: str) -> None:
         """Queries stand as they were put: a header repeats those before it and holds new ones."""
-        from dsm.sources.query import SourceQuery
-
         changeset = log.get(number)
         try:
             before = log.get(number - 1).queries if number > 1 else {}

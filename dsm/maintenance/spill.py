@@ -19,6 +19,7 @@ from dsm.errors import DamagedData, DsmError
 from dsm.format import chunk_list, segment
 from dsm.format import index as index_format
 from dsm.format import pack as pack_format
+from dsm.history import snapshot_file
 from dsm.maintenance import walk
 from dsm.maintenance.references import STAGED, dataset_log, references
 from dsm.maintenance.texts import Texts
@@ -320,8 +321,6 @@ def _manifest(path: str) -> Iterator[Any]:
 
 
 def _snapshot(path: str) -> Iterator[Any]:
-    from dsm.history import snapshot_file
-
     table = snapshot_file.read(path)
     if table is not None:  # else it is derived, and no one reads it
         yield from table.to_batches(ROWS_AT_ONCE)

@@ -153,7 +153,11 @@ def error_page() -> str:
     statuses += [
         (failure.BUG, "any other exception", "A defect of dsm; see [below](#defects)."),
         (failure.INTERRUPTED, "`KeyboardInterrupt`", "Interrupted by Ctrl-C. Nothing is lost."),
-        (failure.BROKEN_PIPE, "`BrokenPipeError`", "What read the output has ended (`| head`)."),
+        (
+            failure.BROKEN_PIPE,
+            "`BrokenPipeError`",
+            "The reader of the output has exited (`| head`).",
+        ),
     ]
     lines = [
         f"# Errors and exit statuses\n\n{NOTE}",

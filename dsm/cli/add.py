@@ -76,7 +76,7 @@ def command(
             "a query, and --json, need a source", hint="--source NAME; `dsm source list`"
         )
     if not paths:
-        raise InvalidInput("what is to be added?", hint="name files and folders; . is all of them")
+        raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(
             paths, labels=labels or (), pattern=pattern, label_file=label_file, strict=strict,

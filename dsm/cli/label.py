@@ -42,4 +42,5 @@ def command(
     wanted = None if set_ is None else [label for label in set_ if label]
     with Session(ctx) as s:
         counts = s.dataset.label(paths, set=wanted, add=add or (), remove=remove or ())
-        s.say(f"staged other labels for {count_text(counts.rows, 'example')}")
+        what = f"staged other labels for {count_text(counts.rows, 'example')}"
+        s.say(what if counts.rows else "no labels changed")

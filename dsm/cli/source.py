@@ -100,7 +100,7 @@ def add(
         if kind == sources.FILE:
             sources.check_secret(kind, os.path.expanduser(value), s.repo.root)
         made = sources.create(s.repo, name, driver, kind, value, created=s.repo.environment.clock())
-        s.say(f"source {made.name} is there; `dsm source test {made.name}` tries it")
+        s.say(f"added source {made.name}; `dsm source test {made.name}` tries it")
 
 
 @app.command("list", cls=Command)

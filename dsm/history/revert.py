@@ -73,7 +73,7 @@ def plan_revert(
         elif old != current:
             rows.put(RELABELLED if old.oid == current.oid else MODIFIED, old)
     if not len(rows) and not queries:
-        raise AnswerIsNo(f"nothing is left of changeset {number} to revert")
+        raise AnswerIsNo(f"changeset {number} is already undone")
     return RevertPlan(rows, queries, tuple(sorted(later)), before, now)
 
 

@@ -65,7 +65,7 @@ def _which_clause(view: View) -> str | None:
     if not found or not view.snapshot.num_rows:
         return None
     counts = [(pc.sum(c.mask(view.snapshot)).as_py() or 0, c.text) for c in found]
-    return "by themselves: " + "; ".join(f"{text}: {count:,}" for count, text in counts)
+    return "matches per filter alone: " + "; ".join(f"{text} {count:,}" for count, text in counts)
 
 
 def _require_known(view: View) -> None:

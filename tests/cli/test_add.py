@@ -88,9 +88,7 @@ def test_an_add_that_finds_no_file_says_so(dsm: Runner, empty_repo: Path) -> Non
 def test_add_needs_a_path(dsm: Runner, empty_repo: Path) -> None:
     """A command line without path is a mistake: two lines and exit status 2."""
     said = dsm("add", status=2)
-    assert said.err == (
-        "error: what is to be added?\nhint: name files and folders; . is all of them\n"
-    )
+    assert said.err == ("error: name files or folders to add\nhint: . is all of them\n")
 
 
 def test_a_path_that_is_not_there_is_named(dsm: Runner, empty_repo: Path) -> None:

@@ -61,7 +61,7 @@ def test_later_changes_are_in_the_way(work: Work) -> None:
     assert made.counts == Counts(modified=2)
     assert work.contents() == {"a": b"a", "b": b"later", "c": b"c", "new": b"n"}
     assert work.files() == work.contents()
-    with pytest.raises(AnswerIsNo, match="nothing is left"):
+    with pytest.raises(AnswerIsNo, match="already undone"):
         work.ds.revert(2, force=True)
 
 
@@ -75,7 +75,7 @@ def test_what_is_back_already_is_not_in_the_way(work: Work) -> None:
         work.ds.revert(2)
     assert caught.value.items == ("b",)
     work.ds.revert(4)
-    with pytest.raises(AnswerIsNo, match="nothing is left"):
+    with pytest.raises(AnswerIsNo, match="already undone"):
         work.ds.revert(2)
 
 

@@ -59,14 +59,30 @@ def decode(data: bytes, where: str) -> Changeset:
     fields = document.decode(data, where)
     try:
         manifest, rows, provenance = fields["manifest"], fields["rows"], fields["provenance"]
+        live, documents = _queries(fields)
         changeset = Changeset(
-            fields["number"], blake3(data).hexdigest(), fields["dataset"], fields["transaction"],
-            fields["parent"], fields["kind"], fields["message"], fields["author"], fields["time"],
-            Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
-            fields["bytes"], fields["examples"], manifest["id"], manifest["file"],
-            manifest["bytes"], provenance["source"], provenance["note"], fields["reverts"],
-            fields["attributes"], *_queries(fields),
-        )  # fmt: skip
+            number=fields["number"],
+            id=blake3(data).hexdigest(),
+            dataset=fields["dataset"],
+            transaction=fields["transaction"],
+            parent=fields["parent"],
+            kind=fields["kind"],
+            message=fields["message"],
+            author=fields["author"],
+            time=fields["time"],
+            counts=Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
+            size=fields["bytes"],
+            examples=fields["examples"],
+            manifest=manifest["id"],
+            manifest_file=manifest["file"],
+            manifest_bytes=manifest["bytes"],
+            source=provenance["source"],
+            note=provenance["note"],
+            reverts=fields["reverts"],
+            attributes=fields["attributes"],
+            queries=live,
+            documents=documents,
+        )
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
             raise document.UnknownFormat(

@@ -58,9 +58,14 @@ class Checker:
         self._objects()
         check_local(self.repository, self.findings)
         return FsckReport(
-            self.full, self.packs, self.objects, self.changesets,
-            tuple(self.findings.damage), tuple(self.findings.notes), tuple(self.findings.strays),
-        )  # fmt: skip
+            full=self.full,
+            packs=self.packs,
+            objects=self.objects,
+            changesets=self.changesets,
+            findings=tuple(self.findings.damage),
+            notes=tuple(self.findings.notes),
+            strays=tuple(self.findings.strays),
+        )
 
     def _documents(self, folder: str, kind: str) -> Iterator[str]:
         """Yields the files that are named as documents are; other files are strays."""

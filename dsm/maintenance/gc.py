@@ -109,9 +109,15 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         for path, _ in files:
             disk.remove(path)
         return GcPlan(
-            packs, tuple(done_repack), files, now.objects, now.live_objects, now.size, kept,
-            tuple(notes),
-        )  # fmt: skip
+            packs=packs,
+            repack=tuple(done_repack),
+            files=files,
+            objects=now.objects,
+            live_objects=now.live_objects,
+            size=now.size,
+            kept_for_writers=kept,
+            notes=tuple(notes),
+        )
     finally:
         disk.unlock(lock)
 

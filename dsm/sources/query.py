@@ -119,10 +119,21 @@ def define(
     """Returns a query with columns of `schema`, checked. Raises InvalidInput."""
     encoded = base64.b64encode(schema.serialize().to_pybytes()).decode()
     found = SourceQuery(
-        name, source, sql, dict(parameters or {}), key, label, time, tuple(payload),
-        (extension or JSON).lower().removeprefix("."), max_rows, timeout, purpose or None,
-        encoded, {},
-    )  # fmt: skip
+        name=name,
+        source=source,
+        sql=sql,
+        parameters=dict(parameters or {}),
+        key=key,
+        label=label,
+        time=time,
+        payload=tuple(payload),
+        extension=(extension or JSON).lower().removeprefix("."),
+        max_rows=max_rows,
+        timeout=timeout,
+        purpose=purpose or None,
+        encoded_schema=encoded,
+        attributes={},
+    )
     return _checked(replace(found, attributes=_attributes(found)))
 
 

@@ -224,11 +224,26 @@ def _read(repository: Repository, receipt: str) -> Receipt:
             "digest": None, "error": None,
         }  # fmt: skip
         found = Receipt(
-            receipt, begin["time"], begin["author"], begin["dataset"], begin["version"],
-            begin["query"], begin["changeset"], begin["source"], begin["source_id"],
-            begin["driver"], begin["purpose"], begin["consumer"], end["outcome"], end["rows"],
-            end["bytes"], end["duration"] / 1_000_000, columns, end["digest"], end["error"],
-        )  # fmt: skip
+            id=receipt,
+            time=begin["time"],
+            author=begin["author"],
+            dataset=begin["dataset"],
+            version=begin["version"],
+            query=begin["query"],
+            changeset=begin["changeset"],
+            source=begin["source"],
+            source_id=begin["source_id"],
+            driver=begin["driver"],
+            purpose=begin["purpose"],
+            consumer=begin["consumer"],
+            outcome=end["outcome"],
+            rows=end["rows"],
+            bytes=end["bytes"],
+            duration=end["duration"] / 1_000_000,
+            columns=columns,
+            digest=end["digest"],
+            error=end["error"],
+        )
         numbers = (found.time, found.changeset, found.rows, found.bytes)
         texts = (
             found.author, found.dataset, found.version, found.query, found.source,

@@ -100,9 +100,14 @@ def compare(a: Selection, b: Selection) -> ViewDiff:
     for aspect in ASPECTS[1:]:
         any_ = pc.or_(any_, changed[aspect])
     return ViewDiff(
-        a, b, added, dropped, before.filter(any_), after.filter(any_),
-        {aspect: mask.filter(any_) for aspect, mask in changed.items()},
-    )  # fmt: skip
+        a=a,
+        b=b,
+        added=added,
+        dropped=dropped,
+        before=before.filter(any_),
+        after=after.filter(any_),
+        changed={aspect: mask.filter(any_) for aspect, mask in changed.items()},
+    )
 
 
 def _changed(before: pa.Table, after: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -103,7 +103,10 @@ def _changed(diff: ViewDiff) -> Iterator[Reason]:
         detail = _aspect_detail(aspect)
         for number, backwards, one, two in _by_newest(before, after):
             text = f"{_WORDS[aspect]} in changeset {number}{_not_of('B' if backwards else 'A')}"
-            yield Reason("changed", CHANGESETS, text, number, two, one, detail)
+            yield Reason(
+                change="changed", clause=CHANGESETS, text=text, changeset=number, rows=two,
+                others=one, detail=detail,
+            )  # fmt: skip
 
 
 def _by_newest(first: pa.Table, second: pa.Table) -> Iterator[tuple[int, bool, pa.Table, pa.Table]]:
@@ -196,7 +199,10 @@ def _lacking(
         )
         asked = two.filter(pc.invert(data))
         if asked.num_rows:
-            yield Reason(change, clause.name, clause.text, None, asked, None, clause.value.stated)
+            yield Reason(
+                change=change, clause=clause.name, text=clause.text, changeset=None, rows=asked,
+                others=None, detail=clause.value.stated,
+            )  # fmt: skip
         pairs = one.filter(data), two.filter(data)
         yield from _by_data(*pairs, change, clause, letters)
     assert not theirs.num_rows, "an example that no clause rejects is selected"
@@ -210,7 +216,10 @@ def _by_data(
         text = f"{clause.value.changed} in changeset {number}{_not_of(letters[backwards])}"
         older, newer = (two, one) if backwards else (one, two)
         text = f"{text}; {clause.text}"
-        yield Reason(change, clause.name, text, number, newer, older, clause.value.moved)
+        yield Reason(
+            change=change, clause=clause.name, text=text, changeset=number, rows=newer,
+            others=older, detail=clause.value.moved,
+        )  # fmt: skip
 
 
 def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
@@ -257,4 +266,7 @@ def _absent(rows: pa.Table, change: str, lacking: Selection, letter: str) -> Ite
 
 
 def _told(rows: pa.Table, change: str, text: str, number: int) -> Reason:
-    return Reason(change, CHANGESETS, text, number, rows, None, lambda *_: "")
+    return Reason(
+        change=change, clause=CHANGESETS, text=text, changeset=number, rows=rows, others=None,
+        detail=lambda *_: "",
+    )  # fmt: skip

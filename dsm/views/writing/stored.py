@@ -104,8 +104,9 @@ class _StoredWriting:
         path = self.folder.path(files[0]["name"]) if layout == ONE_FILE else self.out
         count = len(files) if layout == SHARDS else 1
         return GetReport(
-            path, self.options.format, count, fields["examples"], fields["bytes"], fresh, kept
-        )
+            path=path, format=self.options.format, shards=count, examples=fields["examples"],
+            bytes=fields["bytes"], fresh=fresh, kept=kept,
+        )  # fmt: skip
 
     # --- what is there ---
 

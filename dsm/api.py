@@ -83,9 +83,15 @@ def secret_of(kind: str, name: str) -> str:
     return found.strip()
 
 
+def cache_folder() -> str | None:
+    """Returns the folder for what can be had again: in XDG_CACHE_HOME, else in ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(base, "dsm") if os.path.isabs(base) else None
+
+
 def environment() -> Environment:
     """Returns the world as this process sees it."""
-    return Environment(clock=now_us, author=author, secret_of=secret_of)
+    return Environment(clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder)
 
 
 def _check_names_are_utf8() -> None:

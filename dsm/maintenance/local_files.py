@@ -17,6 +17,8 @@ from dsm.store.lease import living
 def check_local(repository: Repository, findings: Findings) -> None:
     """Checks what belongs to this machine only: locks, receipts, indexes, caches, leftovers."""
     layout = repository.layout
+    if not os.path.lexists(layout.local):
+        return  # as in a copy: it belongs to one machine
     for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
         try:
             if os.path.getsize(lock):

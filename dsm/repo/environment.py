@@ -20,10 +20,12 @@ class Environment:
 
     `clock` returns microseconds since 1970, UTC; `author` the name for new changesets, given the
     settings; `current_folder` is what relative paths start from; `secret_of` returns the address
-    of a source from the kind and the name of where it lies, and raises Refused.
+    of a source from the kind and the name of where it lies, and raises Refused; `cache_folder`
+    returns where this user keeps what can be had again, None for nowhere.
     """
 
     clock: Callable[[], int]
     author: Callable[[Config], str]
     current_folder: Callable[[], str] = os.getcwd
     secret_of: Callable[[str, str], str] = _no_secrets
+    cache_folder: Callable[[], str | None] = lambda: None

@@ -11,6 +11,7 @@ import os
 import stat
 from _thread import RLock
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -86,7 +87,10 @@ class Repository:
         # Held by a thread that writes objects: the store gathers them for one writer at a time.
         self.writing = RLock()
         if not os.path.isdir(self.layout.temporary):
-            make_local(self.layout)
+            # Where nothing can be written, what is there can be read all the same; what has to
+            # write fails when it comes to that.
+            with suppress(disk.WriteFailed):
+                make_local(self.layout)
 
     @property
     def store(self) -> ObjectStore:

@@ -21,6 +21,7 @@ from dsm.errors import StorageFailed
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
+_MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 # Called before each primitive with (operation, path). It may raise OSError (the call fails), or
 # return a number of bytes (a write falls short), or SKIP (the call is not made). Tests only.
@@ -32,16 +33,35 @@ _observer: Observer | None = None
 class WriteFailed(StorageFailed):
     """A write, sync, rename or removal did not happen.
 
-    `errno` is the operating system's number.
+    `errno` is the operating system's number; `not_allowed` whether nothing can be written there:
+    the file system is read-only, or belongs to another user.
     """
 
     code = "write-failed"
 
     def __init__(self, operation: str, path: str, error: OSError):
-        reason = error.strerror or str(error)
-        message = f"cannot {operation} {_shown(path)}: {reason}"
-        super().__init__(message, hint=hint_for(error.errno))
+        cause = _cause(path, error)
+        message = f"cannot {operation} {_shown(path)}: {cause.strerror or cause}"
+        super().__init__(message, hint=hint_for(cause.errno))
         self.errno = error.errno
+        self.not_allowed = cause.errno in _MAY_NOT
+
+
+def _cause(path: str, error: OSError) -> OSError:
+    """Returns why a folder on the way is missing, where that is why a file cannot be made."""
+    if error.errno != errno.ENOENT or not os.path.isabs(path):
+        return error
+    above = os.path.dirname(path)
+    while not os.path.isdir(above) and above != "/":
+        above = os.path.dirname(above)
+    try:
+        if os.statvfs(above).f_flag & os.ST_RDONLY:
+            return OSError(errno.EROFS, os.strerror(errno.EROFS))
+    except OSError:
+        return error
+    if not os.access(above, os.W_OK):
+        return OSError(errno.EACCES, os.strerror(errno.EACCES))
+    return error
 
 
 def hint_for(number: int | None) -> str | None:
@@ -50,7 +70,7 @@ def hint_for(number: int | None) -> str | None:
         return "free some space (`dsm gc --prune` removes what nothing refers to) and try again"
     if number == errno.EROFS:
         return "the file system is read-only; reading commands still work"
-    if number in (errno.EACCES, errno.EPERM):
+    if number in _MAY_NOT:
         return "check the owner and the permissions of this path"
     if number == errno.EFBIG:
         return "no file may be that large here: use another file system, or raise `ulimit -f`"

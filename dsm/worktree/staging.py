@@ -33,14 +33,18 @@ from dsm.worktree.tree import WorkTree
 
 def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> AddReport:
     """Stages files of the work tree; a dry run only says what would be staged."""
+    if request.dry_run:
+        adder = Adder(tree, request, progress)
+        outcome = adder.run()
+        _refuse_other_types(tree, adder.staged, outcome.rows)
+        return report(outcome, 0, request)
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()
         outcome = adder.run()
         _refuse_other_types(tree, adder.staged, outcome.rows)
-        if not request.dry_run:
-            with publish:
-                stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+        with publish:
+            stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
         return report(outcome, publish.stored_bytes() - before, request)
 
 

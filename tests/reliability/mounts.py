@@ -33,6 +33,20 @@ def tmpfs(folder: Path, size: int, inodes: int = 0) -> Iterator[Path]:
         unmount(folder)
 
 
+@contextlib.contextmanager
+def read_only(folder: Path, place: Path) -> Iterator[Path]:
+    """Mounts a folder at another place, where nothing can be written. Raises OSError."""
+    place.mkdir(parents=True, exist_ok=True)
+    for options in (("--bind", folder), ("-o", "remount,bind,ro")):
+        done = _run("mount", *options, place)
+        if done.returncode:
+            raise OSError(done.stderr.decode())
+    try:
+        yield place
+    finally:
+        unmount(place)
+
+
 def unmount(folder: Path) -> None:
     """Unmounts, when the last process has let go."""
     for _ in range(400):

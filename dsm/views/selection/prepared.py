@@ -1,7 +1,8 @@
 """Prepared views on disk: a query, what it selected, and the names given to it.
 
 A view's document is created once and never changed: preparing the same query anywhere writes the
-same bytes. Removing one loses nothing but the record; the query can be prepared again.
+same bytes. Removing one loses nothing but the record; the query can be prepared again. Where the
+repository cannot be written, the document goes to the user's cache folder, and is found there.
 """
 
 from __future__ import annotations
@@ -9,10 +10,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dsm.errors import AlreadyExists, AmbiguousName, DamagedData, InvalidInput, NotFound
+from dsm.errors import (
+    AlreadyExists,
+    AmbiguousName,
+    DamagedData,
+    DsmError,
+    InvalidInput,
+    NotFound,
+)  # fmt: skip
 from dsm.model.names import check_tag_name, close_matches, is_plain_name
 from dsm.repo.repository import Repository, create_document, read_document
 from dsm.store import disk
@@ -57,7 +66,13 @@ def write_record(
     }  # fmt: skip
     if unknown_labels:
         fields["unknown_labels"] = list(unknown_labels)
-    if create_document(path, fields, repository.layout.temporary):
+    try:
+        if create_document(path, fields, repository.layout.temporary):
+            return
+    except disk.WriteFailed as error:
+        if not error.not_allowed:
+            raise
+        _write_to_cache(repository, dataset, query.version, fields)
         return
     known = read_record(repository, dataset, query.version)
     if known is not None and known.content != content:
@@ -71,7 +86,14 @@ def write_record(
 
 def read_record(repository: Repository, dataset: str, version: str) -> Record | None:
     """Reads a prepared view; None when it is not recorded. Raises DamagedData."""
-    path = _path(repository, dataset, version)
+    record = _read(_path(repository, dataset, version), dataset, version)
+    for folder in _folders(repository, dataset)[1:] if record is None else ():
+        with suppress(DsmError):  # what is in a cache can be lost
+            record = _read(os.path.join(folder, version + ".json"), dataset, version)
+    return record
+
+
+def _read(path: str, dataset: str, version: str) -> Record | None:
     fields = read_document(path)
     if fields is None:
         return None
@@ -117,8 +139,9 @@ def give_name(repository: Repository, dataset: str, name: str, version: str) -> 
     check_view_name(name)
     path = os.path.join(repository.layout.views(dataset), name + _NAME)
     fields = {"name": name, "version": version}
-    if not create_document(path, fields, repository.layout.temporary):
-        present = read_document(path)
+    present = read_document(path)
+    if present is not None or not create_document(path, fields, repository.layout.temporary):
+        present = present or read_document(path)
         if present is None or present.get("version") != version:
             raise AlreadyExists(
                 f"the name {name!r} stands for another view already",
@@ -131,8 +154,11 @@ def remove_record(repository: Repository, dataset: str, version: str) -> None:
     folder = repository.layout.views(dataset)
     for name in names_of(repository, dataset, version):
         disk.remove(os.path.join(folder, name + _NAME))
-    disk.remove(_path(repository, dataset, version))
-    disk.sync_dir(folder)
+        disk.sync_dir(folder)
+    for each in _folders(repository, dataset):
+        if os.path.lexists(path := os.path.join(each, version + ".json")):
+            disk.remove(path)
+            disk.sync_dir(each)
 
 
 def find_record(repository: Repository, text: str) -> Record:
@@ -185,21 +211,41 @@ def _path(repository: Repository, dataset: str, version: str) -> str:
     return os.path.join(repository.layout.views(dataset), version + ".json")
 
 
-def _listing(repository: Repository, dataset: str) -> list[str]:
+def _folders(repository: Repository, dataset: str) -> list[str]:
+    """Where the views of a dataset may lie: in the repository, then in the user's cache."""
+    folders = [repository.layout.views(dataset)]
+    cache = repository.environment.cache_folder()
+    if cache is not None:
+        folders.append(os.path.join(cache, "views", repository.id, dataset))
+    return folders
+
+
+def _write_to_cache(
+    repository: Repository, dataset: str, version: str, fields: dict[str, Any]
+) -> None:
+    """Remembers a view for this user alone; without a cache, this process is all that has it."""
+    for folder in _folders(repository, dataset)[1:]:
+        with suppress(disk.WriteFailed):
+            disk.make_dirs(folder, mode=0o700, durable=False)
+            create_document(os.path.join(folder, version + ".json"), fields, folder)
+
+
+def _listing(folder: str) -> list[str]:
     try:
-        return sorted(os.listdir(repository.layout.views(dataset)))
-    except FileNotFoundError:
+        return sorted(os.listdir(folder))
+    except OSError:
         return []
 
 
-def _versions(repository: Repository, dataset: str) -> Iterator[str]:
-    return (name[:-5] for name in _listing(repository, dataset) if _VERSION(name))
+def _versions(repository: Repository, dataset: str) -> list[str]:
+    names = {name for each in _folders(repository, dataset) for name in _listing(each)}
+    return sorted(name[:-5] for name in names if _VERSION(name))
 
 
 def _names(repository: Repository, dataset: str) -> Iterator[tuple[str, str]]:
     """Yields (name, version) of all names. Raises DamagedData."""
     folder = repository.layout.views(dataset)
-    for file in _listing(repository, dataset):
+    for file in _listing(folder):
         if not file.endswith(_NAME) or not is_plain_name(file[: -len(_NAME)]):
             continue
         path = os.path.join(folder, file)

@@ -120,6 +120,7 @@ class _Work:
             if self.stopping.is_set():
                 return  # nobody waited for the connection
             phase = "prepare"
+            self.session.admit(self.statement)
             if self.rows:
                 schema, batches = self.session.begin(self.statement, self.values)
                 self._tell("schema", schema)

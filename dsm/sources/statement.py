@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dsm.errors import InvalidInput
 
@@ -144,6 +145,47 @@ def _with_placeholders(text: str, tokens: list[_Token], dialect: Dialect) -> Sta
     whole = "".join(piece + placeholder for piece, placeholder in pieces) + rest
     parts = (*(piece for piece, _ in pieces), rest)
     return Statement(whole, tuple(names), text, tuple(marks), parts)
+
+
+def definition_of(view: str) -> str:
+    """Returns the query of a `CREATE VIEW … AS …` as DuckDB writes it down. Raises NotOneQuery."""
+    depth = 0
+    for token in _tokens(view, DUCKDB):
+        text = view[token.start : token.end]
+        depth += (text == "(") - (text == ")")
+        if token.kind == "word" and text.lower() == "as" and not depth:
+            return view[token.end :].strip().rstrip(";")
+    raise NotOneQuery("a view that the query uses is none that dsm can read")
+
+
+def called_names(statement: Statement, dialect: Dialect) -> set[str]:
+    """Returns the names that stand before a parenthesis, as PostgreSQL folds them: functions, among
+    others. Raises NotOneQuery when a name is spelt by escapes, `U&"…"`."""
+    text, found = statement.source, set()
+    if re.search(r'(?<![\w$])[uU]&"', _without_quoted(text, dialect)):
+        raise NotOneQuery("the query spells a name by escapes, which cannot be checked")
+    tokens = [t for t in _tokens(text, dialect) if t.kind not in ("space", "comment")]
+    for token, after in pairwise(tokens):
+        name = text[token.start : token.end]
+        if text[after.start : after.end] != "(":
+            continue
+        if token.kind == "word":
+            found.add(name.lower())
+        elif token.kind == "quoted" and name.startswith('"'):
+            found.add(name[1:-1].replace('""', '"'))
+    return found
+
+
+def _without_quoted(text: str, dialect: Dialect) -> str:
+    """Returns the text with the content of quotes and comments left out."""
+    return "".join(
+        text[t.start]
+        if t.kind == "quoted"
+        else ""
+        if t.kind == "comment"
+        else text[t.start : t.end]
+        for t in _tokens(text, dialect)
+    )
 
 
 def quoted(name: str) -> str:

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sources.conftest import MISSING, PASSWORD, Server, server, until
+from sources.conftest import (
+    MISSING,
+    PASSWORD,
+    Server,
+    any_source,
+    duckdb,
+    postgresql,
+    server,
+    sqlite,
+    until,
+)
 
 import dsm
 from dsm.api import now_us
@@ -25,7 +35,9 @@ from dsm.repo.environment import Environment
 from dsm.sources import source as sources
 from dsm.views.reading.example import ViewExample
 
-__all__ = ["MISSING", "PASSWORD", "Server", "server", "until"]
+__all__ = [
+    "MISSING", "PASSWORD", "Server", "any_source", "duckdb", "postgresql", "server", "sqlite", "until",
+]  # fmt: skip
 ROW = "canary-row-51c9"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
+import pyarrow as pa
 import pytest
 from situations import Work
 
@@ -13,6 +14,9 @@ from dsm import api
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import AnswerIsNo, InvalidInput
+from dsm.sources.query import define
+from dsm.sources.recording import QueryAsked
+from dsm.views.query.resolve import Asked
 from dsm.views.view import View
 
 Verb = Callable[..., Any]
@@ -143,6 +147,38 @@ def iterate_order(work: Work, nothing: Any) -> None:
     assert len(list(view.iterate(None))) == 4
 
 
+def prepare_labels(work: Work, nothing: Any) -> None:
+    with pytest.raises(AnswerIsNo, match="of the labels that are asked for there is none"):
+        same(work, work.ds.prepare, labels=nothing)
+    with pytest.raises(InvalidInput, match="all of which labels"):
+        same(work, work.ds.prepare, labels=nothing, all_labels=True)
+
+
+def prepare_paths(work: Work, nothing: Any) -> None:
+    with pytest.raises(AnswerIsNo, match="of the paths that are asked for there is none"):
+        same(work, work.ds.prepare, paths=nothing)
+
+
+def prepare_changesets(work: Work, nothing: Any) -> None:
+    with pytest.raises(InvalidInput, match="no changeset is listed"):
+        same(work, work.ds.prepare, changesets=nothing)
+
+
+def prepare_exclude(work: Work, nothing: Any) -> None:
+    assert work.ds.query(exclude=nothing).version == work.ds.query().version  # none is left out
+
+
+def prepare_where(work: Work, nothing: Any) -> None:
+    assert work.ds.query(where=nothing).version == work.ds.query().version  # all of none hold
+
+
+def query_payload(work: Work, nothing: Any) -> None:
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string())])
+    with pytest.raises(InvalidInput, match="the payload has no column"):
+        define("q", "s", "SELECT 1", schema, payload=nothing)
+    assert define("q", "s", "SELECT 1", schema, payload=None).payload == ()
+
+
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
@@ -158,8 +194,26 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.restore paths": restore_paths,
     "Dataset.unstage paths": unstage_paths,
     "View.iterate order": iterate_order,
+    "Dataset.prepare labels": prepare_labels,
+    "Dataset.prepare paths": prepare_paths,
+    "Dataset.prepare changesets": prepare_changesets,
+    "Dataset.prepare exclude": prepare_exclude,
+    "Dataset.prepare where": prepare_where,
+    "Dataset.add_query payload": query_payload,
 }
 MANY = ("Sequence", "Iterable", "Paths", "list[", "tuple[", "set[", "Collection")
+
+
+def keywords() -> set[str]:
+    """Returns the keywords that verbs pass on, and that take several of something."""
+    found = {
+        "Dataset.prepare": get_type_hints(Asked),
+        "Dataset.add_query": get_type_hints(QueryAsked),
+    }
+    return {
+        f"{verb} {name}" for verb, hints in found.items() for name, hint in hints.items()
+        if any(word in str(hint) for word in MANY)
+    }  # fmt: skip
 
 
 def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
@@ -176,13 +230,16 @@ def parameters() -> Iterator[tuple[str, inspect.Parameter]]:
 
 def test_every_parameter_is_tested() -> None:
     """A new verb that takes a list says here what an empty one does."""
-    assert {name for name, _ in parameters()} == set(CASES)
+    assert {name for name, _ in parameters()} | keywords() == set(CASES)
 
 
 def test_what_need_not_be_given_is_none() -> None:
     """No default is an empty sequence: it would mean something else where it is given."""
     wrong = [name for name, p in parameters() if p.default not in (p.empty, None)]
     assert wrong == []
+    hints = {**get_type_hints(Asked), **get_type_hints(QueryAsked)}
+    given = {name.split(" ")[1] for name in keywords()}
+    assert [name for name in given if type(None) not in get_args(hints[name])] == []
 
 
 @pytest.mark.parametrize("name", CASES)

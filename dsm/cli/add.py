@@ -63,7 +63,7 @@ def command(
       dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
     asked = {
-        "parameters": param, "key": key, "label": label, "time": time, "payload": payload or (),
+        "parameters": param, "key": key, "label": label, "time": time, "payload": payload,
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
     if source is not None:
@@ -79,7 +79,7 @@ def command(
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(
-            paths, labels=labels or (), pattern=pattern, label_file=label_file, strict=strict,
+            paths, labels=labels, pattern=pattern, label_file=label_file, strict=strict,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
             keep_going=keep_going, progress=s.progress(),
         )  # fmt: skip

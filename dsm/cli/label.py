@@ -41,6 +41,6 @@ def command(
         raise InvalidInput("--set cannot be combined with --add and --remove")
     wanted = None if set_ is None else [label for label in set_ if label]
     with Session(ctx) as s:
-        counts = s.dataset.label(paths, set=wanted, add=add or (), remove=remove or ())
+        counts = s.dataset.label(paths, set=wanted, add=add, remove=remove)
         what = f"staged other labels for {count_text(counts.rows, 'example')}"
         s.say(what if counts.rows else "no labels changed")

@@ -51,9 +51,9 @@ def command(
     """  # fmt: skip
     with Session(ctx) as s:
         view = s.dataset.prepare(
-            labels=labels or (), all_labels=all_labels, exclude=exclude or (), since=since,
-            until=until, percent=percent, changesets=changesets, at=at, paths=paths or (),
-            where=where or (), name=name,
+            labels=labels, all_labels=all_labels, exclude=exclude, since=since,
+            until=until, percent=percent, changesets=changesets, at=at, paths=paths,
+            where=where, name=name,
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

@@ -110,13 +110,16 @@ def define(
     key: str | None = None,
     label: str | None = None,
     time: str | None = None,
-    payload: Iterable[str] = (),
+    payload: Iterable[str] | None = None,
     extension: str | None = None,
     max_rows: int | None = None,
     timeout: float | None = None,
     purpose: str | None = None,
 ) -> SourceQuery:
     """Returns a query with columns of `schema`, checked. Raises InvalidInput."""
+    columns = tuple(payload or ())
+    if payload is not None and not columns:
+        raise InvalidInput("the payload has no column", hint="leave it out to take all columns")
     encoded = base64.b64encode(schema.serialize().to_pybytes()).decode()
     found = SourceQuery(
         name=name,
@@ -126,7 +129,7 @@ def define(
         key=key,
         label=label,
         time=time,
-        payload=tuple(payload),
+        payload=columns,
         extension=(extension or JSON).lower().removeprefix("."),
         max_rows=max_rows,
         timeout=timeout,

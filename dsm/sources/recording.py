@@ -27,7 +27,7 @@ class QueryAsked(TypedDict, total=False):
     key: str | None
     label: str | None
     time: str | None
-    payload: Iterable[str]
+    payload: Iterable[str] | None
     extension: str | None
     max_rows: int | None
     timeout: float | None

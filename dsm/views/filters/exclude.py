@@ -31,7 +31,7 @@ CANONICAL_INT = re.compile(r"0|-?[1-9][0-9]{0,29}", re.ASCII)
 class Asked(TypedDict, total=False):
     """Its keyword."""
 
-    exclude: Iterable[str]
+    exclude: Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ExcludeFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
-        labels = tuple(sorted({check_label(label) for label in texts(asked.get("exclude") or ())}))
+        labels = tuple(sorted({check_label(label) for label in texts(asked.get("exclude"))}))
         return cls(labels) if labels else None
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.views.filters.bounds import may_match
-from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
+from dsm.views.filters.filter import Asking, Clause, Filter, any_of, require_texts
 from dsm.views.filters.glob import expression
 from dsm.views.filters.values import PathValue
 
@@ -26,7 +26,7 @@ _WILD = re.compile(r"[*?\[\\]")
 class Asked(TypedDict, total=False):
     """Its keywords."""
 
-    paths: Iterable[str]
+    paths: Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class PathFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
-        globs = tuple(sorted({spelt(glob) for glob in texts(asked.get("paths") or ())}))
+        globs = tuple(sorted({spelt(glob) for glob in any_of(asked.get("paths"), "path")}))
         return cls(globs) if globs else None
 
     @classmethod

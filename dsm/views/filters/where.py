@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Asked(TypedDict, total=False):
     """Its keyword."""
 
-    where: Iterable[str]
+    where: Iterable[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class WhereFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
-        given = texts(asked.get("where") or ())
+        given = texts(asked.get("where"))
         found = tuple(sorted({parse_condition(text, asking.attributes) for text in given}))
         return cls(found) if found else None
 

@@ -284,7 +284,9 @@ class Dataset:
         if paths is not None:
             if all:
                 raise InvalidInput("give paths or --all, not both")
-            request = self._request(self._paths(paths), (), None, None, deletions=True)
+            request = self._request(
+                self._paths(paths), (), None, None, deletions=True, spares_lost_folders=True
+            )
             return commit_paths(
                 self.tree, request, intent, progress, allow_empty=allow_empty, tell=tell
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -22,6 +23,22 @@ def file_stat(full: str) -> Stat | None:
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return None
     return stat_of(st) if stat.S_ISREG(st.st_mode) else None
+
+
+def is_gone(full: str) -> bool:
+    """Whether a tracked file is not there any more.
+
+    Raises OSError when nobody can tell: a disk that fails or a folder that may not be entered has
+    deleted nothing.
+    """
+    try:
+        return not stat.S_ISREG(os.stat(full).st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
+        return True
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself
+            return True
+        raise
 
 
 def hash_file(full: str) -> bytes | None:

@@ -16,7 +16,7 @@ from dsm.errors import DamagedData, DsmError, NotFound, StorageFailed
 from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
 from dsm.maintenance.findings import Findings
-from dsm.maintenance.local_files import check_local
+from dsm.maintenance.local_files import check_index, check_local
 from dsm.maintenance.references import STAGED, dataset_log
 from dsm.model.names import is_plain_name
 from dsm.model.reports import FsckReport
@@ -268,6 +268,8 @@ class Checker:
                     self._segment(name, path)
                 elif entry.endswith(stage_note.SUFFIX):
                     self._note(path)
+                elif path == self.layout.absent(name):
+                    check_index(self.repository, path, name, self.findings)
                 else:
                     self.findings.stray(folder, entry)
             except DsmError as error:
@@ -288,8 +290,7 @@ class Checker:
             self.large.add(oid)
 
     def _note(self, path: str) -> None:
-        data = read_file(path)
-        if data is not None:
+        if (data := read_file(path)) is not None:
             stage_note.decode(data, path)
 
     # --- packs and objects -----------------------------------------------------------------

@@ -37,7 +37,7 @@ def check_local(repository: Repository, findings: Findings) -> None:
     # Also of a dataset that is not there any more: nothing else here has seen it.
     for name in sorted({*repository.datasets(), *entries(layout.index(""))}):
         try:
-            _index(repository, layout.index(name), findings)
+            check_index(repository, layout.index(name), name, findings)
         except DsmError as error:
             findings.found("index", layout.index(name), error.message)
         _caches(layout.cache(name), findings)
@@ -51,7 +51,8 @@ def check_local(repository: Repository, findings: Findings) -> None:
         findings.notes.append(f"files that gc removes: {left}")
 
 
-def _index(repository: Repository, folder: str, findings: Findings) -> None:
+def check_index(repository: Repository, folder: str, name: str, findings: Findings) -> None:
+    """Checks an index, or the record of absent examples, of the dataset of that name."""
     base = os.path.join(folder, "base")
     data = read_file(base)
     for entry in entries(folder):
@@ -71,7 +72,7 @@ def _index(repository: Repository, folder: str, findings: Findings) -> None:
     except ValueError:
         known, whole = [], False
     seen = [decoded.position, *(position for position, _ in known)]
-    _lost_head(repository, os.path.basename(folder), seen, findings)
+    _lost_head(repository, name, seen, findings)
     if not whole and index_format.cut_short(records, decoded.digest):
         findings.notes.append(f"{log} ends in an unfinished record; what it told is learnt again")
     elif not whole:

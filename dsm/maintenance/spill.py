@@ -229,7 +229,7 @@ class _Decoded:
                 yield (dataset, example["changeset"], str(example["path"])), found
         elif kind == "stage":
             yield from self._segment(path, dataset)
-        elif parts[:2] == ["local", "index"] and len(parts) == 4:
+        elif (parts[:2] == ["local", "index"] and len(parts) == 4) or parts[3:4] == [".absent"]:
             for names in _indexed(path):
                 yield None, self._texts.lines_in("\n".join(names).encode(errors="surrogateescape"))
 

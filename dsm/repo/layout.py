@@ -131,6 +131,10 @@ class Layout:
     def stage(self, name: str) -> str:
         return self._in("local", "stage", name)
 
+    def absent(self, name: str) -> str:
+        """Where the record of examples without a file lies: it outlives the index."""
+        return self._in("local", "stage", name, ".absent")
+
     def index(self, name: str) -> str:
         return self._in("local", "index", name)
 

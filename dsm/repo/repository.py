@@ -152,7 +152,7 @@ class Repository:
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
         check_dataset_name(name)
-        _refuse_links(self.layout.dataset_folders(name))
+        _refuse_links((*self.layout.dataset_folders(name), self.layout.absent(name)))
         where = self.layout.dataset_document(name)
         fields = read_document(where)
         if fields is None:

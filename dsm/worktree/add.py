@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from dsm.errors import InvalidInput, NotFound, StorageFailed
-from dsm.files.stat import Stat, file_stat, hash_file
+from dsm.files.stat import Stat, file_stat, hash_file, is_gone
 from dsm.format.index import ABSENT, fits, mark_of
 from dsm.model.example import Example
 from dsm.model.names import check_path, lookalike_key, printable
@@ -87,8 +87,7 @@ class Adder:
         self._warn_of_unused_labels()
         self._judge_tracked(moment)
         self._make_room()
-        if request.deletions or request.only_tracked:
-            self._delete_missing()
+        self._delete_missing()
         if out.failed and not request.keep_going:
             first = out.failed[0]
             raise FilesUnreadable(
@@ -166,17 +165,34 @@ class Adder:
         try:
             st = scan.single(path, tracked=self.index.get(path) is not None)
         except NotFound:
-            gone = list(self.index.below(path))
-            below = path + "/"
-            if not gone and not any(p == path or p.startswith(below) for p in self.staged.where):
-                raise  # what is staged there is a deletion, and that is known
-            for name in gone:  # like git: adding a tracked file that is gone stages its deletion
-                self._delete(name)
+            if not self._not_here(path):
+                raise
             return
         if st is not None:
             folder, _, name = path.rpartition("/")
             yield from self._folder(Folder(folder, [name], [st]))
             self._passed_over = []  # the rest of its folder was not asked for
+
+    def _not_here(self, path: str) -> bool:
+        """Says of a named path without a file or folder that its examples are left as they are.
+
+        False when nothing is known of it.
+        """
+        known = list(self.index.below(path))
+        below = path + "/"
+        gone = sum(self.index.get(name) != ABSENT for name in known)
+        if gone and not self._deletes_below(path):
+            examples = "its example stays" if gone == 1 else f"its {gone:,} examples stay"
+            reason = f"is not here; {examples} (`dsm add -A` stages that they are deleted)"
+            self.out.warnings.append(Problem(path, reason))
+        return bool(known) or any(p == path or p.startswith(below) for p in self.staged.where)
+
+    def _deletes_below(self, start: str) -> bool:
+        """Whether what is missing at and below a path that was asked for is staged as deleted."""
+        request = self.request
+        if not request.spares_lost_folders or self.index.get(start) is not None:
+            return request.deletions or request.only_tracked
+        return os.path.lexists(os.path.join(self.tree.root, start))
 
     def _folder(self, folder: Folder) -> Iterator[tuple[bool, list[str], list[Stat]]]:
         lead = folder.path + "/" if folder.path else ""
@@ -415,14 +431,19 @@ class Adder:
         known = dict.fromkeys(self.out.rows.paths)
         unseen = tuple(problem.path for problem in self.out.failed)
         for start in without_nested(self.request.paths):
+            if not self._deletes_below(start):
+                continue
             for path in list(self.index.below(start)):
                 if path in known or self.index.get(path) == ABSENT:
                     continue
-                if file_stat(os.path.join(self.tree.root, path)) is not None:
-                    continue
                 # What lies in a folder that cannot be read is not gone.
-                if not any(p == "." or path == p or path.startswith(p + "/") for p in unseen):
-                    self._delete(path)
+                if any(p == "." or path == p or path.startswith(p + "/") for p in unseen):
+                    continue
+                try:
+                    if is_gone(os.path.join(self.tree.root, path)):
+                        self._delete(path)
+                except OSError as error:
+                    self.out.failed.append(Problem(path, error.strerror or str(error)))
 
     def _delete(self, path: str) -> None:
         held = self.staged.where.get(path)

@@ -24,7 +24,7 @@ from dsm.model.rows import FORGET
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.worktree.add import Adder
-from dsm.worktree.index import Position, WorkIndex
+from dsm.worktree.index import WorkIndex
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.staging import report
@@ -55,15 +55,15 @@ def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -
             head = tree.log.head()
             changeset = _recorded(
                 tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty,
-                staged.queries,
+                staged.queries, note=lambda: tree.note(index, transaction=intent.transaction),
             )  # fmt: skip
         # Past the commit point no failure is one of the commit: the note tells what is used up.
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, staged.names)
             if index.position.head + 1 == changeset.number:
                 rest = tuple(n for n in index.position.segments if n not in staged.names)
-                index.position = Position(changeset.number, changeset.id, rest)
-                index.save()
+                index.position = index.position.at(changeset.number, changeset.id, rest)
+                tree.write(index)
         return changeset
 
 
@@ -77,12 +77,16 @@ def _recorded(
     head: int,
     allow_empty: bool,
     queries: Mapping[str, StagedQuery] = NO_QUERIES,
+    *,
+    note: Callable[[], None],
 ) -> Changeset:
     announced = False
 
     def announce() -> None:
         nonlocal announced
         if not announced:
+            with tree.locked():
+                note()
             tree.stage.announce(intent.transaction, head, consumed, forget)
             announced = True
 
@@ -129,7 +133,10 @@ def commit_paths(
         with _one_at_a_time(tree), publish:
             check_present(tree.repository, rows, tree.stage, adder.staged)
             head = tree.log.head()
-            changeset = _recorded(tree, intent, rows, bases, (), wanted, head, allow_empty)
+            changeset = _recorded(
+                tree, intent, rows, bases, (), wanted, head, allow_empty,
+                note=lambda: tree.note(adder.index, outcome.marks, intent.transaction),
+            )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():
             written = tree.stage.settle(intent.transaction)
             index = adder.index
@@ -138,8 +145,8 @@ def commit_paths(
                 # What others staged meanwhile is not in this index: the next command applies it.
                 known = {*adder.staged.names, written}
                 names = tuple(name for name in tree.stage.load().names if name in known)
-                index.position = Position(changeset.number, changeset.id, names)
-                index.save()
+                index.position = index.position.at(changeset.number, changeset.id, names)
+                tree.write(index)
         return changeset
 
 
@@ -163,10 +170,13 @@ def commit_revert(
         head = tree.log.head()
         planned = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
         clean = {} if keep_files else _clean_files(tree, index, planned.now)
+        # Until the files of these are written they have none, and nobody has deleted them.
+        back = dict.fromkeys((path for path in planned.before if index.get(path) is None), ABSENT)
         with publish:
             changeset = _recorded(
-                tree, intent, planned.rows, head, (), [], head, False, planned.queries
-            )
+                tree, intent, planned.rows, head, (), [], head, False, planned.queries,
+                note=lambda: tree.note(index, back, intent.transaction),
+            )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
     try:
@@ -178,7 +188,7 @@ def commit_revert(
             " `dsm restore --force PATH` brings them back",
         ) from error
     if index.position.head + 1 == changeset.number:
-        index.position = Position(changeset.number, changeset.id, staged.names)
+        index.position = index.position.at(changeset.number, changeset.id, staged.names)
         tree.save(index)
     return changeset
 
@@ -224,12 +234,13 @@ def _bring_files(
         if path not in before:
             index.remove(path)
             continue
+        if index.get(path) is None:
+            index.set(path, ABSENT)  # as `commit_revert` has noted
         st, oid = written.get(path) or same.get(path), before[path].oid
         if st is not None:
             index.set(path, mark_of(st, oid) if settled(st, moment) else oid)
-        else:
-            present = os.path.lexists(os.path.join(tree.root, path))
-            index.set(path, oid if present else ABSENT)
+        elif index.get(path) != ABSENT:
+            index.set(path, oid)
 
 
 def _wanted(tree: WorkTree, index: WorkIndex, example: Example, clean: dict[str, Stat]) -> bool:

@@ -29,19 +29,49 @@ LOG_CHANGES_MAX = 5_000
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The root folder of a work tree, as an index knows it again."""
+
+    path: str
+    inode: int
+
+    @classmethod
+    def of(cls, root: str) -> Place:
+        try:
+            return cls(os.path.realpath(root), os.stat(root).st_ino)
+        except OSError:  # it is not there
+            return cls(os.path.realpath(root), 0)
+
+    def copied_from(self, other: Place | None) -> bool:
+        """Whether this is a copy of the other: neither the same place nor the same folder."""
+        return other is not None and self.path != other.path and self.inode != other.inode
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
-    """Which head and which stage segments an index mirrors."""
+    """Which head and which stage segments an index mirrors, and the work tree of which folder."""
 
     head: int = 0
     id: str = ""
     segments: tuple[str, ...] = ()
+    place: Place | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"head": self.head, "id": self.id, "segments": list(self.segments)}
+        fields = {"head": self.head, "id": self.id, "segments": list(self.segments)}
+        place = self.place
+        return fields if place is None else {**fields, "place": [place.path, place.inode]}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Position:
-        return cls(value["head"], value["id"], tuple(value["segments"]))
+        place = Place(*value["place"]) if "place" in value else None
+        return cls(value["head"], value["id"], tuple(value["segments"]), place)
+
+    def at(self, head: int, id: str, segments: tuple[str, ...]) -> Position:
+        """Returns another position of the same work tree."""
+        return Position(head, id, segments, self.place)
+
+    def with_segments(self, *segments: str) -> Position:
+        return self.at(self.head, self.id, segments)
 
 
 class WorkIndex:
@@ -55,6 +85,8 @@ class WorkIndex:
         self._folders: dict[str, dict[str, Mark]] = {}
         self._log_bytes = 0
         self._changes: dict[str, Mark | None] = {}
+        # By path, whether it has lost or been given ABSENT since; `set_many` leaves this alone.
+        self.turned: dict[str, bool] = {}
         self._rewrite = False
         self.position = Position()
         self._loaded = Position()
@@ -117,6 +149,9 @@ class WorkIndex:
 
     def set(self, path: str, mark: Mark) -> None:
         """Tracks a path, or learns something new about its file."""
+        absent = mark == ABSENT
+        if absent != (self.get(path) == ABSENT):
+            self.turned[path] = absent
         self._put(path, mark)
         self._changes[path] = mark
 
@@ -161,6 +196,11 @@ class WorkIndex:
                 found.update(self.below(path))
         return frozenset(found.difference(asked))
 
+    def __bool__(self) -> bool:
+        """Whether anything is tracked; costs less than `len`."""
+        base = self._base.folders() if self._base else ()
+        return any(self._folders.values()) or any(name not in self._folders for name in base)
+
     def __len__(self) -> int:
         if self._base is None:
             return sum(map(len, self._folders.values()))
@@ -174,14 +214,16 @@ class WorkIndex:
     def changed(self) -> bool:
         return bool(self._changes) or self._rewrite or self.position != self._loaded
 
-    def save(self) -> None:
+    def save(self) -> bool:
         """Writes what changed: a log record when it is little, else a new base.
 
-        Call with the stage lock held. Does nothing when another process has moved the index since
-        it was loaded: what is lost is learnt again.
+        Call with the stage lock held. Does nothing and returns False when another process has
+        moved the index since it was loaded: what is lost is learnt again.
         """
-        if not self.changed or self._moved():
-            return
+        if not self.changed:
+            return True
+        if self._moved():
+            return False
         disk.make_dirs(os.path.dirname(self._base_path), durable=False)
         base_bytes = 0 if self._base is None else os.path.getsize(self._base_path)
         record = None
@@ -208,6 +250,7 @@ class WorkIndex:
         self._changes.clear()
         self._rewrite = False
         self._loaded = self.position
+        return True
 
     def _moved(self) -> bool:
         data = read_file(self._base_path)

@@ -36,8 +36,9 @@ def move(
     renamed = _move_files(tree, planned)
     marks: dict[str, Mark | None] = dict.fromkeys((path for path, _ in planned.pairs), None)
     for path, new in planned.pairs:
-        on_disk = os.path.lexists(os.path.join(tree.root, new))
-        marks[new] = known[path].oid if on_disk else ABSENT
+        # One whose file somebody has removed is a deletion to be staged, at its new name, too.
+        gone = index.get(path) == ABSENT and not os.path.lexists(os.path.join(tree.root, new))
+        marks[new] = ABSENT if gone else known[path].oid
     try:
         stage_without_content(tree, index, staged, rows, marks)
     except StorageFailed:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from dsm.errors import StorageFailed
 from dsm.files.restore import UnsafeTarget, reachable
+from dsm.format.index import ABSENT
 from dsm.model.names import check_path, printable
 from dsm.store import disk
 from dsm.worktree.edit import refuse_unsaved, removal_rows, tracked_below
@@ -34,6 +35,8 @@ def remove(
         rows = removal_rows(tree, staged, listed)
         if not keep_files:
             _remove_files(tree.root, listed)
+            for path in listed:  # should this be unstaged: they lack a file by intent
+                index.set(path, ABSENT)
         stage_without_content(tree, index, staged, rows, dict.fromkeys(listed))
     return tuple(listed)
 

@@ -23,6 +23,8 @@ class Request:
 
     `pattern` applies to every file. `default_pattern` labels only new examples, so that a plain
     `add` never undoes a relabelling; of other content that a path gets it tells the time alone.
+    `deletions` stages what is gone as deleted, and, when it `spares_lost_folders`, nothing below a
+    named folder that is not here at all.
     """
 
     paths: tuple[str, ...]
@@ -32,6 +34,7 @@ class Request:
     label_rows: dict[str, LabelRow] | None = None
     strict: bool = False
     deletions: bool = False
+    spares_lost_folders: bool = False
     only_tracked: bool = False
     dry_run: bool = False
     follow_symlinks: bool = False

@@ -23,7 +23,7 @@ from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder, Outcome
 from dsm.worktree.edit import kind_against_head, tracked_below
-from dsm.worktree.index import Position, WorkIndex, folders_above
+from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
@@ -168,15 +168,14 @@ def stage_rows(
     check_present(tree.repository, rows, tree.stage, staged)
     refuse_among_queries(tree, staged, (p for p, o in zip(rows.paths, rows.oids, strict=True) if o))
     with tree.locked():
+        tree.note(index, marks)
         if len(rows):
             # The head that the rows were judged against, not one that came in between.
             name = tree.stage.write(index.position.head, rows)
-            index.position = Position(
-                index.position.head, index.position.id, (*index.position.segments, name)
-            )
+            index.position = index.position.with_segments(*index.position.segments, name)
         index.set_many(marks)
         try:
-            index.save()
+            tree.write(index)
         except StorageFailed:
             return  # the index is a cache: the next command learns again what was lost
 
@@ -213,18 +212,19 @@ def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
         tracked_below(index, [path for path in paths or () if path not in named])
         committed = tree.committed(gone)
         written = tree.stage.drop(staged, gone, queries)
+        absent = tree.absent()
         for path in gone:
             if path in committed:
-                on_disk = os.path.lexists(os.path.join(tree.root, path))
-                index.set(path, committed[path].oid if on_disk else ABSENT)
+                oid = committed[path].oid
+                tree.mark_unseen(index, absent, path, oid, was_here=absent.known)
             else:
                 index.remove(path)
         # Only what this index mirrors: a changeset or segment that came meanwhile is applied later.
         known = {*staged.names, written}
         names = tuple(name for name in tree.stage.load().names if name in known)
-        index.position = Position(index.position.head, index.position.id, names)
+        index.position = index.position.with_segments(*names)
         with contextlib.suppress(StorageFailed):
-            index.save()
+            tree.write(index)
     return len(gone) + len(queries)
 
 
@@ -254,11 +254,9 @@ def stage_query(tree: WorkTree, name: str, document: Document | None) -> str:
         if known.get(name) != document:
             value = FORGET if standing.get(name) == document else document
             written = tree.stage.write(index.position.head, Rows(), {name: value})
-            index.position = Position(
-                index.position.head, index.position.id, (*index.position.segments, written)
-            )
+            index.position = index.position.with_segments(*index.position.segments, written)
             with contextlib.suppress(StorageFailed):
-                index.save()
+                tree.write(index)
     if standing.get(name) == document:
         return "unchanged"
     return "deleted" if document is None else "modified" if name in standing else "added"

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from dsm.files.stat import Stat, file_stat, hash_file
+from dsm.files.stat import Stat, file_stat, hash_file, is_gone
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.queries import Document, QueryChange, query_changes
@@ -119,14 +119,19 @@ def _settle_missing(
     for path, mark in missing:
         if closed and not closed.isdisjoint((".", path, *folders_above([path]))):
             continue
-        st = file_stat(os.path.join(tree.root, path))
+        full = os.path.join(tree.root, path)
+        st = file_stat(full)
         if st is not None:
             if not fits(mark, st):
                 doubtful.append((path, st, mark))
         elif mark == ABSENT:
             found.absent += 1
         else:
-            found.deleted.append(path)
+            try:
+                if is_gone(full):
+                    found.deleted.append(path)
+            except OSError as error:
+                found.failed.append(Problem(path, error.strerror or str(error)))
 
 
 def _settle_doubtful(

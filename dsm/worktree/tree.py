@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData, InvalidInput
@@ -16,11 +16,15 @@ from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store import disk
-from dsm.worktree.index import RACY_NS, Position, WorkIndex
+from dsm.worktree.absent import Absent
+from dsm.worktree.index import RACY_NS, Mark, Place, Position, WorkIndex
 from dsm.worktree.stage import Stage, Staged
 
 if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots
+
+# How often writing is tried where locks do not keep others from writing at the same time.
+NOTE_TRIES = 20
 
 
 class WorkTree:
@@ -46,7 +50,8 @@ class WorkTree:
         layout = self.repository.layout
         index = WorkIndex(layout.index(self.log.name), layout.temporary)
         head = self.log.head()
-        now = Position(head, self.log.get(head).id if head else "", staged.names)
+        place = Place.of(self.root)
+        now = Position(head, self.log.get(head).id if head else "", staged.names, place)
         if index.position == now:
             return index
         before = index.position
@@ -59,48 +64,75 @@ class WorkTree:
             )
         follows = before.head == 0 or self.log.get(before.head).id == before.id
         known = set(now.segments)
+        absent = self.absent()
         if follows and not index.damaged and all(name in known for name in before.segments):
             for number in range(before.head + 1, head + 1):
-                self._apply_manifest(index, number)
+                self._apply_manifest(index, absent, number)
             # What is staged lies over every changeset, also over those that came later.
             for segment in staged.segments:
                 if segment.name not in before.segments or head > before.head:
-                    self._apply_staged(index, staged, segment.name)
+                    self._apply_staged(index, absent, staged, segment.name)
                 if segment.name not in before.segments:
-                    self._apply_forgotten(index, staged, segment.rows)
+                    self._apply_forgotten(index, absent, staged, segment.rows)
         else:
-            self._rebuild(index, head, staged)
+            self._rebuild(index, absent, head, staged)
+        if place.copied_from(absent.place if index.fresh else before.place):
+            self._settle_copy(index)
         index.position = now
         return index
 
-    def _mark_unknown(self, index: WorkIndex, path: str, oid: bytes) -> None:
-        present = os.path.lexists(os.path.join(self.root, path))
-        index.set(path, oid if present else ABSENT)
+    def _settle_copy(self, index: WorkIndex) -> None:
+        """In a copy of a work tree, folders of which no file came along never were here."""
+        for folder in index.folders():
+            paths = [f"{folder}/{name}" if folder else name for name in index.folder(folder)]
+            here = (os.path.lexists(os.path.join(self.root, path)) for path in paths)
+            if not any(here):
+                for path in paths:
+                    index.set(path, ABSENT)
 
-    def _apply_manifest(self, index: WorkIndex, number: int) -> None:
+    def absent(self) -> Absent:
+        """Reads the record of what has no file here by intent."""
+        layout = self.repository.layout
+        return Absent(layout.absent(self.log.name), layout.temporary, self.log)
+
+    def mark_unseen(
+        self, index: WorkIndex, absent: Absent, path: str, oid: bytes, *, was_here: bool = True
+    ) -> None:
+        """Tracks a path whose file nobody has looked at yet; `was_here` says that it had one.
+
+        It is absent by intent when that is on record, or when it never was here and is not now:
+        else, without a file, its deletion waits to be staged.
+        """
+        here = was_here or os.path.lexists(os.path.join(self.root, path))
+        index.set(path, oid if here and path not in absent else ABSENT)
+
+    def _apply_manifest(self, index: WorkIndex, absent: Absent, number: int) -> None:
         from dsm.format.manifest import check_rows
 
         table = self.snapshots().manifest(number)
         if table is None:
             return
         check_rows(table, f"the manifest of changeset {number}")
+        was_here = absent.was_here(self.log.get(number))
         oids = table.column("object").to_pylist()
         for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
             if oid is None:
                 index.remove(path)
             else:
-                self._mark_unknown(index, path, oid)
+                self.mark_unseen(index, absent, path, oid, was_here=was_here)
 
-    def _apply_staged(self, index: WorkIndex, staged: Staged, name: str) -> None:
+    def _apply_staged(self, index: WorkIndex, absent: Absent, staged: Staged, name: str) -> None:
         for path, (segment, row) in staged.where.items():
             if segment.name == name:
                 oid = segment.rows.oids[row]
                 if oid is None:
                     index.remove(path)
                 else:
-                    self._mark_unknown(index, path, oid)
+                    self.mark_unseen(index, absent, path, oid, was_here=absent.known)
 
-    def _apply_forgotten(self, index: WorkIndex, staged: Staged, rows: Rows) -> None:
+    def _apply_forgotten(
+        self, index: WorkIndex, absent: Absent, staged: Staged, rows: Rows
+    ) -> None:
         """What was unstaged is again as the head has it; the file may still be as it was staged."""
         paths = [
             path
@@ -110,29 +142,75 @@ class WorkTree:
         committed = self.committed(paths) if paths else {}
         for path in paths:
             if path in committed:
-                self._mark_unknown(index, path, committed[path].oid)
+                oid = committed[path].oid
+                self.mark_unseen(index, absent, path, oid, was_here=absent.known)
             else:
                 index.remove(path)
 
-    def _rebuild(self, index: WorkIndex, head: int, staged: Staged) -> None:
-        """Starts over from the snapshot: every file will be looked at once."""
+    def _rebuild(self, index: WorkIndex, absent: Absent, head: int, staged: Staged) -> None:
+        """Starts over from the snapshot: every file will be looked at once.
+
+        Without a record of what is absent, what the index itself knew serves.
+        """
+        before: dict[str, bool] = {}
         for path in list(index.below("")):
+            before[path] = index.get(path) != ABSENT
             index.remove(path)
         if head:
             table = self.snapshots().table(head)
-            oids = table.column("object").to_pylist()
-            for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
-                self._mark_unknown(index, path, oid)
+            numbers = table.column("changeset").unique().to_pylist()
+            here = {number: absent.was_here(self.log.get(number)) for number in numbers}
+            columns = (table.column(name).to_pylist() for name in ("path", "object", "changeset"))
+            for path, oid, number in zip(*columns, strict=True):
+                was_here = here[number] if absent.known else before.get(path, False)
+                self.mark_unseen(index, absent, path, oid, was_here=was_here)
         for name in staged.names:
-            self._apply_staged(index, staged, name)
+            self._apply_staged(index, absent, staged, name)
 
     def save(self, index: WorkIndex) -> None:
         """Saves the index if it can: it is a cache, and reading commands work on a full disk."""
-        if not index.changed:
-            return
-        with contextlib.suppress(disk.WriteFailed):
-            with self.locked():
-                index.save()
+        if index.changed or not os.path.exists(self.repository.layout.absent(self.log.name)):
+            with contextlib.suppress(disk.WriteFailed):
+                with self.locked():
+                    self.write(index)
+
+    def write(self, index: WorkIndex) -> None:
+        """Saves the index, and first what it has learnt of absent examples.
+
+        Call with the stage lock held. Raises WriteFailed.
+        """
+        arrived = [path for path, gone in index.turned.items() if not gone]
+        self.note(index)
+        if not index.save() and arrived:
+            # Another process has moved the index, in which they are absent still.
+            staged = self.stage.load()
+            theirs = self.index(staged)
+            for path, example in self.lookup(arrived, staged).items():
+                if theirs.get(path) == ABSENT:
+                    theirs.set(path, example.oid)
+            theirs.save()
+
+    def note(
+        self,
+        index: WorkIndex,
+        marks: Mapping[str, Mark | None] | None = None,
+        transaction: str | None = None,
+    ) -> None:
+        """Writes down which examples have no file here by intent, if that changed.
+
+        It concerns what the index has learnt, and `marks` that it is about to get. Before a segment
+        or a changeset names an example it has to be on record that it has no file; `transaction` is
+        of a commit that is about to be made. Call with the stage lock held.
+        """
+        for _ in range(NOTE_TRIES):
+            absent = self.absent()
+            turned = dict(index.turned)
+            if marks and (absent or ABSENT in marks.values()):
+                turned.update((p, m == ABSENT) for p, m in marks.items() if m is not None)
+            first = (p for p in index.below("") if index.get(p) == ABSENT)
+            if absent.note(index.position, turned, transaction=transaction, first=first):
+                break
+        index.turned.clear()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

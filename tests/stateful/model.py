@@ -1,7 +1,7 @@
 """What a dataset should be: dictionaries instead of packs, manifests, stage and index.
 
 A state maps paths to (content, labels). Times are left out: what differs only by them may count as
-a change or not. Which examples lack a file by intent (`absent`) is not modelled either.
+a change or not.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ class Model:
         self.states: list[State] = [{}]  # by changeset number
         self.staged: dict[str, tuple[bytes, tuple[str, ...]] | None] = {}
         self.tags: dict[str, int] = {}
+        self.absent: set[str] = set()  # paths that lack a file by intent, if they are tracked
 
     @property
     def head(self) -> State:
@@ -32,6 +33,18 @@ class Model:
             if put is None:
                 state.pop(path, None)
         return state
+
+    @property
+    def missing(self) -> set[str]:
+        """The tracked paths whose file was here and is gone: deletions to be staged."""
+        return set(self.tracked).difference(self.files, self.absent)
+
+    def look(self) -> None:
+        """A status has seen the files: what it knows again is not absent any more."""
+        tracked = self.tracked
+        self.absent -= {
+            p for p, data in self.files.items() if p in tracked and tracked[p][0] == data
+        }
 
     def stage(self, path: str, put: tuple[bytes, tuple[str, ...]] | None) -> None:
         """Stages a state of a path; what the head has already is no change."""

@@ -137,18 +137,18 @@ class Repository(RuleBasedStateMachine):
             with self.unchanged(), pytest.raises(NotFound):
                 self.work.ds.add([place], labels=labels, deletions=deletions)
             return
-        missing = {c.path for c in self.work.ds.status().unstaged if c.kind == "deleted"}
         self.work.ds.add([place], labels=labels, deletions=deletions)
+        missing = model.missing
         for path in found:
             self.staged_as(path, model.files[path], labels)
         for path in tracked:
-            gone = path not in model.files
-            if gone and ((deletions and path in missing) or not is_folder):
+            if deletions and path in missing:
                 model.stage(path, None)
 
     @rule(path=PATH, content=SMALL, labels=LABEL)
     def add_bytes(self, path: str, content: bytes, labels: list[str]) -> None:
         self.work.ds.add({path: content}, labels=labels)
+        (self.model.absent.discard if path in self.model.files else self.model.absent.add)(path)
         model, given = self.model, tuple(sorted(set(labels)))
         known = model.tracked.get(path)
         model.stage(path, (content, given or (known[1] if known else ())))
@@ -197,6 +197,7 @@ class Repository(RuleBasedStateMachine):
             model.stage(path, None)
             if not keep:
                 model.files.pop(path, None)
+                model.absent.add(path)
 
     @rule(number=NUMBER, goal=PATH, force=st.booleans())
     def move(self, number: int, goal: str, force: bool) -> None:
@@ -216,6 +217,8 @@ class Repository(RuleBasedStateMachine):
         model.stage(goal, put)
         if source in model.files:
             model.files[goal] = model.files.pop(source)
+        lacks = source in model.absent and goal not in model.files
+        (model.absent.add if lacks else model.absent.discard)(goal)
 
     @rule(number=st.none() | NUMBER)
     def unstage(self, number: int | None) -> None:
@@ -246,8 +249,7 @@ class Repository(RuleBasedStateMachine):
     @rule(number=NUMBER)
     def commit_paths(self, number: int) -> None:
         place = self.place(number)
-        model, before = self.model, self.work.ds.status()
-        missing = {c.path for c in before.unstaged if c.kind == "deleted"}
+        model, before, missing = self.model, self.work.ds.status(), self.model.missing
         found, tracked = below(model.files, place), below(model.tracked, place)
         is_folder = place == "." or self.work.path(place).is_dir()
         staged = below([change.path for change in before.staged], place)
@@ -259,7 +261,7 @@ class Repository(RuleBasedStateMachine):
         for path in found:
             self.staged_as(path, model.files[path], [])
         for path in tracked:
-            if path not in model.files and (path in missing or not is_folder):
+            if path in missing and (is_folder or path == place):
                 model.stage(path, None)
         try:
             made = self.work.ds.commit("some paths", paths=[place])
@@ -274,10 +276,10 @@ class Repository(RuleBasedStateMachine):
     def commit_all(self) -> None:
         model, status = self.model, self.work.ds.status()
         for change in status.unstaged:
-            if change.kind == "deleted":
-                model.stage(change.path, None)
-            else:
+            if change.kind != "deleted":
                 self.staged_as(change.path, model.files[change.path], [])
+        for path in model.missing:
+            model.stage(path, None)
         try:
             self.work.ds.commit("all", all=True)
         except AnswerIsNo:
@@ -315,6 +317,7 @@ class Repository(RuleBasedStateMachine):
             if path in before:
                 expected[path] = before[path]
         assert after == expected
+        model.absent |= (set(before) & touched) - set(model.tracked) - later
         files = self.work.files()
         for path in {*files, *model.files}:
             old, was = model.files.get(path), head.get(path)
@@ -355,6 +358,7 @@ class Repository(RuleBasedStateMachine):
                 assert content == wanted[path], "unsaved work was lost"
         assert after == {**model.files, **wanted}
         model.files = after
+        model.absent -= set(wanted) & set(model.tracked)
 
     @rule(name=st.sampled_from(["v1", "v2"]), data=st.data())
     def tag(self, name: str, data: st.DataObject) -> None:
@@ -379,7 +383,7 @@ class Repository(RuleBasedStateMachine):
     def reopen(self) -> None:
         self.work.reopen()
 
-    @rule(what=st.sampled_from(["index", "cache"]))
+    @rule(what=st.sampled_from(["index", "cache", "stage/data/.absent"]))
     def lose_derived_files(self, what: str) -> None:
         shutil.rmtree(Path(self.work.repo.layout.local) / what, ignore_errors=True)
         self.work.reopen()
@@ -409,9 +413,9 @@ class Repository(RuleBasedStateMachine):
         assert modified == {
             p for p, content in model.files.items() if p in tracked and tracked[p][0] != content
         }
-        without_file = {path for path in tracked if path not in model.files}
-        assert deleted <= without_file
-        assert len(deleted) + status.absent == len(without_file)
+        assert deleted == model.missing
+        assert status.absent == len(set(tracked) - set(model.files)) - len(deleted)
+        model.look()
         assert set(status.untracked) == {path for path in model.files if path not in tracked}
 
     @invariant()

@@ -9,7 +9,7 @@ import pytest
 from blake3 import blake3
 from situations import MOMENT, Work
 
-from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.model.changeset import Counts
 
 
@@ -37,15 +37,40 @@ def test_new_changed_and_unchanged_files(work: Work) -> None:
 
 
 def test_a_plain_add_leaves_deletions_alone(work: Work) -> None:
-    """A file that is gone stays tracked until it is named, or deletions are asked for."""
+    """What is gone stays tracked until deletions are asked for, also when it is named itself."""
     work.commit("one", a="a", b="b", **{"dir/c": "c", "dir/d": "d"})
     for name in ("a", "dir/c", "dir/d"):
         work.path(name).unlink()
     work.path("dir").rmdir()
     assert work.ds.add(["."]).counts == Counts()
-    assert work.ds.add(["a"]).counts == Counts(deleted=1)
-    assert work.ds.add(["."], deletions=True).counts == Counts(deleted=2)
+    named = work.ds.add(["a", "dir"])
+    assert (named.counts, [w.path for w in named.warnings]) == (Counts(), ["a", "dir"])
+    assert work.ds.add(["a"], deletions=True).counts == Counts(deleted=1)
+    assert work.ds.add(["dir"], deletions=True).counts == Counts(deleted=2)
     assert work.state() == ([("d", "a"), ("d", "dir/c"), ("d", "dir/d")], [], [])
+
+
+def test_a_commit_of_paths_deletes_files_and_no_lost_folder(work: Work) -> None:
+    """A commit of paths takes named files, and files of named folders, that are gone for deleted,
+    but not all of a folder that is not here: a disk may not be mounted."""
+    work.commit("one", a="a", **{"disk/a": "1", "disk/b": "2", "dir/c": "c", "dir/d": "d"})
+    work.ds.add({"bytes/1": b"staged without a file"})
+    for name in ("a", "dir/c"):
+        work.path(name).unlink()
+    os.rename(work.path("disk"), work.path(".dsm/elsewhere"))
+    told: list[str] = []
+    work.ds.commit(
+        "two", paths=["a", "disk", "dir", "bytes"],
+        tell=lambda report: told.extend(warning.path for warning in report.warnings),
+    )  # fmt: skip
+    assert sorted(work.contents()) == ["bytes/1", "dir/d", "disk/a", "disk/b"]
+    assert told == ["disk"]
+    with pytest.raises(AnswerIsNo):
+        work.ds.commit("three", paths=["disk"])
+    assert work.state() == ([], [("d", "disk/a"), ("d", "disk/b")], [])
+    work.ds.add(["disk"], deletions=True)
+    work.ds.commit("three", paths=["disk"])
+    assert sorted(work.contents()) == ["bytes/1", "dir/d"]
 
 
 def test_deletions_count_below_the_paths_given(work: Work) -> None:

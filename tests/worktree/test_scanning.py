@@ -450,7 +450,8 @@ ds = repo.dataset()
 for name in ("a", "b", "dir/c", "dir/d", "locked/e"):
     os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
     open(name, "w").write(name)
-ds.add(["locked/e"]); ds.commit("zero")
+os.symlink("locked/e", "link")
+ds.add(["locked/e", "link"]); ds.commit("zero")
 os.chmod("b", 0); os.chmod("dir", 0); os.chmod("locked", 0)
 try:
     ds.add(["."])
@@ -493,8 +494,8 @@ def test_unreadable_files_and_folders(tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.splitlines() == [
-        "['b', 'dir', 'locked'] 8", "() () ['dir', 'locked'] False", "['b', 'dir', 'locked']",
-        "1 0 ['b', 'dir', 'locked']", "['a']",
+        "['b', 'dir', 'locked'] 8", "() () ['dir', 'locked', 'link'] False",
+        "['b', 'dir', 'locked']", "1 0 ['b', 'dir', 'link', 'locked']", "['a']",
         "cannot look at locked/e: Permission denied True", "['e'] ['a']",
         "cannot remove ./locked/e: Permission denied True", "['e'] ['a']", "3 []",
     ]  # fmt: skip

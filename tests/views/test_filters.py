@@ -83,7 +83,7 @@ def test_a_filter_is_added_by_a_module_and_a_row(two: Work) -> None:
     assert checks == [("label", True), ("suffix", False)]
     with pytest.raises(AnswerIsNo, match="fits the query") as caught:
         two.ds.prepare(suffix=".gif")  # type: ignore[call-arg]
-    assert caught.value.hint == "by themselves: path ends in .gif: 0"
+    assert caught.value.hint == "matches per filter alone: path ends in .gif 0"
 
 
 def test_no_other_file_knows_what_the_filters_ask() -> None:

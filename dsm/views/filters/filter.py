@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dsm.errors import AnswerIsNo
 from dsm.views.filters.values import Value
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Filter:
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Filter | None:
         """Returns the filter for the keywords of `prepare`; None when they do not ask for it.
 
-        Raises InvalidInput, NotFound.
+        Raises InvalidInput, NotFound, AnswerIsNo.
         """
         raise NotImplementedError
 
@@ -109,20 +108,6 @@ class Filter:
 def texts(given: Iterable[str] | None) -> tuple[str, ...]:
     """Returns texts, none for None; a text by itself is one item, not one for each letter."""
     return (given,) if isinstance(given, str) else tuple(given or ())
-
-
-def any_of(given: Iterable[str] | None, noun: str) -> tuple[str, ...]:
-    """Returns texts of which any one will do, none for None, which asks for nothing.
-
-    Raises AnswerIsNo for an empty list: no example is any of nothing.
-    """
-    found = texts(given)
-    if given is not None and not found:
-        raise AnswerIsNo(
-            f"no example fits: of the {noun}s that are asked for there is none",
-            hint=f"leave {noun}s out to take examples whatever their {noun}",
-        )
-    return found
 
 
 def require_sorted(values: tuple[Any, ...]) -> None:

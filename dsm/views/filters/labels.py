@@ -13,8 +13,8 @@ from dsm.views.filters.filter import (
     Clause,
     DummyWish,
     Filter,
-    any_of,
     require_texts,
+    texts,
 )
 from dsm.views.filters.values import LabelsValue
 
@@ -43,11 +43,10 @@ class LabelFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
+        labels = tuple(sorted({check_label(label) for label in texts(asked.get("labels"))}))
         need_all = asked.get("all_labels", False)
-        if need_all and not asked.get("labels"):
+        if need_all and not labels:
             raise InvalidInput("all of which labels?", hint="give them with --label")
-        given = any_of(asked.get("labels"), "label")
-        labels = tuple(sorted({check_label(label) for label in given}))
         # Of one label, any and all mean the same.
         return cls(labels, need_all and len(labels) > 1) if labels else None
 

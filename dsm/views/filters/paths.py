@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from dsm.errors import InvalidInput
+from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.views.filters.bounds import may_match
-from dsm.views.filters.filter import Asking, Clause, Filter, any_of, require_texts
+from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
 from dsm.views.filters.glob import expression
 from dsm.views.filters.values import PathValue
 
@@ -38,7 +38,12 @@ class PathFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
-        globs = tuple(sorted({spelt(glob) for glob in any_of(asked.get("paths"), "path")}))
+        globs = tuple(sorted({spelt(glob) for glob in texts(asked.get("paths"))}))
+        if not globs and asked.get("paths") is not None:
+            raise AnswerIsNo(
+                "no example fits: the list of paths is empty",
+                hint="leave paths out to take examples anywhere",
+            )
         return cls(globs) if globs else None
 
     @classmethod

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from dsm.errors import DsmError
+from dsm.repo import documents
 from dsm.repo.layout import FOLDER, Layout
 from dsm.repo.repository import discover
 
@@ -14,7 +15,7 @@ def dataset_names(ctx: Any, incomplete: str) -> list[str]:
     """Returns the datasets of the repository here that begin so."""
     try:
         _enter(ctx)
-        names = os.listdir(_layout().datasets)
+        names = documents.datasets(_layout()).names()
     except (DsmError, OSError):
         return []
     return sorted(name for name in names if name.startswith(incomplete))
@@ -25,10 +26,9 @@ def changeset_names(ctx: Any, incomplete: str) -> list[str]:
     try:
         _enter(ctx)
         layout = _layout()
-        files = os.listdir(layout.tags(_dataset(ctx)))
+        tags = documents.tags(layout, _dataset(ctx)).names()
     except (DsmError, OSError):
         return []
-    tags = sorted(name.removesuffix(".json") for name in files if name.endswith(".json"))
     return [name for name in ["head", *tags] if name.startswith(incomplete)]
 
 
@@ -42,21 +42,21 @@ def view_names(ctx: Any, incomplete: str) -> list[str]:
     try:
         _enter(ctx)
         layout = _layout()
-        files = sorted(os.listdir(layout.views(_dataset(ctx))))
+        dataset = _dataset(ctx)
+        names = documents.view_names(layout, dataset).names()
+        names += documents.views(layout, dataset).names()
     except (DsmError, OSError):
         return []
-    names = [name.removesuffix(".json").removesuffix(".name") for name in files]
-    return [name for name in names if name.startswith(incomplete)]
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def source_names(ctx: Any, incomplete: str) -> list[str]:
     """Returns the sources of the repository here that begin so."""
     try:
         _enter(ctx)
-        files = sorted(os.listdir(_layout().sources))
+        names = documents.sources(_layout()).names()
     except (DsmError, OSError):
         return []
-    names = [name.removesuffix(".json") for name in files if name.endswith(".json")]
     return [name for name in names if name.startswith(incomplete)]
 
 

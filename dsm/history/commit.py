@@ -23,8 +23,9 @@ from dsm.model.names import printable
 from dsm.model.queries import StagedQuery, attributes_of
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
 from dsm.repo.log import ChangesetLog
-from dsm.repo.repository import Repository, create_file, read_file
+from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.whole_file import create_file, read_file
 
 if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots

@@ -35,8 +35,9 @@ from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
 from dsm.repo.log import ChangesetLog
-from dsm.repo.repository import Repository, read_file
+from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.whole_file import read_file
 
 _logger = logging.getLogger(__name__)
 SUFFIX = ".snapshot"

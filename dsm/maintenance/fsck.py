@@ -21,13 +21,15 @@ from dsm.maintenance.references import STAGED, dataset_log
 from dsm.model.names import is_plain_name
 from dsm.model.reports import FsckReport
 from dsm.progress import SILENT, Progress
+from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
-from dsm.repo.repository import Repository, read_document, read_file
+from dsm.repo.repository import Repository
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import find as find_source
 from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
+from dsm.store.whole_file import read_file
 from dsm.views.query.view_query import ViewQuery
 from dsm.worktree.stage import SEGMENT
 
@@ -242,17 +244,20 @@ class Checker:
                 self.findings.found("tag", path, error.message)
 
     def _views(self, name: str) -> None:
-        folder = self.layout.views(name)
+        views, names = documents.views(self.layout, name), documents.view_names(self.layout, name)
+        folder = views.folder
         for entry in self._documents(folder, "view"):
             path = os.path.join(folder, entry)
             try:
-                fields = read_document(path) or {}
-                if entry.endswith(".name.json"):
-                    if fields.get("name") != entry.removesuffix(".name.json"):
+                if entry.endswith(names.ending):
+                    fields = names.read(entry.removesuffix(names.ending)) or {}
+                    if fields.get("name") != entry.removesuffix(names.ending):
                         self.findings.found("view", path, "holds the name of another view")
-                    elif not os.path.exists(os.path.join(folder, f"{fields.get('version')}.json")):
+                    elif not os.path.exists(views.path(str(fields.get("version")))):
                         self.findings.found("view", path, "the view that it names is missing")
-                elif ViewQuery.from_json(fields.get("query", {}), path).version + ".json" != entry:
+                    continue
+                fields = views.read(entry.removesuffix(views.ending)) or {}
+                if ViewQuery.from_json(fields.get("query", {}), path).version + ".json" != entry:
                     self.findings.found("view", path, "does not hold the query of its name")
             except DsmError as error:
                 self.findings.found("view", path, error.message)

@@ -9,9 +9,10 @@ from dsm.errors import DsmError
 from dsm.format import index as index_format
 from dsm.history import snapshot_file
 from dsm.maintenance.findings import Findings
-from dsm.repo.repository import Repository, read_file
+from dsm.repo.repository import Repository
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.store.lease import living
+from dsm.store.whole_file import read_file
 
 
 def check_local(repository: Repository, findings: Findings) -> None:

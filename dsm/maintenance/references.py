@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from dsm.format import segment
 from dsm.history.snapshot import Snapshots
 from dsm.repo.log import ChangesetLog
-from dsm.repo.repository import Repository, read_file
+from dsm.repo.repository import Repository
+from dsm.store.whole_file import read_file
 from dsm.worktree.stage import SEGMENT
 
 STAGED = 0  # stands for the stage where a changeset number is expected

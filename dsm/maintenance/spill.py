@@ -24,8 +24,9 @@ from dsm.maintenance import walk
 from dsm.maintenance.references import STAGED, dataset_log, references
 from dsm.maintenance.texts import Texts
 from dsm.progress import SILENT, Progress
-from dsm.repo.repository import Repository, read_file
+from dsm.repo.repository import Repository
 from dsm.store.packs import Pack
+from dsm.store.whole_file import read_file
 
 BLOCK_BYTES = 4 << 20
 ROWS_AT_ONCE = 1 << 14

@@ -42,9 +42,6 @@ class Layout:
     def sources(self) -> str:
         return self._in("sources")
 
-    def source(self, name: str) -> str:
-        return self._in("sources", name + ".json")
-
     @property
     def local(self) -> str:
         return self._in("local")
@@ -60,9 +57,6 @@ class Layout:
     @property
     def receipts(self) -> str:
         return self._in("local", "receipts")
-
-    def receipt(self, receipt: str, *, ended: bool = False) -> str:
-        return self._in("local", "receipts", receipt + (".end.json" if ended else ".json"))
 
     @property
     def receipt_key(self) -> str:

@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsm.errors import AmbiguousName, DamagedData, InvalidInput, NotFound, OutcomeUnknown
-from dsm.format import document, header
+from dsm.format import header
 from dsm.model.changeset import Changeset
 from dsm.model.names import check_tag_name, close_matches
 from dsm.model.queries import Document
-from dsm.repo.repository import Repository, create_document, create_file, read_document, read_file
+from dsm.repo import documents
+from dsm.repo.layout import NUMBER_DIGITS
+from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.whole_file import read_file
 
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
 _NUMBER = re.compile(r"[0-9]{1,18}")
@@ -40,6 +43,8 @@ class ChangesetLog:
 
     def __init__(self, repository: Repository, name: str, dataset_id: str):
         self.layout = repository.layout
+        self._headers = documents.headers(repository.layout, name)
+        self._tags = documents.tags(repository.layout, name)
         self.name = name
         self.dataset_id = dataset_id
         self._read: dict[int, Changeset] = {}
@@ -70,8 +75,8 @@ class ChangesetLog:
         known = self._read.get(number)
         if known is not None:
             return known
-        path = self.layout.changeset(self.name, number)
-        data = read_file(path, document.DOCUMENT_BYTES_MAX)
+        where = f"{number:0{NUMBER_DIGITS}d}"
+        path, data = self._headers.path(where), self._headers.read_bytes(where)
         if data is None:
             raise NotFound(
                 f"dataset {self.name} has no changeset {number}",
@@ -110,14 +115,14 @@ class ChangesetLog:
         Durable when it returns: the header file is synced before it is linked, and the folder
         after. Raises OutcomeUnknown when the header is there but could not be made durable.
         """
-        path = self.layout.changeset(self.name, changeset.number)
-        data = header.encode(changeset)
+        where = f"{changeset.number:0{NUMBER_DIGITS}d}"
+        path, data = self._headers.path(where), header.encode(changeset)
         if changeset.number > 1:
             # The header before may be of a writer that has not yet synced it, or died before: a
             # power cut must not leave this one without that one.
             disk.sync_dir(os.path.dirname(path))
         try:
-            if not create_file(path, data, self.layout.temporary):
+            if not self._headers.create_bytes(where, data):
                 return None
         except disk.WriteFailed as error:
             if os.path.exists(path) and read_file(path) == data:
@@ -204,11 +209,7 @@ class ChangesetLog:
 
     def tags(self) -> list[Tag]:
         """Returns all tags, sorted by name."""
-        try:
-            names = sorted(os.listdir(self.layout.tags(self.name)))
-        except FileNotFoundError:
-            return []
-        tags = [self.read_tag(name[:-5]) for name in names if name.endswith(".json")]
+        tags = [self.read_tag(name) for name in self._tags.names()]
         return [tag for tag in tags if tag is not None]
 
     def read_tag(self, name: str) -> Tag | None:
@@ -217,8 +218,7 @@ class ChangesetLog:
             check_tag_name(name)
         except InvalidInput:
             return None
-        path = os.path.join(self.layout.tags(self.name), name + ".json")
-        fields = read_document(path)
+        path, fields = self._tags.path(name), self._tags.read(name)
         if fields is None:
             return None
         try:
@@ -241,23 +241,18 @@ class ChangesetLog:
     def create_tag(self, tag: Tag) -> bool:
         """Creates a tag; False when the name is taken. Tags never move."""
         check_tag_name(tag.name)
-        return create_document(
-            os.path.join(self.layout.tags(self.name), tag.name + ".json"),
-            {
-                "name": tag.name,
-                "number": tag.number,
-                "changeset": tag.id,
-                "dataset": self.dataset_id,
-                "time": tag.time,
-                "message": tag.message,
-            },
-            self.layout.temporary,
-        )
+        fields = {
+            "name": tag.name,
+            "number": tag.number,
+            "changeset": tag.id,
+            "dataset": self.dataset_id,
+            "time": tag.time,
+            "message": tag.message,
+        }
+        return self._tags.create(tag.name, fields)
 
     def delete_tag(self, name: str) -> None:
         """Removes a tag. Raises NotFound."""
         if self.read_tag(name) is None:
             raise NotFound(f"there is no tag {name!r}")
-        folder = self.layout.tags(self.name)
-        disk.remove(os.path.join(folder, name + ".json"))
-        disk.sync_dir(folder)
+        self._tags.remove(name)

@@ -6,9 +6,7 @@ in `history` and `worktree`. People open a `Catalog`: this folder with its datas
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from _thread import RLock
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,10 +19,10 @@ from dsm.errors import (
     NotARepository,
     NotFound,
     Refused,
-    StorageFailed,
 )
 from dsm.format import document
-from dsm.model.names import check_dataset_name, check_path, close_matches, is_plain_name
+from dsm.model.names import check_dataset_name, check_path, close_matches
+from dsm.repo import documents
 from dsm.repo.config import Config, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
@@ -61,7 +59,7 @@ class Repository:
         self.layout = Layout(os.path.join(self.root, FOLDER))
         self.path = self.layout.base
         _refuse_links(self.layout.folders)
-        fields = read_document(self.layout.repository)
+        fields = documents.repositories(self.layout).read("repo")
         if fields is None:
             if _empty(self.layout.datasets) and _empty(self.layout.packs):
                 raise NotARepository(
@@ -139,22 +137,14 @@ class Repository:
 
     def datasets(self) -> list[str]:
         """Returns the names of all datasets, sorted."""
-        try:
-            names = sorted(os.listdir(self.layout.datasets))
-        except FileNotFoundError:
-            return []
-        return [
-            name
-            for name in names
-            if is_plain_name(name) and os.path.exists(self.layout.dataset_document(name))
-        ]
+        return documents.datasets(self.layout).names()
 
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
         check_dataset_name(name)
         _refuse_links((*self.layout.dataset_folders(name), self.layout.absent(name)))
-        where = self.layout.dataset_document(name)
-        fields = read_document(where)
+        identities = documents.datasets(self.layout)
+        where, fields = identities.path(name), identities.read(name)
         if fields is None:
             if not self.unfinished(name):
                 raise DamagedData(f"{where} is missing: dataset {name} has lost its identity")
@@ -212,17 +202,14 @@ class Repository:
         _refuse_links(layout.dataset_folders(name))
         for folder in layout.dataset_folders(name):
             disk.make_dirs(folder)
-        return create_document(
-            layout.dataset_document(name),
-            {
-                "dataset": identity.id,
-                "name": name,
-                "created": identity.created,
-                "root": identity.root,
-                "pattern": identity.pattern,
-            },
-            layout.temporary,
-        )
+        fields = {
+            "dataset": identity.id,
+            "name": name,
+            "created": identity.created,
+            "root": identity.root,
+            "pattern": identity.pattern,
+        }
+        return documents.datasets(layout).create(name, fields)
 
 
 def _empty(folder: str) -> bool:
@@ -282,7 +269,7 @@ def initialise(root: str, org: str, fields: Callable[[], dict[str, Any]]) -> boo
             f"{layout.repository} is missing: this .dsm has lost its identity",
             hint="copy repo.json back from a backup or another copy of the repository",
         )
-    return create_document(layout.repository, fields(), layout.temporary)
+    return documents.repositories(layout).create("repo", fields())
 
 
 def _no_datasets(layout: Layout) -> bool:
@@ -315,62 +302,3 @@ def _refuse_links(folders: Iterable[str]) -> None:
                 f"{folder} is a symbolic link, where a folder of the repository belongs",
                 hint="dsm makes no links there: put the folder itself in its place",
             )
-
-
-# --- documents ------------------------------------------------------------------------------
-
-
-def read_document(path: str) -> dict[str, Any] | None:
-    """Reads a sealed document; None when it does not exist. Raises DamagedData, StorageFailed."""
-    data = read_file(path, document.DOCUMENT_BYTES_MAX)
-    return None if data is None else document.decode(data, path)
-
-
-def read_file(path: str, most: int | None = None) -> bytes | None:
-    """Reads a small file whole; None when it does not exist.
-
-    Raises StorageFailed, or DamagedData for what is no file, or has more than `most` bytes.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
-            raise DamagedData(f"{path} is {what} where a file belongs")
-        if most is not None and found.st_size > most:
-            raise DamagedData(f"{path} is damaged: {found.st_size} bytes is too long")
-        parts = []
-        while part := os.read(fd, 1 << 24):
-            parts.append(part)
-    except OSError as error:
-        raise StorageFailed(f"cannot read {path}: {error.strerror}") from error
-    finally:
-        os.close(fd)
-    return b"".join(parts)
-
-
-def create_document(path: str, fields: dict[str, Any], temporary_folder: str) -> bool:
-    """Creates a sealed document under an exclusive name; durable; False when the name is taken."""
-    return create_file(path, document.encode(fields), temporary_folder)
-
-
-def create_file(path: str, data: bytes, temporary_folder: str) -> bool:
-    """Writes, syncs, claims the name, syncs the folder; False when the name is taken."""
-    for last_try in (False, False, True):
-        temporary = os.path.join(temporary_folder, f"new-{os.urandom(8).hex()}")
-        try:
-            disk.write_new(temporary, data)
-            created = disk.claim(temporary, path)
-            break
-        except disk.WriteFailed as error:
-            disk.discard(temporary)
-            # gc may take a temporary file for a dead writer's: then write it again.
-            if error.errno != errno.ENOENT or last_try or not os.path.isdir(os.path.dirname(path)):
-                raise
-    disk.sync_dir(os.path.dirname(path))
-    return created

@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData, DsmError, InvalidInput, StorageFailed
-from dsm.repo.repository import Repository, create_document, read_document, read_file
+from dsm.repo import documents
+from dsm.repo.documents import Documents
+from dsm.repo.repository import Repository
 from dsm.sources.query import SourceQuery
 from dsm.sources.schema import type_text
 from dsm.sources.source import Source
 from dsm.store import disk
+from dsm.store.whole_file import read_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,20 +106,17 @@ class Log:
         }  # fmt: skip
         for _ in range(_TRIES):
             receipt = f"{max(0, time):020d}-{os.urandom(8).hex()}"
-            path = self._layout.receipt(receipt)
-            if create_document(path, {"receipt": receipt, **fields}, self._layout.temporary):
-                return Running(receipt, self._layout.receipt(receipt, ended=True),
-                               self._layout.temporary)  # fmt: skip
+            if documents.receipts(self._layout).create(receipt, {"receipt": receipt, **fields}):
+                return Running(receipt, documents.receipts(self._layout, ended=True))
         raise StorageFailed(f"no receipt can be created in {self._layout.receipts}")
 
 
 class Running:
     """A run that has begun; `end` notes how it ended."""
 
-    def __init__(self, receipt: str, path: str, temporary: str):
+    def __init__(self, receipt: str, ends: Documents):
         self.id = receipt
-        self._path = path
-        self._temporary = temporary
+        self._ends = ends
 
     def end(
         self,
@@ -138,7 +138,7 @@ class Running:
             "duration": round(duration * 1_000_000), "digest": digest,
             "error": None if error is None else error.code,
         }  # fmt: skip
-        create_document(self._path, fields, self._temporary)
+        self._ends.create(self.id, fields)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -175,7 +175,7 @@ def damaged(repository: Repository) -> Iterator[tuple[str, str]]:
         receipt = entry.removesuffix(_BEGIN).removesuffix(".end")
         if entry not in (receipt + _BEGIN, receipt + _END) or not _ID.fullmatch(receipt):
             yield path, "is no file of dsm"
-        elif entry.endswith(_END) and not os.path.exists(layout.receipt(receipt)):
+        elif entry.endswith(_END) and not os.path.exists(documents.receipts(layout).path(receipt)):
             yield path, "the end of a run whose begin is missing"
         else:
             try:
@@ -212,14 +212,16 @@ def newest(
 
 
 def _read(repository: Repository, receipt: str) -> Receipt:
-    path = repository.layout.receipt(receipt)
-    begin, where = read_document(path), path
+    begun = documents.receipts(repository.layout)
+    ends = documents.receipts(repository.layout, ended=True)
+    path = where = begun.path(receipt)
+    begin = begun.read(receipt)
     try:
         if begin is None:
             raise DamagedData(f"{path} is missing")
         columns = tuple((str(name), str(kind)) for name, kind in begin["columns"])
-        where = repository.layout.receipt(receipt, ended=True)
-        end: dict[str, Any] = read_document(where) or {
+        where = ends.path(receipt)
+        end: dict[str, Any] = ends.read(receipt) or {
             "receipt": receipt, "outcome": UNFINISHED, "rows": 0, "bytes": 0, "duration": 0,
             "digest": None, "error": None,
         }  # fmt: skip

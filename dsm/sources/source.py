@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound
-from dsm.model.names import check_dataset_name, close_matches, is_plain_name, printable
-from dsm.repo.repository import Repository, create_document, read_document
+from dsm.model.names import check_dataset_name, close_matches, printable
+from dsm.repo import documents
+from dsm.repo.repository import Repository
 from dsm.store import disk
 
 # Resolves (kind, name) to an address; the edge gives it, as it gives the clock.
@@ -117,8 +118,8 @@ def create(
         if other.casefold() == name.casefold():
             raise _taken(other)
     source = Source(os.urandom(16).hex(), name, driver, kind, secret, created)
-    layout = repository.layout
-    disk.make_dirs(layout.sources)
+    known = documents.sources(repository.layout)
+    disk.make_dirs(known.folder)
     fields = {
         "source": source.id,
         "name": name,
@@ -126,7 +127,7 @@ def create(
         "secret": {"kind": kind, "name": secret},
         "created": created,
     }
-    if not create_document(layout.source(name), fields, layout.temporary):
+    if not known.create(name, fields):
         raise _taken(name)
     return source
 
@@ -139,21 +140,16 @@ def _taken(name: str) -> AlreadyExists:
 
 def names(repository: Repository) -> list[str]:
     """Returns the names of all sources, sorted."""
-    try:
-        found = sorted(os.listdir(repository.layout.sources))
-    except FileNotFoundError:
-        return []
-    stems = [name[:-5] for name in found if name.endswith(".json")]
-    return [name for name in stems if is_plain_name(name)]
+    return documents.sources(repository.layout).names()
 
 
 def find(repository: Repository, name: str) -> Source:
     """Reads a source. Raises NotFound with near matches, or DamagedData."""
     check_source_name(name)
-    where = repository.layout.source(name)
-    fields = read_document(where)
+    sources = documents.sources(repository.layout)
+    where, fields = sources.path(name), sources.read(name)
     if fields is None:
-        known = names(repository)
+        known = sources.names()
         near = close_matches(name, known)
         hint = f"did you mean {near[0]}?" if near else "`dsm source list` lists what is there"
         raise NotFound(f"there is no source {name!r} here", hint=hint)
@@ -190,5 +186,4 @@ def remove(repository: Repository, name: str) -> None:
     # A damaged document can be removed as well.
     if check_source_name(name) not in names(repository):
         find(repository, name)
-    disk.remove(repository.layout.source(name))
-    disk.sync_dir(repository.layout.sources)
+    documents.sources(repository.layout).remove(name)

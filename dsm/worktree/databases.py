@@ -10,6 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from dsm.errors import Refused
+from dsm.model.names import printable
+from dsm.repo import documents
 
 if TYPE_CHECKING:
     from dsm.repo.repository import Repository
@@ -32,9 +34,8 @@ def refuse_databases(repository: Repository, tree: WorkTree, request: Request) -
     What .dsmignore leaves out of a folder is not refused, and nothing is known of sources whose
     address cannot be had.
     """
-    if not os.path.isdir(repository.layout.sources):
+    if not documents.sources(repository.layout).names():
         return
-    from dsm.model.names import printable
     from dsm.sources import source as sources
 
     tops = [os.path.realpath(os.path.join(tree.root, path)) for path in request.paths]
@@ -56,7 +57,6 @@ def _way_out(
     tree: WorkTree, relative: str, source_name: str, request: Request, *, named: bool
 ) -> str | None:
     """Returns what to do about a database that would be stored, None for one that would not."""
-    from dsm.model.names import printable
     from dsm.worktree.scan import IGNORE_FILE, Scan
 
     if tree.index(tree.stage.load()).get(relative) is not None:

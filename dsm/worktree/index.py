@@ -15,8 +15,8 @@ from typing import Any
 
 from dsm.format import index as fmt
 from dsm.format.index import ABSENT, Mark
-from dsm.repo.repository import read_file
 from dsm.store import disk
+from dsm.store.whole_file import read_file
 
 __all__ = ["ABSENT", "Mark", "Position", "WorkIndex"]
 

@@ -25,8 +25,9 @@ from dsm.format.stage_note import StageNote
 from dsm.model.queries import StagedQuery
 from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
-from dsm.repo.repository import Repository, create_file, read_file
+from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.whole_file import create_file, read_file
 
 SEGMENT = ".stage"
 _NUMBERED = re.compile(r"[0-9]{8}-.*\.stage\Z")

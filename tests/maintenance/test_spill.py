@@ -19,7 +19,7 @@ from dsm.errors import InvalidInput
 from dsm.maintenance import spill
 from dsm.maintenance.spill import SpillReport, find_spills
 from dsm.maintenance.texts import read_texts
-from dsm.repo.repository import create_document
+from dsm.repo.documents import Documents
 
 CANARY = "canary-\u00e9-51c9-4711"
 ELSE = "another text that nobody wrote"
@@ -127,9 +127,7 @@ def test_in_the_index_and_in_documents(work: Work) -> None:
     work.commit(**{"dir/some canary name.txt": "x"})
     word = 'canary "quoted"\ttab'
     document = {"note": word, "list": [{"deep": "canary-deep"}]}
-    create_document(
-        os.path.join(work.repo.path, "local", "note.json"), document, work.repo.layout.temporary
-    )
+    Documents(work.repo.layout.local, work.repo.layout.temporary).create("note", document)
     Path(work.repo.path, "local", "odd.json").write_text(r'{"a": "\u0063anary-odd"}')
     report = search(work, "dir/some canary name", word, "canary-deep", "canary-odd")
     told = {s.where: s.lines for s in report.spills}

@@ -16,9 +16,8 @@ import pytest
 
 from dsm.format.stage_note import SUFFIX as NOTE
 from dsm.history import commit
-from dsm.repo import repository
 from dsm.repo.log import ChangesetLog
-from dsm.store import disk, objects
+from dsm.store import disk, objects, whole_file
 from dsm.worktree.stage import Stage
 
 Install = Callable[[pytest.MonkeyPatch], "disk.Observer | None"]
@@ -45,7 +44,7 @@ class Target:
 
     def __init__(self, patch: pytest.MonkeyPatch):
         self.path = ""
-        original = repository.create_file
+        original = whole_file.create_file
 
         def create_file(path: str, data: bytes, folder: str) -> bool:
             self.path = path
@@ -110,7 +109,7 @@ def deferred(first: tuple[Any, str], until: tuple[Any, str], answer: object = No
 
 
 def _header_before_manifest(patch: pytest.MonkeyPatch) -> None:
-    create, append = repository.create_file, ChangesetLog.append
+    create, append = whole_file.create_file, ChangesetLog.append
     waiting: list[Callable[[], object]] = []
 
     def later(*args: Any) -> bool:
@@ -140,7 +139,7 @@ def _link_before_fsync(patch: pytest.MonkeyPatch) -> None:
         disk.sync_dir(os.path.dirname(path))
         return created
 
-    replace_everywhere(patch, "create_file", repository.create_file, create_file)
+    replace_everywhere(patch, "create_file", whole_file.create_file, create_file)
 
 
 def _written_in_place(patch: pytest.MonkeyPatch) -> None:
@@ -156,7 +155,7 @@ def _written_in_place(patch: pytest.MonkeyPatch) -> None:
         disk.sync_dir(os.path.dirname(path))
         return True
 
-    replace_everywhere(patch, "create_file", repository.create_file, create_file)
+    replace_everywhere(patch, "create_file", whole_file.create_file, create_file)
 
 
 def _pack_named_before_fsync(patch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from situations import Work
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
 from dsm.maintenance.fsck import fsck
+from dsm.repo import documents
 from dsm.sources import receipts as r
 from dsm.sources.digest import RowDigest
 from dsm.sources.query import SourceQuery, define
@@ -134,7 +135,7 @@ def test_fsck_knows_receipts(work: Work) -> None:
     r.digest_key(work.repo)
     assert fsck(work.repo).findings == ()
     layout = work.repo.layout
-    end = Path(layout.receipt(running.id, ended=True))
+    end = Path(documents.receipts(layout, ended=True).path(running.id))
     end.write_bytes(end.read_bytes().replace(b'"rows":2', b'"rows":3'))
     Path(layout.receipts, "note.txt").write_text("hello")
     Path(layout.receipt_key).unlink()

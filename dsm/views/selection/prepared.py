@@ -22,16 +22,16 @@ from dsm.errors import (
     InvalidInput,
     NotFound,
 )  # fmt: skip
-from dsm.model.names import check_tag_name, close_matches, is_plain_name
-from dsm.repo.repository import Repository, create_document, read_document
+from dsm.model.names import check_tag_name, close_matches
+from dsm.repo import documents
+from dsm.repo.documents import Documents
+from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.content import ContentSummary
 
 PREFIX_MIN = 8
-_VERSION = re.compile(r"[0-9a-f]{64}\.json").fullmatch
 _HEX = re.compile(r"[0-9a-f]+").fullmatch
-_NAME = ".name.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,13 @@ def write_record(
     unknown_labels: tuple[str, ...] = (),
 ) -> None:
     """Remembers a view. Raises DamagedData when it once held something else."""
-    path = _path(repository, dataset, query.version)
     fields: dict[str, Any] = {
         "query": query.to_json(), "version": query.version, "content": content.to_json(),
     }  # fmt: skip
     if unknown_labels:
         fields["unknown_labels"] = list(unknown_labels)
     try:
-        if create_document(path, fields, repository.layout.temporary):
+        if documents.views(repository.layout, dataset).create(query.version, fields):
             return
     except disk.WriteFailed as error:
         if not error.not_allowed:
@@ -86,15 +85,16 @@ def write_record(
 
 def read_record(repository: Repository, dataset: str, version: str) -> Record | None:
     """Reads a prepared view; None when it is not recorded. Raises DamagedData."""
-    record = _read(_path(repository, dataset, version), dataset, version)
-    for folder in _folders(repository, dataset)[1:] if record is None else ():
+    place, *caches = _places(repository, dataset)
+    record = _read(place, dataset, version)
+    for cache in caches if record is None else ():
         with suppress(DsmError):  # what is in a cache can be lost
-            record = _read(os.path.join(folder, version + ".json"), dataset, version)
+            record = _read(cache, dataset, version)
     return record
 
 
-def _read(path: str, dataset: str, version: str) -> Record | None:
-    fields = read_document(path)
+def _read(place: Documents, dataset: str, version: str) -> Record | None:
+    path, fields = place.path(version), place.read(version)
     if fields is None:
         return None
     query = ViewQuery.from_json(fields.get("query", {}), path)
@@ -137,11 +137,10 @@ def check_view_name(name: str) -> str:
 def give_name(repository: Repository, dataset: str, name: str, version: str) -> None:
     """Names a view. Raises AlreadyExists when the name stands for another one."""
     check_view_name(name)
-    path = os.path.join(repository.layout.views(dataset), name + _NAME)
-    fields = {"name": name, "version": version}
-    present = read_document(path)
-    if present is not None or not create_document(path, fields, repository.layout.temporary):
-        present = present or read_document(path)
+    names = documents.view_names(repository.layout, dataset)
+    present = names.read(name)
+    if present is not None or not names.create(name, {"name": name, "version": version}):
+        present = present or names.read(name)
         if present is None or present.get("version") != version:
             raise AlreadyExists(
                 f"the name {name!r} stands for another view already",
@@ -151,14 +150,11 @@ def give_name(repository: Repository, dataset: str, name: str, version: str) -> 
 
 def remove_record(repository: Repository, dataset: str, version: str) -> None:
     """Forgets a view and its names; its examples are untouched."""
-    folder = repository.layout.views(dataset)
     for name in names_of(repository, dataset, version):
-        disk.remove(os.path.join(folder, name + _NAME))
-        disk.sync_dir(folder)
-    for each in _folders(repository, dataset):
-        if os.path.lexists(path := os.path.join(each, version + ".json")):
-            disk.remove(path)
-            disk.sync_dir(each)
+        documents.view_names(repository.layout, dataset).remove(name)
+    for place in _places(repository, dataset):
+        if os.path.lexists(place.path(version)):
+            place.remove(version)
 
 
 def find_record(repository: Repository, text: str) -> Record:
@@ -207,50 +203,39 @@ def find_record(repository: Repository, text: str) -> Record:
     return record
 
 
-def _path(repository: Repository, dataset: str, version: str) -> str:
-    return os.path.join(repository.layout.views(dataset), version + ".json")
-
-
-def _folders(repository: Repository, dataset: str) -> list[str]:
+def _places(repository: Repository, dataset: str) -> list[Documents]:
     """Where the views of a dataset may lie: in the repository, then in the user's cache."""
-    folders = [repository.layout.views(dataset)]
+    places = [documents.views(repository.layout, dataset)]
     cache = repository.environment.cache_folder()
     if cache is not None:
-        folders.append(os.path.join(cache, "views", repository.id, dataset))
-    return folders
+        places.append(documents.cached_views(cache, repository.id, dataset))
+    return places
 
 
 def _write_to_cache(
     repository: Repository, dataset: str, version: str, fields: dict[str, Any]
 ) -> None:
     """Remembers a view for this user alone; without a cache, this process is all that has it."""
-    for folder in _folders(repository, dataset)[1:]:
+    for place in _places(repository, dataset)[1:]:
         with suppress(disk.WriteFailed):
-            disk.make_dirs(folder, mode=0o700, durable=False)
-            create_document(os.path.join(folder, version + ".json"), fields, folder)
-
-
-def _listing(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
+            disk.make_dirs(place.folder, mode=0o700, durable=False)
+            place.create(version, fields)
 
 
 def _versions(repository: Repository, dataset: str) -> list[str]:
-    names = {name for each in _folders(repository, dataset) for name in _listing(each)}
-    return sorted(name[:-5] for name in names if _VERSION(name))
+    found: set[str] = set()
+    for place in _places(repository, dataset):
+        with suppress(OSError):
+            found.update(place.names())
+    return sorted(found)
 
 
 def _names(repository: Repository, dataset: str) -> Iterator[tuple[str, str]]:
     """Yields (name, version) of all names. Raises DamagedData."""
-    folder = repository.layout.views(dataset)
-    for file in _listing(folder):
-        if not file.endswith(_NAME) or not is_plain_name(file[: -len(_NAME)]):
-            continue
-        path = os.path.join(folder, file)
-        fields = read_document(path) or {}
+    names = documents.view_names(repository.layout, dataset)
+    for given in names.names():
+        fields = names.read(given) or {}
         name, version = fields.get("name"), fields.get("version")
-        if name != file[: -len(_NAME)] or not isinstance(version, str) or len(version) != 64:
-            raise DamagedData(f"{path} does not hold the name of a view")
+        if name != given or not isinstance(version, str) or len(version) != 64:
+            raise DamagedData(f"{names.path(given)} does not hold the name of a view")
         yield name, version

@@ -17,8 +17,8 @@ from blake3 import blake3
 
 from dsm.errors import Conflict, DamagedData, DsmError
 from dsm.format import document
-from dsm.repo.repository import read_file
 from dsm.store import disk
+from dsm.store.whole_file import read_file
 from dsm.views.writing.output_file import Written, hashes_of
 
 HIDDEN = ".dsm-get"

@@ -105,7 +105,7 @@ LATE = {
 # Parts of Python that may be imported late: slow to load, or for a rare branch.
 LATE_STDLIB = {
     "_thread", "concurrent", "csv", "ctypes", "datetime", "decimal", "difflib", "gc", "hashlib",
-    "importlib", "io", "json", "mmap", "pwd", "queue", "select", "signal", "subprocess",
+    "importlib", "io", "json", "logging", "mmap", "pwd", "queue", "select", "signal", "subprocess",
     "threading", "time", "tomllib", "traceback", "unicodedata", "uuid",
 }  # fmt: skip
 

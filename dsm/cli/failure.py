@@ -53,7 +53,7 @@ def report(error: BaseException, words: list[str]) -> int:
 
 def _of_the_system(error: OSError) -> int:
     """Names what was tried; the library's writes have an error of their own, so it was to read."""
-    from dsm.store.disk import hint_for
+    from dsm.store.write_failed import hint_for
 
     reason, name = error.strerror or type(error).__name__, error.filename
     if not isinstance(name, str | bytes):

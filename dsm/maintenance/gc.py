@@ -124,11 +124,11 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
 
 def _alone(repository: Repository) -> int:
     for _ in range(TRIES):
-        lock = disk.lock(repository.layout.store_lock, exclusive=True, wait=False)
+        lock = disk.lock(repository.layout.store_lock, exclusive=True, patience=0)
         if lock is not None:
             # A second descriptor must be refused, or leases say nothing about who is alive.
             try:
-                other = disk.lock(repository.layout.store_lock, exclusive=False, wait=False)
+                other = disk.lock(repository.layout.store_lock, exclusive=False, patience=0)
             except disk.WriteFailed:
                 disk.unlock(lock)
                 raise

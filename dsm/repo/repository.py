@@ -285,7 +285,7 @@ def make_local(layout: Layout) -> None:
     for folder in layout.local_folders:
         disk.make_dirs(folder)
     for lock in (layout.store_lock, layout.commit_lock, layout.stage_lock):
-        fd = disk.lock(lock, exclusive=False, wait=False)
+        fd = disk.lock(lock, exclusive=False, patience=0)
         if fd is not None:
             disk.unlock(fd)
     disk.sync_dir(layout.local)

@@ -14,71 +14,24 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from dsm.errors import StorageFailed
+from dsm.store.write_failed import Busy as Busy
+from dsm.store.write_failed import WriteFailed as WriteFailed
+from dsm.store.write_failed import shown
 
 _DIRECT = getattr(os, "O_DIRECT", 0)
-_SPACE = (errno.ENOSPC, errno.EDQUOT)
-_MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+# How long anybody waits for a lock by default, and when it is said; in seconds.
+PATIENCE, SILENCE = 600.0, 2.0
 
 # Called before each primitive with (operation, path). It may raise OSError (the call fails), or
 # return a number of bytes (a write falls short), or SKIP (the call is not made). Tests only.
 Observer = Callable[[str, str], object]
 SKIP = object()
 _observer: Observer | None = None
-
-
-class WriteFailed(StorageFailed):
-    """A write, sync, rename or removal did not happen.
-
-    `errno` is the operating system's number; `not_allowed` whether nothing can be written there:
-    the file system is read-only, or belongs to another user.
-    """
-
-    code = "write-failed"
-
-    def __init__(self, operation: str, path: str, error: OSError):
-        cause = _cause(path, error)
-        message = f"cannot {operation} {_shown(path)}: {cause.strerror or cause}"
-        super().__init__(message, hint=hint_for(cause.errno))
-        self.errno = error.errno
-        self.not_allowed = cause.errno in _MAY_NOT
-
-
-def _cause(path: str, error: OSError) -> OSError:
-    """Returns why a folder on the way is missing, where that is why a file cannot be made."""
-    if error.errno != errno.ENOENT or not os.path.isabs(path):
-        return error
-    above = os.path.dirname(path)
-    while not os.path.isdir(above) and above != "/":
-        above = os.path.dirname(above)
-    try:
-        if os.statvfs(above).f_flag & os.ST_RDONLY:
-            return OSError(errno.EROFS, os.strerror(errno.EROFS))
-    except OSError:
-        return error
-    if not os.access(above, os.W_OK):
-        return OSError(errno.EACCES, os.strerror(errno.EACCES))
-    return error
-
-
-def hint_for(number: int | None) -> str | None:
-    """Returns what to do about an error of the operating system; None when nobody can say."""
-    if number in _SPACE:
-        return "free some space (`dsm gc --prune` removes what nothing refers to) and try again"
-    if number == errno.EROFS:
-        return "the file system is read-only; reading commands still work"
-    if number in _MAY_NOT:
-        return "check the owner and the permissions of this path"
-    if number == errno.EFBIG:
-        return "no file may be that large here: use another file system, or raise `ulimit -f`"
-    return None
-
-
-def _shown(path: str) -> str:
-    return path.encode("utf-8", "backslashreplace").decode()
 
 
 @contextlib.contextmanager
@@ -437,11 +390,13 @@ def give_name(fd: int, name: str, dir_fd: int, path: str) -> bool:
 # --- locks -------------------------------------------------------------------------------------
 
 
-def lock(path: str, *, exclusive: bool, wait: bool = True) -> int | None:
-    """Takes a flock on a file and returns its descriptor; None when busy and not waiting.
+def lock(path: str, *, exclusive: bool, patience: float | None = None) -> int | None:
+    """Takes a flock on a file and returns its descriptor; None when it stays busy.
 
-    Locks only save work: no promise of dsm depends on one being honoured. flock and not fcntl
-    locks, because those vanish when any descriptor of the file is closed.
+    Locks only save work: no promise of dsm depends on one being honoured. So nobody waits for ever
+    for a process that was stopped while it held one (`patience` seconds, or PATIENCE), and nobody
+    waits long without a word. flock and not fcntl locks, because those vanish when any descriptor
+    of the file is closed.
     """
     try:
         _before("lock", path)
@@ -453,21 +408,43 @@ def lock(path: str, *, exclusive: bool, wait: bool = True) -> int | None:
             fd = os.open(path, flags | os.O_CREAT, 0o644)
     except OSError as error:
         raise WriteFailed("lock", path, error) from error
-    how = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB)
+    how = (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB
     try:
-        fcntl.flock(fd, how)
-    except BlockingIOError:
-        os.close(fd)
-        return None
+        if _taken(fd, how, path, PATIENCE if patience is None else patience):
+            return fd
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-            os.close(fd)
-            raise WriteFailed("lock", path, error) from error
-        # A file system without locks: go on, the protocol does not need them.
+        if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            return fd  # a file system without locks: go on, the protocol does not need them
+        os.close(fd)
+        raise WriteFailed("lock", path, error) from error
     except BaseException:
         os.close(fd)
         raise
-    return fd
+    os.close(fd)
+    return None
+
+
+def _taken(fd: int, how: int, path: str, patience: float) -> bool:
+    """Tries again and again, less and less often."""
+    waited, step, silent = 0.0, 0.001, True
+    while True:
+        try:
+            fcntl.flock(fd, how)
+            return True
+        except BlockingIOError:
+            if waited >= patience:
+                return False
+        step = min(step, patience - waited)
+        time.sleep(step)
+        waited, step = waited + step, min(2 * step, 0.05)
+        if silent and waited >= SILENCE:
+            import logging
+
+            logging.getLogger(__name__).warning(
+                "waiting for another command, which holds %s (a stopped one? `fuser -v` names it)",
+                shown(path),
+            )
+            silent = False
 
 
 def unlock(fd: int) -> None:

@@ -60,7 +60,7 @@ def living(folder: str) -> set[str]:
                 if not os.path.exists(path):
                     continue  # released in this very moment
                 try:
-                    fd = disk.lock(path, exclusive=True, wait=False)
+                    fd = disk.lock(path, exclusive=True, patience=0)
                 except disk.WriteFailed:
                     tokens.add(name.removesuffix(SUFFIX))  # in doubt, it lives
                     continue

@@ -30,11 +30,16 @@ from dsm.worktree.request import Request
 from dsm.worktree.staging import report
 from dsm.worktree.tree import WorkTree, settled
 
+COMMIT_PATIENCE = 3.0  # seconds
+
 
 @contextlib.contextmanager
 def _one_at_a_time(tree: WorkTree) -> Iterator[None]:
-    """Holds the commit lock. It saves retries; correctness does not rest on it."""
-    fd = disk.lock(tree.repository.layout.commit_lock, exclusive=True)
+    """Holds the commit lock. It saves retries; correctness does not rest on it.
+
+    So a commit that was stopped while it held it delays others, and blocks nobody.
+    """
+    fd = disk.lock(tree.repository.layout.commit_lock, exclusive=True, patience=COMMIT_PATIENCE)
     try:
         yield
     finally:

@@ -47,6 +47,8 @@ class Publisher:
     def __enter__(self) -> Publisher:
         layout = self._repository.layout
         self._lock = disk.lock(layout.store_lock, exclusive=False)
+        if self._lock is None:
+            raise disk.Busy(layout.store_lock)  # by gc, which must not see us halfway
         try:
             self._secure()
         except BaseException:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 NOTE_TRIES = 20
 
 
+# How long the stage lock is waited for, in seconds; an index that is not saved is learnt again.
+STAGE_PATIENCE, SAVE_PATIENCE = 10.0, 1.0
+
+
 class WorkTree:
     """What commands on files need. `snapshots` is called only when the history must be asked."""
 
@@ -171,8 +175,9 @@ class WorkTree:
         """Saves the index if it can: it is a cache, and reading commands work on a full disk."""
         if index.changed or not os.path.exists(self.repository.layout.absent(self.log.name)):
             with contextlib.suppress(disk.WriteFailed):
-                with self.locked():
-                    self.write(index)
+                with self.locked(patience=SAVE_PATIENCE) as alone:
+                    if alone:
+                        self.write(index)
 
     def write(self, index: WorkIndex) -> None:
         """Saves the index, and first what it has learnt of absent examples.
@@ -213,11 +218,16 @@ class WorkTree:
         index.turned.clear()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Holds the stage lock: one process at a time writes stage and index."""
-        fd = disk.lock(self.repository.layout.stage_lock, exclusive=True)
+    def locked(self, patience: float | None = None) -> Iterator[bool]:
+        """Holds the stage lock: one process at a time writes stage and index.
+
+        Yields whether it has it: another process may have been stopped with it. Names of segments
+        are taken exclusively and a log belongs to one base, so work can go on without it.
+        """
+        patience = STAGE_PATIENCE if patience is None else patience
+        fd = disk.lock(self.repository.layout.stage_lock, exclusive=True, patience=patience)
         try:
-            yield
+            yield fd is not None
         finally:
             if fd is not None:
                 disk.unlock(fd)

@@ -101,7 +101,7 @@ class OutputFolder:
         if not os.path.isdir(self.hidden):
             return
         with contextlib.suppress(DsmError):  # a courtesy: who may only read may read
-            fd = disk.lock(self._lock_path, exclusive=True, wait=False)
+            fd = disk.lock(self._lock_path, exclusive=True, patience=0)
             if fd is not None:
                 self.tidy()
                 disk.unlock(fd)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from dsm.history.commit import Intent
     from dsm.history.snapshot import Snapshots
-    from dsm.model.reports import AddReport, Diff, RestoreReport, Status
+    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.views.query.resolve import Asked
@@ -269,32 +269,39 @@ class Dataset:
         source: str | None = None,
         note: str | None = None,
         progress: Progress = SILENT,
-        tell: Callable[[AddReport], None] | None = None,
+        tell: Callable[[AddReport | MassDeletion], None] | None = None,
+        allow_mass_delete: bool = False,
     ) -> Changeset:
         """Records the stage as the next changeset; durable when it returns.
 
-        With `paths`, adds and commits exactly those, apart from what else is staged, and `tell` is
-        given what `add` would answer before anything is recorded; with `all`, first stages the
-        changes and deletions of tracked files. Raises AnswerIsNo when there is nothing to commit,
-        ChangedMeanwhile with the paths when others changed the same examples.
+        With `paths`, adds and commits exactly those, apart from what else is staged; with `all`,
+        first stages the changes and deletions of tracked files. Before anything is recorded, `tell`
+        is given what `add` would answer of the paths, and the MassDeletion, if it is one. Raises
+        AnswerIsNo when there is nothing to commit, ChangedMeanwhile with the paths when others
+        changed the same examples, MassDeletionRefused when `all`, or the dataset's root as a path,
+        finds one; `allow_mass_delete`, or the setting commit.allow-mass-delete, lets it pass.
         """
         from dsm.worktree.committing import commit_paths, commit_stage
 
         intent = self._intent(message, author, source=source, note=note)
+        allowed = allow_mass_delete or self.repo.config.flag("commit.allow-mass-delete")
         if paths is not None:
             if all:
                 raise InvalidInput("give paths or --all, not both")
+            wanted = self._paths(paths)
             request = self._request(
-                self._paths(paths), (), None, None, deletions=True, spares_lost_folders=True
-            )
+                wanted, (), None, None, deletions=True, spares_lost_folders=True,
+                allows_mass_deletion=allowed or "" not in wanted,
+            )  # fmt: skip
             return commit_paths(
                 self.tree, request, intent, progress, allow_empty=allow_empty, tell=tell
             )
         if all:
             from dsm.worktree.staging import add_files
 
-            add_files(self.tree, self._request(("",), (), None, None, only_tracked=True), progress)
-        return commit_stage(self.tree, intent, allow_empty=allow_empty)
+            flags = {"only_tracked": True, "allows_mass_deletion": allowed}
+            add_files(self.tree, self._request(("",), (), None, None, **flags), progress)
+        return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell)
 
     def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
         from dsm.history.commit import intended

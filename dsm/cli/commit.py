@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from dsm.cli.history import recorded
+from dsm.cli.output import message
 from dsm.cli.session import Session
 
 if TYPE_CHECKING:
     import typer
+
+    from dsm.model.reports import AddReport, MassDeletion
 
 
 def command(
@@ -29,6 +33,12 @@ def command(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Record a changeset that changes nothing")
     ] = False,
+    allow_mass_delete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mass-delete", help="Let -a remove most of the examples, or all of a folder"
+        ),
+    ] = False,
     author: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +57,8 @@ def command(
     """Record what is staged as the next changeset
 
     With PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to
-    commit, 5 when somebody else has committed changes of the same examples meanwhile.
+    commit, 5 when somebody else has committed changes of the same examples meanwhile, 6 when -a
+    (or . as a PATH) would remove more than half of the examples or all of a folder.
 
     \b
     Examples:
@@ -58,7 +69,18 @@ def command(
     with Session(ctx) as s:
         changeset = s.dataset.commit(
             "\n\n".join(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
-            author=author, source=source, note=note, progress=s.progress(), tell=s.warn_of,
+            author=author, source=source, note=note, progress=s.progress(), tell=partial(_tell, s),
+            allow_mass_delete=allow_mass_delete,
         )  # fmt: skip
         if not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
+
+
+def _tell(s: Session, found: AddReport | MassDeletion) -> None:
+    """Prints what a commit of paths met on the way, and that much of the dataset goes."""
+    from dsm.model.reports import MassDeletion
+
+    if isinstance(found, MassDeletion):
+        message(f"warning: this commit removes {found.text}")
+    else:
+        s.warn_of(found)

@@ -30,7 +30,8 @@ FLAGS: dict[str, dict[str, str]] = {
         "--strict": "strict", "--follow-symlinks": "follow_symlinks",
         "--keep-going": "keep_going",
     },
-    "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty"},
+    "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
+               "--allow-mass-delete": "allow_mass_delete"},
     "prepare": {"--all-labels": "all_labels", "--json": "as_json"},
     "get": {
         "--verify": "verify", "-f": "force", "--force": "force", "--croissant": "croissant",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
+from dsm.model.names import printable
 from dsm.model.queries import QueryChange
 
 
@@ -36,6 +37,30 @@ class AddReport:
     failed: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = ()  # filled for a dry run
     pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MassDeletion:
+    """What a commit removes, where that is more than half of the examples or a whole folder.
+
+    `deleted` of `examples` go; `folders` are those directly below the dataset's root that lose all
+    they have. `paths` are the first 1,000 of what goes.
+    """
+
+    deleted: int
+    examples: int
+    folders: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """Says it in half a line: "2 of 3 examples, all of cat/"."""
+        text = f"{self.deleted:,} of {self.examples:,} examples"
+        if not self.folders:
+            return text
+        named = ", ".join(f"{printable(folder)}/" for folder in self.folders[:3])
+        more = f" and {len(self.folders) - 3:,} more folders" if len(self.folders) > 3 else ""
+        return f"{text}, all of {named}{more}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,14 @@ KEYS = {
     "user.name": "your name, for the author field of changesets",
     "user.email": "your e-mail address, for the author field of changesets",
     "core.workers": "how many processes store and restore files (default: one a core)",
+    "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
 }
+# Those that are true or false.
+FLAGS = frozenset(("commit.allow-mass-delete",))
+_TRUTHS = {
+    "true": True, "yes": True, "on": True, "1": True,
+    "false": False, "no": False, "off": False, "0": False,
+}  # fmt: skip
 
 
 class Config:
@@ -35,7 +42,8 @@ class Config:
             if os.path.exists(self.path):
                 for section, table in _parse(_read(self.path), self.path).items():
                     for name, value in (table if isinstance(table, dict) else {}).items():
-                        found[f"{section}.{name}"] = str(value)
+                        text = str(value).lower() if isinstance(value, bool) else str(value)
+                        found[f"{section}.{name}"] = text
             self._values = found  # when it is whole: other threads may ask
         return found
 
@@ -43,6 +51,11 @@ class Config:
         """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""
         _check_key(key)
         return self._load().get(key)
+
+    def flag(self, key: str, default: bool = False) -> bool:
+        """Returns a setting that is true or false. Raises InvalidInput for another value."""
+        value = self.get(key)
+        return default if value is None else check_flag(key, value)
 
     def items(self) -> list[tuple[str, str]]:
         """Returns all settings, sorted by key."""
@@ -55,6 +68,8 @@ class Config:
             check_dataset_name(value)
         elif key == "core.workers":
             check_workers(value)
+        elif key in FLAGS:
+            check_flag(key, value)
         elif not value.isprintable():
             raise InvalidInput(f"{key} is one line of text, not {value[:100]!r}")
         self._edit(key, value)
@@ -84,10 +99,25 @@ class Config:
             if not table:
                 document.pop(section)
         else:
-            table[name] = int(value) if key == "core.workers" else value
+            table[name] = (
+                int(value) if key == "core.workers"
+                else check_flag(key, value) if key in FLAGS
+                else value
+            )  # fmt: skip
         temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
         disk.rewrite(self.path, tomlkit.dumps(document).encode(), temporary, durable=True)
         self._values = None
+
+
+def check_flag(key: str, value: str) -> bool:
+    """Returns the truth that a setting says. Raises InvalidInput."""
+    found = _TRUTHS.get(value.lower())
+    if found is None:
+        raise InvalidInput(
+            f"{key} is true or false, not {value[:20]!r}",
+            hint=f"set it with `dsm config set {key} true`",
+        )
+    return found
 
 
 def check_workers(value: str) -> int:

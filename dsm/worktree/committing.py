@@ -19,18 +19,21 @@ from dsm.history.revert import plan_revert
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.queries import StagedQuery
-from dsm.model.reports import AddReport
-from dsm.model.rows import FORGET
+from dsm.model.reports import AddReport, MassDeletion
+from dsm.model.rows import FORGET, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.worktree.add import Adder
 from dsm.worktree.index import WorkIndex
+from dsm.worktree.mass_deletion import find_mass_deletion, refuse_mass_deletion
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.staging import report
 from dsm.worktree.tree import WorkTree, settled
 
 COMMIT_PATIENCE = 3.0  # seconds
+# What a commit says before it records: what was added, and that much of it goes.
+Tell = Callable[[AddReport | MassDeletion], None]
 
 
 @contextlib.contextmanager
@@ -47,7 +50,9 @@ def _one_at_a_time(tree: WorkTree) -> Iterator[None]:
             disk.unlock(fd)
 
 
-def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -> Changeset:
+def commit_stage(
+    tree: WorkTree, intent: Intent, *, allow_empty: bool = False, tell: Tell | None = None
+) -> Changeset:
     """Commits everything that is staged."""
     with publishing(tree.repository) as publish, _one_at_a_time(tree):
         with tree.locked():
@@ -58,6 +63,7 @@ def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -
             index = tree.index(staged)
             rows = staged.rows()
             head = tree.log.head()
+            _tell_of_mass_deletion(tree, index, rows, tell)
             changeset = _recorded(
                 tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty,
                 staged.queries, note=lambda: tree.note(index, transaction=intent.transaction),
@@ -70,6 +76,13 @@ def commit_stage(tree: WorkTree, intent: Intent, *, allow_empty: bool = False) -
                 index.position = index.position.at(changeset.number, changeset.id, rest)
                 tree.write(index)
         return changeset
+
+
+def _tell_of_mass_deletion(tree: WorkTree, index: WorkIndex, rows: Rows, tell: Tell | None) -> None:
+    if tell is not None:
+        found = find_mass_deletion(tree, index, rows)
+        if found is not None:
+            tell(found)
 
 
 def _recorded(
@@ -113,13 +126,15 @@ def commit_paths(
     progress: Progress = SILENT,
     *,
     allow_empty: bool = False,
-    tell: Callable[[AddReport], None] | None = None,
+    tell: Tell | None = None,
 ) -> Changeset:
     """Adds and commits exactly the requested paths, apart from what else is staged."""
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()
         outcome = adder.run()
+        if not request.allows_mass_deletion:
+            refuse_mass_deletion(tree, adder.index, outcome.rows, adder.staged.rows())
         if tell is not None:
             tell(report(outcome, publish.stored_bytes() - before, request))
         # A path that was staged before is committed with what was staged of it, brought up to date.
@@ -131,6 +146,7 @@ def commit_paths(
                 segment, row = adder.staged.where[path]
                 rows.extend(segment.rows.take([row]))
         rows = rows.take([row for row, kind in enumerate(rows.kinds) if kind != FORGET]).sorted()
+        _tell_of_mass_deletion(tree, adder.index, rows, tell)
         bases: dict[str, int] = dict.fromkeys(rows.paths, adder.index.position.head)
         bases.update(
             {path: adder.staged.where[path][0].base for path in wanted if path not in done}

@@ -123,6 +123,10 @@ class WorkIndex:
             self._folders[name] = page
         return page
 
+    def folder_names(self) -> list[str]:
+        """Returns all folders that may hold tracked examples, without looking into them."""
+        return list(dict.fromkeys((*(self._base.folders() if self._base else ()), *self._folders)))
+
     def folders(self, start: str = "") -> list[str]:
         """Returns all folders at or below `start` that hold tracked examples."""
         names = dict.fromkeys(self._base.folders() if self._base else ())

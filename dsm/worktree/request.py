@@ -24,7 +24,8 @@ class Request:
     `pattern` applies to every file. `default_pattern` labels only new examples, so that a plain
     `add` never undoes a relabelling; of other content that a path gets it tells the time alone.
     `deletions` stages what is gone as deleted, and, when it `spares_lost_folders`, nothing below a
-    named folder that is not here at all.
+    named folder that is not here at all. `allows_mass_deletion` says that most of a dataset, or all
+    of a folder, may go.
     """
 
     paths: tuple[str, ...]
@@ -36,6 +37,7 @@ class Request:
     deletions: bool = False
     spares_lost_folders: bool = False
     only_tracked: bool = False
+    allows_mass_deletion: bool = True
     dry_run: bool = False
     follow_symlinks: bool = False
     keep_going: bool = False

@@ -24,6 +24,7 @@ from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder, Outcome
 from dsm.worktree.edit import kind_against_head, tracked_below
 from dsm.worktree.index import WorkIndex, folders_above
+from dsm.worktree.mass_deletion import refuse_mass_deletion
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
@@ -43,6 +44,8 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
         before = publish.stored_bytes()
         outcome = adder.run()
         _refuse_other_types(tree, adder.staged, outcome.rows)
+        if not request.allows_mass_deletion:
+            refuse_mass_deletion(tree, adder.index, outcome.rows, adder.staged.rows())
         with publish:
             stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
         return report(outcome, publish.stored_bytes() - before, request)

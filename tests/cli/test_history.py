@@ -25,6 +25,29 @@ def test_nothing_to_commit_is_no_error(dsm: Runner, two_changesets: Path) -> Non
     assert dsm("dataset", "show", "--json").json["head"] == 3
 
 
+def test_a_mass_deletion_is_refused_and_said(dsm: Runner, two_changesets: Path) -> None:
+    """-a does not remove a whole folder without --allow-mass-delete or the setting; a commit that
+    does says so in one line, also with -q."""
+    for path in (two_changesets / "cat").iterdir():
+        path.unlink()
+    said = dsm("commit", "-a", "-m", "a disk is not mounted", status=6)
+    assert (
+        said.err.splitlines()[0] == "error: this commit would remove 3 of 5 examples, all of cat/"
+    )
+    assert "--allow-mass-delete" in said.err.splitlines()[-1]
+    assert dsm("status", "--porcelain").lines == [f" D cat/{n}.txt" for n in (1, 2, 3)]
+    dsm("config", "set", "commit.allow-mass-delete", "true")
+    assert dsm("commit", "-a", "-q", "-m", "meant").err == (
+        "warning: this commit removes 3 of 5 examples, all of cat/\n"
+    )
+    dsm("config", "unset", "commit.allow-mass-delete")
+    for path in (two_changesets / "dog").iterdir():
+        path.unlink()
+    dsm("commit", "-m", "all", ".", status=6)
+    dsm("commit", "-a", "--allow-mass-delete", "-m", "all", "-q")
+    assert dsm("dataset", "show", "--json").json["examples"] == 0
+
+
 def test_commit_a_stages_known_files(dsm: Runner, two_changesets: Path) -> None:
     """-a takes changes and deletions of known files and leaves new ones alone."""
     write(two_changesets / "cat/1.txt", "third")

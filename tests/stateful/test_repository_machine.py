@@ -264,7 +264,7 @@ class Repository(RuleBasedStateMachine):
             if path in missing and (is_folder or path == place):
                 model.stage(path, None)
         try:
-            made = self.work.ds.commit("some paths", paths=[place])
+            made = self.work.ds.commit("some paths", paths=[place], allow_mass_delete=True)
         except AnswerIsNo:
             assert not below(model.staged, place)
             model.staged = kept
@@ -281,7 +281,7 @@ class Repository(RuleBasedStateMachine):
         for path in model.missing:
             model.stage(path, None)
         try:
-            self.work.ds.commit("all", all=True)
+            self.work.ds.commit("all", all=True, allow_mass_delete=True)
         except AnswerIsNo:
             assert not status.staged or not model.staged
             return

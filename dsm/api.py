@@ -12,7 +12,7 @@ import time
 from importlib import import_module
 
 from dsm.catalog import Catalog
-from dsm.errors import InvalidInput, Refused
+from dsm.errors import AlreadyExists, InvalidInput, Refused
 from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config
 from dsm.repo.environment import Environment
@@ -150,9 +150,15 @@ def init(
         )
     names = repo.datasets()
     if not names or (dataset is not None and dataset not in names):
-        repo.create_dataset(name, pattern=pattern)
-        repo.added = None if created else name
-    elif pattern is not None and repo.dataset(name if name in names else None).pattern != pattern:
+        try:
+            repo.create_dataset(name, pattern=pattern)
+            repo.added = None if created else name
+            return repo
+        except AlreadyExists:
+            names = repo.datasets()
+            if name not in names:  # but one that differs in letter case
+                raise
+    if pattern is not None and repo.dataset(name if name in names else None).pattern != pattern:
         raise InvalidInput(
             "the dataset exists and keeps another pattern",
             hint="give it with `dsm add --pattern`, or create another dataset",

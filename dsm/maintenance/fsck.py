@@ -53,6 +53,7 @@ class Checker:
     def run(self) -> FsckReport:
         """Checks everything; returns what was found."""
         self._settings()
+        self._claims()
         self._sources()
         for name in self._dataset_names():
             self._dataset(name)
@@ -80,7 +81,7 @@ class Checker:
     # --- documents -------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        known = {"repo.json", "config.toml", "packs", "datasets", "sources", "local"}
+        known = {"repo.json", "config.toml", "packs", "datasets", "names", "sources", "local"}
         for entry in self.findings.listed(self.layout.base, "document"):
             if entry not in known:
                 self.findings.stray(self.layout.base, entry)
@@ -89,6 +90,26 @@ class Checker:
                 self.repository.config.items()
             except DsmError as error:
                 self.findings.found("document", self.layout.config, error.message)
+
+    def _claims(self) -> None:
+        """Each claimed name is that of a document, or of one whose creation was interrupted."""
+        for known in (documents.datasets(self.layout), documents.sources(self.layout)):
+            claims, names = known.claims, known.names()
+            if claims is None or not os.path.lexists(claims.folder):
+                continue
+            for entry in self._documents(claims.folder, "document"):
+                folded = entry.removesuffix(claims.ending)
+                try:
+                    name = str((claims.read(folded) or {}).get("name"))
+                except DsmError as error:
+                    self.findings.found("document", claims.path(folded), error.message)
+                    continue
+                if name.casefold() != folded:
+                    self.findings.found("document", claims.path(folded), "claims another name")
+                elif name not in names:
+                    self.findings.notes.append(
+                        f"the name {name} is kept for a {known.what} whose creation was interrupted"
+                    )
 
     def _sources(self) -> None:
         folder = self.layout.sources

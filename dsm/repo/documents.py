@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from dsm.errors import AlreadyExists
 from dsm.format import document
 from dsm.model.names import is_plain_name
 from dsm.repo.layout import Layout
@@ -23,7 +24,9 @@ _is_version = re.compile(r"[0-9a-f]{64}").fullmatch
 class Documents:
     """The documents of one kind in one folder; `ending` is what follows a name in its path.
 
-    `names` leaves out files whose name is not `legal`: systems leave some anywhere.
+    `names` leaves out files whose name is not `legal`: systems leave some anywhere. With `claims`,
+    a folder, no two documents have names that differ in letter case only; `what` they are is for
+    messages.
     """
 
     def __init__(
@@ -32,11 +35,16 @@ class Documents:
         temporary: str,
         ending: str = ".json",
         legal: Callable[[str], object] = is_plain_name,
+        *,
+        claims: str | None = None,
+        what: str = "document",
     ):
         self.folder = folder
         self.ending = ending
         self._legal = legal
         self._temporary = temporary
+        self.claims = None if claims is None else Documents(claims, temporary)
+        self.what = what
 
     def path(self, name: str) -> str:
         """Returns where the document of this name lies, or would lie."""
@@ -67,8 +75,42 @@ class Documents:
         return read_file(self.path(name), document.DOCUMENT_BYTES_MAX)
 
     def create(self, name: str, fields: dict[str, Any]) -> bool:
-        """Creates a sealed document; durable when it returns; False when the name is taken."""
+        """Creates a sealed document; durable when it returns; False when the name is taken.
+
+        Raises AlreadyExists when the name is taken but for its letter case.
+        """
+        self.claim(name)
         return self.create_bytes(name, document.encode(fields))
+
+    def claim(self, name: str) -> None:
+        """Makes sure that no other name differs from this one in letter case only, now or later.
+
+        The name in small letters is claimed by creating it, so of writers that race one wins. A
+        claim stays when its writer dies: the same name can be created all the same. Raises
+        AlreadyExists.
+        """
+        if self.claims is None:
+            return
+        folded, mine = name.casefold(), False
+        while (claimed := self.claims.read(folded)) is None:
+            disk.make_dirs(self.claims.folder)
+            mine = self.claims.create(folded, {"name": name})
+        # A document may be older than claims, or outlive its own: see `remove`.
+        twins = [n for n in self.names() if n != name and n.casefold() == folded]
+        if twins:
+            if mine:
+                self.claims.remove(folded)
+            raise AlreadyExists(
+                f"there is a {self.what} {twins[0]!r} already:"
+                f" {name!r} differs only in letter case",
+                hint="choose another name",
+            )
+        if claimed.get("name") != name:
+            raise AlreadyExists(
+                f"a {self.what} {claimed.get('name')!r} is being created, or its creation was"
+                f" interrupted: {name!r} differs only in letter case",
+                hint="create that one, or choose another name",
+            )
 
     def create_bytes(self, name: str, data: bytes) -> bool:
         """Like `create`, for a document that is encoded already."""
@@ -76,6 +118,11 @@ class Documents:
 
     def remove(self, name: str) -> None:
         """Removes a document, for good when it returns; one that is gone already is fine."""
+        if self.claims is not None:
+            # Before the document: a claim without one must mean that one was never finished.
+            claimed = self.claims.read(name.casefold())
+            if claimed is not None and claimed.get("name") == name:
+                self.claims.remove(name.casefold())
         disk.remove(self.path(name))
         disk.sync_dir(os.path.dirname(self.path(name)))
 
@@ -87,7 +134,10 @@ def repositories(layout: Layout) -> Documents:
 
 def datasets(layout: Layout) -> Documents:
     """The identities of datasets."""
-    return Documents(layout.datasets, layout.temporary, "/dataset.json")
+    return Documents(
+        layout.datasets, layout.temporary, "/dataset.json",
+        claims=layout.claims("datasets"), what="dataset",
+    )  # fmt: skip
 
 
 def headers(layout: Layout, dataset: str) -> Documents:
@@ -121,7 +171,9 @@ def view_names(layout: Layout, dataset: str) -> Documents:
 
 def sources(layout: Layout) -> Documents:
     """The sources."""
-    return Documents(layout.sources, layout.temporary)
+    return Documents(
+        layout.sources, layout.temporary, claims=layout.claims("sources"), what="source"
+    )
 
 
 def receipts(layout: Layout, *, ended: bool = False) -> Documents:

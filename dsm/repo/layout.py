@@ -42,6 +42,9 @@ class Layout:
     def sources(self) -> str:
         return self._in("sources")
 
+    def claims(self, kind: str) -> str:
+        return self._in("names", kind)
+
     @property
     def local(self) -> str:
         return self._in("local")
@@ -89,7 +92,10 @@ class Layout:
     @property
     def folders(self) -> tuple[str, ...]:
         """All folders of a repository but for those of its datasets."""
-        return (self.packs, self.datasets, self.sources, *self.local_folders, self.receipts)
+        claims = (self._in("names"), self.claims("datasets"), self.claims("sources"))
+        return (
+            self.packs, self.datasets, *claims, self.sources, *self.local_folders, self.receipts
+        )  # fmt: skip
 
     def dataset(self, name: str) -> str:
         return self._in("datasets", name)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import (
-    AlreadyExists,
     DamagedData,
     NotARepository,
     NotFound,
@@ -145,9 +144,11 @@ class Repository:
         _refuse_links((*self.layout.dataset_folders(name), self.layout.absent(name)))
         identities = documents.datasets(self.layout)
         where, fields = identities.path(name), identities.read(name)
-        if fields is None:
-            if not self.unfinished(name):
+        if fields is None and not self.unfinished(name):
+            fields = identities.read(name)  # it may have come in this moment
+            if fields is None:
                 raise DamagedData(f"{where} is missing: dataset {name} has lost its identity")
+        if fields is None:
             names = self.datasets()
             near = close_matches(name, names)
             hint = (
@@ -182,23 +183,22 @@ class Repository:
         return not os.path.exists(layout.dataset_document(name)) and all(map(_empty, folders))
 
     def create_identity(self, identity: DatasetIdentity) -> bool:
-        """Creates a dataset's folders and document; False when the name is taken."""
+        """Creates a dataset's folders and document; False when the name is taken.
+
+        Raises AlreadyExists when it is taken but for its letter case.
+        """
         check_dataset_name(identity.name)
         if identity.root != ".":
             check_path(identity.root)
         name, layout = identity.name, self.layout
-        folded = name.casefold()
-        for other in self.datasets():
-            if other != name and other.casefold() == folded:
-                raise AlreadyExists(
-                    f"there is a dataset {other!r} already: {name!r} differs only in letter case",
-                    hint="choose another name",
-                )
-        if not os.path.exists(layout.dataset_document(name)) and not self.unfinished(name):
+        # In this order: the document may come at any moment, and never goes.
+        if not self.unfinished(name) and not os.path.exists(layout.dataset_document(name)):
             raise DamagedData(
                 f"{layout.dataset_document(name)} is missing: dataset {name} has lost its identity",
                 hint="copy dataset.json back from a backup or another copy of the repository",
             )
+        identities = documents.datasets(layout)
+        identities.claim(name)
         _refuse_links(layout.dataset_folders(name))
         for folder in layout.dataset_folders(name):
             disk.make_dirs(folder)
@@ -209,7 +209,7 @@ class Repository:
             "root": identity.root,
             "pattern": identity.pattern,
         }
-        return documents.datasets(layout).create(name, fields)
+        return identities.create(name, fields)
 
 
 def _empty(folder: str) -> bool:

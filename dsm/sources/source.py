@@ -114,9 +114,6 @@ def create(
     check_source_name(name)
     check_driver(driver)
     check_secret(kind, secret, repository.root)
-    for other in names(repository):
-        if other.casefold() == name.casefold():
-            raise _taken(other)
     source = Source(os.urandom(16).hex(), name, driver, kind, secret, created)
     known = documents.sources(repository.layout)
     disk.make_dirs(known.folder)

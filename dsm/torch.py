@@ -36,7 +36,7 @@ try:
     import torch
     from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 except ImportError as error:
-    raise ImportError("dsm.torch needs PyTorch: pip install torch") from error
+    raise ImportError("dsm.torch needs PyTorch: pip install 'dsm-datasets[torch]'") from error
 
 Transform = Callable[[ViewExample], Any]
 

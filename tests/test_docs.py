@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -335,3 +336,22 @@ def test_versions_recompute_from_the_page_alone() -> None:
     count = len(generator().vectors())
     assert (done.returncode, done.stdout) == (0, f"{count} of {count} versions agree\n")
     assert count >= 10
+
+
+def test_the_distribution_has_one_name() -> None:
+    """The name `dsm` belongs to another project: no hint and no page has pip install that one."""
+    other = re.compile(
+        r"(pip3? |uv )[^\n`]*(install|add)\b[^\n`]*[\s'\"]dsm(\[|[\s'\"`]|[=<>~]|$)", re.M
+    )
+    assert other.search("pip install 'dsm[torch]'")
+    assert other.search("hint: pip install --upgrade dsm")
+    files = [
+        ROOT / "README.md",
+        *(p for top in ("dsm", "docs", "examples") for p in (ROOT / top).rglob("*.*")),
+    ]
+    texts = [path for path in files if path.suffix in (".py", ".md", ".toml", ".sh")]
+    assert [
+        path.relative_to(ROOT).as_posix() for path in texts if other.search(path.read_text())
+    ] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["name"] == "dsm-datasets"

@@ -87,7 +87,7 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
     if number != FORMAT:
         raise UnknownFormat(
             f"{where} has format {number!r:.20}; this dsm reads format {FORMAT}",
-            hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm`",
+            hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm-datasets`",
         )
     seal = fields.pop("seal", None)
     try:

@@ -243,7 +243,7 @@ def check_rows(table: pa.Table, where: str) -> None:
         if table.column(name).null_count != table.num_rows:
             raise ManifestDamaged(
                 f"{where}: a row puts a part of an object; this dsm knows whole ones only",
-                hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm`",
+                hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm-datasets`",
             )
 
 

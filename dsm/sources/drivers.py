@@ -30,7 +30,7 @@ def library(driver: str) -> dict[str, str]:
     except ImportError as error:
         missing = error.name or ""
     if name in KNOWN_DRIVERS or missing == "adbc_driver_manager":
-        hint = "pip install 'dsm[sources]'"
+        hint = "pip install 'dsm-datasets[sources]'"
         raise DriverMissing(f"the driver for {name} is not installed", hint=hint)
     # The driver manager knows those that are installed without a Python package.
     return {"driver": driver}

@@ -138,7 +138,7 @@ def printed(
     dsm: Runner, two_changesets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Documents:
     """Documents of every section of the page."""
-    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]")
+    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm-datasets[sources]")
     found: Documents = {}
 
     def take(line: str, *more: str, of: str | None = None, status: int = 0) -> None:

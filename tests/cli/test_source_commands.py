@@ -21,7 +21,7 @@ ROW = "canary-row-88e2"
 @pytest.fixture
 def wards(empty_repo: Path, dsm: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A source `wards`: an SQLite file whose path holds a canary, in WARDS_URI."""
-    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]")
+    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm-datasets[sources]")
     path = tmp_path / f"{PASSWORD}.db"
     with contextlib.closing(sqlite3.connect(path)) as made:
         made.execute("CREATE TABLE patient (id INTEGER, name TEXT, weight REAL)")
@@ -138,7 +138,7 @@ def test_a_missing_driver_has_an_install_line(
     said = dsm("source", "test", "pay", status=8)
     assert said.err.splitlines() == [
         "error: the driver for postgresql is not installed",
-        "hint: pip install 'dsm[sources]'",
+        "hint: pip install 'dsm-datasets[sources]'",
     ]
 
 

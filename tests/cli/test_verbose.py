@@ -26,7 +26,9 @@ def test_neither_rows_nor_addresses(
     dsm: Runner, two_changesets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is asked and how much came is told; not the values, and not where from."""
-    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
+    pytest.importorskip(
+        "adbc_driver_sqlite", reason="needs dsm-datasets[sources]: pip install '.[test]'"
+    )
     database = tmp_path / f"{SECRET}.db"
     with sqlite3.connect(database) as db:
         db.execute("CREATE TABLE pay (id INTEGER, name TEXT)")

@@ -76,7 +76,7 @@ def test_queries_of_views_are_counted(
     dsm: Runner, two_views: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside the stored examples, for the views that read them; JSON has their names."""
-    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]")
+    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm-datasets[sources]")
     monkeypatch.setenv("WARDS_URI", ":memory:")
     dsm("source", "add", "wards", "--driver", "sqlite", "--uri-env", "WARDS_URI")
     for name, wanted in (("ages", "one"), ("rooms", "two")):

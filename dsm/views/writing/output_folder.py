@@ -229,7 +229,7 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
         if fields["format"] != document.FORMAT:
             raise document.UnknownFormat(
                 f"{where} has format {fields['format']!r:.20}",
-                hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm`",
+                hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm-datasets`",
             )
         for item in fields["files"]:
             Written.from_json(item)

@@ -29,7 +29,9 @@ from dsm.views.writing.output_folder import OtherContent
 from dsm.views.writing.with_source_rows import NotKept
 from dsm.worktree.databases import DatabaseInTree
 
-pytest.importorskip("adbc_driver_sqlite", reason="needs dsm[sources]: pip install '.[test]'")
+pytest.importorskip(
+    "adbc_driver_sqlite", reason="needs dsm-datasets[sources]: pip install '.[test]'"
+)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ HOME = "/home/you"
 MARK = "@@@ end of step"
 ANY = "…"
 
+_ID = re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{8,64}\b|\b[0-9a-f]{12,64}\b")
 _VARIABLE = (
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]+)?Z"), "<time>"),
-    (re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{8,64}\b|\b[0-9a-f]{12,64}\b"), "<id>"),
+    (_ID, "<id>"),
     (re.compile(r" *\b[0-9]+(?:\.[0-9])? (?:B|kB|MB|GB)\b"), " <size>"),
 )  # fmt: skip
 
@@ -74,16 +75,42 @@ def _block(lines: list[str], at: int, end: int) -> Iterator[Step]:
 
 def played(text: str, folder: Path) -> str:
     """Runs a page in a folder; returns it with the output of every command that printed
-    something else than the page says. Raises AssertionError when a hidden command fails."""
+    something else than the page says. Raises AssertionError when a hidden command fails.
+
+    One thing has one id on a page: where the page gives it two, all outputs are those of this run.
+    """
     lines = text.split("\n")
     found = list(steps(lines))
     outputs = _run([step.command for step in found], folder)
-    for step, (status, output) in reversed(list(zip(found, outputs, strict=True))):
-        if step.hidden:
-            assert status == 0, f"{step.command}\n{output}"
-        elif not _same(lines[step.first : step.end], output.split("\n") if output else []):
-            lines[step.first : step.end] = output.split("\n") if output else []
+    results = [
+        (each, output.split("\n") if output else [])
+        for each, (_, output) in zip(found, outputs, strict=True)
+    ]
+    for step, (status, output) in zip(found, outputs, strict=True):
+        assert status == 0 or not step.hidden, f"{step.command}\n{output}"
+    seen = [(lines[step.first : step.end], now) for step, now in results if not step.hidden]
+    anew = not _one_id_each(pair for pair in seen if _same(*pair))
+    for step, now in reversed(results):
+        if not step.hidden and (anew or not _same(lines[step.first : step.end], now)):
+            lines[step.first : step.end] = now
     return "\n".join(lines)
+
+
+def _one_id_each(outputs: Iterable[tuple[list[str], list[str]]]) -> bool:
+    """Tells whether ids that are equal in a run are equal on the page, and the other way round."""
+    there: dict[str, str] = {}
+    back: dict[str, str] = {}
+    for shown, now in outputs:
+        if len(shown) != len(now):
+            continue  # lines are left out there
+        for old, new in zip(shown, now, strict=True):
+            for mine, own in zip(_ID.findall(old), _ID.findall(new), strict=False):
+                if (there.setdefault(mine[:8], own[:8]), back.setdefault(own[:8], mine[:8])) != (
+                    own[:8],
+                    mine[:8],
+                ):
+                    return False
+    return True
 
 
 def _run(commands: list[str], folder: Path) -> list[tuple[int, str]]:

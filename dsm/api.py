@@ -6,13 +6,15 @@ Everything below takes them as arguments.
 from __future__ import annotations
 
 import builtins
+import copyreg
 import os
 import sys
 import time
 from importlib import import_module
 
 from dsm.catalog import Catalog
-from dsm.errors import AlreadyExists, InvalidInput, Refused
+from dsm.datasets import Dataset
+from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config
 from dsm.repo.environment import Environment
@@ -164,3 +166,34 @@ def init(
             hint="give it with `dsm add --pattern`, or create another dataset",
         )
     return repo
+
+
+# --- copies -----------------------------------------------------------------------------------
+
+
+def opened_again(root: str, repository_id: str) -> Catalog:
+    """Opens the repository of a copy, made by pickle or `copy`, in whatever process this is.
+
+    Raises NotARepository, or NotFound when another repository lies there by now.
+    """
+    repo = open(root)
+    if (repo.root, repo.id) != (root, repository_id):
+        raise NotFound(
+            f"{root} is not the repository that this copy was made of",
+            hint="open it again by its path",
+        )
+    return repo
+
+
+def _parts_of_repository(repo: Catalog) -> tuple[object, ...]:
+    return opened_again, (repo.root, repo.id)
+
+
+def _parts_of_dataset(dataset: Dataset) -> tuple[object, ...]:
+    return Dataset, (dataset.repo, dataset.identity)
+
+
+# A copy shares nothing with its original: it opens files of its own, and takes the clock, the user
+# and the secrets of the process that it is in.
+copyreg.pickle(Catalog, _parts_of_repository)  # type: ignore[arg-type]
+copyreg.pickle(Dataset, _parts_of_dataset)  # type: ignore[arg-type]

@@ -7,6 +7,11 @@ these next to the code that raises it.
 
 from __future__ import annotations
 
+# Type checkers take this name for true; `typing` itself need not be imported for it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class DsmError(Exception):
     """Base of everything that dsm raises on purpose."""
@@ -22,6 +27,22 @@ class DsmError(Exception):
         # Names the message speaks of (conflicting paths, damaged objects): data for callers and
         # for `--json`; the command line shows the first few.
         self.items = items
+        if hint:
+            self.add_note(f"hint: {hint}")  # tracebacks show it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross processes; the constructors of the special ones take other arguments.
+        return raised_again, (type(self), self.args, self.__dict__)
+
+
+def raised_again(kind: type[DsmError], args: tuple[Any, ...], fields: dict[str, Any]) -> DsmError:
+    """Returns a copy of an error, without its constructor."""
+    made_by: type[BaseException] = kind  # the class of Python's own whose form it has
+    while made_by.__module__ != "builtins":
+        made_by = made_by.__base__  # type: ignore[assignment]
+    error = made_by.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
 
 
 class AnswerIsNo(DsmError):

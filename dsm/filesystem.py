@@ -312,13 +312,13 @@ def _opened_at(fs: DsmFileSystem, path: str, at: int) -> ExampleFile:
 
 def _again(cls: type[DsmFileSystem], repository: str, options: dict[str, Any]) -> DsmFileSystem:
     """Makes a file system that was sent by pickle: of the same repository, or of none."""
-    fs = cls(**options)
-    if fs._repo.id != repository:
-        raise ExampleNotFound(
-            f"{fs._repo.root} is not the repository that this file system was made for",
-            hint="open it again by its path",
-        )
-    return fs
+    from dsm.api import opened_again
+
+    try:
+        opened_again(options["repo"], repository)
+    except NotFound as error:
+        raise ExampleNotFound(error.message, hint=error.hint) from error
+    return cls(**options)
 
 
 def _read_only() -> ReadOnly:

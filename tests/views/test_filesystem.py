@@ -308,7 +308,7 @@ def test_a_copy_refuses_another_repository(two: tuple[Work, Work]) -> None:
     b.root.rename(a.root)
     with pytest.raises(FileNotFoundError) as caught:
         pickle.loads(data)
-    assert str(caught.value) == f"{a.root} is not the repository that this file system was made for"
+    assert str(caught.value) == f"{a.root} is not the repository that this copy was made of"
 
 
 def test_a_copy_in_another_process_and_folder(two: tuple[Work, Work]) -> None:

@@ -7,8 +7,8 @@ of examples is about the stored ones; rows of queries come from `dsm.views.sourc
 from __future__ import annotations
 
 import logging
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData
 from dsm.repo.log import ChangesetLog
@@ -53,6 +53,10 @@ class Selection:
         self.source_mode = source_mode
         self._open_snapshots = snapshots
         self._record = record
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.repository, self.dataset, self.query, self._record, self.source_mode)
+        return _again, (type(self), *parts)
 
     @cached_property
     def version(self) -> str:
@@ -170,3 +174,22 @@ class Selection:
         from dsm.views.filters.label_counts import unknown
 
         return tuple(unknown(self.snapshot, left_out))
+
+
+def _again(
+    kind: type[Selection],
+    repository: Repository,
+    dataset: str,
+    query: ViewQuery,
+    record: Record | None,
+    mode: SourceMode,
+) -> Selection:
+    """Makes a copy, by pickle or `copy`: it is evaluated anew when it is asked for."""
+
+    @cache
+    def snapshots() -> Snapshots:
+        from dsm.history.snapshot import Snapshots
+
+        return Snapshots(repository, ChangesetLog(repository, dataset, query.dataset))
+
+    return kind(repository, dataset, snapshots, query, record, source_mode=mode)

@@ -9,6 +9,7 @@ whose turn it is then runs the queries of its rank.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
@@ -20,7 +21,6 @@ import pyarrow as pa
 from dsm.errors import InvalidInput
 from dsm.sources.digest import share_of
 from dsm.store.positions import Positions
-from dsm.views.query.view_query import ViewQuery
 from dsm.views.reading.example import ViewExample
 from dsm.views.reading.mixing import SourceWindow, shuffled_batches
 from dsm.views.reading.shuffle import shuffled
@@ -34,7 +34,13 @@ from dsm.views.view import NumberUnknown, View
 
 try:
     import torch
-    from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+    from torch.utils.data import (
+        DataLoader,
+        Dataset,
+        IterableDataset,
+        default_collate,
+        get_worker_info,
+    )
 except ImportError as error:
     raise ImportError("dsm.torch needs PyTorch: pip install 'dsm-datasets[torch]'") from error
 
@@ -45,12 +51,11 @@ class _Source:
     """The rows of a view in whatever process this is.
 
     A fork goes on with the packs that are open: they are read by position, so that processes do
-    not disturb each other. Where it was sent by pickle it opens the repository for itself.
+    not disturb each other. A copy, made by pickle or `copy`, opens the repository for itself.
     """
 
     def __init__(self, view: Selection):
-        self._root, self._dataset = view.repository.root, view.dataset
-        self._query, self._mode = view.query.to_json(), view.source_mode
+        self._view = view
         self.version = view.version
         # Evaluated here, so that forked workers share it.
         self._cutoff: Cutoff | None = None
@@ -116,24 +121,17 @@ class _Source:
                 yield from rows.examples()
 
     def _open(self) -> None:
-        from dsm.api import open as open_repository
-
-        repository = open_repository(self._root)
-        dataset = repository.dataset(self._dataset)
-        query = ViewQuery.from_json(self._query, f"the view of {self._dataset}")
-        view = Selection(
-            repository, self._dataset, lambda: dataset.snapshots, query, source_mode=self._mode
-        )
+        view = self._view
         self._reading = self._read(view)
-        self._store = repository.store
+        self._store = view.repository.store
         self._table = view.table() if self._reading is None else self._reading.stored()
         self._positions = positions_of(self._store, self._table)
 
 
-class ViewDataset:
+class ViewDataset(Dataset[Any]):  # type: ignore[misc]
     """A view as a map-style dataset: item i is the example i, or what `transform` makes of it.
 
-    It can be pickled and forked. DataLoader fetches the items of a batch in one read.
+    It can be pickled, copied and forked. DataLoader fetches the items of a batch in one read.
     """
 
     def __init__(self, view: View, transform: Transform | None = None):
@@ -168,7 +166,7 @@ class ViewDataset:
         return _made(self._source.rows(integers(indices)).examples(), self.transform)
 
 
-class IterableViewDataset(IterableDataset):  # type: ignore[misc]
+class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
     """A view as an iterable dataset that is dealt to ranks and workers, without overlap or loss.
 
     With `batch_size` it yields whole batches: lists of items, passed through `collate` (PyTorch's
@@ -177,8 +175,10 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
     it yields items.
 
     `shuffle` orders by `seed` and epoch (`set_epoch`), else by path. Rank r of R takes positions r,
-    r + R, … of that order; `rank` and `world_size` come from torch.distributed where it is
-    initialised. With `drop_last` all ranks have equally many batches, all full.
+    r + R, … of that order. `rank` and `world_size` are given, or are those of torch.distributed as
+    soon as it is initialised. Where Accelerate is in use (the Trainer of transformers uses it), it
+    deals what a DataLoader yields to ranks by itself: then every rank has the whole order, but in a
+    `ViewLoader`. With `drop_last` all ranks have equally many batches, all full.
 
     Rows of queries follow, shuffled through a buffer, by a run of each query for each rank and
     epoch; how many there are is not known before. They are dealt to ranks by a hash of their
@@ -198,32 +198,72 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
         world_size: int | None = None,
         drop_last: bool = False,
     ):
-        if rank is None or world_size is None:
-            rank, world_size = _place_in_world() if rank is world_size else (-1, 0)
-        if not 0 <= rank < world_size:
-            raise InvalidInput("rank and world_size belong together, and 0 <= rank < world_size")
+        self._given: tuple[int, int] | None = None
+        if rank is not None or world_size is not None:
+            if rank is None or world_size is None or not 0 <= rank < world_size:
+                raise InvalidInput(
+                    "rank and world_size belong together, and 0 <= rank < world_size"
+                )
+            self._given = rank, world_size
+        self.deals = False  # to ranks, also beside Accelerate: in a ViewLoader
+        self._sent: tuple[int, int] | None = None  # what a copy takes where it cannot know
         if batch_size is not None and batch_size < 1:
             raise InvalidInput(f"a batch of {batch_size} examples cannot be made")
-        if view.queries and drop_last and world_size > 1:
-            raise InvalidInput(
-                "ranks cannot have equally many batches of a view with queries",
-                hint="leave drop_last away, or take view.without_sources()",
-            )
-        self._source = _Source(view)
         self.shuffle, self.seed, self.drop_last = shuffle, seed, drop_last
+        if view.queries:
+            self._require_countable()
+        self._source = _Source(view)
         self.transform, self.batch_size = transform, batch_size
         self._collate = collate or (default_collate if transform is not None else list)
-        self.rank, self.world_size = rank, world_size
         # Epoch, and how many batches of it are done: shared, so that workers that stay alive from
         # epoch to epoch learn of it.
         self._place = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._skip = 0  # batches of this worker that were taken before, to be passed over once
         self._taken = 0  # batches that the newest iterator of this process has yielded or skipped
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker that is started afresh knows nothing of the ranks of its parent.
+        return self.__dict__ | {"_sent": self._share}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._place.share_memory_()
+
+    @property
+    def _share(self) -> tuple[int, int]:
+        """Which rank of how many it is in, as far as is known now."""
+        if self._given is not None:
+            return self._given
+        if not self.deals and _accelerate_deals():
+            return 0, 1
+        return _place_in_world() or self._sent or (0, 1)
+
+    @property
+    def rank(self) -> int:
+        """Whose share of the examples it has, counted from 0."""
+        return self._share[0]
+
+    @property
+    def world_size(self) -> int:
+        """How many ranks share the examples."""
+        return self._share[1]
+
+    def _require_countable(self) -> None:
+        if self.drop_last and self.world_size > 1:
+            raise InvalidInput(
+                "ranks cannot have equally many batches of a view with queries",
+                hint="leave drop_last away, or take view.without_sources()",
+            )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The labels of the view, sorted."""
         return self._source.classes
+
+    @property
+    def has_queries(self) -> bool:
+        """Whether rows of queries follow the stored examples."""
+        return self._source.has_queries
 
     @property
     def epoch(self) -> int:
@@ -233,10 +273,10 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
     @property
     def examples(self) -> int:
         """How many stored examples this rank has in an epoch."""
-        share = (len(self._source) - self.rank + self.world_size - 1) // self.world_size
+        rank, world_size = self._share
         if not self.drop_last:
-            return share
-        equal = len(self._source) // self.world_size
+            return (len(self._source) - rank + world_size - 1) // world_size
+        equal = len(self._source) // world_size
         return equal - equal % (self.batch_size or 1)
 
     def __len__(self) -> int:
@@ -260,6 +300,8 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
         self._place[0], self._place[1], self._skip = epoch, batches, 0
 
     def __iter__(self) -> Iterator[Any]:
+        if self._source.has_queries:
+            self._require_countable()
         worker = get_worker_info()
         number, of = (0, 1) if worker is None else (worker.id, worker.num_workers)
         epoch, first = self._place.tolist()
@@ -312,11 +354,9 @@ class IterableViewDataset(IterableDataset):  # type: ignore[misc]
 
     def _positions(self, batch: int, size: int) -> range:
         """Where the examples of a batch stand in the order that all ranks share."""
+        rank, world_size = self._share
         end = min((batch + 1) * size, self.examples)
-        return range(
-            self.rank + self.world_size * batch * size, self.rank + self.world_size * end,
-            self.world_size,
-        )  # fmt: skip
+        return range(rank + world_size * batch * size, rank + world_size * end, world_size)
 
     # --- going on in the middle ---
 
@@ -352,38 +392,51 @@ class ViewLoader:
     """A DataLoader over an `IterableViewDataset` that knows how far the training loop has come.
 
     `options` are those of DataLoader (num_workers, pin_memory, persistent_workers, …). The order
-    does not depend on them. After a whole epoch it goes to the next one by itself.
+    does not depend on them. When a whole epoch was given, the next iteration is the next epoch; one
+    that was broken off begins again. It deals to ranks by itself: nothing else need do so.
     """
 
     def __init__(self, dataset: IterableViewDataset, **options: Any):
         if "batch_size" in options or "shuffle" in options:
             raise InvalidInput("batch_size and shuffle belong to the dataset")
+        dataset.deals = True
         self.dataset = dataset
         self._loader = DataLoader(dataset, batch_size=None, **options)
         self._epoch = dataset.epoch
         self._begin = 0  # batches to pass over when iteration begins
         self._done = 0
+        self._iteration: object = None  # the newest one
 
     @property
     def epoch(self) -> int:
-        """The epoch that it is in."""
-        return self._epoch
+        """The epoch that it is in; when all of one was given, the next."""
+        return self._epoch + self._is_given()
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def set_epoch(self, epoch: int) -> None:
         """Goes to the beginning of an epoch; the one that was loaded goes on where it was."""
-        if epoch != self._epoch:
+        if epoch != self._epoch or not self._begin:
             self._epoch, self._begin, self._done = epoch, 0, 0
 
     def __iter__(self) -> Iterator[Any]:
+        self._epoch += self._is_given()  # the loop took all batches and did not ask for another
         self._done, self._begin = self._begin, 0
         self.dataset.begin(self._epoch, self._done)
+        iteration = self._iteration = object()
         for batch in self._loader:
-            self._done += 1
+            if self._iteration is iteration:
+                self._done += 1
             yield batch
-        self._epoch, self._done = self._epoch + 1, 0
+        if self._iteration is iteration:  # and no other has begun meanwhile
+            self._epoch, self._done = self._epoch + 1, 0
+
+    def _is_given(self) -> bool:
+        """Whether all batches of the epoch were given; of queries, only their end tells."""
+        if self._begin or not self._done or self.dataset.has_queries:
+            return False
+        return self._done >= len(self)
 
     def state_dict(self) -> dict[str, Any]:
         """How many batches the training loop was given, exactly, whatever workers have read."""
@@ -411,9 +464,15 @@ def _made(examples: Iterator[ViewExample], transform: Transform | None) -> list[
     return list(examples) if transform is None else list(map(transform, examples))
 
 
-def _place_in_world() -> tuple[int, int]:
+def _place_in_world() -> tuple[int, int] | None:
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
-    return 0, 1
+    return None
+
+
+def _accelerate_deals() -> bool:
+    """Whether Accelerate is in use: it gives each rank a part of what a DataLoader yields."""
+    state = sys.modules.get("accelerate.state")
+    return state is not None and bool(state.is_initialized())

@@ -93,7 +93,6 @@ LATE = {
     "catalog.py": "a command that opens no view loads none",
     "datasets.py": "each verb loads its own layers: log no work tree, status no view",
     "filesystem.py": "fsspec imports it to look at its classes alone",
-    "torch.py": "a process that loads data opens the repository for itself",
     "answers/comparison.py": "rows are read by Arrow",
     "answers/queries.py": "columns are told by Arrow, and most answers have none",
     "cli/": "a command loads what its options ask for",

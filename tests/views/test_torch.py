@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import pickle
 import re
 import subprocess
@@ -9,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -91,6 +94,32 @@ def test_datasets_can_be_pickled(view: View) -> None:
         )
 
 
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("read_before", [False, True])
+def test_copies_read_the_same(view: View, way: Callable[[Any], Any], read_before: bool) -> None:
+    """Copies of a dataset or a loader give the same items, whatever was read before."""
+    items = ViewDataset(view, number)
+    batches = IterableViewDataset(view, transform=number, batch_size=8)
+    loader = ViewLoader(IterableViewDataset(view, transform=number, batch_size=8))
+    if read_before:
+        assert (items[3], flat(iter(batches)), flat(islice(iter(loader), 2))) == (
+            3, shuffled(COUNT, 0).to_pylist(), shuffled(COUNT, 0).to_pylist()[:16],
+        )  # fmt: skip
+    assert [way(items)[n] for n in range(COUNT)] == list(range(COUNT))
+    for made in (batches, loader):
+        assert flat(iter(way(made))) == shuffled(COUNT, 0).to_pylist()
+        assert flat(iter(made)) == shuffled(COUNT, 0).to_pylist()
+
+
+def test_a_copy_tells_its_workers_of_epochs(view: View) -> None:
+    """Workers of a copied dataset that stay alive learn of the next epoch."""
+    dataset = copy.deepcopy(IterableViewDataset(view, seed=3, transform=number, batch_size=10))
+    loader = DataLoader(dataset, batch_size=None, num_workers=1, persistent_workers=True)
+    for epoch in (0, 1, 5):
+        dataset.set_epoch(epoch)
+        assert flat(iter(loader)) == shuffled(COUNT, 3, epoch).to_pylist()
+
+
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_ways_to_start_workers(view: View, method: str) -> None:
     """Workers may be forks or fresh interpreters."""
@@ -142,6 +171,71 @@ def test_ranks_share_without_overlap_or_loss(view: View, world: int, workers: in
         assert of_rank[-1] == order[rank::world]
         assert len(of_rank[-1]) == dataset.examples
     assert sorted(n for numbers in of_rank for n in numbers) == list(range(COUNT))
+
+
+RANKS = """
+import json, sys, torch.distributed as distributed
+import dsm
+from dsm.torch import IterableViewDataset, ViewLoader
+from torch.utils.data import DataLoader
+from tell import number
+
+if __name__ == "__main__":
+    view = dsm.open(sys.argv[1]).dataset().prepare()
+    early = IterableViewDataset(view, seed=9, transform=number, batch_size=4)
+    assert (early.rank, early.world_size, len(early)) == (0, 1, 26)
+    rank = int(sys.argv[2])
+    distributed.init_process_group("gloo", init_method="file://" + sys.argv[3], rank=rank, world_size=2)
+    for workers, method in (0, None), (1, "fork"), (1, "spawn"):
+        options = {"num_workers": workers, "multiprocessing_context": method}
+        for loader in DataLoader(early, batch_size=None, **options), ViewLoader(early, **options):
+            early.begin(0, 0)
+            print(json.dumps([int(n) for batch in loader for n in batch]))
+            if isinstance(loader, ViewLoader):
+                assert len(loader) == 13 and loader.state_dict()["rank"] == rank
+    distributed.destroy_process_group()
+"""
+
+
+def test_ranks_that_are_known_late(view: View, tmp_path: Path) -> None:
+    """A dataset made before its process has a rank gives the share of the rank, in any worker."""
+    (tmp_path / "ranks.py").write_text(RANKS)
+    (tmp_path / "tell.py").write_text("def number(example):\n    return int(example.bytes)\n")
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "ranks.py", view.repository.root, str(rank), str(tmp_path / "store")],
+            cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    said = [rank.communicate()[0].splitlines() for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [0, 0]
+    order = shuffled(COUNT, 9).to_pylist()
+    for rank, lines in enumerate(said):
+        assert [json.loads(line) for line in lines] == [order[rank::2]] * 6
+
+
+def test_beside_accelerate(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Accelerate deals to ranks, a dataset does not, but in a ViewLoader or by given ranks."""
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 1)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 3)
+    state = ModuleType("accelerate.state")
+    monkeypatch.setitem(sys.modules, "accelerate.state", state)
+
+    def shares(used: bool) -> list[tuple[int, int, int]]:
+        state.is_initialized = lambda: used  # type: ignore[attr-defined]
+        bare, given, loaded = (
+            IterableViewDataset(view, transform=number),
+            IterableViewDataset(view, transform=number, rank=0, world_size=2),
+            IterableViewDataset(view, transform=number),
+        )
+        ViewLoader(loaded)
+        assert all(len(list(each)) == len(each) for each in (bare, given, loaded))
+        return [(each.rank, each.world_size, len(each)) for each in (bare, given, loaded)]
+
+    assert shares(False) == [(1, 3, 34), (0, 2, 52), (1, 3, 34)]
+    assert shares(True) == [(0, 1, 103), (0, 2, 52), (1, 3, 34)]
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -228,6 +322,47 @@ def test_a_loader_begins_anew_after_a_break(view: View) -> None:
     assert flat(iter(loader)) == order
 
 
+@pytest.mark.parametrize("workers", WORKERS)
+@pytest.mark.parametrize("taken", ["all", "as many as there are", "of both kinds"])
+def test_a_loader_that_is_reused_counts_epochs(view: View, workers: int, taken: str) -> None:
+    """A whole epoch is followed by the next one, also when the loop does not ask for a batch more."""
+    loader = ViewLoader(
+        IterableViewDataset(view, seed=7, transform=number, batch_size=10), num_workers=workers
+    )
+    for epoch in range(4):
+        assert loader.epoch == epoch
+        exactly = taken == "as many as there are" or (taken == "of both kinds" and epoch % 2)
+        batches = islice(iter(loader), len(loader)) if exactly else iter(loader)
+        assert flat(batches) == shuffled(COUNT, 7, epoch).to_pylist()
+        assert loader.epoch == epoch + 1
+    loader.set_epoch(1)
+    assert flat(islice(iter(loader), len(loader))) == shuffled(COUNT, 7, 1).to_pylist()
+    loader.set_epoch(1)  # said again, it is begun again
+    assert flat(iter(loader)) == shuffled(COUNT, 7, 1).to_pylist()
+
+
+def test_an_old_iteration_counts_no_more(view: View) -> None:
+    """What is left of an iteration that another one has followed changes nothing."""
+    loader = ViewLoader(IterableViewDataset(view, seed=7, transform=number, batch_size=10))
+    old = iter(loader)
+    assert flat(islice(old, len(loader))) == shuffled(COUNT, 7, 0).to_pylist()
+    new = iter(loader)
+    first = flat(islice(new, 2))
+    assert list(old) == []
+    assert (loader.epoch, loader.state_dict()["batches"]) == (1, 2)
+    assert first + flat(new) == shuffled(COUNT, 7, 1).to_pylist()
+
+
+def test_a_whole_epoch_that_is_resumed(view: View) -> None:
+    """A state that was saved after the last batch goes on with the next epoch."""
+    loader = ViewLoader(IterableViewDataset(view, seed=7, transform=number, batch_size=10))
+    list(islice(iter(loader), len(loader)))
+    other = ViewLoader(IterableViewDataset(view, seed=7, transform=number, batch_size=10))
+    other.load_state_dict(loader.state_dict())
+    assert flat(iter(other)) == []
+    assert flat(iter(other)) == shuffled(COUNT, 7, 1).to_pylist()
+
+
 def test_a_state_of_another_run_is_refused(view: View) -> None:
     """A state tells view, order and split, and is of no use for others."""
     state = ViewLoader(IterableViewDataset(view, seed=1, batch_size=4)).state_dict()
@@ -282,6 +417,44 @@ def test_importing_dsm_imports_no_torch() -> None:
     """PyTorch is loaded by dsm.torch alone."""
     code = "import dsm, dsm.api, dsm.catalog, sys; assert not {'torch', 'fsspec', 'pyarrow'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+QUIET = """
+import sys
+import dsm
+from dsm.torch import IterableViewDataset, ViewDataset, ViewLoader
+from torch.utils.data import DataLoader
+
+def run(workers, method):
+    view = dsm.open(sys.argv[1]).dataset().prepare()
+    options = {"num_workers": workers, "multiprocessing_context": method}
+    if workers:
+        options["persistent_workers"] = True
+    for loader in (
+        DataLoader(ViewDataset(view), batch_size=4, collate_fn=list, **options),
+        DataLoader(IterableViewDataset(view, batch_size=4), batch_size=None, **options),
+        ViewLoader(IterableViewDataset(view, batch_size=4), **options),
+    ):
+        batches = iter(loader)
+        yield next(batches)[0].bytes, loader, batches
+
+if __name__ == "__main__":
+    kept = list(run(int(sys.argv[2]), sys.argv[3] or None))
+    if sys.argv[4] == "broken off":
+        raise SystemExit(3)
+"""
+
+
+@pytest.mark.parametrize("way", ["to its end", "broken off"])
+@pytest.mark.parametrize(("workers", "method"), [(0, ""), (1, "fork"), (1, "spawn")])
+def test_programs_end_without_noise(
+    view: View, tmp_path: Path, workers: int, method: str, way: str
+) -> None:
+    """A program that never closes repository, loader or iterator ends without a word."""
+    (tmp_path / "train.py").write_text(QUIET)
+    words = [sys.executable, "train.py", view.repository.root, str(workers), method, way]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3 if way == "broken off" else 0, "", "")
 
 
 def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dsm.errors import DamagedData, InvalidInput
+from dsm.errors import DamagedData
 from dsm.files.stat import Stat
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
-from dsm.model.names import check_path, printable
 from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
@@ -257,29 +256,6 @@ class WorkTree:
         return self.snapshots().lookup(head, paths) if head else {}
 
     # --- paths -----------------------------------------------------------------------------
-
-    def relative(self, path: str, current: str) -> str:
-        """Turns a path as a user writes it into one below the dataset's root ("" is the root).
-
-        Links in it are kept: the example is where the user says, not where it points to. Raises
-        InvalidInput when it lies outside.
-        """
-        full = os.path.normpath(os.path.join(current, path))
-        for root in (self.root, os.path.realpath(self.root)):
-            if full == root:
-                return ""
-            if full.startswith(root.rstrip("/") + "/"):
-                return check_path(full[len(root.rstrip("/")) + 1 :])
-        parent = os.path.join(os.path.realpath(os.path.dirname(full)), os.path.basename(full))
-        root = os.path.realpath(self.root)
-        if parent == root:
-            return ""
-        if parent.startswith(root + "/"):
-            return check_path(parent[len(root) + 1 :])
-        raise InvalidInput(
-            f"{printable(path)} lies outside the dataset's folder {printable(self.root)}",
-            hint="datasets hold examples below their root; `dsm dataset show` names it",
-        )
 
     # --- time ------------------------------------------------------------------------------
 

@@ -1,0 +1,221 @@
+"""A dataset as its changesets tell it: what can be read, named and prepared without a work tree.
+
+A server would have this much of a dataset. Each verb is a few lines that put the layers below
+together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, Unpack
+
+from dsm.errors import AlreadyExists, AnswerIsNo
+from dsm.files.typed_path import below_root
+from dsm.model.changeset import Changeset
+from dsm.model.example import Example
+from dsm.model.names import check_path
+from dsm.model.queries import query_changes
+from dsm.repo.log import ChangesetLog, Tag
+from dsm.repo.repository import DatasetIdentity, Repository
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.history.snapshot import Snapshots
+    from dsm.model.reports import Diff
+    from dsm.sources.query import SourceQuery
+    from dsm.views.query.resolve import Asked
+    from dsm.views.query.view_query import ViewQuery
+    from dsm.views.view import View
+
+Paths = Sequence[str | os.PathLike[str]]
+
+
+class DatasetHistory:
+    """The changesets, snapshots, tags and views of one dataset.
+
+    A `reference` is the number of a changeset, `head`, `head~2`, a tag, or 8 or more digits of an
+    id. Paths name examples and folders, and count from the current folder. `None` stands for what
+    is not given, an empty sequence for nothing: `ls()` yields all examples, `ls([])` none.
+    """
+
+    def __init__(self, repo: Repository, identity: DatasetIdentity):
+        self.repo = repo
+        self._environment = repo.environment
+        self.identity = identity
+        self.log_ = ChangesetLog(repo, identity.name, identity.id)
+
+    @property
+    def name(self) -> str:
+        return self.identity.name
+
+    @property
+    def id(self) -> str:
+        return self.identity.id
+
+    @property
+    def pattern(self) -> str | None:
+        return self.identity.pattern
+
+    @property
+    def created(self) -> int:
+        """When it was created, in microseconds UTC."""
+        return self.identity.created
+
+    @property
+    def root(self) -> str:
+        """The folder that its examples lie below."""
+        if self.identity.root == ".":
+            return self.repo.root
+        return os.path.join(self.repo.root, self.identity.root)
+
+    @property
+    def head(self) -> int:
+        """The newest changeset's number, 0 when there is none."""
+        return self.log_.head()
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Snapshots by number; imports pyarrow."""
+        from dsm.history.snapshot import Snapshots
+
+        return Snapshots(self.repo, self.log_)
+
+    def _paths(self, paths: Paths | None) -> tuple[str, ...]:
+        """Returns paths below the root: all of it for None, none for an empty sequence."""
+        if paths is None:
+            return ("",)
+        here = self._environment.current_folder()
+        given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        return tuple(below_root(self.root, os.fspath(path), here) for path in given)
+
+    # --- changesets -------------------------------------------------------------------------------
+
+    def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
+        """Yields changesets, newest first; with `paths`, only those that touched them."""
+        wanted = None if paths is None else self._paths(paths)
+        found = self.log_.newest_first()
+        if wanted is not None:
+            from dsm.history.difference import touches
+
+            found = (c for c in found if touches(self.log_, self.snapshots, c.number, wanted))
+        yield from islice(found, None if limit is None else max(0, limit))
+
+    def resolve(self, reference: str | int | None) -> int:
+        """Turns a number, `head`, `head~2`, a tag or an id prefix into a number."""
+        return self.log_.resolve("head" if reference is None else reference)
+
+    def changeset(self, reference: str | int) -> Changeset:
+        """Returns one changeset. Raises NotFound."""
+        return self.log_.get(self.resolve(reference))
+
+    def changes(self, reference: str | int) -> Diff:
+        """Returns what one changeset did to the snapshot before it."""
+        from dsm.history.difference import between
+        from dsm.model.reports import Diff
+
+        number = self.resolve(reference)
+        changes = between(self.snapshots, number - 1, number)
+        queries = query_changes(self.log_.queries(number - 1), self.log_.queries(number))
+        return Diff(str(number - 1), str(number), tuple(changes), tuple(queries))
+
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def snapshot(self, reference: str | int | None = None) -> pa.Table:
+        """Returns the live examples after a changeset (the head by default) as an Arrow table.
+
+        A row each, sorted by path.
+
+        Columns: `path` (text); `object` (32 bytes: the BLAKE3 of its bytes); `offset` and `length`
+        (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
+        (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
+        each attribute of the dataset (text, int64, float64 or bool; null where an example has
+        none); `changeset` (int32: the number of the one that last put it).
+
+        Raises NotFound for a changeset that there is not, DamagedData when one cannot be read.
+        """
+        return self.snapshots.table(self._number(reference))
+
+    def _number(self, reference: str | int | None) -> int:
+        """Like `resolve`, 0 for the head of a dataset without a changeset."""
+        return 0 if reference is None and not self.head else self.resolve(reference)
+
+    def ls(
+        self, paths: Paths | None = None, reference: str | int | None = None
+    ) -> Iterator[Example]:
+        """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
+        from dsm.history.snapshot import examples_below
+
+        return examples_below(self.snapshot(reference), self._paths(paths))
+
+    def example(self, path: str, reference: str | int | None = None) -> Example:
+        """Returns one example of a snapshot, by its path below the dataset's root."""
+        return self.snapshots.example(self.resolve(reference), check_path(path))
+
+    def open(self, path: str, reference: str | int | None = None) -> BinaryIO:
+        """Opens an example's bytes, verified as they are read."""
+        return self.repo.store.open(self.example(path, reference).oid)
+
+    def read(self, path: str, reference: str | int | None = None) -> bytes:
+        """Returns an example's bytes, verified."""
+        return self.repo.store.read(self.example(path, reference).oid)
+
+    def queries(self, reference: str | int | None = None) -> dict[str, SourceQuery]:
+        """Returns the queries that stand after a changeset (the head by default), by name."""
+        from dsm.sources.recording import decoded
+
+        return decoded(self.log_.queries(self._number(reference)))
+
+    # --- tags and views ---------------------------------------------------------------------------
+
+    def tag(self, name: str, reference: str | int | None = None, message: str = "") -> Tag:
+        """Names a changeset (the head by default). Tags never move. Raises AlreadyExists."""
+        if not self.head:
+            raise AnswerIsNo(f"dataset {self.name} has no changeset to tag yet")
+        changeset = self.changeset("head" if reference is None else reference)
+        tag = Tag(name, changeset.number, changeset.id, self._environment.clock(), message or "")
+        if not self.log_.create_tag(tag):
+            raise AlreadyExists(
+                f"there is a tag {name!r} already",
+                hint=f"tags never move: delete it with `dsm tag -d {name}` first",
+            )
+        return tag
+
+    def tags(self) -> list[Tag]:
+        """Returns all tags, sorted by name."""
+        return self.log_.tags()
+
+    def delete_tag(self, name: str) -> None:
+        """Removes a tag. Raises NotFound."""
+        self.log_.delete_tag(name)
+
+    def query(self, **query: Unpack[Asked]) -> ViewQuery:
+        """Resolves what `prepare` is asked to a query; its `.version` costs O(1) in the data.
+
+        Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
+        attributes that there are not.
+        """
+        from dsm.views.query.resolve import resolve
+
+        return resolve(self.log_, self.id, query, now_us=self._environment.clock())
+
+    def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
+        """Names a query over the snapshot of a changeset and returns its view.
+
+        `labels` asks for examples with any of them (`all_labels`: all of them), `exclude` for none
+        of them; `since` (included) and `until` (excluded) for times: text such as "2026-01-31" or
+        "7d", datetimes, or microseconds UTC; `percent` for the newest share of what the other
+        filters leave, 0 < percent <= 1 or "80%", ordered by time and then path, rounded up;
+        `changesets` ("1,3-5", or numbers) folds only those; `at` (a number or tag, the head by
+        default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
+        `name` is a name to find the view by.
+
+        Raises AnswerIsNo when no example fits, NotFound for a label that no example has.
+        """
+        from dsm.views.prepare import prepare
+
+        resolved = self.query(**query)
+        return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)

@@ -8,7 +8,7 @@ are sorted into reasons column by column; texts are made for those that are show
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -226,7 +226,7 @@ def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
     """Yields what a view asks, in order, told with its letter."""
     query, letter = lacking.query, "A" if lacking is a else "B"
     for clause in query.clauses():
-        yield replace(clause, text=f"{letter} asks that {clause.text}")
+        yield clause._replace(text=f"{letter} asks that {clause.text}")
     cutoff = lacking.evaluation.cutoff
     if cutoff is None or query.percent is None:
         return

@@ -7,6 +7,7 @@ or is not among the keys, cannot pass the exact filter; the opposite is not prom
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 from dsm.views.filters.glob import matches
@@ -20,6 +21,11 @@ EXACT_INT = 1 << 52
 FLOAT_MAX = math.nextafter(math.inf, 0.0)
 # More than any conversion of a decimal, or of a large integer, to a float loses.
 _SHARE_LOST, _LEAST_LOST = 2.0**-40, 1e-300
+
+
+def within_64_bits(numbers: Iterable[int]) -> list[int]:
+    """Returns those of the numbers that a column of 64-bit integers can hold."""
+    return [number for number in numbers if INT_MIN <= number <= INT_MAX]
 
 
 def integers(op: str, text: str) -> Range | None:

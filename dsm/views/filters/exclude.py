@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.model.names import check_label, printable
-from dsm.views.filters.bounds import INT_MAX, INT_MIN
 from dsm.views.filters.filter import (
     Asking,
     Clause,
@@ -34,12 +32,13 @@ class Asked(TypedDict, total=False):
     exclude: Iterable[str] | None
 
 
-@dataclass(frozen=True, slots=True)
 class ExcludeFilter(Filter):
     """Leaves examples out that have any of the labels (sorted)."""
 
-    labels: tuple[str, ...]
     columns = ("labels",)
+
+    def __init__(self, labels: tuple[str, ...]):
+        self.labels = labels
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
@@ -70,6 +69,8 @@ class ExcludeFilter(Filter):
         return pc.equal(hits(table, self.labels), 0)
 
     def narrow(self, conditions: SqlConditions) -> None:
+        from dsm.views.filters.bounds import within_64_bits
+
         name = conditions.query.label
         if name is None or len(self.labels) > conditions.list_max:
             return
@@ -81,9 +82,7 @@ class ExcludeFilter(Filter):
             keep = f"{conditions.spelling.odd.format(column)} OR "
         elif kind == "int":
             numbers = [int(text) for text in self.labels if CANONICAL_INT.fullmatch(text)]
-            unwanted = conditions.one_of(
-                name, "int", [n for n in numbers if INT_MIN <= n <= INT_MAX]
-            )
+            unwanted = conditions.one_of(name, "int", within_64_bits(numbers))
         elif kind == "bool" and not conditions.sqlite:
             unwanted = conditions.one_of(name, "bool", conditions.bools(self.labels))
         if unwanted is not None:

@@ -7,8 +7,7 @@ and a row of `dsm.views.filters.table`; whatever depends on a filter asks it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from dsm.views.filters.values import Value
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from dsm.views.filters.sql import SqlConditions
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """One condition that an example meets or not, whatever the others say.
 
     `name` is the word for it in answers, `text` is for people, `mask` tells which rows of a
@@ -32,28 +30,38 @@ class Clause:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
 class Asking:
     """What a question is resolved with: the types of attributes, and now in microseconds UTC."""
 
-    attributes: Mapping[str, str]
-    now_us: int
+    def __init__(self, attributes: Mapping[str, str], now_us: int):
+        self.attributes = attributes
+        self.now_us = now_us
 
 
-@dataclass(slots=True)
 class DummyWish:
     """What dummy rows shall be like to fit a view; filters narrow it."""
 
-    labels: list[str] = field(default_factory=list)  # any of these, if there are some
-    unwanted: set[str] = field(default_factory=set)
-    since: int | None = None
-    until: int | None = None
+    def __init__(self) -> None:
+        self.labels: list[str] = []  # any of these, if there are some
+        self.unwanted: set[str] = set()
+        self.since: int | None = None
+        self.until: int | None = None
 
 
 class Filter:
-    """One filter of a query. Subclasses are frozen dataclasses, equal when they ask the same."""
+    """One filter of a query: a value that does not change, equal to others that ask the same."""
 
+    # No dataclasses: to make one for each filter takes longer than all that `prepare` reads.
     columns: ClassVar[tuple[str, ...]] = ()  # of a snapshot that it looks at, where always the same
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {', '.join(self.words())}>"
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Filter | None:

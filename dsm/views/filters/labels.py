@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.errors import InvalidInput, NotFound
@@ -33,13 +32,14 @@ class Asked(TypedDict, total=False):
     all_labels: bool
 
 
-@dataclass(frozen=True, slots=True)
 class LabelFilter(Filter):
     """Takes examples with any of the labels (sorted), or with `need_all` those with all of them."""
 
-    labels: tuple[str, ...]
-    need_all: bool = False
     columns = ("labels",)
+
+    def __init__(self, labels: tuple[str, ...], need_all: bool = False):
+        self.labels = labels
+        self.need_all = need_all
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:

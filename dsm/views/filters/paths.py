@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
-from dsm.views.filters.bounds import may_match
 from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
-from dsm.views.filters.glob import expression
 from dsm.views.filters.values import PathValue
 
 if TYPE_CHECKING:
@@ -29,12 +26,13 @@ class Asked(TypedDict, total=False):
     paths: Iterable[str] | None
 
 
-@dataclass(frozen=True, slots=True)
 class PathFilter(Filter):
     """Takes examples whose path one of the globs matches (sorted)."""
 
-    globs: tuple[str, ...]
     columns = ("path",)
+
+    def __init__(self, globs: tuple[str, ...]):
+        self.globs = globs
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
@@ -65,6 +63,8 @@ class PathFilter(Filter):
     def _mask(self, table: pa.Table) -> pa.ChunkedArray:
         import pyarrow.compute as pc
 
+        from dsm.views.filters.glob import expression
+
         column, mask = table.column("path"), None
         for glob in self.globs:
             passed = pc.match_substring_regex(column, expression(glob))
@@ -72,6 +72,8 @@ class PathFilter(Filter):
         return mask
 
     def narrow(self, conditions: SqlConditions) -> None:
+        from dsm.views.filters.bounds import may_match
+
         query = conditions.query
         possible = [glob for glob in self.globs if may_match(glob, query.name)]
         if not possible:

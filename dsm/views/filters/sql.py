@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dsm.sources.key_paths import keys_of_path
 from dsm.sources.query import SourceQuery, is_text, kind_of
 from dsm.sources.statement import Dialect, NotOneQuery, Statement, parse, quoted
-from dsm.views.filters.bounds import INT_MAX, INT_MIN
+from dsm.views.filters.bounds import INT_MAX, within_64_bits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -193,8 +193,8 @@ class SqlConditions:
         numbers = sorted({int(text) for text in texts if _WHOLE.fullmatch(text)})
         if str(self.type(name)) == "uint64" and numbers and numbers[-1] > INT_MAX:
             return []
-        numbers = [number for number in numbers if INT_MIN <= number <= INT_MAX]
-        return [self.loosely(name, "int", self.one_of(name, "int", numbers) or self.never())]
+        one_of = self.one_of(name, "int", within_64_bits(numbers))
+        return [self.loosely(name, "int", one_of or self.never())]
 
     def never(self) -> str:
         """Says that no value passes, but for those of SQLite that are of another type."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
@@ -28,13 +27,14 @@ class Asked(TypedDict, total=False):
     until: Time | None
 
 
-@dataclass(frozen=True, slots=True)
 class TimeFilter(Filter):
     """Takes examples from `since` (included) on and before `until`, microseconds UTC; or one."""
 
-    since: int | None = None
-    until: int | None = None
     columns = ("time",)
+
+    def __init__(self, since: int | None = None, until: int | None = None):
+        self.since = since
+        self.until = until
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:

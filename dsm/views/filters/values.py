@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
@@ -54,13 +51,13 @@ class PathValue(Value):
         return ""
 
 
-@dataclass(frozen=True)
 class TimeValue(Value):
     """The time of an example; of the newest share, `cutoff` is that of the oldest that is kept."""
 
-    cutoff: int | None = None
-    column: ClassVar[str] = "time"  # type: ignore[misc]
-    changed: ClassVar[str] = "time changed"  # type: ignore[misc]
+    column, changed = "time", "time changed"
+
+    def __init__(self, cutoff: int | None = None):
+        self.cutoff = cutoff
 
     def of(self, example: Example) -> str:
         return format_time(example.time)

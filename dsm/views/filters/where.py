@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
-from dsm.views.filters.bounds import EXACT_INT, Number, Range, floats, integers
-from dsm.views.filters.conditions import BOOL, NUMBER, SIZE, TEXT, Condition, parse_condition
+from dsm.views.filters.conditions import SIZE, Condition, parse_condition
 from dsm.views.filters.filter import Asking, Clause, Filter, require_sorted, texts
 from dsm.views.filters.values import AttributeValue, SizeValue, Value
 
@@ -25,11 +22,11 @@ class Asked(TypedDict, total=False):
     where: Iterable[str] | None
 
 
-@dataclass(frozen=True, slots=True)
 class WhereFilter(Filter):
     """Takes examples that meet all conditions (sorted)."""
 
-    conditions: tuple[Condition, ...]
+    def __init__(self, conditions: tuple[Condition, ...]):
+        self.conditions = conditions
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
@@ -56,8 +53,10 @@ class WhereFilter(Filter):
         ]
 
     def narrow(self, conditions: SqlConditions) -> None:
+        from dsm.views.filters.condition_sql import narrow
+
         for condition in self.conditions:
-            _narrow(conditions, condition)
+            narrow(conditions, condition)
 
     def attributes(self) -> Iterable[str]:
         return [condition.attribute for condition in self.conditions]
@@ -71,75 +70,3 @@ def _mask(condition: Condition, table: pa.Table) -> pa.ChunkedArray:
     from dsm.views.filters.condition_mask import mask_of
 
     return mask_of(condition, table, _value(condition.attribute).column)
-
-
-def _narrow(conditions: SqlConditions, condition: Condition) -> None:
-    name = condition.attribute
-    if name == SIZE:
-        return
-    kind = conditions.query.attributes.get(name)
-    if kind is None:
-        conditions.nothing_passes()  # it is null in every row
-    present = f"{conditions.column(name)} IS NOT NULL"
-    conditions.found.append(present)
-    if len(condition.values) > conditions.list_max:
-        return
-    if condition.kind == TEXT and kind == "string" and conditions.is_text_column(name):
-        if condition.op in ("=", "in"):
-            conditions.found.append(conditions.text_among(name, condition.values))
-    elif condition.kind == BOOL and kind == "bool" and not conditions.sqlite:
-        same = condition.op != "!="
-        values = [(text == "true") == same for text in condition.values]
-        conditions.found.append(conditions.one_of(name, "bool", values) or conditions.never())
-    elif condition.kind == NUMBER and conditions.kind(name) in ("int", "float", "decimal"):
-        _narrow_number(conditions, name, condition)
-
-
-def _narrow_number(conditions: SqlConditions, name: str, condition: Condition) -> None:
-    kind = conditions.kind(name)
-    if conditions.sqlite and kind == "decimal":
-        return
-    if condition.op == "!=":
-        value = Fraction(condition.values[0])
-        if kind == "int" and abs(value) < EXACT_INT and value.denominator == 1:
-            shown = conditions.value(int(value), conditions.spelling.types[kind])
-            conditions.found.append(
-                conditions.loosely(name, kind, f"{conditions.column(name)} <> {shown}")
-            )
-        return
-    ranges = [
-        _range(conditions, kind, "=" if condition.op == "in" else condition.op, text)
-        for text in condition.values
-    ]
-    if (None, None) in ranges:
-        return
-    parts = [_within(conditions, name, kind, found) for found in ranges if found is not None]
-    conditions.found.append(
-        conditions.loosely(name, kind, " OR ".join(parts) or conditions.never())
-    )
-
-
-def _range(conditions: SqlConditions, kind: str, op: str, text: str) -> Range | None:
-    if kind == "int":
-        return integers(op, text)
-    return floats(op, text, exact=kind == "float" and not conditions.sqlite)
-
-
-def _within(conditions: SqlConditions, name: str, kind: str, found: Range) -> str:
-    column, shape = conditions.column(name), conditions.spelling.types[kind]
-    if kind == "decimal" and conditions.dialect.name == "duckdb":
-        column = f"CAST({column} AS double precision)"
-    parts = []
-    low, high = found
-    if low is not None and low == high:
-        return f"{column} = {conditions.value(_spelt(conditions, kind, low), shape)}"
-    if low is not None:
-        parts.append(f"{column} >= {conditions.value(_spelt(conditions, kind, low), shape)}")
-    if high is not None:
-        parts.append(f"{column} <= {conditions.value(_spelt(conditions, kind, high), shape)}")
-    return f"({' AND '.join(parts)})"
-
-
-def _spelt(conditions: SqlConditions, kind: str, number: Number) -> object:
-    """Returns a bound as it is handed over: of exact decimals, as text."""
-    return repr(number) if kind == "decimal" and conditions.dialect.name != "duckdb" else number

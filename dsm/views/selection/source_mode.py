@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dsm.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
-class SourceMode:
+class SourceMode(NamedTuple):
     """One of READ, SKIP and `dummy(rows)`; `word` is what materialised views say of it."""
 
     word: str

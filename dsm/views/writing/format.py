@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsm.views.writing.compression import Compressed, zstd_release
 from dsm.views.writing.output_file import OutputFile, Written
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Format:
     worker: str = "dsm.views.writing.parts"  # what worker processes run, loaded ahead of use
     owns: str = ""  # which names in a folder are its own, as a regular expression
     media_type: str = "application/octet-stream"
+    library: str = ""  # whose release decides the bytes, where that is not the compressor's alone
     compressible: bool = True
     streams: bool = False  # whether it can be written to a stream
     described: bool = True  # whether Croissant is written unless it is declined
@@ -50,6 +52,12 @@ class Format:
         """Loads what makes its bytes."""
         found: FormatWriter = import_module(self.module).WRITER
         return found
+
+    def releases(self, compression: str) -> dict[str, str]:
+        """Returns the releases of libraries that decide the bytes, by name."""
+        if self.library:
+            return {self.library: import_module(self.library).__version__}
+        return zstd_release(compression)
 
     def file(self, compression: str, *, number: int = 0, stem: str = "") -> str:
         """Returns the name of a file."""
@@ -83,10 +91,6 @@ class FormatWriter:
     """How the bytes of a format are made: they depend on rows and recipe alone."""
 
     folder: FolderWriter | None = None  # of a format with a file for each example
-
-    def libraries(self, compression: str) -> dict[str, str]:
-        """Returns the releases of the libraries that decide its bytes, by name."""
-        return {}
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
         """Adds the columns that `write` needs; rows that are not `alone` are some of more."""
@@ -169,8 +173,6 @@ def compressed(compression: str, write: Write) -> Iterator[Write]:
     if compression == "none":
         yield write
         return
-    from dsm.views.writing.compression import Compressed
-
     out = Compressed(write)
     yield out.write
     out.finish()

@@ -33,7 +33,7 @@ _ROWS = (
     Format(
         name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
-        media_type="application/x-parquet",
+        media_type="application/x-parquet", library="pyarrow",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}

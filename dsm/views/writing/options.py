@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import InvalidInput
-from dsm.views.writing.format import FILE_EACH, SHARDS, Format
+from dsm.views.writing.format import SHARDS, Format
 from dsm.views.writing.formats import COMPRESSIONS, DEFAULT, FORMATS, find_format
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ class Options:
             fields["shard_size"] = self.shard_size
         if self.row.compressible:
             fields["compression"] = self.compression
-        if self.row.layout != FILE_EACH:
-            fields |= self.row.writer().libraries(self.compression)
-        return fields
+        return fields | self.row.releases(self.compression)
 
 
 def is_ours(name: str, stem: str) -> bool:

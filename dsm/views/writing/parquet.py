@@ -40,10 +40,6 @@ _HF_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": 
 class ParquetWriter(FormatWriter):
     """Writes Parquet files of one schema."""
 
-    def libraries(self, compression: str) -> dict[str, str]:
-        """The bytes depend on the release of pyarrow."""
-        return {"pyarrow": pa.__version__}
-
     def schema(
         self, table: pa.Table, paths: pa.ChunkedArray, classes: Mapping[str, int]
     ) -> pa.Schema:

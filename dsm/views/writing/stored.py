@@ -7,13 +7,22 @@ is written last. What an interrupted run has finished is kept, what it has not i
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData
 from dsm.progress import Progress
 from dsm.store import disk
-from dsm.views.writing.format import FILE_EACH, ONE_FILE, SHARDS, Part, Recipe
+from dsm.views.writing.format import (
+    FILE_EACH,
+    ONE_FILE,
+    SHARDS,
+    FormatWriter,
+    Part,
+    Recipe,
+)
 from dsm.views.writing.formats import FORMATS, stem_of
 from dsm.views.writing.options import CROISSANT, GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
@@ -75,7 +84,11 @@ class _StoredWriting:
         self.progress = progress
         self.stem = stem_of(view) if options.row.layout == ONE_FILE else ""
         self.folder = OutputFolder(out, head_of(view, options), self.stem)
-        self.writer = options.row.writer()
+
+    @cached_property
+    def writer(self) -> FormatWriter:
+        """What makes the bytes: loaded when some are to be made, or checked."""
+        return self.options.row.writer()
 
     def run(self, verify: bool, force: bool) -> GetReport:
         """Does it, one builder at a time; the others wait and find it done."""
@@ -148,7 +161,8 @@ class _StoredWriting:
         names = sorted(os.listdir(self.out))
         for row in FORMATS.values() if not self.stem else ():
             # Only a format with a file for each example has files that no name tells to be its own.
-            if row.layout == FILE_EACH and (each := row.writer().folder) is not None:
+            listed = any(re.fullmatch(row.owns, name) for name in names)
+            if row.layout == FILE_EACH and listed and (each := row.writer().folder) is not None:
                 each.clear(self.out)
         for name in (name for name in names if is_ours(name, self.stem)):
             disk.remove(self.folder.path(name))

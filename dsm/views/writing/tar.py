@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from dsm.store import disk
 from dsm.views.selection.payloads import Counted, Payloads, Write
 from dsm.views.writing import croissant
-from dsm.views.writing.compression import zstd_release
 from dsm.views.writing.format import FormatWriter, Part, Recipe, compressed
 from dsm.views.writing.output_file import OutputFile, Written
 from dsm.views.writing.tar_runs import write_tar
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
 
 class TarWriter(FormatWriter):
     """Writes the tar and its index."""
-
-    def libraries(self, compression: str) -> dict[str, str]:
-        """Compressed, the bytes depend on the release of Zstandard."""
-        return zstd_release(compression)
 
     def write(
         self,

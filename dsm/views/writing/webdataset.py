@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant, tar_header
-from dsm.views.writing.compression import zstd_release
 from dsm.views.writing.format import FormatWriter, Recipe, compressed
 from dsm.views.writing.metadata import MetadataWriter, class_indices
 from dsm.views.writing.shards import EXAMPLE_OVERHEAD
@@ -31,10 +30,6 @@ _TOLD += [f"{_PAYLOAD[at:]}.json" for at in range(1, len(_PAYLOAD))]
 
 class WebdatasetWriter(FormatWriter):
     """Writes shards: tars of three members for each example."""
-
-    def libraries(self, compression: str) -> dict[str, str]:
-        """Compressed, the bytes depend on the release of Zstandard."""
-        return zstd_release(compression)
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
         """Adds the columns key and ext, which a shard is written from.

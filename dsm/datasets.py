@@ -268,7 +268,7 @@ class Dataset(DatasetHistory):
         Raises TouchedLater when later changesets touched the same examples (`force` keeps those),
         AnswerIsNo when nothing is left to undo.
         """
-        from dsm.worktree.committing import commit_revert
+        from dsm.worktree.revert import commit_revert
 
         number = self.resolve(reference)
         undone = self.log_.get(number)
@@ -290,9 +290,10 @@ class Dataset(DatasetHistory):
         """Writes examples back to files: staged or head state, or that of changeset `source`.
 
         `to` names another folder. Raises UnsavedWork or UnsafeTarget, before anything is written,
-        when content that is stored nowhere would be lost.
+        when content that is stored nowhere would be lost; FilesChanged, in the end, when files
+        appeared or changed meanwhile: they are left as they are.
         """
-        from dsm.worktree.restoring import restore
+        from dsm.worktree.restore import restore
 
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)

@@ -18,7 +18,7 @@ from dsm.defects import describe
 from dsm.errors import DsmError
 from dsm.repo.layout import FOLDER, Layout
 from dsm.repo.repository import discover
-from dsm.store import disk
+from dsm.store import disk, disk_at
 from dsm.version import __version__
 
 KEPT = 10
@@ -96,17 +96,17 @@ def _written(layout: Layout, data: bytes) -> str:
     try:
         fds.append(os.open(layout.base, _FOLDER))
         for folder in (layout.local, layout.crashes):
-            disk.make_dir(os.path.basename(folder), dir_fd=fds[-1], durable=False)
+            disk_at.make_dir(fds[-1], os.path.basename(folder).encode(), folder)
             fds.append(os.open(os.path.basename(folder), _FOLDER, dir_fd=fds[-1]))
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}.txt"
         path = os.path.join(layout.crashes, name)
-        fd = disk.open_new(name, 0o600, fds[-1])
+        fd = disk_at.open_new(fds[-1], name.encode(), 0o600, path)
         try:
             disk.write_all(fd, data, path)
         finally:
             disk.close(fd, path)
         for old in sorted(filter(_NAME.fullmatch, os.listdir(fds[-1])))[:-KEPT]:
-            disk.discard(old, fds[-1])
+            disk_at.discard(fds[-1], old.encode(), os.path.join(layout.crashes, old))
         return path
     finally:
         for fd in fds:

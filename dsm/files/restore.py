@@ -1,24 +1,23 @@
 """Writing examples back to files: a plan that is checked whole, then its performance.
 
 Unsaved work is never overwritten without `force`, and that is decided before the first byte is
-written. Every file appears under its name complete or not at all. Folders are opened one component
-at a time, never through a link, so that no name in a manifest and no link in the target can lead
-outside.
+written. What was judged then is compared again when its turn comes: a file that appeared or changed
+meanwhile is left as it is, and told. Every file appears under its name complete or not at all.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
-from dsm.files.stat import Stat, file_stat, hash_file, stat_of
-from dsm.files.temporaries import TEMPORARY
+from dsm.errors import Conflict
+from dsm.files.folders import Entry, Folders, Judged, Obstructed, listed
+from dsm.files.removing import remove_empty, remove_folder, remove_judged
+from dsm.files.stat import Stat, file_stat, hash_file
+from dsm.files.writing import MOVE_AWAY, Done, File, UnsafeTarget, Writer, not_a_folder
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
 from dsm.progress import SILENT, Progress
@@ -28,10 +27,6 @@ from dsm.store.objects import ObjectStore
 from dsm.store.workers import Worker, gather, start
 
 WORKER_FILES = 2000
-FILE_MODE = 0o666
-MOVE_AWAY = "move it away, or restore --to another folder"
-
-File = tuple[str, bytes, int]  # path, object id, size in bytes
 
 
 class UnsavedWork(Conflict):
@@ -40,64 +35,69 @@ class UnsavedWork(Conflict):
     code = "unsaved-work"
 
 
-class UnsafeTarget(Conflict):
-    """Something in the target (a link, a file) stands where a folder must be, or the reverse."""
+class FilesChanged(Conflict):
+    """Files appeared or changed while dsm wrote or removed others, and were left as they are."""
 
-    code = "unsafe-target"
+    code = "files-changed"
 
 
 @dataclass(slots=True)
 class RestorePlan:
     """Files to write below `target`; `same` are there already, `in_the_way` are unsaved.
 
-    `clear` and `clear_folders` (parents first) stand where folders and files must be: they go
-    before the first file is written.
+    `over` says of files to write what they displace. `clear` and `clear_folders` (parents first)
+    stand where folders and files must be: they go before the first file is written; `remove` goes
+    last. `obstructed` are examples that were left out, since something stands there.
     """
 
     target: str
     write: list[Example] = field(default_factory=list)
+    over: dict[str, Judged] = field(default_factory=dict)
     same: list[tuple[str, Stat]] = field(default_factory=list)
     in_the_way: list[Example] = field(default_factory=list)
-    remove: list[str] = field(default_factory=list)
-    clear: list[str] = field(default_factory=list)
+    remove: dict[str, Judged] = field(default_factory=dict)
+    clear: dict[str, Judged] = field(default_factory=dict)
     clear_folders: list[str] = field(default_factory=list)
+    obstructed: list[str] = field(default_factory=list)
 
 
-# What may become of a file that is in the way.
+@dataclass(slots=True)
+class Outcome:
+    """The stat of each file that was written, and paths that were left since they changed."""
+
+    written: dict[str, Stat] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+    def refuse(self) -> None:
+        """Raises FilesChanged when something was left."""
+        if self.left:
+            count = len(self.left)
+            raise FilesChanged(
+                f"{count} files appeared or changed meanwhile, and stay as they are"
+                if count > 1
+                else f"{printable(self.left[0])} appeared or changed meanwhile, and stays as it is",
+                hint="run the command again: it looks at them anew",
+                items=tuple(sorted(self.left)),
+            )
+
+
+# What may become of a file that is in the way, and the content that it has if it is to be replaced.
 SAME, REPLACE, UNSAVED = "same", "replace", "unsaved"
-Judge = Callable[[Example, str, Stat], str]
-# Of files that stand where a folder must be, or in a folder where a file must: those to be kept.
-Keep = Callable[[list[str]], Collection[str]]
+Verdict = tuple[str, bytes | None]
+Judge = Callable[[Example, Entry], Verdict]
+# Of files that stand where a folder must be, or in a folder where a file must: those that may go.
+Release = Callable[[Sequence[Entry]], Mapping[str, Judged]]
 
 
-def by_content(example: Example, full: str, st: Stat) -> str:
+def by_content(example: Example, entry: Entry) -> Verdict:
     """Judges a file by its bytes alone: they are what is wanted, or they are in the way."""
-    same = st[3] == example.size and hash_file(full) == example.oid
-    return SAME if same else UNSAVED
+    same = entry.found.st_size == example.size and entry.hash() == example.oid
+    return (SAME if same else UNSAVED), None
 
 
-def reachable(root: str, path: str) -> bool:
-    """Whether the way from `root` to a path leads through folders alone: no link, no file.
-
-    Folders that are not there yet are no obstacle.
-    """
-    try:
-        return _obstacle(root, path) is None
-    except OSError:
-        return False
-
-
-def _obstacle(root: str, path: str) -> str | None:
-    """Returns the link or file that is on the way to a path. Raises OSError."""
-    walked = ""
-    for part in path.split("/")[:-1]:
-        walked = f"{walked}/{part}" if walked else part
-        try:
-            if not stat.S_ISDIR(os.lstat(f"{root}/{walked}").st_mode):
-                return walked
-        except FileNotFoundError:
-            return None
-    return None
+def nothing_goes(_: Sequence[Entry]) -> Mapping[str, Judged]:
+    """Releases none of the files that stand where others must be."""
+    return {}
 
 
 def plan(
@@ -105,87 +105,114 @@ def plan(
     examples: Iterable[Example],
     judge: Judge = by_content,
     *,
-    remove: Iterable[str] = (),
-    keep: Keep = frozenset,
+    release: Release = nothing_goes,
+    remove: Mapping[str, Judged] | None = None,
+    stay: str | None = None,
+    leave: bool = False,
 ) -> RestorePlan:
     """Decides what to write; `judge` says of each file in the way what may become of it.
 
-    What stands where a folder must be, or is a folder where a file must be, goes unless `keep` has
-    something of it. Raises UnsafeTarget.
+    What stands where a folder must be, or is a folder where a file must be, goes if `release` has
+    all of it, and the folder `stay` is not in it; if not, UnsafeTarget is raised, or with `leave`
+    the examples in question are left out.
     """
-    result = RestorePlan(target, remove=[p for p in remove if reachable(target, check_path(p))])
+    result = RestorePlan(target, remove=dict(remove or {}))
     empty = not os.path.isdir(target) or not os.listdir(target)
-    ways: dict[str, str] = {}  # one of the missing files of each folder
     obstacles: set[str] = set()
-    for example in examples:
-        check_path(example.path)
-        full = target + "/" + example.path
-        if empty or not os.path.lexists(full):
-            result.write.append(example)
+    with Folders(target) as folders:
+        for example in examples:
+            check_path(example.path)
+            entry = None
             if not empty:
-                ways[example.path.rpartition("/")[0]] = example.path
-            continue
-        st = file_stat(full)
-        if st is None and os.path.isdir(full) and not os.path.islink(full):
-            result.write.append(example)
-            obstacles.add(example.path)
-            continue
-        if st is None:
-            verdict = UNSAVED
-        elif os.path.islink(full):
-            verdict = by_content(example, full, st)  # a link is left as it is, or it is in the way
-        else:
-            verdict = judge(example, full, st)
-        if verdict == REPLACE:
-            result.write.append(example)
-        elif verdict == SAME and st is not None:
-            result.same.append((example.path, st))
-        else:
-            result.in_the_way.append(example)
-    for path in ways.values():
-        with contextlib.suppress(OSError):  # the writer says what is wrong there
-            at = _obstacle(target, path)
-            if at is not None:
-                obstacles.add(at)
-    _plan_clearing(result, sorted(obstacles), keep)
+                try:
+                    entry = folders.look(example.path)
+                except Obstructed as error:
+                    obstacles.add(error.path)
+                except OSError:  # the writer says what is wrong there
+                    pass
+            if entry is None:
+                result.write.append(example)
+            elif entry.is_folder:
+                result.write.append(example)
+                obstacles.add(example.path)
+            else:
+                _sort(result, example, entry, judge)
+        _plan_clearing(result, folders, sorted(obstacles), release, stay, leave=leave)
+    for path in result.clear:
+        result.remove.pop(path, None)
     return result
 
 
-def _plan_clearing(planned: RestorePlan, obstacles: list[str], keep: Keep) -> None:
-    """Plans the removal of obstacles. Raises UnsafeTarget when something of them is to be kept."""
-    for at in obstacles:
-        waiting = [at]
-        while waiting:
-            path = waiting.pop()
-            full = f"{planned.target}/{path}"
-            try:
-                names = os.listdir(full) if stat.S_ISDIR(os.lstat(full).st_mode) else None
-            except OSError:
-                names = None  # a folder that cannot be read is to be kept
-            if names is None:
-                planned.clear.append(path)
-            else:
-                planned.clear_folders.append(path)
-                waiting += [f"{path}/{name}" for name in names]
-    kept = keep(planned.clear)
-    for at in obstacles:
-        lost = tuple(sorted(p for p in kept if p == at or p.startswith(at + "/")))
-        if lost and not stat.S_ISDIR(os.lstat(f"{planned.target}/{at}").st_mode):
-            raise _not_a_folder(planned.target, at)
-        if lost:
+def _sort(planned: RestorePlan, example: Example, entry: Entry, judge: Judge) -> None:
+    """Puts an example whose place is taken where it belongs."""
+    if entry.is_link:  # left as it is, or in the way
+        full = f"{planned.target}/{example.path}"
+        st = file_stat(full)
+        if st is not None and st[3] == example.size and hash_file(full) == example.oid:
+            planned.same.append((example.path, st))
+            return
+    verdict, oid = judge(example, entry) if entry.is_file else (UNSAVED, None)
+    if verdict == SAME:
+        planned.same.append((example.path, entry.stat))
+        return
+    planned.over[example.path] = entry.judged(oid)
+    (planned.write if verdict == REPLACE else planned.in_the_way).append(example)
+
+
+def _plan_clearing(
+    planned: RestorePlan,
+    folders: Folders,
+    obstacles: list[str],
+    release: Release,
+    stay: str | None,
+    *,
+    leave: bool,
+) -> None:
+    """Plans the removal of obstacles, or leaves out what cannot be written because of them."""
+    found = {at: _below(folders, at) for at in obstacles}
+    going = release([entry for _, files, _ in found.values() for entry in files])
+    for at, (inside, files, closed) in found.items():
+        kept = sorted([*closed, *(entry.path for entry in files if entry.path not in going)])
+        occupied = stay is not None and any(f"{stay}/".startswith(f"{each}/") for each in inside)
+        if not kept and not occupied:
+            planned.clear.update({entry.path: going[entry.path] for entry in files})
+            planned.clear_folders += inside
+        elif leave:
+            hidden = {e.path for e in planned.write if f"{e.path}/".startswith(at + "/")}
+            planned.obstructed += sorted(hidden)
+            planned.write = [e for e in planned.write if e.path not in hidden]
+        elif not inside:
+            raise not_a_folder(planned.target, at)
+        else:
             raise UnsafeTarget(
-                f"{printable(at)} is a folder where a file must be, and work in it would be lost",
-                hint=MOVE_AWAY,
-                items=lost,
+                f"{printable(at)} is a folder where a file must be, and "
+                + ("work in it would be lost" if kept else "you are in it"),
+                hint=MOVE_AWAY if kept else "go to another folder first",
+                items=tuple(kept),
             )
 
 
-def _not_a_folder(target: str, path: str) -> UnsafeTarget:
-    return UnsafeTarget(
-        f"{printable(target + '/' + path)} is a link or a file where a folder must be; nothing is"
-        " written through it",
-        hint=MOVE_AWAY,
-    )
+def _below(folders: Folders, at: str) -> tuple[list[str], list[Entry], list[str]]:
+    """Returns the folders at and below a path, parents first, what else is there, and the paths of
+    what cannot be looked at: nobody knows what is in it."""
+    inside: list[str] = []
+    files: list[Entry] = []
+    closed: list[str] = []
+    waiting = [at]
+    while waiting:
+        path = waiting.pop()
+        try:
+            entry = folders.look(path)
+            if entry is None:
+                continue
+            if entry.is_folder:
+                waiting += [f"{path}/{name}" for name in listed(folders.enter(path))]
+                inside.append(path)
+            else:
+                files.append(entry)
+        except OSError:
+            closed.append(path)
+    return inside, files, closed
 
 
 def refuse_unsaved(planned: RestorePlan) -> None:
@@ -206,59 +233,86 @@ def perform(
     force: bool,
     workers: int,
     progress: Progress = SILENT,
-) -> dict[str, Stat]:
-    """Writes the planned files; returns the stat of each. Raises UnsafeTarget, StorageFailed."""
+    stay: str | None = None,
+) -> Outcome:
+    """Writes the planned files. Raises UnsafeTarget, StorageFailed.
+
+    What is not any more what was judged is left alone, and named in the outcome.
+    """
     disk.make_dirs(planned.target, durable=False)
     if not os.path.isdir(planned.target):
         raise UnsafeTarget(f"{printable(planned.target)} is not a folder")
     examples = planned.write + (planned.in_the_way if force else [])
     progress.start("restoring", len(examples), sum(example.size for example in examples))
-    result: dict[str, Stat] = {}
-    _clear(planned)
-    for part in _written(planned.target, store, examples, workers):
-        result.update(part)
-        progress.advance(len(part), sum(st[3] for _, st in part))
-    _remove(planned)
+    result = Outcome()
+    _clear(planned, result)
+    files = [(e.path, e.oid, e.size, planned.over.get(e.path)) for e in examples]
+    for part in _written(planned.target, store, files, workers):
+        result.written.update((path, st) for path, st in part if st is not None)
+        result.left += [path for path, st in part if st is None]
+        progress.advance(len(part), sum(st[3] for _, st in part if st is not None))
+    with Folders(planned.target) as folders:
+        _remove_all(folders, planned.remove, result)
+        remove_empty(folders, {path.rpartition("/")[0] for path in planned.remove}, stay)
     progress.finish()
     return result
 
 
-def _split(examples: list[Example], workers: int) -> list[list[Example]]:
+def _clear(planned: RestorePlan, result: Outcome) -> None:
+    """Removes what stands where folders and files must be."""
+    with Folders(planned.target) as folders:
+        _remove_all(folders, planned.clear, result)
+        for folder in reversed(planned.clear_folders):
+            with contextlib.suppress(OSError):
+                remove_folder(folders, folder)
+
+
+def _remove_all(folders: Folders, paths: Mapping[str, Judged], result: Outcome) -> None:
+    for path, judged in paths.items():
+        try:
+            gone = remove_judged(folders, path, judged)
+        except OSError:  # whatever is there now, it is not what was judged
+            gone = False
+        if not gone:
+            result.left.append(path)
+
+
+def _split(files: list[File], workers: int) -> list[list[File]]:
     """Shares the files out by folder, so that two workers seldom want the same one."""
-    if workers < 2 or len(examples) < WORKER_FILES:
-        return [examples]
-    goal = len(examples) / workers
-    parts: list[list[Example]] = [[]]
+    if workers < 2 or len(files) < WORKER_FILES:
+        return [files]
+    goal = len(files) / workers
+    parts: list[list[File]] = [[]]
     last = ""
-    for example in examples:
-        folder = example.path.rpartition("/")[0]
+    for file in files:
+        folder = file[0].rpartition("/")[0]
         if len(parts[-1]) >= goal and folder != last and len(parts) < workers:
             parts.append([])
-        parts[-1].append(example)
+        parts[-1].append(file)
         last = folder
     if len(parts) == 1:  # one large folder
-        step = -(-len(examples) // workers)
-        parts = [examples[at : at + step] for at in range(0, len(examples), step)]
+        step = -(-len(files) // workers)
+        parts = [files[at : at + step] for at in range(0, len(files), step)]
     return parts
 
 
 def _written(
-    target: str, store: ObjectStore, examples: list[Example], workers: int
-) -> Iterator[list[tuple[str, Stat]]]:
-    """Writes the examples, in worker processes when there are many."""
-    parts = _split(examples, workers)
+    target: str, store: ObjectStore, files: list[File], workers: int
+) -> Iterator[list[Done]]:
+    """Writes the files, in worker processes when there are many."""
+    parts = _split(files, workers)
     crew: list[Worker] = []
     if len(parts) > 1:
-        files = [[(e.path, e.oid, e.size) for e in part] for part in parts]
         crew = start(
-            [_RestoreJob(target, store.folder, store.temporary, store.chunking, f) for f in files]
+            [_RestoreJob(target, store.folder, store.temporary, store.chunking, p) for p in parts]
         )
     if not crew:
-        yield from _Writer(target, store).write([(e.path, e.oid, e.size) for e in examples])
+        with Writer(target, store) as writer:
+            yield from writer.write(files)
         return
     try:
         for message in gather(crew):
-            yield cast(list[tuple[str, Stat]], message)
+            yield cast(list[Done], message)
     finally:
         for worker in crew:
             worker.end()
@@ -276,139 +330,5 @@ class _RestoreJob:
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         store = ObjectStore(self.packs, self.temporary, self.chunking)
-        yield from _Writer(self.target, store).write(self.files)
-
-
-class _Writer:
-    """Writes files below one folder, through descriptors of the folders on the way."""
-
-    def __init__(self, target: str, store: ObjectStore):
-        self.target = target
-        self.store = store
-        self._open: tuple[str, int] | None = None
-        self._count = 0
-        self._token = os.urandom(6).hex()
-        umask = os.umask(0)
-        os.umask(umask)
-        self._mode = FILE_MODE & ~umask
-
-    def write(self, files: list[File]) -> Iterator[list[tuple[str, Stat]]]:
-        """Writes all files, in the order in which their content lies in the packs."""
-        by_oid: dict[bytes, list[File]] = {}
-        for file in files:
-            by_oid.setdefault(file[1], []).append(file)
-        done: list[tuple[str, Stat]] = []
-        try:
-            for oid, data in self.store.read_many(by_oid):
-                for path, _, size in by_oid[oid]:
-                    done.append((path, self._file(path, oid, size, data)))
-                if len(done) >= 512:
-                    yield done
-                    done = []
-            yield done
-        finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        if self._open is not None:
-            os.close(self._open[1])
-            self._open = None
-
-    def _folder(self, path: str) -> int:
-        """Returns a descriptor of a folder below the target, made if need be; follows no link."""
-        if self._open is not None and self._open[0] == path:
-            return self._open[1]
-        self._leave()
-        fd = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        walked = ""
-        for part in path.split("/") if path else ():
-            walked = f"{walked}/{part}" if walked else part
-            try:
-                try:
-                    inner = os.open(part, _FOLDER, dir_fd=fd)
-                except FileNotFoundError:
-                    disk.make_dir(part, dir_fd=fd)
-                    inner = os.open(part, _FOLDER, dir_fd=fd)
-            except OSError as error:
-                if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    raise _not_a_folder(self.target, walked) from error
-                raise StorageFailed(f"cannot open {printable(walked)}: {error.strerror}") from error
-            finally:
-                os.close(fd)
-            fd = inner
-        self._open = (path, fd)
-        return fd
-
-    def _file(self, path: str, oid: bytes, size: int, data: bytes | None) -> Stat:
-        folder, _, name = path.rpartition("/")
-        where = self._folder(folder)
-        try:
-            fd = disk.open_unnamed(where, self._mode, path)
-            if fd is None:
-                return self._by_rename(path, where, name, oid, size, data)
-            try:
-                self._fill(fd, path, oid, size, data)
-                if not disk.give_name(fd, name, where, path):
-                    # Something is there, and the plan says that it may go.
-                    return self._by_rename(path, where, name, oid, size, data)
-                return stat_of(os.fstat(fd))
-            finally:
-                os.close(fd)
-        except disk.WriteFailed as error:
-            raise _named(error, path) from error
-
-    def _fill(self, fd: int, path: str, oid: bytes, size: int, data: bytes | None) -> None:
-        length = 0
-        for piece in self.store.stream(oid) if data is None else (data,):
-            length += len(piece)
-            if piece:
-                disk.write_all(fd, piece, path)
-        if length != size:
-            raise DamagedData(f"{printable(path)} has {length} bytes, its changeset says {size}")
-
-    def _by_rename(
-        self, path: str, where: int, name: str, oid: bytes, size: int, data: bytes | None
-    ) -> Stat:
-        """Writes under a temporary name, then renames over what is there."""
-        self._count += 1
-        temporary = f"{TEMPORARY}{self._token}-{self._count}"
-        fd = disk.open_new(temporary, self._mode, dir_fd=where)
-        try:
-            try:
-                self._fill(fd, path, oid, size, data)
-            finally:
-                os.close(fd)
-            disk.replace(temporary, name, dir_fd=where)
-        except BaseException:
-            disk.discard(temporary, dir_fd=where)
-            raise
-        # Looked at after the rename, which changes the ctime.
-        return stat_of(os.stat(name, dir_fd=where, follow_symlinks=False))
-
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def _named(error: disk.WriteFailed, path: str) -> DsmError:
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno in (errno.EISDIR, errno.ENOTEMPTY):
-        return UnsafeTarget(f"{printable(path)} is a folder where a file must be", hint=MOVE_AWAY)
-    return StorageFailed(
-        f"cannot write {printable(path)}: {reason}",
-        hint="files written so far are complete; run the command again to go on",
-    )
-
-
-def _clear(planned: RestorePlan) -> None:
-    """Removes what stands where folders and files must be."""
-    for path in planned.clear:
-        disk.remove(os.path.join(planned.target, path))
-    for folder in reversed(planned.clear_folders):
-        disk.remove_dir(os.path.join(planned.target, folder))
-
-
-def _remove(planned: RestorePlan) -> None:
-    """Removes files that the plan names, and the folders that this leaves empty."""
-    for path in planned.remove:
-        disk.remove(os.path.join(planned.target, path))
-    disk.remove_empty(planned.target, [os.path.dirname(path) for path in planned.remove])
+        with Writer(self.target, store) as writer:
+            yield from writer.write(self.files)

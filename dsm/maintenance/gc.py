@@ -17,10 +17,9 @@ import time
 from collections.abc import Iterator
 
 from dsm.errors import AmbiguousName, Conflict, DamagedData, InvalidInput, NotFound, Refused
-from dsm.files.temporaries import TEMPORARY
+from dsm.files.temporaries import leftovers
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
-from dsm.maintenance import walk
 from dsm.maintenance.references import STAGED, dataset_log, referenced_ids, references
 from dsm.model.names import printable
 from dsm.model.reports import GcPlan
@@ -30,7 +29,6 @@ from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
 from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
-from dsm.worktree.scan import OWN_FOLDERS
 
 REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
 TRIES, PAUSE_SECONDS = 50, 0.1
@@ -46,7 +44,8 @@ def plan_gc(repository: Repository) -> GcPlan:
     """
     layout = repository.layout
     packs, unreadable = _open_packs(repository)
-    live = _live_prefixes(referenced_ids(repository), packs)
+    ids = referenced_ids(repository)
+    live = _live_prefixes(ids, packs)
     if unreadable and (needed := len(_absent(live, packs))):
         raise DamagedData(
             f"pack {unreadable[0]} cannot be read, and {needed} objects that are needed are in no"
@@ -71,12 +70,24 @@ def plan_gc(repository: Repository) -> GcPlan:
         elif kept < total * REPACK_BELOW:
             repack.append((pack.name, pack.size, kept * pack.size // max(1, total)))
     size = sum(pack.size for pack in packs)
-    files = [*_unreferenced_manifests(repository), *_temporary_files(layout.temporary)]
-    files += _trash(layout.trash, living(layout.temporary))
-    files += _unfinished_restores(repository)
+    alive = living(layout.temporary)
+    left = list(leftovers(layout.temporary, alive))
+    going = [each for each in left if each.may_go(ids)]
+    notes = [
+        f"{printable(each.full)} stays: its content is stored nowhere. A restore that was killed"
+        f" found it as {printable(each.path)}"
+        for each in left
+        if each not in going
+    ]
+    # Before the journals that name them.
+    files = [(each.full, each.size) for each in going]
+    files += [*_unreferenced_manifests(repository), *_temporary_files(layout.temporary)]
+    files += _trash(layout.trash, alive)
     for pack in packs:
         pack.close()
-    return GcPlan(tuple(dead), tuple(repack), tuple(files), objects, live_objects, size)
+    return GcPlan(
+        tuple(dead), tuple(repack), tuple(files), objects, live_objects, size, notes=tuple(notes)
+    )
 
 
 def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
@@ -85,6 +96,7 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
     The plan is made again under the lock, so an old one does no harm: only what it lists and what
     is still garbage goes. Raises Conflict when a writer holds the lock and does not let go.
     """
+    layout = repository.layout
     lock = _alone(repository)
     try:
         _take_back(repository)
@@ -94,7 +106,7 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         repack = tuple(item for item in now.repack if item[0] in listed)
         wanted = {path for path, _ in plan.files}
         files = tuple(item for item in now.files if item[0] in wanted)
-        notes: list[str] = []
+        notes = list(now.notes)
         condemned = [name for name, _ in packs]
         done_repack = []
         for item in repack:
@@ -106,8 +118,9 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
             condemned.append(item[0])
             done_repack.append(item)
         kept = _condemn(repository, condemned)
+        left = {each.full: each for each in leftovers(layout.temporary, living(layout.temporary))}
         for path, _ in files:
-            disk.remove(path)
+            left[path].remove() if path in left else disk.remove(path)
         return GcPlan(
             packs=packs,
             repack=tuple(done_repack),
@@ -250,17 +263,6 @@ def _temporary_files(folder: str) -> Iterator[tuple[str, int]]:
         token = entry.removesuffix(LEASE_SUFFIX).partition("-")[0]
         if token not in alive:
             yield from _sized(os.path.join(folder, entry))
-
-
-def _unfinished_restores(repository: Repository) -> Iterator[tuple[str, int]]:
-    """Temporary files that a killed restore left in a work tree."""
-    roots = {repository.identity(name).root for name in repository.datasets()}
-    for root in {os.path.normpath(os.path.join(repository.root, root)) for root in roots}:
-        for file in walk.files(
-            root, enters=lambda folder: folder.name not in OWN_FOLDERS, failed=lambda _: None
-        ):
-            if file.name.startswith(TEMPORARY):
-                yield from _sized(file.path)
 
 
 def _trash(folder: str, alive: set[str]) -> Iterator[tuple[str, int]]:

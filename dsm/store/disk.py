@@ -1,4 +1,4 @@
-"""Every change that dsm makes to a disk: the one module that writes, renames, links or removes.
+"""Every change that dsm makes to a disk: this module and `disk_at` alone write, rename or remove.
 
 Writing in one place lets tests make each single call fail, fall short or never return
 (`observe`), and lets one page (docs/format/index.md) state the write order. The invariant: no
@@ -45,22 +45,23 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer = before
 
 
-def _before(operation: str, path: str) -> object:
+def before(operation: str, path: str) -> object:
+    """Lets the observer see, fail or skip the primitive that comes next."""
     return None if _observer is None else _observer(operation, path)
 
 
 # --- files -----------------------------------------------------------------------------------
 
 
-def open_new(path: str, mode: int = 0o644, dir_fd: int | None = None) -> int:
+def open_new(path: str, mode: int = 0o644) -> int:
     """Creates a file that must not exist yet, and returns its descriptor for writing.
 
     Raises WriteFailed; `errno` EEXIST when the name is taken, also by a link.
     """
     try:
-        _before("create", path)
+        before("create", path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(path, flags, mode, dir_fd=dir_fd)
+        return os.open(path, flags, mode)
     except OSError as error:
         raise WriteFailed("create", path, error) from error
 
@@ -68,7 +69,7 @@ def open_new(path: str, mode: int = 0o644, dir_fd: int | None = None) -> int:
 def open_kept(path: str, keep: int) -> int:
     """Opens a file of our own again, cuts it to `keep` bytes, and writes go on after them."""
     try:
-        _before("cut", path)
+        before("cut", path)
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         os.ftruncate(fd, keep)
         os.lseek(fd, keep, os.SEEK_SET)
@@ -82,7 +83,7 @@ def write_all(fd: int, data: bytes | bytearray | memoryview, path: str) -> None:
     view = memoryview(data)
     try:
         while view:
-            allowed = _before("write", path)
+            allowed = before("write", path)
             if isinstance(allowed, int):
                 view = view[os.write(fd, view[:allowed]) :]
             elif allowed is SKIP:
@@ -96,7 +97,7 @@ def write_all(fd: int, data: bytes | bytearray | memoryview, path: str) -> None:
 def sync_file(fd: int, path: str) -> None:
     """Makes the bytes of a file durable. A failure is final: the file must be abandoned."""
     try:
-        if _before("fsync", path) is not SKIP:
+        if before("fsync", path) is not SKIP:
             os.fsync(fd)
     except OSError as error:
         raise WriteFailed("fsync", path, error) from error
@@ -105,7 +106,7 @@ def sync_file(fd: int, path: str) -> None:
 def sync_dir(path: str) -> None:
     """Makes the names in a folder durable."""
     try:
-        if _before("fsync folder", path) is SKIP:
+        if before("fsync folder", path) is SKIP:
             return
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -119,7 +120,7 @@ def sync_dir(path: str) -> None:
 def close(fd: int, path: str) -> None:
     """Closes a written file; a late error (network file systems) is an error."""
     try:
-        _before("close", path)
+        before("close", path)
         os.close(fd)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -199,7 +200,7 @@ def claim(temporary: str, final: str) -> bool:
     folder.
     """
     try:
-        _before("link", final)
+        before("link", final)
         os.link(temporary, final, follow_symlinks=False)
         won = True
     except FileExistsError:
@@ -216,60 +217,64 @@ def claim(temporary: str, final: str) -> bool:
 
 def _rename_new(temporary: str, final: str) -> bool:
     """Claims a name on file systems without hard links: renameat2 with RENAME_NOREPLACE."""
+    try:
+        renameat2(-100, os.fsencode(temporary), -100, os.fsencode(final), 1)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise WriteFailed("rename", final, error) from error
+    return True
+
+
+def renameat2(from_fd: int, source: bytes, to_fd: int, target: bytes, flags: int) -> None:
+    """Calls renameat2, which Python does not know; -100 is the current folder. Raises OSError."""
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    rename = getattr(libc, "renameat2", None)
-    if rename is None:
-        error = OSError(errno.ENOTSUP, "no way to create a name exclusively here")
-        raise WriteFailed("link", final, error)
-    if rename(-100, os.fsencode(temporary), -100, os.fsencode(final), 1) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number == errno.EEXIST:
-        return False
-    raise WriteFailed("rename", final, OSError(number, os.strerror(number)))
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        raise OSError(errno.ENOSYS, "no way to create a name exclusively here")
+    if call(from_fd, source, to_fd, target, flags):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
-def replace(temporary: str, final: str, dir_fd: int | None = None) -> None:
+def replace(temporary: str, final: str) -> None:
     """Renames over whatever has the name: only for derived files, settings and the work tree."""
     try:
-        if _before("rename", final) is not SKIP:
-            os.replace(temporary, final, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+        if before("rename", final) is not SKIP:
+            os.replace(temporary, final)
     except OSError as error:
         raise WriteFailed("rename", final, error) from error
 
 
-def remove(path: str, dir_fd: int | None = None) -> None:
+def remove(path: str) -> None:
     """Removes a file; one that is gone already is fine."""
     try:
-        if _before("remove", path) is not SKIP:
-            os.unlink(path, dir_fd=dir_fd)
+        if before("remove", path) is not SKIP:
+            os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as error:
         raise WriteFailed("remove", path, error) from error
 
 
-def discard(path: str, dir_fd: int | None = None) -> None:
+def discard(path: str) -> None:
     """Removes a temporary file if it can; what stays is removed by gc."""
     with contextlib.suppress(WriteFailed):
-        remove(path, dir_fd)
+        remove(path)
 
 
-def make_dir(
-    path: str, *, mode: int = 0o777, dir_fd: int | None = None, durable: bool = True
-) -> bool:
+def make_dir(path: str, *, mode: int = 0o777, durable: bool = True) -> bool:
     """Creates one folder; False when it exists. Its name is durable when this returns."""
     try:
-        _before("create folder", path)
-        os.mkdir(path, mode, dir_fd=dir_fd)
+        before("create folder", path)
+        os.mkdir(path, mode)
         made = True
     except FileExistsError:
         made = False
     except OSError as error:
         raise WriteFailed("create folder", path, error) from error
-    if durable and dir_fd is None:
+    if durable:
         # Also when it exists: who made it may have died, or not yet come to its sync.
         sync_dir(os.path.dirname(path) or ".")
     return made
@@ -283,12 +288,12 @@ def make_dirs(path: str, *, mode: int = 0o777, durable: bool = True) -> None:
     make_dir(path, mode=mode, durable=durable)
 
 
-def remove_dir(path: str, dir_fd: int | None = None) -> bool:
+def remove_dir(path: str) -> bool:
     """Removes a folder if it is empty; True when it is gone."""
     try:
-        if _before("remove folder", path) is SKIP:
+        if before("remove folder", path) is SKIP:
             return False
-        os.rmdir(path, dir_fd=dir_fd)
+        os.rmdir(path)
     except FileNotFoundError:
         return True
     except OSError as error:
@@ -312,7 +317,7 @@ def remove_empty(root: str, folders: Iterable[str]) -> None:
 def rename_away(path: str, target: str) -> bool:
     """Moves a file that gc condemned into the trash; False when it is gone already."""
     try:
-        _before("rename", target)
+        before("rename", target)
         os.rename(path, target)
     except FileNotFoundError:
         return False
@@ -327,19 +332,19 @@ def rename_away(path: str, target: str) -> bool:
 def append(path: str, data: bytes) -> None:
     """Appends to a derived file with one write; not synced."""
     try:
-        _before("append", path)
+        before("append", path)
         # Neither through a link nor into a pipe, should one lie there.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise WriteFailed("append to", path, error) from error
-    before = os.fstat(fd).st_size
+    size = os.fstat(fd).st_size
     try:
         write_all(fd, data, path)
     except WriteFailed:
         # Half a record must not stay: what follows it could not be read.
         with contextlib.suppress(OSError):
-            os.ftruncate(fd, before)
+            os.ftruncate(fd, size)
         raise
     finally:
         os.close(fd)
@@ -359,34 +364,6 @@ def rewrite(
         sync_dir(os.path.dirname(path))
 
 
-def open_unnamed(dir_fd: int, mode: int, path: str) -> int | None:
-    """Creates a file without a name in an open folder; None where that is not possible.
-
-    A process that dies leaves nothing of it behind. `path` is for errors and tests.
-    """
-    try:
-        _before("create", path)
-        return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=dir_fd)
-    except (AttributeError, IsADirectoryError):
-        return None
-    except OSError as error:
-        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT):
-            return None
-        raise WriteFailed("create", path, error) from error
-
-
-def give_name(fd: int, name: str, dir_fd: int, path: str) -> bool:
-    """Gives an unnamed file its name in an open folder; False when the name is taken."""
-    try:
-        _before("link", path)
-        os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=dir_fd, follow_symlinks=True)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise WriteFailed("link", path, error) from error
-    return True
-
-
 # --- locks -------------------------------------------------------------------------------------
 
 
@@ -399,7 +376,7 @@ def lock(path: str, *, exclusive: bool, patience: float | None = None) -> int | 
     of the file is closed.
     """
     try:
-        _before("lock", path)
+        before("lock", path)
         # Not blocking: a pipe in the place of a lock file must not hang us.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:

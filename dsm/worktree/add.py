@@ -124,7 +124,7 @@ class Adder:
         """Yields the files whose content must be read: (untracked, paths, stats)."""
         follow = self.request.follow_symlinks
         for start in without_nested(self.request.paths):
-            scan = Scan(self.tree.root, follow_symlinks=follow)
+            scan = self.tree.scan(follow_symlinks=follow)
             full = os.path.join(self.tree.root, start)
             if not start or (os.path.isdir(full) and (follow or not scan.behind_link(start + "/"))):
                 met: set[str] = set()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dsm.errors import NotFound
-from dsm.files.restore import UnsavedWork
-from dsm.files.stat import file_stat, hash_file
-from dsm.format.index import fits
 from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
@@ -86,26 +82,3 @@ def removal_rows(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
         only_staged = path in staged.where and path not in committed
         rows.delete(path, FORGET if only_staged else DELETED)
     return rows
-
-
-def refuse_unsaved(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> None:
-    """Raises UnsavedWork when a file differs from what is tracked of it."""
-    doubtful = []
-    for path in paths:
-        st = file_stat(os.path.join(tree.root, path))
-        if st is not None and not fits(index.get(path), st):
-            doubtful.append(path)
-    known = tree.lookup(doubtful, staged)
-    unsaved = [
-        path
-        for path in doubtful
-        if path not in known or hash_file(os.path.join(tree.root, path)) != known[path].oid
-    ]
-    if unsaved:
-        raise UnsavedWork(
-            "1 file changed since it was added"
-            if len(unsaved) == 1
-            else f"{len(unsaved)} files changed since they were added",
-            hint="`dsm add` them, keep the files with --keep-files, or lose them with --force",
-            items=tuple(unsaved),
-        )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from dsm.errors import Conflict, InvalidInput, StorageFailed
-from dsm.files.restore import reachable
+from dsm.errors import Conflict, DsmError, InvalidInput, StorageFailed
+from dsm.files.folders import Folders, Judged, Obstructed
+from dsm.files.removing import remove_empty
+from dsm.files.renaming import Renamer
+from dsm.files.restore import FilesChanged
+from dsm.files.writing import UnsafeTarget, not_a_folder
 from dsm.format.index import ABSENT, Mark
 from dsm.model.names import check_path, printable
 from dsm.model.rows import Rows
@@ -33,7 +37,7 @@ def move(
     refuse_among_queries(tree, staged, (new for _, new in planned.pairs))
     rows = _rows_of(tree, staged, planned.pairs)
     known = tree.lookup([path for path, _ in planned.pairs], staged)
-    renamed = _move_files(tree, planned)
+    _move_files(tree, planned)
     marks: dict[str, Mark | None] = dict.fromkeys((path for path, _ in planned.pairs), None)
     for path, new in planned.pairs:
         # One whose file somebody has removed is a deletion to be staged, at its new name, too.
@@ -42,23 +46,25 @@ def move(
     try:
         stage_without_content(tree, index, staged, rows, marks)
     except StorageFailed:
-        _move_back(tree, renamed)
+        _move_back(tree, planned.renames)
         raise
     return planned.pairs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Move:
     """What `dsm mv` does: rename `source` to `target`, and with it the examples of `pairs`.
 
-    `done` says that the files lie at their new names already: moved by hand, or by a move that was
-    interrupted before it was recorded.
+    `renames` are what it takes on the disk: one for a folder whose new name is free, none when the
+    files lie at their new names already, moved by hand, or by a move that was interrupted before
+    it was recorded. `over` says of new names what is replaced.
     """
 
     source: str
     target: str
     pairs: tuple[tuple[str, str], ...]
-    done: bool
+    renames: tuple[tuple[str, str], ...] = ()
+    over: dict[str, Judged] = field(default_factory=dict)
 
 
 def _moved_already(root: str, source: str, target: str, below: Sequence[str]) -> bool:
@@ -87,24 +93,74 @@ def _planned(tree: WorkTree, index: WorkIndex, source: str, target: str, *, forc
         done = _moved_already(tree.root, source, target, below)
     if target == source or target.startswith(source + "/"):
         raise InvalidInput(f"cannot move {printable(source)} into itself")
-    moves = []
-    for path in below:
-        new = check_path(target + path[len(source) :])
-        on_disk = not done and os.path.lexists(os.path.join(tree.root, new))
-        if (on_disk or index.get(new) is not None) and not force:
-            raise Conflict(
-                f"{printable(new)} exists already", hint="--force replaces it", items=(new,)
-            )
-        if not reachable(tree.root, new):
-            raise Conflict(f"a link or a file is on the way to {printable(new)}", items=(new,))
-        moves.append((path, new))
-    blocking = index.in_the_way(new for _, new in moves).difference(below)
+    pairs = sorted((path, check_path(target + path[len(source) :])) for path in below)
+    with Folders(tree.root) as folders:
+        over = _in_the_way(folders, index, pairs, done=done, force=force)
+        renames = () if done else _renames(folders, source, target, pairs)
+    blocking = index.in_the_way(new for _, new in pairs).difference(below)
     if blocking:
         one = min(blocking)
         raise Conflict(
             f"{printable(one)} cannot be an example and another one lie below it", items=(one,)
         )
-    return Move(source, target, tuple(sorted(moves)), done)
+    return Move(source, target, tuple(pairs), renames, over)
+
+
+def _in_the_way(
+    folders: Folders,
+    index: WorkIndex,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    done: bool,
+    force: bool,
+) -> dict[str, Judged]:
+    """Returns what is replaced at new names. Raises Conflict when that is not to be."""
+    over: dict[str, Judged] = {}
+    for _, new in pairs:
+        try:
+            entry = folders.look(new)
+        except Obstructed:
+            raise Conflict(
+                f"a link or a file is on the way to {printable(new)}", items=(new,)
+            ) from None
+        except OSError as error:
+            raise _unseen(new, error) from error
+        on_disk = entry is not None and not done
+        if (on_disk or index.get(new) is not None) and not force:
+            raise Conflict(
+                f"{printable(new)} exists already", hint="--force replaces it", items=(new,)
+            )
+        if on_disk and entry is not None:
+            if entry.is_folder:
+                raise Conflict(f"{printable(new)} is a folder", hint="move it away", items=(new,))
+            over[new] = entry.judged()
+    return over
+
+
+def _renames(
+    folders: Folders, source: str, target: str, pairs: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, str], ...]:
+    """Returns the renames that a move takes: one for a folder whose new name is free.
+
+    One rename cannot be met half done, and takes along what the folder holds besides examples.
+    """
+    try:
+        entry = folders.look(source)
+        if entry is not None and entry.is_folder and folders.look(target) is None:
+            return ((source, target),)
+        return tuple(pair for pair in pairs if folders.look(pair[0]) is not None)
+    except Obstructed as error:
+        raise UnsafeTarget(
+            f"{printable(error.path)} is a link, so what lies behind it is not moved",
+            hint="move it where it lies",
+            items=(error.path,),
+        ) from None
+    except OSError as error:
+        raise _unseen(source, error) from error
+
+
+def _unseen(path: str, error: OSError) -> StorageFailed:
+    return StorageFailed(f"cannot look at {printable(path)}: {error.strerror}")
 
 
 def _rows_of(tree: WorkTree, staged: Staged, moves: Sequence[tuple[str, str]]) -> Rows:
@@ -118,45 +174,43 @@ def _rows_of(tree: WorkTree, staged: Staged, moves: Sequence[tuple[str, str]]) -
     return rows
 
 
-def _renames(tree: WorkTree, move: Move) -> list[tuple[str, str]]:
-    """Returns the renames that a move takes: one for a folder whose new name is free.
-
-    One rename cannot be met half done, and takes along what the folder holds besides examples.
-    """
-    full, target = os.path.join(tree.root, move.source), os.path.join(tree.root, move.target)
-    if os.path.isdir(full) and not os.path.islink(full) and not os.path.lexists(target):
-        return [(move.source, move.target)]
-    return [pair for pair in move.pairs if os.path.lexists(os.path.join(tree.root, pair[0]))]
-
-
 def _move_back(tree: WorkTree, renamed: Sequence[tuple[str, str]]) -> None:
     """Undoes `_move_files` as far as that is possible."""
-    for path, new in renamed:
-        full, target = os.path.join(tree.root, path), os.path.join(tree.root, new)
-        with contextlib.suppress(disk.WriteFailed):
-            if os.path.lexists(target) and not os.path.lexists(full):
-                disk.make_dirs(os.path.dirname(full), durable=False)
-                disk.replace(target, full)
-    disk.remove_empty(tree.root, [os.path.dirname(new) for _, new in renamed])
+    with Renamer(tree.root) as renamer:
+        for path, new in renamed:
+            with contextlib.suppress(disk.WriteFailed, OSError):
+                renamer.move(new, path)
+    with Folders(tree.root) as folders:
+        remove_empty(folders, [new.rpartition("/")[0] for _, new in renamed], tree.occupied())
 
 
-def _move_files(tree: WorkTree, move: Move) -> list[tuple[str, str]]:
-    """Renames what is there of the files of a move; returns the renames that it made.
+def _move_files(tree: WorkTree, move: Move) -> None:
+    """Makes the renames of a move, and removes the folders that this leaves empty.
 
-    When one of them cannot be renamed, those that were are renamed back.
+    When one of them cannot be made, those that were are undone. Raises FilesChanged when something
+    has taken a new name meanwhile.
     """
     renamed: list[tuple[str, str]] = []
-    if not move.done:
-        for path, new in _renames(tree, move):
-            target = os.path.join(tree.root, new)
-            renamed.append((path, new))
-            try:
-                disk.make_dirs(os.path.dirname(target), durable=False)
-                disk.replace(os.path.join(tree.root, path), target)
-            except disk.WriteFailed:
-                _move_back(tree, renamed)
-                raise
-    disk.remove_empty(
-        tree.root, {os.path.dirname(path) for path in (move.source, *dict(move.pairs))}
-    )
-    return renamed
+    try:
+        with Renamer(tree.root) as renamer:
+            for path, new in move.renames:
+                renamed.append((path, new))
+                if not renamer.move(path, new, move.over.get(new)):
+                    renamed.pop()
+                    raise FilesChanged(
+                        f"{printable(new)} appeared or changed meanwhile, so nothing was moved",
+                        hint="run the command again",
+                        items=(new,),
+                    )
+    except Obstructed as error:
+        _move_back(tree, renamed)
+        raise not_a_folder(tree.root, error.path) from error
+    except OSError as error:
+        _move_back(tree, renamed)
+        raise StorageFailed(f"cannot rename {printable(path)}: {error.strerror}") from error
+    except DsmError:
+        _move_back(tree, renamed)
+        raise
+    emptied = {path.rpartition("/")[0] for path in (move.source, *dict(move.pairs))}
+    with Folders(tree.root) as folders:
+        remove_empty(folders, emptied, tree.occupied())

@@ -7,17 +7,30 @@ it is left.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from dsm.errors import StorageFailed
-from dsm.files.restore import UnsafeTarget, reachable
-from dsm.format.index import ABSENT
+from dsm.files.folders import Entry, Folders, Judged, Obstructed
+from dsm.files.removing import remove_empty, remove_judged
+from dsm.files.restore import FilesChanged, UnsavedWork
+from dsm.files.stat import file_stat, hash_file
+from dsm.files.writing import UnsafeTarget
+from dsm.format.index import ABSENT, fits
 from dsm.model.names import check_path, printable
-from dsm.store import disk
-from dsm.worktree.edit import refuse_unsaved, removal_rows, tracked_below
+from dsm.worktree.edit import removal_rows, tracked_below
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.stage import Staged
 from dsm.worktree.staging import stage_without_content
 from dsm.worktree.tree import WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What `dsm rm` does: stage the removal of `paths`, and remove those of their files."""
+
+    paths: tuple[str, ...]
+    files: dict[str, Judged] = field(default_factory=dict)
 
 
 def remove(
@@ -26,53 +39,102 @@ def remove(
     """Removes tracked examples at and below the paths; see `Dataset.remove`."""
     staged = tree.stage.load()
     index = tree.index(staged)
-    listed = tracked_below(index, paths)
-    if not keep_files:
-        _refuse_behind_links(tree.root, listed)
-        if not force:
-            refuse_unsaved(tree, index, staged, listed)
+    listed = tuple(tracked_below(index, paths))
+    files = {} if keep_files else _files_of(tree, index, staged, listed, force=force)
+    planned = Removal(listed, files)
     if not dry_run:
         rows = removal_rows(tree, staged, listed)
         if not keep_files:
-            _remove_files(tree.root, listed)
+            _remove_files(tree, planned)
             for path in listed:  # should this be unstaged: they lack a file by intent
                 index.set(path, ABSENT)
         stage_without_content(tree, index, staged, rows, dict.fromkeys(listed))
-    return tuple(listed)
+    return planned.paths
 
 
-def _refuse_behind_links(root: str, paths: Iterable[str]) -> None:
-    """Raises UnsafeTarget when a file lies behind a link: it is not the dataset's to remove."""
-    behind = tuple(path for path in paths if not reachable(root, check_path(path)))
-    behind = tuple(path for path in behind if os.path.lexists(os.path.join(root, path)))
-    if behind:
-        raise UnsafeTarget(
-            f"{printable(behind[0])} lies behind a link, so its file is not removed",
-            hint="--keep-files removes it from the dataset alone",
-            items=behind,
+def _files_of(
+    tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str], *, force: bool
+) -> dict[str, Judged]:
+    """Returns the files of some examples.
+
+    What is no file any more, a folder or a pipe say, is none of the examples and stays. Raises
+    UnsafeTarget for what lies behind a link, UnsavedWork unless `force`, and StorageFailed when a
+    folder cannot be searched.
+    """
+    found: list[Entry] = []
+    behind: list[str] = []
+    with Folders(tree.root) as folders:
+        for path in paths:
+            try:
+                entry = folders.look(check_path(path))
+            except Obstructed:
+                if os.path.lexists(os.path.join(tree.root, path)):
+                    behind.append(path)
+                continue
+            except OSError as error:
+                raise StorageFailed(
+                    f"cannot look at {printable(path)}: {error.strerror}",
+                    hint="check the permissions of its folder; --keep-files removes the example"
+                    " alone",
+                ) from error
+            if entry is not None and (entry.is_file or entry.is_link):
+                found.append(entry)
+        if behind:
+            raise UnsafeTarget(
+                f"{printable(behind[0])} lies behind a link, so its file is not removed",
+                hint="--keep-files removes it from the dataset alone",
+                items=tuple(behind),
+            )
+        if not force:
+            _refuse_unsaved(tree, index, staged, found)
+    return {entry.path: entry.judged() for entry in found}
+
+
+def _refuse_unsaved(
+    tree: WorkTree, index: WorkIndex, staged: Staged, entries: Iterable[Entry]
+) -> None:
+    """Raises UnsavedWork when a file differs from what is tracked of it."""
+    doubtful: dict[str, Entry] = {}
+    for entry in entries:
+        st = file_stat(os.path.join(tree.root, entry.path)) if entry.is_link else entry.stat
+        if st is not None and not fits(index.get(entry.path), st):
+            doubtful[entry.path] = entry
+    known = tree.lookup(doubtful, staged)
+    unsaved = []
+    for path, entry in doubtful.items():
+        oid = hash_file(os.path.join(tree.root, path)) if entry.is_link else entry.hash()
+        if path not in known or oid != known[path].oid:
+            unsaved.append(path)
+    if unsaved:
+        raise UnsavedWork(
+            "1 file changed since it was added"
+            if len(unsaved) == 1
+            else f"{len(unsaved)} files changed since they were added",
+            hint="`dsm add` them, keep the files with --keep-files, or lose them with --force",
+            items=tuple(unsaved),
         )
 
 
-def _remove_files(root: str, paths: Iterable[str]) -> None:
-    """Removes files of the work tree and the folders that this leaves empty.
+def _remove_files(tree: WorkTree, planned: Removal) -> None:
+    """Removes the files and the folders that this leaves empty.
 
-    What is no file any more, a folder say, is none of the examples and stays. Raises StorageFailed,
-    before anything is removed when a folder cannot be searched.
+    Raises FilesChanged when one of them is not what it was a moment ago, or leads elsewhere now.
     """
-    listed = list(paths)
-    for path in [path for path in listed if _is_file(root, path)]:
-        disk.remove(os.path.join(root, path))
-    disk.remove_empty(root, [os.path.dirname(path) for path in listed])
-
-
-def _is_file(root: str, path: str) -> bool:
-    """Whether anything but a folder has this name. Raises StorageFailed when nobody can tell."""
-    try:
-        return not stat.S_ISDIR(os.lstat(os.path.join(root, path)).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise StorageFailed(
-            f"cannot look at {printable(path)}: {error.strerror}",
-            hint="check the permissions of its folder; --keep-files removes the example alone",
-        ) from error
+    left = []
+    with Folders(tree.root) as folders:
+        for path, judged in planned.files.items():
+            try:
+                gone = remove_judged(folders, path, judged)
+            except OSError:
+                gone = False
+            if not gone:
+                left.append(path)
+        if not left:
+            parents = {path.rpartition("/")[0] for path in planned.paths}
+            remove_empty(folders, parents, tree.occupied())
+    if left:
+        raise FilesChanged(
+            f"{printable(left[0])} changed while files were removed, so no removal is staged",
+            hint="`dsm status` tells which files are left; run the command again",
+            items=tuple(left),
+        )

@@ -16,7 +16,7 @@ from operator import attrgetter
 
 from dsm.errors import NotFound, StorageFailed
 from dsm.files.stat import Stat, stat_of
-from dsm.files.temporaries import TEMPORARY
+from dsm.files.temporaries import TEMPORARY, is_temporary
 from dsm.model.names import printable
 from dsm.model.reports import Problem
 from dsm.worktree.ignore import IgnoreRules
@@ -55,8 +55,10 @@ class Notes:
 class Scan:
     """One walk below `root`. Iterate `folders(...)`, then look at `notes`."""
 
-    def __init__(self, root: str, *, follow_symlinks: bool = False):
+    def __init__(self, root: str, *, follow_symlinks: bool = False, temporary: str | None = None):
+        """`temporary` is where the journals of temporary files lie; those files are passed over."""
         self.root = root
+        self._temporary = temporary
         self.follow_symlinks = follow_symlinks
         self.notes = Notes()
         self._real_root = os.path.realpath(root)
@@ -156,7 +158,7 @@ class Scan:
             name = entry.name
             try:
                 if entry.is_file(follow_symlinks=False):
-                    if name in OWN_FILES or name.startswith(TEMPORARY):
+                    if name in OWN_FILES or self._is_temporary(name):
                         continue
                     if trivial or not rules.ignored(lead + name, False):
                         st = entry.stat(follow_symlinks=False)
@@ -173,6 +175,10 @@ class Scan:
                 continue  # removed since the folder was read
             except OSError as error:
                 self.notes.failed.append(Problem(lead + name, error.strerror or str(error)))
+
+    def _is_temporary(self, name: str) -> bool:
+        known = name.startswith(TEMPORARY) and self._temporary is not None
+        return known and is_temporary(str(self._temporary), name)
 
     def _unusual(
         self,

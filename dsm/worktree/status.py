@@ -18,7 +18,6 @@ from dsm.model.reports import Problem, Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex, folders_above
-from dsm.worktree.scan import Scan
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
 
@@ -53,7 +52,7 @@ def compare(
         if start and not os.path.isdir(full):
             _compare_single(tree, index, start, found, doubtful, missing)
             continue
-        scan = Scan(tree.root)
+        scan = tree.scan()
         visited: set[str] = set()
         for folder in scan.folders(start):
             visited.add(folder.path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
+from dsm.files.removing import current_below
 from dsm.files.stat import Stat
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
@@ -17,6 +18,7 @@ from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.worktree.absent import Absent
 from dsm.worktree.index import RACY_NS, Mark, Place, Position, WorkIndex
+from dsm.worktree.scan import Scan
 from dsm.worktree.stage import Stage, Staged
 
 if TYPE_CHECKING:
@@ -231,6 +233,11 @@ class WorkTree:
             if fd is not None:
                 disk.unlock(fd)
 
+    def scan(self, *, follow_symlinks: bool = False) -> Scan:
+        """Returns a walk of the work tree that passes over temporary files of dsm."""
+        temporary = self.repository.layout.temporary
+        return Scan(self.root, follow_symlinks=follow_symlinks, temporary=temporary)
+
     # --- examples --------------------------------------------------------------------------
 
     def lookup(self, paths: Iterable[str], staged: Staged) -> dict[str, Example]:
@@ -256,6 +263,14 @@ class WorkTree:
         return self.snapshots().lookup(head, paths) if head else {}
 
     # --- paths -----------------------------------------------------------------------------
+
+    def occupied(self) -> str | None:
+        """Returns the current folder, which nobody removes, by its path below the root; None when
+        it lies elsewhere, or is gone."""
+        try:
+            return current_below(self.root, self.repository.environment.current_folder())
+        except FileNotFoundError:
+            return None
 
     # --- time ------------------------------------------------------------------------------
 

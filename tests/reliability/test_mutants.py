@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import DsmError
+from dsm.files import writing
+from dsm.files.stat import Stat, stat_of
 from dsm.history import commit
 from dsm.maintenance import gc
-from dsm.store import disk, ingest, objects
+from dsm.store import disk, disk_at, ingest, objects
 from dsm.store.lease import Lease
-from dsm.worktree import add, restore, tree
+from dsm.worktree import add, tree
 from dsm.worktree.publish import Publisher
 from dsm.worktree.stage import Stage
 from reliability import protocol_checks as checks
@@ -40,13 +42,13 @@ def setting(where: object, name: str, value: object) -> Patch:
 
 
 def _claim_by_rename(temporary: str, final: str) -> bool:
-    disk._before("link", final)
+    disk.before("link", final)
     os.replace(temporary, final)
     return True
 
 
 def _one_write(fd: int, data: bytes, path: str) -> None:
-    allowed = disk._before("write", path)
+    allowed = disk.before("write", path)
     os.write(fd, memoryview(data)[: allowed if isinstance(allowed, int) else None])
 
 
@@ -94,16 +96,16 @@ def _read_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _in_place(patch: pytest.MonkeyPatch) -> None:
-    def file(self: restore._Writer, path: str, oid: bytes, *_: object) -> tuple[int, ...]:
-        where = self._folder(path.rpartition("/")[0])
-        fd = disk.open_new(path.rpartition("/")[2], dir_fd=where)
-        for piece in self.store.stream(oid):
-            disk.write_all(fd, piece, path)
-        st = os.fstat(fd)
+    def write(self: writing.Writer, file: writing.File, data: bytes | None) -> Stat:
+        path = file[0]
+        where, name = self._folders.at(path, make=True)
+        fd = disk_at.open_new(where, name, 0o666, path)
+        self._fill(fd, file, data)
+        st = stat_of(os.fstat(fd))
         os.close(fd)
-        return st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size
+        return st
 
-    patch.setattr(restore._Writer, "_file", file)
+    patch.setattr(writing.Writer, "_write", write)
 
 
 def _no_lease(patch: pytest.MonkeyPatch) -> None:
@@ -139,7 +141,7 @@ MUTANTS = [
     Direct("no rule for racy timestamps", checks.a_racy_file, _settled_always),
     Direct("no look at a file after reading it", checks.a_file_that_changes, _read_once),
     Direct("unsaved work not looked for", checks.unsaved_work,
-           lambda patch: patch.setattr("dsm.worktree.restoring.refuse_unsaved", lambda _: None)),
+           lambda patch: patch.setattr("dsm.worktree.restore.refuse_unsaved", lambda _: None)),
     Direct("restore writes in place", checks.a_restore_that_fails, _in_place),
     Direct("the stage forgets nothing", checks.paths_and_the_stage,
            setting(Stage, "settle", lambda stage, transaction: stage.clear(transaction, ()))),

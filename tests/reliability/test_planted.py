@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -171,7 +172,7 @@ def test_gc_is_not_said_to_remove_what_an_unread_changeset_needs(tmp_path: Path)
 
 @pytest.fixture
 def deep(tmp_path: Path) -> Iterator[Path]:
-    """A folder with a file 1500 folders below it, called as a restore calls unfinished ones."""
+    """A folder with a file 1500 folders below it, as a restore that was killed leaves one."""
     top = tmp_path / "work"
     lay_out(committed, top)
     here = os.open(top, os.O_RDONLY)
@@ -180,8 +181,11 @@ def deep(tmp_path: Path) -> Iterator[Path]:
         below = os.open("a", os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
-    os.close(os.open(".dsm-restore-0-1", os.O_CREAT, dir_fd=here))
+    os.close(os.open(".dsm-restore-00000000000000aa-1.part", os.O_CREAT, dir_fd=here))
     os.close(here)
+    journal = top / ".dsm/local/tmp/00000000000000aa-restore.jsonl"
+    lines = [{"root": str(top)}, {"n": 1, "path": "a/" * 1500 + "f"}]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
     yield top
     subprocess.run(["rm", "-rf", str(top)], check=True)
 
@@ -193,5 +197,7 @@ def test_a_tree_deeper_than_a_program_may_recurse(tmp_path: Path, deep: Path) ->
         report = find_spills(repo, Texts({1: b"dsm-restore"}), folders=[str(deep)])
         assert [spill.lines for spill in report.spills] == [(1,)]
     with open_repo(deep) as repo:
-        (left,) = apply_gc(repo, plan_gc(repo)).files
-        assert left[0].endswith("a/.dsm-restore-0-1")
+        left, journal = apply_gc(repo, plan_gc(repo)).files
+        assert left[0].endswith("a/.dsm-restore-00000000000000aa-1.part")
+        assert journal[0].endswith("00000000000000aa-restore.jsonl")
+        assert plan_gc(repo).files == ()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.errors import Conflict, InvalidInput
 from dsm.files import restore
+from dsm.files.folders import Folders
+from dsm.files.removing import remove_empty, remove_judged
 from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
-from dsm.store import disk
 from dsm.views.writing import croissant
 from dsm.views.writing.format import FolderWriter, FormatWriter
 from dsm.views.writing.metadata import MetadataWriter
@@ -66,7 +67,9 @@ def write_files(
     for part in _slices(table, SLICE):
         planned = restore.plan(target, examples_of(part))
         # What is in the way there was begun by us, and a power cut may have spoilt it.
-        restore.perform(planned, store, force=True, workers=workers, progress=_Counted(progress))
+        restore.perform(
+            planned, store, force=True, workers=workers, progress=_Counted(progress)
+        ).refuse()
         same = sum(st[3] for _, st in planned.same)
         progress.advance(len(planned.same), same)
 
@@ -86,15 +89,17 @@ def damaged_files(folder: str, table: pa.Table, progress: Progress = SILENT) -> 
 def remove_listed(folder: str) -> None:
     """Removes the files that the index of another view lists; others stay."""
     target = os.path.join(folder, DATA)
-    folders = set()
-    with open(os.path.join(folder, INDEX), "rb") as lines:
+    emptied = set()
+    with open(os.path.join(folder, INDEX), "rb") as lines, Folders(target) as folders:
         for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError, InvalidInput):
+            # A path that leads through a link, or to a folder, is none of the view's files.
+            with contextlib.suppress(ValueError, KeyError, TypeError, InvalidInput, OSError):
                 path = check_path(json.loads(line)["path"])
-                if restore.reachable(target, path):
-                    disk.remove(os.path.join(target, path))
-                    folders.add(os.path.dirname(path))
-    disk.remove_empty(target, folders)
+                entry = folders.look(path)
+                if entry is not None and not entry.is_folder:
+                    remove_judged(folders, path, entry.judged())
+                    emptied.add(os.path.dirname(path))
+        remove_empty(folders, emptied)
 
 
 def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dsm.errors import AnswerIsNo, NotFound
-from dsm.files.restore import REPLACE, SAME, UNSAVED, perform, plan, refuse_unsaved
-from dsm.files.stat import Stat, file_stat, hash_file
+from dsm.files.folders import Entry, Judged
+from dsm.files.restore import (
+    REPLACE,
+    SAME,
+    UNSAVED,
+    Verdict,
+    perform,
+    plan,
+    refuse_unsaved,
+)
 from dsm.format.index import fits, mark_of
 from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
@@ -35,11 +43,12 @@ def restore(
     target = os.path.abspath(to) if to is not None else tree.root
     in_place = os.path.realpath(target) == os.path.realpath(tree.root)
     index = tree.index(staged) if in_place else None
+    occupied = tree.occupied()
     if index is None:
         planned = plan(target, examples)
     else:
         judge = _Judge(tree, staged, index, examples, number)
-        planned = plan(target, examples, judge, keep=judge.unsaved)
+        planned = plan(target, examples, judge, release=judge.release, stay=occupied)
     if not force:
         refuse_unsaved(planned)
     extra = planned.in_the_way if force else []
@@ -51,19 +60,22 @@ def restore(
         )
     moment = tree.moment() if index is not None else None
     repository = tree.repository
-    written = perform(
-        planned, repository.store, force=force, workers=repository.workers, progress=progress
-    )
+    outcome = perform(
+        planned, repository.store, force=force, workers=repository.workers, progress=progress,
+        stay=occupied,
+    )  # fmt: skip
+    written = outcome.written
     if index is not None:
         tracked_now = tree.lookup(written, staged)
         for example in (*planned.write, *extra):
             tracked = tracked_now.get(example.path)
-            if tracked is None:
+            if tracked is None or example.path not in written:
                 continue
             st = written[example.path]
             same = tracked.oid == example.oid and settled(st, moment)
             index.set(example.path, mark_of(st, tracked.oid) if same else tracked.oid)
         tree.save(index)
+    outcome.refuse()
     size = sum(st[3] for st in written.values())
     return RestoreReport(target, len(written), len(planned.same), size, len(planned.clear))
 
@@ -87,33 +99,40 @@ class _Judge:
         self._tracked = {e.path: e for e in examples} if number is None else None
         self._history: dict[str, set[bytes]] | None = None
 
-    def __call__(self, example: Example, full: str, st: Stat) -> str:
+    def __call__(self, example: Example, entry: Entry) -> Verdict:
         if self._tracked is None:
             self._tracked = self.tree.lookup(self._paths, self.staged)
         tracked = self._tracked.get(example.path)
-        if tracked is not None and fits(self.index.get(example.path), st):
-            return SAME if tracked.oid == example.oid else REPLACE
-        oid = hash_file(full)
+        if tracked is not None and fits(self.index.get(example.path), entry.stat):
+            return (SAME if tracked.oid == example.oid else REPLACE), tracked.oid
+        oid = entry.hash()
         if oid == example.oid:
-            return SAME
+            return SAME, oid
         if oid is not None and (tracked is not None and oid == tracked.oid):
-            return REPLACE
+            return REPLACE, oid
         if self._history is None:
             self._history = _versions(self.tree, self._paths)
-        return REPLACE if oid in self._history.get(example.path, ()) else UNSAVED
+        saved = oid in self._history.get(example.path, ())
+        return (REPLACE, oid) if saved else (UNSAVED, None)
 
-    def unsaved(self, paths: list[str]) -> set[str]:
-        """Returns those of some paths that are no files, or whose content is stored nowhere."""
-        found: dict[str, bytes | None] = {}
-        for path in paths:
-            full = os.path.join(self.tree.root, path)
-            st = None if os.path.islink(full) else file_stat(full)
-            if st is None or not fits(self.index.get(path), st):
-                found[path] = None if st is None else hash_file(full)
-        saved = _versions(self.tree, found) if found else {}
-        for path, example in self.tree.lookup(found, self.staged).items():
-            saved.setdefault(path, set()).add(example.oid)
-        return {path for path, oid in found.items() if oid not in saved.get(path, ())}
+    def release(self, entries: Sequence[Entry]) -> dict[str, Judged]:
+        """Returns those that are files whose content is stored, with what it is."""
+        files = [entry for entry in entries if entry.is_file]
+        tracked = self.tree.lookup([entry.path for entry in files], self.staged)
+        going: dict[str, Judged] = {}
+        doubtful: list[Entry] = []
+        for entry in files:
+            example = tracked.get(entry.path)
+            fitting = example is not None and fits(self.index.get(entry.path), entry.stat)
+            if example is not None and (fitting or entry.hash() == example.oid):
+                going[entry.path] = entry.judged(example.oid)
+            else:
+                doubtful.append(entry)
+        saved = _versions(self.tree, [entry.path for entry in doubtful]) if doubtful else {}
+        for entry in doubtful:
+            if (oid := entry.hash()) in saved.get(entry.path, ()):
+                going[entry.path] = entry.judged(oid)
+        return going
 
 
 def _versions(tree: WorkTree, paths: Iterable[str]) -> dict[str, set[bytes]]:

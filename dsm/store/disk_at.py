@@ -1,0 +1,148 @@
+"""What `disk` does by path, done in open folders: a name is looked up in a descriptor.
+
+A folder that is renamed, or replaced by a link, after it was opened leads none of these calls
+elsewhere. `where` is the folder's descriptor, `name` the bytes of a name in it; `shown` is the
+whole path, for errors and for the observer of `disk`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from dsm.store.disk import SKIP, WriteFailed, before, renameat2
+
+_NOREPLACE, _EXCHANGE = 1, 2
+# How a file system, or the kernel, says that it does not know a flag of renameat2.
+_UNKNOWN_FLAG = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def open_new(where: int, name: bytes, mode: int, shown: str) -> int:
+    """Creates a file that must not exist yet, and returns its descriptor for writing."""
+    try:
+        before("create", shown)
+        return os.open(name, _NEW, mode, dir_fd=where)
+    except OSError as error:
+        raise WriteFailed("create", shown, error) from error
+
+
+def open_unnamed(where: int, mode: int, shown: str) -> int | None:
+    """Creates a file without a name; None where that is not possible.
+
+    A process that dies leaves nothing of it behind.
+    """
+    try:
+        before("create", shown)
+        return os.open(".", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=where)
+    except (AttributeError, IsADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOENT):
+            return None
+        raise WriteFailed("create", shown, error) from error
+
+
+def give_name(fd: int, where: int, name: bytes, shown: str) -> bool | None:
+    """Gives an unnamed file its name.
+
+    True when it was free, False when it is taken; None without /proc, by which the system is told
+    of the file.
+    """
+    try:
+        before("link", shown)
+        os.link(f"/proc/self/fd/{fd}".encode(), name, dst_dir_fd=where, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno == errno.ENOENT and not os.path.exists(f"/proc/self/fd/{fd}"):
+            return None
+        raise WriteFailed("link", shown, error) from error
+    return True
+
+
+def rename_new(where: int, name: bytes, to: int, new: bytes, shown: str) -> bool | None:
+    """Renames unless the new name is taken.
+
+    True when it was free, False when it is taken; None where the system cannot look and rename in
+    one step.
+    """
+    try:
+        before("rename", shown)
+        renameat2(where, name, to, new, _NOREPLACE)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in _UNKNOWN_FLAG:
+            return None
+        raise WriteFailed("rename", shown, error) from error
+    return True
+
+
+def exchange(where: int, name: bytes, to: int, other: bytes, shown: str) -> bool:
+    """Lets two names change places; False where the system cannot do that.
+
+    Raises WriteFailed; `errno` ENOENT when one of them is gone.
+    """
+    try:
+        before("rename", shown)
+        renameat2(where, name, to, other, _EXCHANGE)
+    except OSError as error:
+        if error.errno in _UNKNOWN_FLAG:
+            return False
+        raise WriteFailed("rename", shown, error) from error
+    return True
+
+
+def replace(where: int, name: bytes, to: int, new: bytes, shown: str) -> None:
+    """Renames over whatever has the new name."""
+    try:
+        if before("rename", shown) is not SKIP:
+            os.replace(name, new, src_dir_fd=where, dst_dir_fd=to)
+    except OSError as error:
+        raise WriteFailed("rename", shown, error) from error
+
+
+def remove(where: int, name: bytes, shown: str) -> None:
+    """Removes a file; one that is gone already is fine."""
+    try:
+        if before("remove", shown) is not SKIP:
+            os.unlink(name, dir_fd=where)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise WriteFailed("remove", shown, error) from error
+
+
+def discard(where: int, name: bytes, shown: str) -> None:
+    """Removes a temporary file if it can; what stays is removed by gc."""
+    with contextlib.suppress(WriteFailed):
+        remove(where, name, shown)
+
+
+def make_dir(where: int, name: bytes, shown: str) -> bool:
+    """Creates a folder; False when it exists. Not synced."""
+    try:
+        before("create folder", shown)
+        os.mkdir(name, dir_fd=where)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise WriteFailed("create folder", shown, error) from error
+    return True
+
+
+def remove_dir(where: int, name: bytes, shown: str) -> bool:
+    """Removes a folder if it is empty; True when it is gone."""
+    try:
+        if before("remove folder", shown) is SKIP:
+            return False
+        os.rmdir(name, dir_fd=where)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR):
+            return False
+        raise WriteFailed("remove folder", shown, error) from error
+    return True

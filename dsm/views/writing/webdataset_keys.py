@@ -21,7 +21,24 @@ NO_EXTENSION = "bin"
 RESERVED = ("json", "cls")
 SHORT_DIGITS = 8
 
-_SPLIT = r"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>[^./]*))?$"
+# Extensions of two parts, which readers expect whole: what is compressed and by what; what belongs
+# to an image and its format.
+PACKED = (
+    "bed", "cif", "csv", "fa", "fasta", "fastq", "fna", "fq", "geojson", "gff", "gtf", "html",
+    "json", "jsonl", "mgh", "ndjson", "nii", "npy", "parquet", "pcd", "pdb", "ply", "sam", "sdf",
+    "svg", "tar", "tsv", "txt", "vcf", "warc", "wat", "wet", "xml", "xyz",
+)  # fmt: skip
+PACKED_BY = ("br", "bz2", "gz", "lz4", "xz", "zst")
+BESIDE_IMAGES = (
+    "alpha", "annotation", "depth", "disparity", "flow", "instance", "label", "labels", "mask",
+    "masks", "normal", "panoptic", "seg", "segmentation", "semantic",
+)  # fmt: skip
+IMAGES = ("bmp", "exr", "jpeg", "jpg", "npy", "npz", "png", "tif", "tiff", "webp")
+_TWO_PARTS = (
+    rf"(?i:(?:{'|'.join(PACKED)})\.(?:{'|'.join(PACKED_BY)})"
+    rf"|(?:{'|'.join(BESIDE_IMAGES)})\.(?:{'|'.join(IMAGES)}))"
+)
+_SPLIT = rf"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>{_TWO_PARTS}|[^./]*))?$"
 # Dots end a key; readers stumble over controls.
 _UNFIT = r"[.\x00-\x1f\x7f]"
 

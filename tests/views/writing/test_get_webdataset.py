@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
@@ -92,6 +93,38 @@ def test_plain_paths_keep_their_key() -> None:
     keys, extensions = (column.to_pylist() for column in keys_of(pa.chunked_array([paths])))
     assert keys == ["a/1", "a.b/2", "c", "d", "e", "-x"]
     assert extensions == ["jpg", "png", "bin", "payload.json", "payload.cls", "wav"]
+
+
+def test_extensions_of_two_parts() -> None:
+    """Those on the list are kept whole, in any case; of others the last part is the extension."""
+    expected = {
+        "scan.nii.gz": ("scan", "nii.gz"), "d/SCAN.NII.GZ": ("d/SCAN", "nii.gz"),
+        "s.seg.png": ("s", "seg.png"), "x/s.mask.tiff": ("x/s", "mask.tiff"),
+        "code.tar.gz": ("code", "tar.gz"), "rows.jsonl.zst": ("rows", "jsonl.zst"),
+        "reads.fastq.gz": ("reads", "fastq.gz"), "packed.gz": ("packed", "gz"),
+        "plain.png": ("plain", "png"), "alone.seg": ("alone", "seg"),
+        "t.json.gz": ("t", "json.gz"), "nii.gz": ("nii", "gz"),
+    }  # fmt: skip
+    keys, extensions = keys_of(pa.chunked_array([list(expected)]))
+    found = dict(
+        zip(expected, zip(keys.to_pylist(), extensions.to_pylist(), strict=True), strict=True)
+    )
+    assert found == expected
+    # What comes before the two parts, and two parts that are on no list, end in a hash.
+    for path, ext in (
+        ("a.b.nii.gz", "nii.gz"), (".nii.gz", "nii.gz"), ("a.cls.gz", "gz"), ("v1.2.png", "png"),
+        ("a.png.seg", "seg"), ("a.tar.gz.json", "payload.json"),
+    ):  # fmt: skip
+        keys, extensions = keys_of(pa.chunked_array([[path]]))
+        assert (extensions[0].as_py(), "-" in keys[0].as_py()) == (ext, True), path
+
+
+def test_an_image_and_what_belongs_to_it() -> None:
+    """They are two examples, so each has a key of its own."""
+    keys, extensions = keys_of(pa.chunked_array([["a.png", "a.seg.png", "b.seg.png"]]))
+    assert extensions.to_pylist() == ["png", "seg.png", "seg.png"]
+    assert len(set(keys.to_pylist())) == 3
+    assert keys[2].as_py() == "b"
 
 
 def test_a_name_like_another_with_its_hash() -> None:
@@ -416,6 +449,26 @@ def test_webdataset_reads_every_example(awkward: tuple[Path, dict[str, bytes]]) 
         assert int(sample["cls"]) == (0 if told["labels"] == ["x"] else -1)
         found[told["path"]] = payload
     assert found == files
+
+
+def test_readers_find_extensions_of_two_parts(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """webdataset and datasets know a field by both of its parts."""
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    webdataset = pytest.importorskip("webdataset", reason="needs the package webdataset")
+    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
+    fill(work, {f"{n}.nii.gz": gzip.compress(b"scan %d" % n) for n in range(3)})
+    work.ds.prepare().get(str(tmp_path / "out"))
+    shard = str(tmp_path / "out" / "shard-000000.tar")
+    samples = list(webdataset.WebDataset([shard], shardshuffle=False))
+    assert [gzip.decompress(sample["nii.gz"]) for sample in samples] == [
+        b"scan %d" % n for n in range(3)
+    ]
+    loaded = datasets.load_dataset(
+        "webdataset", data_files=shard, split="train", cache_dir=str(tmp_path / "cache")
+    )
+    assert [row["nii.gz"] for row in loaded] == [b"scan %d" % n for n in range(3)]
 
 
 def test_gnu_tar_lists_every_member(awkward: tuple[Path, dict[str, bytes]]) -> None:

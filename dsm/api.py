@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import copyreg
 import os
+import stat
 import sys
 import time
 from importlib import import_module
@@ -20,6 +21,9 @@ from dsm.repo.config import Config
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
 from dsm.store.chunks import Chunking
+
+# An address is a line of text; a file of another kind was named by mistake, or by somebody else.
+ADDRESS_BYTES_MAX = 1 << 16
 
 
 class NamesNotUtf8(Refused):
@@ -67,10 +71,9 @@ def secret_of(kind: str, name: str) -> str:
     elif kind == "file":
         what = f"the file {name}"
         try:
-            with builtins.open(os.path.expanduser(name), encoding="utf-8") as file:
-                found = file.read(1 << 16)
+            found = _line_of(os.path.expanduser(name))
         except (OSError, ValueError) as error:
-            hint = getattr(error, "strerror", None) or "it is not UTF-8 text"
+            hint = getattr(error, "strerror", None) or str(error)
     else:
         service, _, user = name.partition(":")
         what = f"the keyring's entry {name}"
@@ -85,15 +88,41 @@ def secret_of(kind: str, name: str) -> str:
     return found.strip()
 
 
+def _line_of(path: str) -> str:
+    """Returns the one line of a file, of 64 KiB at most. Raises OSError, ValueError."""
+    # What is no file, such as a pipe that nobody writes to, must not be waited for.
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with builtins.open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError("it is not a regular file")
+        data = file.read(ADDRESS_BYTES_MAX + 1).strip()
+    if len(data) > ADDRESS_BYTES_MAX or b"\n" in data:
+        raise ValueError("it holds more than one line")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+
+
 def cache_folder() -> str | None:
     """Returns the folder for what can be had again: in XDG_CACHE_HOME, else in ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(base, "dsm") if os.path.isabs(base) else None
 
 
+def config_folder() -> str | None:
+    """Returns the folder for what a user sets: in XDG_CONFIG_HOME, else in ~/.config."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(base, "dsm") if os.path.isabs(base) else None
+
+
 def environment() -> Environment:
     """Returns the world as this process sees it."""
-    return Environment(clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder)
+    return Environment(
+        clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder,
+        config_folder=config_folder,
+        trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
+    )  # fmt: skip
 
 
 def _check_names_are_utf8() -> None:

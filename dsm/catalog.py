@@ -11,6 +11,7 @@ from dsm.model.names import dataset_name_for
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
+    from dsm.sources.source import Source
     from dsm.views.view import View
 
 
@@ -70,6 +71,29 @@ class Catalog(Repository):
                 f"there is a dataset {name!r} already", hint="`dsm dataset list` lists them"
             )
         return self.dataset(name)
+
+    def trust_source(self, name: str) -> Source:
+        """Lets the queries of a source run for this user, as the source is written now.
+
+        For a source that came with the repository; one that was added here is trusted. Raises
+        NotFound with near matches, and Refused where this user has no folder to note it in.
+        """
+        from dsm.sources import source as sources
+        from dsm.sources.access import Access
+
+        found = sources.find(self, name)
+        Access(self).grant(found)
+        return found
+
+    def distrust_source(self, name: str) -> bool:
+        """Takes back what `trust_source` or adding the source allowed; False if there was nothing.
+
+        Raises NotFound with near matches.
+        """
+        from dsm.sources import source as sources
+        from dsm.sources.access import Access
+
+        return Access(self).revoke(sources.find(self, name))
 
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""

@@ -57,7 +57,7 @@ class Bank(Work):
             str(self.root),
             Environment(
                 self.clock, author=lambda _: "tester", current_folder=lambda: str(self.root),
-                secret_of=self.secret_of,
+                secret_of=self.secret_of, trusted_sources=lambda: "bank",
             ),
         )  # fmt: skip
 

@@ -23,6 +23,14 @@ settings.register_profile(
 settings.load_profile("deep" if LONG else "steady")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def settings_of_nobody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test sets for a user is not set for who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        yield
+
+
 @pytest.fixture
 def make_work(tmp_path: Path) -> Iterator[Callable[..., Work]]:
     """Makes repositories below the test's folder."""

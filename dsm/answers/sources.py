@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from dsm.answers.queries import columns_fields
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dsm.sources.source import Source
 
 
-def source_answer(source: Source) -> dict[str, Any]:
+def source_answer(source: Source, trusted: bool) -> dict[str, Any]:
     """Returns what `dsm source show` answers: where the address is read from, never the address."""
     return {
         "name": source.name,
@@ -23,12 +23,14 @@ def source_answer(source: Source) -> dict[str, Any]:
         "driver": source.driver,
         "secret": {"kind": source.kind, "name": source.secret},
         "created": format_time(source.created),
+        "digest": source.digest,
+        "trusted": trusted,
     }
 
 
-def sources_answer(sources: Iterable[Source]) -> dict[str, Any]:
+def sources_answer(sources: Iterable[Source], trusted: Callable[[Source], bool]) -> dict[str, Any]:
     """Returns what `dsm source list` answers."""
-    return {"sources": map(source_answer, sources)}
+    return {"sources": (source_answer(each, trusted(each)) for each in sources)}
 
 
 def source_test_answer(name: str, schema: pa.Schema | None) -> dict[str, Any]:

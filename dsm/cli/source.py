@@ -96,11 +96,14 @@ def add(
     kind, value = chosen[0]
     with Session(ctx) as s:
         from dsm.sources import source as sources
+        from dsm.sources.access import Access, add_source
 
         if kind == sources.FILE:
             sources.check_secret(kind, os.path.expanduser(value), s.repo.root)
-        made = sources.create(s.repo, name, driver, kind, value, created=s.repo.environment.clock())
-        s.say(f"added source {made.name}; `dsm source test {made.name}` tries it")
+        made = add_source(s.repo, name, driver, kind, value, created=s.repo.environment.clock())
+        next_step = "test" if Access(s.repo).trusted(made) else "trust"
+        what = "tries it" if next_step == "test" else "lets its queries run"
+        s.say(f"added source {made.name}; `dsm source {next_step} {made.name}` {what}")
 
 
 @app.command("list", cls=Command)
@@ -114,15 +117,18 @@ def list_sources(ctx: typer.Context, as_json: Json = False) -> None:
     """
     with Session(ctx) as s:
         from dsm.sources import source as sources
+        from dsm.sources.access import Access
 
         found = [sources.find(s.repo, name) for name in sources.names(s.repo)]
+        access = Access(s.repo)
         if as_json:
-            print_json(sources_answer(found))
+            print_json(sources_answer(found, access.trusted))
             return
         wide = max((len(each.name) for each in found), default=0)
         driver = max((len(each.driver) for each in found), default=0)
         for each in found:
-            print(f"{each.name:{wide}}  {each.driver:{driver}}  {_secret(each)}")
+            rest = "" if access.trusted(each) else "  (not trusted)"
+            print(f"{each.name:{wide}}  {each.driver:{driver}}  {_secret(each)}{rest}")
         if not found:
             s.say("no source is named; `dsm source add` names one")
 
@@ -138,14 +144,17 @@ def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """
     with Session(ctx) as s:
         from dsm.sources import source as sources
+        from dsm.sources.access import Access
 
         found = sources.find(s.repo, name)
+        trusted = Access(s.repo).trusted(found)
         if as_json:
-            print_json(source_answer(found))
+            print_json(source_answer(found, trusted))
             return
         rows = (
             ("name", found.name), ("id", found.id), ("driver", found.driver),
             ("address", _secret(found)), ("created", format_time(found.created)),
+            ("digest", found.digest), ("trusted", "yes" if trusted else "no"),
         )  # fmt: skip
         for key, value in rows:
             print(f"{key + ':':9} {value}")
@@ -184,18 +193,18 @@ def test(
     if values and text is None:
         raise InvalidInput("--param belongs to a query", hint="give one by -e or --query")
     with Session(ctx) as s:
-        from dsm import api
         from dsm.sources import broker
         from dsm.sources import source as sources
+        from dsm.sources.access import Access
         from dsm.sources.schema import type_text
 
         found = sources.find(s.repo, name)
         if text is None:
-            broker.reach(found, secret_of=api.secret_of, timeout=timeout)
+            broker.reach(found, access=Access(s.repo), timeout=timeout)
             schema = None
         else:
             schema = broker.schema_of(
-                found, text, values, secret_of=api.secret_of, timeout=timeout
+                found, text, values, access=Access(s.repo), timeout=timeout
             )  # fmt: skip
     if as_json:
         print_json(source_test_answer(found.name, schema))
@@ -206,6 +215,49 @@ def test(
     wide = max((len(printable(column.name)) for column in schema), default=0)
     for column in schema:
         print(f"{printable(column.name):{wide}}  {printable(type_text(column.type))}")
+
+
+@app.command("trust", cls=Command)
+def trust(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", autocompletion=source_names, help="Name of the source"),
+    ] = None,
+    revoke: Annotated[bool, typer.Option("--revoke", help="Do not trust it any more")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let the queries of a source run that came with the repository
+
+    Until then its address is not read and its driver is not loaded. That you trust it is noted in
+    your own folder, ~/.config/dsm, for this copy of the repository and for the source as it is now:
+    when the source changes, you are asked again. A source that you add here is trusted. Without
+    NAME, lists the sources and whether they are trusted.
+
+    \b
+    Examples:
+      dsm source trust
+      dsm source trust payments
+      dsm source trust payments --revoke
+    """
+    if name is None:
+        if revoke:
+            raise InvalidInput("--revoke needs the name of a source")
+        return list_sources(ctx, as_json)
+    with Session(ctx) as s:
+        from dsm.sources import source as sources
+
+        found = sources.find(s.repo, name)
+        if revoke:
+            taken = s.repo.distrust_source(name)
+            s.say(f"source {name} is {'not trusted any more' if taken else 'not trusted'}")
+        else:
+            s.repo.trust_source(name)
+            s.say(
+                f"queries of source {name} may use the {found.driver} driver and {_secret(found)}"
+            )
+        if as_json:
+            print_json(source_answer(found, not revoke))
 
 
 @app.command("dummy", cls=Command)
@@ -277,9 +329,9 @@ def remove(ctx: typer.Context, name: Name) -> None:
       dsm source remove payments
     """
     with Session(ctx) as s:
-        from dsm.sources import source as sources
+        from dsm.sources.access import remove_source
 
-        sources.remove(s.repo, name)
+        remove_source(s.repo, name)
         s.say(f"forgot source {name}; the datastore was not touched")
 
 

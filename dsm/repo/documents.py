@@ -176,6 +176,11 @@ def sources(layout: Layout) -> Documents:
     )
 
 
+def trusted_sources(folder: str) -> Documents:
+    """The notes of which sources a user trusts, in that user's own folder."""
+    return Documents(folder, folder, legal=_is_version)
+
+
 def receipts(layout: Layout, *, ended: bool = False) -> Documents:
     """The receipts of runs, which stay on this machine; with `ended`, how the runs ended."""
     ending = ".end.json" if ended else ".json"

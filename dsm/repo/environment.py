@@ -21,7 +21,9 @@ class Environment:
     `clock` returns microseconds since 1970, UTC; `author` the name for new changesets, given the
     settings; `current_folder` is what relative paths start from; `secret_of` returns the address
     of a source from the kind and the name of where it lies, and raises Refused; `cache_folder`
-    returns where this user keeps what can be had again, None for nowhere.
+    returns where this user keeps what can be had again, `config_folder` where settings that hold
+    for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
+    run in this process, with commas between them.
     """
 
     clock: Callable[[], int]
@@ -29,3 +31,5 @@ class Environment:
     current_folder: Callable[[], str] = os.getcwd
     secret_of: Callable[[str, str], str] = _no_secrets
     cache_folder: Callable[[], str | None] = lambda: None
+    config_folder: Callable[[], str | None] = lambda: None
+    trusted_sources: Callable[[], str] = lambda: ""

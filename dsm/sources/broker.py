@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import DsmError
+from dsm.sources.access import Access
 from dsm.sources.drivers import how_to_install, library
 from dsm.sources.engines import session_class
 from dsm.sources.failures import (
@@ -29,7 +30,7 @@ from dsm.sources.failures import (
 )
 from dsm.sources.schema import drift
 from dsm.sources.sessions import BATCH_BYTES, BATCH_ROWS, Limits, Session, Values
-from dsm.sources.source import SecretOf, Source
+from dsm.sources.source import Source
 from dsm.sources.statement import Statement, parse
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(
     sql: str,
     values: Values | None = None,
     *,
-    secret_of: SecretOf,
+    access: Access,
     batch_rows: int = BATCH_ROWS,
     batch_bytes: int = BATCH_BYTES,
     max_rows: int | None = None,
@@ -60,7 +61,7 @@ def run(
     that differ raise SourceChanged before a row is passed on. Raises what `failures` has.
     """
     limits = Limits(batch_rows, batch_bytes, max_rows, timeout)
-    return Rows(_Work(source, sql, values, limits, secret_of), expected)
+    return Rows(_Work(source, sql, values, limits, access), expected)
 
 
 def schema_of(
@@ -68,18 +69,18 @@ def schema_of(
     sql: str,
     values: Values | None = None,
     *,
-    secret_of: SecretOf,
+    access: Access,
     timeout: float | None = None,
 ) -> pa.Schema:
     """Returns the columns of a query's answer without reading a row of it."""
-    work = _Work(source, sql, values, Limits(timeout=timeout), secret_of, rows=False)
+    work = _Work(source, sql, values, Limits(timeout=timeout), access, rows=False)
     with Rows(work, None) as rows:
         return rows.schema
 
 
-def reach(source: Source, *, secret_of: SecretOf, timeout: float | None = None) -> None:
+def reach(source: Source, *, access: Access, timeout: float | None = None) -> None:
     """Opens and ends a session, to see that address, account and driver are good."""
-    schema_of(source, "SELECT 1 AS one", secret_of=secret_of, timeout=timeout)
+    schema_of(source, "SELECT 1 AS one", access=access, timeout=timeout)
 
 
 class _Work:
@@ -91,7 +92,7 @@ class _Work:
         sql: str,
         values: Values | None,
         limits: Limits,
-        secret_of: SecretOf,
+        access: Access,
         *,
         rows: bool = True,
     ):
@@ -104,8 +105,9 @@ class _Work:
         self.name, self.driver, self.limits, self.rows = source.name, source.driver, limits, rows
         self.statement: Statement = parse(sql, kind.dialect)
         self.values = _complete(self.statement, values or {})
+        access.check(source)  # before its driver is loaded
         library(source.driver)  # before a secret is asked for
-        self._address = secret_of(source.kind, source.secret)
+        self._address = access.address_of(source)
         self.events: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=1)
         self.stopping = threading.Event()
         self.session: Session | None = None

@@ -9,6 +9,7 @@ from dsm.errors import DsmError
 from dsm.repo.repository import Repository
 from dsm.sources import broker
 from dsm.sources import source as sources
+from dsm.sources.access import Access
 from dsm.sources.query import SourceQuery
 from dsm.sources.recording import COLUMNS_SECONDS
 from dsm.sources.schema import drift
@@ -38,7 +39,7 @@ def _check(repository: Repository, query: SourceQuery) -> QueryCheck:
     try:
         source = sources.find(repository, query.source)
         found = broker.schema_of(
-            source, query.sql, query.parameters, secret_of=repository.environment.secret_of,
+            source, query.sql, query.parameters, access=Access(repository),
             timeout=query.timeout or COLUMNS_SECONDS,
         )  # fmt: skip
     except DsmError as error:

@@ -14,6 +14,7 @@ from dsm.model.queries import Document
 from dsm.repo.repository import Repository
 from dsm.sources import broker
 from dsm.sources import source as sources
+from dsm.sources.access import Access
 from dsm.sources.query import SourceQuery, Value, define
 from dsm.sources.schema import type_text
 
@@ -48,7 +49,7 @@ def query_of(
     """
     source = sources.find(repository, source_name)
     schema = broker.schema_of(
-        source, sql, asked.get("parameters"), secret_of=repository.environment.secret_of,
+        source, sql, asked.get("parameters"), access=Access(repository),
         timeout=asked.get("timeout") or COLUMNS_SECONDS,
     )  # fmt: skip
     if not schema.names:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from blake3 import blake3
+
 from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound
+from dsm.format import document
 from dsm.model.names import check_dataset_name, close_matches, printable
 from dsm.repo import documents
 from dsm.repo.repository import Repository
 from dsm.store import disk
-
-# Resolves (kind, name) to an address; the edge gives it, as it gives the clock.
-SecretOf = Callable[[str, str], str]
 
 ENVIRONMENT, FILE, KEYRING = "environment", "file", "keyring"
 KINDS = (ENVIRONMENT, FILE, KEYRING)
@@ -41,6 +40,18 @@ class Source:
     kind: str
     secret: str
     created: int
+
+    @property
+    def digest(self) -> str:
+        """The BLAKE3 of what the document says, in hex: another for every change of it."""
+        return blake3(document.canonical(self.to_json())).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what the document holds."""
+        return {
+            "source": self.id, "name": self.name, "driver": self.driver,
+            "secret": {"kind": self.kind, "name": self.secret}, "created": self.created,
+        }  # fmt: skip
 
 
 def check_source_name(name: str) -> str:
@@ -117,14 +128,7 @@ def create(
     source = Source(os.urandom(16).hex(), name, driver, kind, secret, created)
     known = documents.sources(repository.layout)
     disk.make_dirs(known.folder)
-    fields = {
-        "source": source.id,
-        "name": name,
-        "driver": driver,
-        "secret": {"kind": kind, "name": secret},
-        "created": created,
-    }
-    if not known.create(name, fields):
+    if not known.create(name, source.to_json()):
         raise _taken(name)
     return source
 

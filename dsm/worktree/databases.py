@@ -73,11 +73,14 @@ def _way_out(
 def database_files(repository: Repository, source_name: str) -> list[str]:
     """Returns the files of a source's database that are in the work tree, by their real paths."""
     from dsm.sources import source as sources
+    from dsm.sources.access import Access
     from dsm.sources.drivers import plain_name
 
     source = sources.find(repository, source_name)
     if plain_name(source.driver) not in ("sqlite", "duckdb"):
         return []
+    if source.kind == sources.KEYRING and not Access(repository).trusted(source):
+        return []  # a keyring may ask its user
     try:
         address = repository.environment.secret_of(source.kind, source.secret)
     except Refused:

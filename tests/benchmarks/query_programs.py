@@ -33,6 +33,7 @@ def project(folder: str) -> Any:
     import dsm
     from dsm.sources import source
 
+    os.environ["DSM_TRUST_SOURCES"] = "bank"
     repo = dsm.init(folder, dataset="data")
     source.create(repo, "bank", "postgresql", "environment", "BANK", created=1)
     ds = repo.dataset()
@@ -46,6 +47,7 @@ def ways(repo: Any, address: str) -> dict[str, Callable[[], int]]:
     from adbc_driver_postgresql import dbapi
 
     from dsm.sources import broker
+    from dsm.sources.access import Access
     from dsm.sources.source import find
     from dsm.views.writing.get import stream
     from dsm.views.writing.options import Options
@@ -58,7 +60,7 @@ def ways(repo: Any, address: str) -> dict[str, Callable[[], int]]:
             return sum(batch.num_rows for batch in cursor.fetch_record_batch())
 
     def brokered() -> int:
-        with broker.run(find(repo, "bank"), SQL, secret_of=repo.secret_of) as rows:
+        with broker.run(find(repo, "bank"), SQL, access=Access(repo)) as rows:
             return sum(batch.num_rows for batch in rows)
 
     def one_by_one() -> int:

@@ -89,7 +89,7 @@ class Project:
             "PATH": os.environ["PATH"], "HOME": str(self.home), "TMPDIR": str(self.temporary),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "LC_ALL": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1", "PYTHONFAULTHANDLER": "1", "ADDRESS": self.address,
-            "DSM_AUTHOR": "Ada <ada@example.org>", **self.extra,
+            "DSM_AUTHOR": "Ada <ada@example.org>", "DSM_TRUST_SOURCES": "pay", **self.extra,
         }  # fmt: skip
 
     def start(
@@ -125,8 +125,9 @@ class Project:
     def opened(self) -> Iterator[Catalog]:
         """The repository in this process, with the address of the source."""
         environment = Environment(
-            clock=now_us, author=lambda _: "Ada", secret_of=lambda kind, name: self.address
-        )
+            clock=now_us, author=lambda _: "Ada", secret_of=lambda kind, name: self.address,
+            trusted_sources=lambda: "pay",
+        )  # fmt: skip
         with Catalog(str(self.root), environment) as repo:
             yield repo
 

@@ -460,8 +460,11 @@ import sys
 from dsm.sources import broker
 from dsm.sources.source import Source
 source = Source("0" * 32, "pay", "postgresql", "environment", "ADDRESS", 0)
+class Anyone:
+    check = staticmethod(lambda source: None)
+    address_of = staticmethod(lambda source: sys.argv[1])
 for sql, values in (("SELECT noisy(id) FROM payment", None), ("SELECT noisy(id) FROM payment WHERE id > :x", {"x": 1})):
-    with broker.run(source, sql, values, secret_of=lambda *_: sys.argv[1]) as rows:
+    with broker.run(source, sql, values, access=Anyone()) as rows:
         print(sum(batch.num_rows for batch in rows))
 """
 

@@ -34,12 +34,15 @@ class Asked:
     source: Source
     address: str
 
-    def secret_of(self, kind: str, name: str) -> str:
-        assert (kind, name) == ("environment", "ADDRESS")
+    def check(self, source: Source) -> None:
+        assert source is self.source
+
+    def address_of(self, source: Source) -> str:
+        assert (source.kind, source.secret) == ("environment", "ADDRESS")
         return self.address
 
     def run(self, sql: str, values: Mapping[str, object] | None = None, **more: Any) -> broker.Rows:
-        return broker.run(self.source, sql, values, secret_of=self.secret_of, **more)
+        return broker.run(self.source, sql, values, access=self, **more)
 
     def rows(
         self, sql: str, values: Mapping[str, object] | None = None, **more: Any
@@ -48,7 +51,7 @@ class Asked:
             return [row for batch in rows for row in batch.to_pylist()]
 
     def schema(self, sql: str, values: Mapping[str, object] | None = None) -> Any:
-        return broker.schema_of(self.source, sql, values, secret_of=self.secret_of)
+        return broker.schema_of(self.source, sql, values, access=self)
 
 
 def asked(driver: str, address: str) -> Asked:

@@ -462,7 +462,10 @@ import sys
 from dsm.sources import broker
 from dsm.sources.source import Source
 source = Source("0" * 32, "pay", "postgresql", "environment", "ADDRESS", 0)
-rows = broker.run(source, "SELECT pg_sleep(600), 'killed'", secret_of=lambda *_: sys.argv[1])
+class Anyone:
+    check = staticmethod(lambda source: None)
+    address_of = staticmethod(lambda source: sys.argv[1])
+rows = broker.run(source, "SELECT pg_sleep(600), 'killed'", access=Anyone())
 print(rows.schema.names, flush=True)
 next(rows)
 """

@@ -17,7 +17,9 @@ import pyarrow.compute as pc
 
 from dsm.format.manifest import TIME
 from dsm.sources import source as sources
+from dsm.sources.access import Access
 from dsm.sources.engines import session_class
+from dsm.sources.source import Source
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.selection.live_queries import LiveQuery
@@ -56,6 +58,10 @@ class SourceRowReader:
         self.query = selection.query
         self.consumer = consumer
         self._cutoff = cutoff
+        if selection.source_mode.dummy_rows is None:
+            # Before anything is passed on.
+            for each in selection.queries:
+                self._source(each)
         self.types = dict(selection.log.get(self.query.at).attributes)
 
     @cached_property
@@ -117,7 +123,7 @@ class SourceRowReader:
             yield from self._dummies(each, count, form, filters)
             return
         selection = self.selection
-        source = sources.find(selection.repository, each.query.source)
+        source = self._source(each)
         consumer = _CONSUMERS.get(form, self.consumer)
         plan = plan_run(
             each, self.query, session_class(source.driver).dialect, form=form, filters=filters,
@@ -129,6 +135,12 @@ class SourceRowReader:
         # Closed at once when the reader stops: the query on the server ends with it.
         with closing(run(plan, source, selection.repository)) as batches:
             yield from batches
+
+    def _source(self, each: LiveQuery) -> Source:
+        """Returns the source of a query. Raises NotFound, SourceUntrusted."""
+        source = sources.find(self.selection.repository, each.query.source)
+        Access(self.selection.repository).check(source)
+        return source
 
     def _dummies(self, each: LiveQuery, count: int, form: str, filters: RowFilters) -> Batches:
         """Yields so many dummy rows, less those beyond a newest share; no source takes part."""

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from dsm.errors import DsmError
 from dsm.repo.repository import Repository
 from dsm.sources import broker, receipts
+from dsm.sources.access import Access
 from dsm.sources.digest import RowDigest
 from dsm.sources.failures import BadQuery, SourceChanged
 from dsm.sources.source import Source
@@ -70,7 +71,7 @@ class _SourceRun:
         plan, query = self._plan, self._plan.query
         _log.debug("query %s, for %s: %s", query.name, plan.form, " ".join(asked.sql.split()))
         rows = broker.run(
-            self._source, asked.sql, asked.values, secret_of=self._repository.environment.secret_of,
+            self._source, asked.sql, asked.values, access=Access(self._repository),
             max_rows=query.max_rows, timeout=query.timeout,
             expected=pa.schema([field for field in query.schema if field.name in columns]),
         )  # fmt: skip

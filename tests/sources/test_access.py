@@ -16,6 +16,7 @@ from situations import Work
 from dsm.catalog import Catalog
 from dsm.errors import DsmError, InvalidInput, Refused
 from dsm.format import document
+from dsm.repo import documents
 from dsm.repo.environment import Environment
 from dsm.sources import broker, recording
 from dsm.sources import source as sources
@@ -120,7 +121,7 @@ def test_a_removed_source_leaves_no_trust(opened: Open, settings: Path) -> None:
     remove_source(repo, "pay")
     assert list((settings / FOLDER).iterdir()) == []
     added(repo)
-    Path(repo.layout.source("pay")).write_bytes(b"{}")
+    Path(documents.sources(repo.layout).path("pay")).write_bytes(b"{}")
     remove_source(repo, "pay")
     assert sources.names(repo) == []
 

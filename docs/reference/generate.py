@@ -219,8 +219,8 @@ def config_page() -> str:
     variables = {
         "DSM_DATASET": "the dataset to use, unless `-d` names one",
         "DSM_AUTHOR": "the author of changesets, unless `--author` names one",
-        "DSM_TRUST_SOURCES": "sources whose queries may run, as `dsm source trust` lets them: names with"
-        " commas between them, `NAME@DIGEST` for one as it is now, `*` for all",
+        "DSM_TRUST_SOURCES": "sources whose queries may run, as `dsm source trust` lets them:"
+        " names with commas between them, `NAME@DIGEST` for one as it is now, `*` for all",
         "DSM_DEBUG": "set to 1: errors come with their traceback",
         "NO_COLOR": "set to anything: no colours",
     }

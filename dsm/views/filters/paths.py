@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
+from dsm.views.filters.glob import check_glob, expression
 from dsm.views.filters.values import PathValue
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class PathFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
-        globs = tuple(sorted({spelt(glob) for glob in texts(asked.get("paths"))}))
+        globs = tuple(sorted({spelt(check_glob(glob)) for glob in texts(asked.get("paths"))}))
         if not globs and asked.get("paths") is not None:
             raise AnswerIsNo(
                 "no example fits: the list of paths is empty",
@@ -48,6 +49,8 @@ class PathFilter(Filter):
     def from_json(cls, fields: Mapping[str, Any]) -> Self | None:
         globs = tuple(fields.get("paths", ()))
         require_texts(globs)
+        for glob in globs:
+            check_glob(glob)
         return cls(globs) if globs else None
 
     def to_json(self) -> dict[str, Any]:
@@ -62,8 +65,6 @@ class PathFilter(Filter):
 
     def _mask(self, table: pa.Table) -> pa.ChunkedArray:
         import pyarrow.compute as pc
-
-        from dsm.views.filters.glob import expression
 
         column, mask = table.column("path"), None
         for glob in self.globs:

@@ -46,7 +46,10 @@ def prepare(
             raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
         if any(each.labels_missed(view.labels) for each in query.filters) and not view.queries:
             _require_known(view)
-        write_record(repository, dataset, query, view.content, view.unknown_labels)
+        write_record(
+            repository, dataset, query, view.content, view.unknown_labels,
+            to_be_named=name is not None,
+        )  # fmt: skip
     if name is not None:
         give_name(repository, dataset, name, query.version)
     return view

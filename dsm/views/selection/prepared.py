@@ -58,8 +58,14 @@ def write_record(
     query: ViewQuery,
     content: ContentSummary,
     unknown_labels: tuple[str, ...] = (),
+    *,
+    to_be_named: bool = False,
 ) -> None:
-    """Remembers a view. Raises DamagedData when it once held something else."""
+    """Remembers a view. Raises DamagedData when it once held something else.
+
+    Where nothing can be written it goes to the user's cache, but for one that is `to_be_named`: a
+    name in the repository must not lead to a record elsewhere.
+    """
     fields: dict[str, Any] = {
         "query": query.to_json(), "version": query.version, "content": content.to_json(),
     }  # fmt: skip
@@ -69,7 +75,7 @@ def write_record(
         if documents.views(repository.layout, dataset).create(query.version, fields):
             return
     except disk.WriteFailed as error:
-        if not error.not_allowed:
+        if to_be_named or not error.not_allowed:
             raise
         _write_to_cache(repository, dataset, query.version, fields)
         return

@@ -220,10 +220,7 @@ def test(
 @app.command("trust", cls=Command)
 def trust(
     ctx: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", autocompletion=source_names, help="Name of the source"),
-    ] = None,
+    name: Name,
     revoke: Annotated[bool, typer.Option("--revoke", help="Do not trust it any more")] = False,
     as_json: Json = False,
 ) -> None:
@@ -231,19 +228,14 @@ def trust(
 
     Until then its address is not read and its driver is not loaded. That you trust it is noted in
     your own folder, ~/.config/dsm, for this copy of the repository and for the source as it is now:
-    when the source changes, you are asked again. A source that you add here is trusted. Without
-    NAME, lists the sources and whether they are trusted.
+    when the source changes, you are asked again. A source that you add here is trusted. `dsm source
+    list` shows which are not.
 
     \b
     Examples:
-      dsm source trust
       dsm source trust payments
       dsm source trust payments --revoke
     """
-    if name is None:
-        if revoke:
-            raise InvalidInput("--revoke needs the name of a source")
-        return list_sources(ctx, as_json)
     with Session(ctx) as s:
         from dsm.sources import source as sources
 

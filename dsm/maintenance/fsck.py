@@ -93,6 +93,10 @@ class Checker:
 
     def _claims(self) -> None:
         """Each claimed name is that of a document, or of one whose creation was interrupted."""
+        folder = self.layout.names
+        for entry in self.findings.listed(folder, "document") if os.path.lexists(folder) else ():
+            if entry not in ("datasets", "sources"):
+                self.findings.stray(folder, entry)
         for known in (documents.datasets(self.layout), documents.sources(self.layout)):
             claims, names = known.claims, known.names()
             if claims is None or not os.path.lexists(claims.folder):

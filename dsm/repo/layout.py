@@ -42,6 +42,10 @@ class Layout:
     def sources(self) -> str:
         return self._in("sources")
 
+    @property
+    def names(self) -> str:
+        return self._in("names")
+
     def claims(self, kind: str) -> str:
         return self._in("names", kind)
 
@@ -92,7 +96,7 @@ class Layout:
     @property
     def folders(self) -> tuple[str, ...]:
         """All folders of a repository but for those of its datasets."""
-        claims = (self._in("names"), self.claims("datasets"), self.claims("sources"))
+        claims = (self.names, self.claims("datasets"), self.claims("sources"))
         return (
             self.packs, self.datasets, *claims, self.sources, *self.local_folders, self.receipts
         )  # fmt: skip

@@ -200,6 +200,8 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     dsm("source", "add", "wards", "--driver", "sqlite", "--uri-env", "WARDS_URI")
     take("source list")
     take("source show", "wards")
+    take("source trust", "wards", "--revoke")
+    take("source trust", "wards")
     take("source test", "wards")
     take("source test", "wards", "-e", "SELECT * FROM patient")
     words = ["--source", "wards", "-e", "SELECT * FROM patient WHERE id > :a", "--param", "a=0"]

@@ -32,7 +32,7 @@ def littered(two_changesets: Path, dsm: Runner) -> Littered:
     folders = [path for path in (base, *base.rglob("*")) if path.is_dir()]
     strays = set()
     for folder in folders:
-        if {base / "local", base / "names"} & {folder, *folder.parents}:
+        if base / "local" in {folder, *folder.parents}:
             continue
         for file in [path for path in folder.iterdir() if path.is_file()]:
             copied = folder / f"{file.stem} (conflicted copy 2026-01-31){file.suffix}"

@@ -25,6 +25,7 @@ RANDOM = random.Random(11)
 # Bytes that do not compress, in files of all sizes; the sources lie on the disk that fills up too.
 FILES = {f"{n % 3}/{n}": RANDOM.randbytes(RANDOM.choice((10, 900, 5000, 20000))) for n in range(30)}
 NEXT = {f"{n % 3}/{n}": RANDOM.randbytes(9000) for n in range(0, 30, 3)}
+LAST = {"4/x": RANDOM.randbytes(100_000)}  # more than a step of SIZES
 SIZES = range(300, 1100, 8 if LONG else 40)
 INODES = range(60, 130, 1 if LONG else 6)
 
@@ -50,7 +51,7 @@ def work_until_full(root: Path) -> list[object]:
     with contextlib.suppress(DsmError, OSError):
         root.mkdir()
         init(root)
-        for files, message in ((FILES, "first"), (NEXT, "second"), ({"4/x": b"x"}, "third")):
+        for files, message in ((FILES, "first"), (NEXT, "second"), (LAST, "third")):
             write(root, files)  # type: ignore[arg-type]
             with open_repo(root) as repo:
                 repo.dataset().add(["."])

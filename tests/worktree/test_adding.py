@@ -11,6 +11,7 @@ from situations import MOMENT, Work
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound, StorageFailed
 from dsm.model.changeset import Counts
+from dsm.worktree.index import RACY_NS
 
 
 def labels(work: Work, reference: str | int | None = None) -> dict[str, tuple[str, ...]]:
@@ -123,8 +124,8 @@ def test_bytes_given_for_a_path_below_a_file(work: Work) -> None:
 
 
 def wait_for_a_later_time(work: Work) -> None:
-    """Waits until the file system gives change times that lie behind those of files here now."""
-    newest = max(os.stat(work.path(name)).st_ctime_ns for name in work.files())
+    """Waits until the change times of files here are so old that an unchanged file is believed."""
+    newest = max(os.stat(work.path(name)).st_ctime_ns for name in work.files()) + RACY_NS
     probe = work.root.parent / "probe"
     while True:
         probe.write_text("")

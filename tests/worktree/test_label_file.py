@@ -388,7 +388,7 @@ def test_a_file_is_known_by_its_suffix(tmp_path: Path, write: Write) -> None:
     """Other suffixes, folders and files that are not there are refused by name."""
     assert refusal(write("a.xlsx", "")).endswith("a.xlsx is not known as a label file by its name")
     for name in ("no.csv", "no.jsonl", "no.parquet"):
-        with pytest.raises(NotFound, match=f"there is no label file .*{name}$"):
+        with pytest.raises(NotFound, match=f"there is no label file .*{name}\n"):
             read_label_file(str(tmp_path / name))
     (tmp_path / "d.csv").mkdir()
     assert refusal(str(tmp_path / "d.csv")) == "d.csv: cannot be read: Is a directory"

@@ -1,4 +1,4 @@
-"""Source queries and their changes: what `dsm add --source` and `dsm check` answer."""
+"""Source queries and their changes: what `dsm add --source` and `dsm source check` answer."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def check_fields(check: QueryCheck) -> dict[str, Any]:
 
 
 def check_answer(dataset: str, checks: Iterable[QueryCheck]) -> dict[str, Any]:
-    """Returns what `dsm check` answers."""
+    """Returns what `dsm source check` answers."""
     return {"dataset": dataset, "queries": map(check_fields, checks)}

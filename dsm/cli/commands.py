@@ -29,7 +29,6 @@ COMMANDS = {
     "view": ("dsm.cli.view", "List, show, compare and forget prepared views"),
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
-    "check": ("dsm.cli.check", "Test that the dataset can be trained on"),
     "source": ("dsm.cli.source", "Name restricted datastores, and test that they answer"),
     "receipts": ("dsm.cli.receipts", "List who read how much of which source, and when"),
     "config": ("dsm.cli.config", "Read and change settings"),
@@ -43,7 +42,7 @@ SECTIONS = {
     "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert"),
-    "Train": ("prepare", "view", "why", "get", "check"),
+    "Train": ("prepare", "view", "why", "get"),
     "Sources": ("source", "receipts"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

@@ -28,7 +28,7 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 WORDS_OF_OTHERS = {
     "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
     "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
-    "export": "get", "fetch": "get",
+    "export": "get", "fetch": "get", "check": "source check",
 }  # fmt: skip
 
 

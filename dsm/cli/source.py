@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.queries import check_answer
 from dsm.answers.sources import source_answer, source_test_answer, sources_answer
 from dsm.cli.add_options import parameters, query_text
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import print_json
+from dsm.cli.output import message, print_json
+from dsm.cli.prepare_options import At
+from dsm.cli.query_checks import check_lines
 from dsm.cli.session import Session
 from dsm.cli.suggestions import source_names
 from dsm.errors import InvalidInput, NotFound
@@ -215,6 +218,35 @@ def test(
     wide = max((len(printable(column.name)) for column in schema), default=0)
     for column in schema:
         print(f"{printable(column.name):{wide}}  {printable(type_text(column.type))}")
+
+
+@app.command("check", cls=Command)
+def check(ctx: typer.Context, at: At = None, as_json: Json = False) -> int:
+    """Test that the queries of the dataset can be run
+
+    Every source is asked for the columns of the dataset's queries; no row is read. Exit status 1
+    when a source cannot be reached, refuses, or has other columns than were recorded.
+
+    \b
+    Examples:
+      dsm source check
+      dsm source check --at v1 --json
+    """
+    with Session(ctx) as s:
+        from dsm.sources.checking import check_queries
+
+        found = check_queries(s.repo, s.dataset.queries(at))
+        if as_json:
+            print_json(check_answer(s.dataset.name, found))
+        else:
+            for each in found:
+                print("\n".join(check_lines(each)))
+            if not found:
+                s.say("the dataset has no query to test")
+    failed = sum(each.problem is not None for each in found)
+    if failed:
+        message(f"{failed} of {len(found)} queries cannot be run as recorded")
+    return 1 if failed else 0
 
 
 @app.command("trust", cls=Command)

@@ -88,7 +88,7 @@ def _checks(s: Session) -> list[QueryCheck]:
 
 
 def _say(checks: list[QueryCheck], s: Session) -> None:
-    from dsm.cli.check import check_lines
+    from dsm.cli.query_checks import check_lines
 
     for check in checks:
         for line in check_lines(check):

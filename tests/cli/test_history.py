@@ -156,7 +156,7 @@ def test_dataset_is_its_name_in_every_document(dsm: Runner, two_changesets: Path
         "prepare",
         "view list",
         "view show v",
-        "check",
+        "source check",
     ):
         assert dsm(*line.split(), "--json").json["dataset"] == "photos", line
     ids = {dsm("show", "--json").json["dataset_id"], dsm("dataset", "show", "--json").json["id"]}

@@ -215,7 +215,7 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     take("show")
     take("log", "--stat")
     take("diff", "6", "7")
-    take("check")
+    take("source check")
     take("status", "--sources")
     dsm("prepare", "--at", "6", "--name", "before")
     dsm("prepare", "--name", "rows")
@@ -223,7 +223,7 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert [len(list(repo.view("rows"))) for _ in range(2)] == [6, 6]
     take("view show", "rows")
     _execute(database, "ALTER TABLE patient RENAME COLUMN weight TO mass")
-    take("check", status=1)
+    take("source check", status=1)
     with library.open(".") as repo, pytest.raises(Conflict):
         list(repo.view("rows"))
     take("receipts")

@@ -64,7 +64,7 @@ class _SourceRun:
         except BadQuery as error:
             raise SourceChanged(
                 f"{error.message}; when it was recorded it ran",
-                hint="`dsm check` asks again",
+                hint="`dsm source check` asks again",
             ) from None
 
     def _started(self, asked: Narrowed, columns: tuple[str, ...]) -> broker.Rows:

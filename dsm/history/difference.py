@@ -18,7 +18,7 @@ def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
     low, high = sorted((first, second))
     touched: set[str] = set()
     for number in range(low + 1, high + 1):
-        table = snapshots.manifest(number)
+        table = snapshots.manifests.of(number)
         if table is not None:
             touched.update(table.column("path").to_pylist())
     before = snapshots.lookup(first, touched)
@@ -30,7 +30,7 @@ def touches(log: ChangesetLog, snapshots: Snapshots, number: int, wanted: Sequen
     """Whether a changeset has rows at or below one of the paths, or a query of that name."""
     if any(name in wanted for name in log.queries_moved(number)):
         return True
-    table = snapshots.manifest(number)
+    table = snapshots.manifests.of(number)
     paths = [] if table is None else table.column("path").to_pylist()
     return any(not w or path == w or path.startswith(w + "/") for path in paths for w in wanted)
 

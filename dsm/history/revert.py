@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dsm.errors import AnswerIsNo, Conflict
+from dsm.history.conflicts import folders_of
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Example
 from dsm.model.queries import StagedQuery
@@ -43,14 +44,14 @@ def plan_revert(
     Raises TouchedLater with the paths unless `force`, which keeps the later changes. Raises
     AnswerIsNo when nothing is left to undo.
     """
-    table = snapshots.manifest(number)
+    table = snapshots.manifests.of(number)
     paths: list[str] = table.column("path").to_pylist() if table is not None else []
     mine = set(paths)
     before = snapshots.lookup(number - 1, mine) if number > 1 else {}
     now = snapshots.lookup(head, mine)
     later: set[str] = set()
     for following in range(number + 1, head + 1):
-        other = snapshots.manifest(following)
+        other = snapshots.manifests.of(following)
         if other is not None:
             later.update(mine.intersection(other.column("path").to_pylist()))
     # What is back to how it was before needs no undoing, whoever put it back.
@@ -124,13 +125,13 @@ def _without_room(
     if not coming:
         return set()
     going = {path for path in mine if path in now and path not in before}
-    folders = {folder for path in coming for folder in _folders_of(path)}
+    folders = {folder for path in coming for folder in folders_of(path)}
     above = set(snapshots.lookup(head, folders)) - going
     column = snapshots.table(head).column("path")
     return {
         path
         for path in coming
-        if not above.isdisjoint(_folders_of(path)) or _any_below(column, path + "/", going)
+        if not above.isdisjoint(folders_of(path)) or _any_below(column, path + "/", going)
     }
 
 
@@ -148,8 +149,3 @@ def _any_below(column: Any, lead: str, going: set[str]) -> bool:
             return True
         low += 1
     return False
-
-
-def _folders_of(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]

@@ -9,7 +9,6 @@ never folds anything.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,6 @@ import pyarrow as pa
 
 from dsm.errors import NotFound
 from dsm.format import manifest as fmt
-from dsm.history import snapshot_file
 from dsm.history.fold import (
     FEW,
     Layer,
@@ -31,16 +29,15 @@ from dsm.history.fold import (
     snapshot_schema,
     widened,
 )
-from dsm.model.changeset import Changeset
+from dsm.history.manifests import Manifests
+from dsm.history.snapshot_cache import SnapshotCache
 from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store import disk
-from dsm.store.whole_file import read_file
 
 _logger = logging.getLogger(__name__)
-SUFFIX = ".snapshot"
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
 OVERLAY_CHANGESETS = 64
@@ -65,46 +62,9 @@ class Snapshots:
     def __init__(self, repository: Repository, log: ChangesetLog):
         self._layout = repository.layout
         self._log = log
-        self._folder = repository.layout.cache(log.name)
-        self._manifests: dict[int, pa.Table] = {}
+        self.manifests = Manifests(repository.layout, log)
+        self.cache = SnapshotCache(repository.layout, log)
         self._bases: dict[int, pa.Table] = {}
-
-    # --- manifests ---
-
-    def manifest(self, number: int) -> pa.Table | None:
-        """Reads and verifies the manifest of a changeset; None when it has no rows.
-
-        Raises ManifestDamaged. That the rows make sense is checked where they are put to use: when
-        a snapshot is folded, by fsck, and again by what writes files or archives.
-        """
-        known = self._manifests.get(number)
-        if known is not None:
-            return known
-        changeset = self._log.get(number)
-        table = self.read_manifest(changeset)
-        if table is not None:
-            self._manifests[number] = table
-        return table
-
-    def read_manifest(self, changeset: Changeset) -> pa.Table | None:
-        """Like `manifest`, for a header in hand, without keeping the rows."""
-        if changeset.manifest is None:
-            return None
-        path = self._layout.manifest(self._log.name, changeset.manifest)
-        data = read_file(path, fmt.bytes_most(changeset.manifest_bytes))
-        if data is None:
-            raise fmt.ManifestDamaged(
-                f"the manifest of changeset {changeset.number} is missing ({path})",
-                hint="`dsm fsck` tells what else is missing; copy it back from a backup",
-            )
-        table = fmt.decode(
-            data, path, manifest_id=changeset.manifest, file_id=changeset.manifest_file
-        )
-        if table.num_rows != changeset.counts.rows:
-            raise fmt.ManifestDamaged(
-                f"{path} has {table.num_rows} rows, not {changeset.counts.rows}"
-            )
-        return table
 
     # --- few paths ---
 
@@ -116,7 +76,7 @@ class Snapshots:
         for current in range(number, base.number, -1):
             if not wanted:
                 return found
-            table = self.manifest(current)
+            table = self.manifests.of(current)
             if table is None:
                 continue
             for row in _positions(table.column("path"), wanted):
@@ -194,7 +154,7 @@ class Snapshots:
                 saved = self._save(number, schema, runs.merged())
         except disk.WriteFailed:
             return None
-        found = self._open(number, self._log.get(number).id) if saved else None
+        found = self.cache.open(number) if saved else None
         if found is not None:
             self._bases[number] = found
         return found
@@ -242,14 +202,14 @@ class Snapshots:
     def _parts(self, numbers: Sequence[int]) -> Iterator[pa.Table]:
         """Yields the rows of these changesets with their numbers, checked; empty ones left out."""
         if len(numbers) < MANY_MANIFESTS:
-            manifests: Iterable[pa.Table | None] = map(self.manifest, numbers)
+            manifests: Iterable[pa.Table | None] = map(self.manifests.of, numbers)
         else:
             # Reading Parquet lets other threads run.
             from concurrent.futures import ThreadPoolExecutor
 
             headers = [self._log.get(number) for number in numbers]
             with ThreadPoolExecutor(READERS) as pool:
-                manifests = list(pool.map(self.read_manifest, headers))
+                manifests = list(pool.map(self.manifests.read, headers))
         for number, manifest in zip(numbers, manifests, strict=True):
             if manifest is not None:
                 # Whoever made this repository may have meant harm: see it before it is used.
@@ -265,57 +225,18 @@ class Snapshots:
             if known == number:
                 return _Found(known, self._bases[known])
         best = 0
-        names = {n: changeset_id for n, changeset_id in self._cached() if n <= number}
-        for candidate in sorted(names, reverse=True):
+        for candidate in sorted((n for n in self.cache.numbers() if n <= number), reverse=True):
             if candidate in self._bases:
                 return _Found(candidate, self._bases[candidate])
-            table = self._open(candidate, names[candidate])
+            table = self.cache.open(candidate)
             if table is not None:
                 self._bases[candidate] = table
                 return _Found(candidate, table)
         return _Found(best, None)
 
-    def _cached(self) -> Iterator[tuple[int, str]]:
-        """Yields (number, changeset id) of the cached snapshots; other files are passed over."""
-        try:
-            names = os.listdir(self._folder)
-        except OSError:
-            return  # it is a cache: what cannot be looked at is not there
-        for name in names:
-            text, _, rest = name.removesuffix(SUFFIX).partition("-")
-            if name.endswith(SUFFIX) and len(text) == 8 and text.isascii() and text.isdigit():
-                yield int(text), rest
-
-    def _open(self, number: int, changeset_id: str) -> pa.Table | None:
-        """Opens a cached snapshot; None when it is damaged or of another history."""
-        if self._log.get(number).id != changeset_id:
-            return None
-        return snapshot_file.read(self._path(number, changeset_id))
-
-    def _path(self, number: int, changeset_id: str) -> str:
-        return os.path.join(self._folder, f"{number:08d}-{changeset_id}{SUFFIX}")
-
     def _save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
         """Caches a snapshot. A failure to write it costs time later, and nothing else."""
-        temporary = os.path.join(self._layout.temporary, f"snapshot-{os.urandom(8).hex()}")
-        try:
-            disk.make_dirs(self._folder, durable=False)
-            snapshot_file.write(
-                self._path(number, self._log.get(number).id), temporary, schema, tables
-            )
-        except disk.WriteFailed:
-            return False
-        self._drop_old(number)
-        return True
-
-    def _drop_old(self, newest: int) -> None:
-        """Keeps the two newest snapshots and every one at least twice as far back."""
-        kept = newest
-        for position, (number, changeset_id) in enumerate(sorted(self._cached(), reverse=True)):
-            if position >= 2 and number * 2 > kept:
-                disk.discard(self._path(number, changeset_id))
-            else:
-                kept = number
+        return self.cache.save(number, schema, tables)
 
 
 def example_at(table: pa.Table, row: int) -> Example | None:

@@ -174,7 +174,7 @@ class Checker:
             used.add(changeset.manifest)
             self._queries(log, number, path)
             try:
-                table = snapshots.read_manifest(changeset)
+                table = snapshots.manifests.read(changeset)
                 if table is not None:
                     check_rows(table, layout.manifest(name, changeset.manifest or ""))
             except DsmError as error:

@@ -51,7 +51,7 @@ def references(repository: Repository) -> Iterator[Reference]:
     for name in repository.datasets():
         log, snapshots = dataset_log(repository, name)
         for number in range(1, log.head() + 1):
-            table = snapshots.read_manifest(log.get(number))
+            table = snapshots.manifests.read(log.get(number))
             if table is not None:
                 paths, oids = table.column("path").to_pylist(), table.column("object").to_pylist()
                 for path, oid in zip(paths, oids, strict=True):
@@ -72,7 +72,7 @@ def referenced_ids(repository: Repository) -> set[bytes]:
     for name in repository.datasets():
         log, snapshots = dataset_log(repository, name)
         for number in range(1, log.head() + 1):
-            table = snapshots.read_manifest(log.get(number))
+            table = snapshots.manifests.read(log.get(number))
             if table is not None:
                 ids.update(pc.unique(table.column("object")).to_pylist())
         for where, data in staged_segments(repository, name):

@@ -63,7 +63,7 @@ def _states(tree: WorkTree, first: int | None, paths: set[str]) -> dict[str, Exa
 def _touched_since(tree: WorkTree, first: int) -> set[str]:
     touched: set[str] = set()
     for number in range(first + 1, tree.log.head() + 1):
-        table = tree.snapshots().manifest(number)
+        table = tree.snapshots().manifests.of(number)
         if table is not None:
             touched.update(table.column("path").to_pylist())
     return touched

@@ -140,7 +140,7 @@ def _versions(tree: WorkTree, paths: Iterable[str]) -> dict[str, set[bytes]]:
     found: dict[str, set[bytes]] = {}
     wanted = set(paths)
     for number in range(1, tree.log.head() + 1):
-        table = tree.snapshots().manifest(number)
+        table = tree.snapshots().manifests.of(number)
         if table is not None:
             oids = table.column("object").to_pylist()
             for name, oid in zip(table.column("path").to_pylist(), oids, strict=True):

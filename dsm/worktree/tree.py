@@ -114,7 +114,7 @@ class WorkTree:
     def _apply_manifest(self, index: WorkIndex, absent: Absent, number: int) -> None:
         from dsm.format.manifest import check_rows
 
-        table = self.snapshots().manifest(number)
+        table = self.snapshots().manifests.of(number)
         if table is None:
             return
         check_rows(table, f"the manifest of changeset {number}")

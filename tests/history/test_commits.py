@@ -13,7 +13,7 @@ from situations import Work
 
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
-from dsm.history.commit import ChangedMeanwhile
+from dsm.history.conflicts import ChangedMeanwhile
 from dsm.maintenance.fsck import fsck
 from dsm.model.changeset import Counts
 

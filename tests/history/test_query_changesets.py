@@ -11,7 +11,7 @@ from situations import Work
 
 from dsm.errors import AnswerIsNo, Conflict, DamagedData, InvalidInput, NotFound
 from dsm.format import document
-from dsm.history.commit import ChangedMeanwhile
+from dsm.history.conflicts import ChangedMeanwhile
 from dsm.history.revert import TouchedLater
 from dsm.maintenance.fsck import fsck
 from dsm.sources.query import SourceQuery, define

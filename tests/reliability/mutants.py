@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dsm.format.stage_note import SUFFIX as NOTE
-from dsm.history import commit
+from dsm.history import manifests
 from dsm.repo.log import ChangesetLog
 from dsm.store import disk, objects, whole_file
 from dsm.worktree.stage import Stage
@@ -122,7 +122,7 @@ def _header_before_manifest(patch: pytest.MonkeyPatch) -> None:
             waiting.pop(0)()
         return result
 
-    patch.setattr(commit, "create_file", later)
+    patch.setattr(manifests, "create_file", later)
     patch.setattr(ChangesetLog, "append", then)
 
 

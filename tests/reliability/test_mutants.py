@@ -124,7 +124,7 @@ def _settled_always(patch: pytest.MonkeyPatch) -> None:
 MUTANTS = [
     Direct("claim by rename", checks.race_for_a_number, setting(disk, "claim", _claim_by_rename)),
     Direct("no check for conflicts", checks.race_for_an_example,
-           setting(commit, "_without_conflicts", lambda _log, _snapshots, rows, *_: rows)),
+           setting(commit, "without_conflicts", lambda _log, _snapshots, rows, *_: rows)),
     Direct("short writes ignored", checks.short_writes, setting(disk, "write_all", _one_write)),
     Direct("reads not verified", checks.a_flipped_byte, _unverified),
     Direct("no look at the packs before publishing", checks.gc_before_the_last_step,

@@ -292,11 +292,11 @@ class Repository(RuleBasedStateMachine):
     def revert(self, data: st.DataObject, force: bool, keep: bool) -> None:
         model, ds = self.model, self.work.ds
         number = data.draw(st.integers(1, len(model.states) - 1))
-        table = ds.snapshots.manifest(number)
+        table = ds.snapshots.manifests.of(number)
         touched = set(table.column("path").to_pylist()) if table is not None else set()
         later: set[str] = set()
         for following in range(number + 1, len(model.states)):
-            other = ds.snapshots.manifest(following)
+            other = ds.snapshots.manifests.of(following)
             later |= set(other.column("path").to_pylist()) if other is not None else set()
         if touched & set(model.staged):
             return  # what becomes of staged examples is told in tests/history

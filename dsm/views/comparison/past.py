@@ -44,7 +44,7 @@ def events_of(view: Selection, path: str) -> list[Event]:
     log, snapshots = _opened(view)
     found: list[Event] = []
     for number in range(1, log.head() + 1):
-        table = snapshots.read_manifest(log.get(number))
+        table = snapshots.manifests.read(log.get(number))
         if table is None:
             continue
         row = pc.index(table.column("path"), path).as_py()
@@ -70,7 +70,7 @@ def deleting(view: Selection, rows: pa.Table) -> pa.Array:
         # Without gaps a deletion always follows what put the example: nothing else is of interest.
         if not (counts.rows if query.runs else counts.deleted):
             continue
-        table = snapshots.manifest(number)
+        table = snapshots.manifests.of(number)
         for path, deleted in _touched(table, pending) if table is not None else ():
             if deleted:
                 noted[path] = number

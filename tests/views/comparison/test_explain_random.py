@@ -91,7 +91,7 @@ Events = list[dict[str, Example | None]]  # by changeset, from 1 on
 def events_of(work: Work) -> Events:
     found: Events = []
     for number in range(1, work.ds.head + 1):
-        table = work.ds.snapshots.manifest(number)
+        table = work.ds.snapshots.manifests.of(number)
         rows = range(0 if table is None else table.num_rows)
         assert isinstance(table, pa.Table) or not rows
         found.append({table["path"][row].as_py(): example_at(table, row) for row in rows})

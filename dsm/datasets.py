@@ -7,14 +7,14 @@ clock and the author come from the environment that the repository was opened wi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.dataset_history import DatasetHistory, Paths
 from dsm.errors import InvalidInput
 from dsm.model.changeset import Changeset, Counts
-from dsm.model.names import check_label
+from dsm.model.names import check_labels
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
-    from dsm.worktree.request import Request
+    from dsm.worktree.request import AddAsked, Request
     from dsm.worktree.tree import WorkTree
 
 
@@ -42,50 +42,32 @@ class Dataset(DatasetHistory):
         self,
         paths: Paths | Mapping[str, bytes | BinaryIO],
         *,
-        labels: Sequence[str] | None = None,
-        pattern: str | None = None,
-        label_file: str | None = None,
-        strict: bool = False,
-        deletions: bool = False,
-        dry_run: bool = False,
-        follow_symlinks: bool = False,
-        keep_going: bool = False,
         progress: Progress = SILENT,
+        **asked: Unpack[AddAsked],
     ) -> AddReport:
         """Stages new and changed files, or bytes given by path.
 
         Files and folders are relative to the current folder; a mapping's paths are below the
-        dataset's root and need no file. `labels` go on everything; `deletions` also stages that
-        tracked files are gone. Raises DatabaseInTree, FilesUnreadable, InvalidInput, NotFound.
+        dataset's root and need no file. `labels` go on everything, `pattern` and `label_file` say
+        more of each; `strict` refuses what the pattern does not match. `deletions` also stages that
+        tracked files are gone; `force` takes ignored files, too, which are else left out, and
+        answered as `ignored` when they are named. `dry_run` stages nothing, `follow_symlinks` goes
+        into folders behind links, `keep_going` stages the rest when files cannot be read. Raises
+        DatabaseInTree, FilesUnreadable, InvalidInput, NotFound.
         """
         from dsm.worktree.staging import add_content, add_files
 
         if isinstance(paths, Mapping):
-            request = self._request(
-                (), labels, pattern, label_file, strict=strict, deletions=deletions, dry_run=dry_run
-            )
+            request = self._request((), **asked)
             return add_content(self.tree, request, paths, self._environment.clock())
-        request = self._request(
-            self._paths(paths), labels, pattern, label_file, strict=strict, deletions=deletions,
-            dry_run=dry_run, follow_symlinks=follow_symlinks, keep_going=keep_going,
-        )  # fmt: skip
-        return add_files(self.tree, request, progress)
+        return add_files(self.tree, self._request(self._paths(paths), **asked), progress)
 
-    def _request(
-        self,
-        paths: tuple[str, ...],
-        labels: Sequence[str] | None,
-        pattern: str | None,
-        label_file: str | None,
-        **flags: bool,
-    ) -> Request:
+    def _request(self, paths: tuple[str, ...], **asked: Any) -> Request:
         from dsm.worktree.databases import refuse_databases
         from dsm.worktree.request import request_for
 
-        request = request_for(
-            paths, _labels(labels), pattern, self.pattern, label_file,
-            folder=self._environment.current_folder(), **flags,
-        )  # fmt: skip
+        folder = self._environment.current_folder()
+        request = request_for(paths, self.pattern, folder, **asked)
         refuse_databases(self.repo, self.tree, request)
         return request
 
@@ -142,8 +124,8 @@ class Dataset(DatasetHistory):
         index = self.tree.index(staged)
         rows = edit.relabel_rows(
             self.tree, staged, edit.tracked_below(index, self._paths(paths)),
-            replacing=None if set is None else _labels(set),
-            add=_labels(add), remove=_labels(remove),
+            replacing=None if set is None else check_labels(set),
+            add=check_labels(add), remove=check_labels(remove),
         )  # fmt: skip
         return stage_without_content(self.tree, index, staged, rows, {})
 
@@ -218,7 +200,7 @@ class Dataset(DatasetHistory):
                 raise InvalidInput("give paths or --all, not both")
             wanted = self._paths(paths)
             request = self._request(
-                wanted, (), None, None, deletions=True, spares_lost_folders=True,
+                wanted, deletions=True, spares_lost_folders=True,
                 allows_mass_deletion=allowed or "" not in wanted,
             )  # fmt: skip
             return commit_paths(
@@ -227,8 +209,8 @@ class Dataset(DatasetHistory):
         if all:
             from dsm.worktree.staging import add_files
 
-            flags = {"only_tracked": True, "allows_mass_deletion": allowed}
-            add_files(self.tree, self._request(("",), (), None, None, **flags), progress)
+            request = self._request(("",), only_tracked=True, allows_mass_deletion=allowed)
+            add_files(self.tree, request, progress)
         return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell)
 
     def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
@@ -303,8 +285,3 @@ class Dataset(DatasetHistory):
         )  # fmt: skip
 
     # --- tags and views --------------------------------------------------------------------
-
-
-def _labels(given: Iterable[str] | None) -> tuple[str, ...]:
-    """Checks and sorts labels; a text by itself is one label, not one for each letter."""
-    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given or ())}))

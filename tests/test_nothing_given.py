@@ -18,6 +18,7 @@ from dsm.sources.query import define
 from dsm.sources.recording import QueryAsked
 from dsm.views.query.resolve import Asked
 from dsm.views.view import View
+from dsm.worktree.request import AddAsked
 
 Verb = Callable[..., Any]
 
@@ -208,6 +209,7 @@ def keywords() -> set[str]:
     """Returns the keywords that verbs pass on, and that take several of something."""
     found = {
         "Dataset.prepare": get_type_hints(Asked),
+        "Dataset.add": get_type_hints(AddAsked),
         "Dataset.add_query": get_type_hints(QueryAsked),
     }
     return {

@@ -69,7 +69,6 @@ CONFINED = {
     "zstandard": ("store/codec.py", "views/writing/compression.py"),
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
-    "pathspec": ("worktree/ignore.py",),
     "pyarrow": (
         "format/manifest.py", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet

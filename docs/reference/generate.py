@@ -236,7 +236,8 @@ def config_page() -> str:
         *(f"| `{name}` | {meaning} |" for name, meaning in variables.items()),
         "\n## Files in the work tree\n",
         prose("""`.dsmignore` names files that are no examples. It is written like `.gitignore` and
-            counts from its own folder. `.dsm`, `.git` and `.dsmignore` are always left out."""),
+            counts from its own folder. What systems and editors leave behind is ignored as well:
+            [leave files out](../how-to/leave-files-out.md) has the list."""),
     ]
     return "\n".join(lines)
 

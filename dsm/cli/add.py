@@ -31,6 +31,7 @@ def command(
     strict: options.Strict = False,
     follow_symlinks: options.FollowSymlinks = False,
     keep_going: options.KeepGoing = False,
+    force: options.Force = False,
     source: options.Source = None,
     query: options.QueryFile = None,
     sql: options.Sql = None,
@@ -49,7 +50,9 @@ def command(
     """Stage new and changed files for the next changeset
 
     Files that have not changed are not read again; .dsmignore (written like .gitignore) names
-    files to leave out. When a file cannot be read nothing is staged, unless --keep-going is given.
+    files to leave out, as what systems and editors leave behind is. A PATH that is left out is
+    refused, with exit status 1, unless -f is given; the others are staged. When a file cannot be
+    read nothing is staged, unless --keep-going is given.
 
     With --source, a query is staged instead: its rows are examples of the dataset that are read
     from the database whenever a view is, and never kept. Columns without a role are attributes.
@@ -67,7 +70,8 @@ def command(
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
     if source is not None:
-        if paths or any((labels, pattern, label_file, deletions, strict, follow_symlinks)):
+        given = (labels, pattern, label_file, deletions, strict, follow_symlinks, force)
+        if paths or any(given):
             raise InvalidInput("--source stages a query: give no files, and no options for them")
         _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
         return 0
@@ -81,10 +85,10 @@ def command(
         report = s.dataset.add(
             paths, labels=labels, pattern=pattern, label_file=label_file, strict=strict,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
-            keep_going=keep_going, progress=s.progress(),
+            keep_going=keep_going, force=force, progress=s.progress(),
         )  # fmt: skip
         _tell(report, s, dry_run)
-    return 1 if report.failed else 0
+    return 1 if report.failed or report.ignored else 0
 
 
 def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
@@ -92,6 +96,9 @@ def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
     for change in report.changes:
         print(name_status(change))
     s.warn_of(report)
+    if report.ignored:
+        s.warn("refused", report.ignored)
+        s.say("hint: -f adds what is ignored")
     s.say(summary(report, dry_run))
     if report.unlabelled and report.pattern is not None:
         unmatched = count_text(report.unlabelled, "file")

@@ -49,6 +49,7 @@ FollowSymlinks = Annotated[
     bool,
     typer.Option("--follow-symlinks", help="Follow links to folders, and links out of the dataset"),
 ]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Add files that are ignored, too")]
 KeepGoing = Annotated[
     bool,
     typer.Option("--keep-going", help="Stage the rest when files cannot be read; exit 1"),

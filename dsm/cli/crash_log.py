@@ -25,7 +25,7 @@ KEPT = 10
 BYTES_MAX = 64_000
 _NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\.txt")
 _LIBRARIES = (
-    "adbc_driver_manager", "blake3", "fsspec", "keyring", "numpy", "pathspec", "pyarrow",
+    "adbc_driver_manager", "blake3", "fsspec", "keyring", "numpy", "pyarrow",
     "pyfastcdc", "rich", "tomlkit", "torch", "typer", "zstandard",
 )  # fmt: skip
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -28,7 +28,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "add": {
         "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",
         "--strict": "strict", "--follow-symlinks": "follow_symlinks",
-        "--keep-going": "keep_going",
+        "--keep-going": "keep_going", "-f": "force", "--force": "force",
     },
     "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
                "--allow-mass-delete": "allow_mass_delete"},

@@ -226,6 +226,11 @@ def check_label(label: str) -> str:
     return text
 
 
+def check_labels(given: Iterable[str] | None) -> tuple[str, ...]:
+    """Checks and sorts labels; a text by itself is one label, not one for each letter."""
+    return tuple(sorted({*map(check_label, [given] if isinstance(given, str) else given or ())}))
+
+
 def printable(text: str) -> str:
     """Returns `text` as it may be written to a terminal, in one line.
 

@@ -23,7 +23,8 @@ class AddReport:
     """What `add` staged (or would stage).
 
     `files` counts the files looked at, `size` the bytes of the ones read; `stored` is what the
-    packs grew by, in bytes; `unlabelled` counts files that the pattern does not match.
+    packs grew by, in bytes; `unlabelled` counts files that the pattern does not match. `ignored`
+    are paths that were named and yet left out.
     """
 
     counts: Counts
@@ -35,6 +36,7 @@ class AddReport:
     warnings: tuple[Problem, ...] = ()
     skipped: tuple[Problem, ...] = ()
     failed: tuple[Problem, ...] = ()
+    ignored: tuple[Problem, ...] = ()
     changes: tuple[Change, ...] = ()  # filled for a dry run
     pattern: str | None = None
 

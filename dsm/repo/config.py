@@ -17,10 +17,11 @@ KEYS = {
     "user.name": "your name, for the author field of changesets",
     "user.email": "your e-mail address, for the author field of changesets",
     "core.workers": "how many processes store and restore files (default: one a core)",
+    "add.default-ignores": "whether `add` ignores what systems leave behind (default: true)",
     "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
 }
 # Those that are true or false.
-FLAGS = frozenset(("commit.allow-mass-delete",))
+FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete"))
 _TRUTHS = {
     "true": True, "yes": True, "on": True, "1": True,
     "false": False, "no": False, "off": False, "0": False,

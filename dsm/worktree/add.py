@@ -22,6 +22,7 @@ from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED
 from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.index import RACY_NS, WorkIndex
+from dsm.worktree.named import label_table_paths, named_and_ignored
 from dsm.worktree.request import Meaning, Request
 from dsm.worktree.scan import Folder, Scan, without_nested
 from dsm.worktree.tree import WorkTree, settled
@@ -42,6 +43,7 @@ class Outcome:
     warnings: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     failed: list[Problem] = field(default_factory=list)
+    ignored: list[Problem] = field(default_factory=list)  # named, and left out
     marks: dict[str, int | bytes | None] = field(default_factory=dict)
 
 
@@ -61,6 +63,7 @@ class Adder:
         self.staged = tree.stage.load()
         self.index: WorkIndex = tree.index(self.staged)
         self.out = Outcome()
+        self._label_table = label_table_paths(tree, request)
         self._folders_seen: dict[str, str] = {}
         self._relook: list[tuple[str, Stat]] = []  # unchanged files that get new labels
         self._changed: list[tuple[str, Stat, bytes]] = []  # tracked files that were read
@@ -73,6 +76,7 @@ class Adder:
         request, out = self.request, self.out
         store = self.tree.repository.store
         self.progress.start("adding")
+        out.ignored = list(named_and_ignored(self.tree, self.index, request))
         moment = None if request.dry_run else self.tree.moment()
         if request.dry_run:
             results: Iterable[tuple[Batch, Stored]] = map(self._only_hash, self._batches())
@@ -123,8 +127,11 @@ class Adder:
     def _candidates(self) -> Iterator[tuple[bool, list[str], list[Stat]]]:
         """Yields the files whose content must be read: (untracked, paths, stats)."""
         follow = self.request.follow_symlinks
+        ignored = {problem.path for problem in self.out.ignored}
         for start in without_nested(self.request.paths):
-            scan = self.tree.scan(follow_symlinks=follow)
+            if start in ignored:
+                continue
+            scan = self.tree.scan(follow_symlinks=follow, force=self.request.force)
             full = os.path.join(self.tree.root, start)
             if not start or (os.path.isdir(full) and (follow or not scan.behind_link(start + "/"))):
                 met: set[str] = set()
@@ -210,6 +217,8 @@ class Adder:
             return
         paths, stats = [], []
         for name, st in zip(new, new_stats, strict=True):
+            if self._label_table and lead + name in self._label_table:
+                continue
             try:
                 paths.append(check_path(lead + name))
                 stats.append(st)

@@ -20,6 +20,7 @@ from dsm.store import disk
 from dsm.worktree.add import Adder
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.mass_deletion import find_mass_deletion, refuse_mass_deletion
+from dsm.worktree.named import refuse_ignored
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.staging import report
@@ -128,6 +129,7 @@ def commit_paths(
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()
         outcome = adder.run()
+        refuse_ignored(outcome.ignored)
         if not request.allows_mass_deletion:
             refuse_mass_deletion(tree, adder.index, outcome.rows, adder.staged.rows())
         if tell is not None:

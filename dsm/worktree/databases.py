@@ -57,14 +57,14 @@ def _way_out(
     tree: WorkTree, relative: str, source_name: str, request: Request, *, named: bool
 ) -> str | None:
     """Returns what to do about a database that would be stored, None for one that would not."""
-    from dsm.worktree.scan import IGNORE_FILE, Scan
+    from dsm.worktree.ignore import IGNORE_FILE
 
     if tree.index(tree.stage.load()).get(relative) is not None:
         # .dsmignore leaves out nothing that is tracked.
         return f"`dsm rm --keep-files {printable(relative)}` first"
     if request.only_tracked:
         return None
-    rules = Scan(tree.root).rules_for(os.path.dirname(relative))
+    rules = tree.scan(force=request.force).rules_for(os.path.dirname(relative))
     if not rules.ignored(relative, False):
         return f"name it in {IGNORE_FILE}, or move it out of the repository's folder"
     return f"`dsm source remove {source_name}` first, if it is to be stored" if named else None

@@ -6,10 +6,14 @@ there before. The invariant: what nobody restates stays, so a plain `add` undoes
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
+from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.worktree.label_file import LabelRow, read_label_file
@@ -25,7 +29,8 @@ class Request:
     `add` never undoes a relabelling; of other content that a path gets it tells the time alone.
     `deletions` stages what is gone as deleted, and, when it `spares_lost_folders`, nothing below a
     named folder that is not here at all. `allows_mass_deletion` says that most of a dataset, or all
-    of a folder, may go.
+    of a folder, may go; `force` takes what is ignored, too. `label_table` is the file that
+    `label_rows` came from.
     """
 
     paths: tuple[str, ...]
@@ -33,6 +38,7 @@ class Request:
     pattern: PathPattern | None = None
     default_pattern: PathPattern | None = None
     label_rows: dict[str, LabelRow] | None = None
+    label_table: str | None = None
     strict: bool = False
     deletions: bool = False
     spares_lost_folders: bool = False
@@ -40,6 +46,7 @@ class Request:
     allows_mass_deletion: bool = True
     dry_run: bool = False
     follow_symlinks: bool = False
+    force: bool = False
     keep_going: bool = False
 
     def __post_init__(self) -> None:
@@ -108,14 +115,28 @@ class Request:
             )
 
 
+class AddAsked(TypedDict, total=False):
+    """The options of `Dataset.add`."""
+
+    labels: Sequence[str] | None
+    pattern: str | None
+    label_file: str | None
+    strict: bool
+    deletions: bool
+    dry_run: bool
+    follow_symlinks: bool
+    keep_going: bool
+    force: bool
+
+
 def request_for(
     paths: tuple[str, ...],
-    labels: tuple[str, ...],
-    pattern: str | None,
     default_pattern: str | None,
-    label_file: str | None,
-    *,
     folder: str,
+    *,
+    labels: Sequence[str] | None = None,
+    pattern: str | None = None,
+    label_file: str | None = None,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file, named from `folder`, read.
@@ -125,5 +146,8 @@ def request_for(
     compiled, default = (
         None if text is None else PathPattern.parse(text) for text in (pattern, default_pattern)
     )
-    rows = None if label_file is None else read_label_file(label_file, folder).rows
-    return Request(paths, labels, compiled, default, rows, **flags)
+    rows, table = None, None
+    if label_file is not None:
+        rows = read_label_file(label_file, folder).rows
+        table = os.path.join(folder, label_file)
+    return Request(paths, check_labels(labels), compiled, default, rows, label_table=table, **flags)

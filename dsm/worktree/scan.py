@@ -19,17 +19,14 @@ from dsm.files.stat import Stat, stat_of
 from dsm.files.temporaries import TEMPORARY, is_temporary
 from dsm.model.names import printable
 from dsm.model.reports import Problem
-from dsm.worktree.ignore import IgnoreRules
+from dsm.worktree.ignore import IGNORE_FILE, IgnoreRules
 
 Above = tuple[tuple[int, int], ...]  # (device, inode) of the folders being walked
 SPECIAL = {
     stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device",
     stat.S_IFCHR: "a device",
 }  # fmt: skip
-IGNORE_FILE = ".dsmignore"
 OWN_FOLDERS = frozenset((".dsm", ".git"))
-OWN_FILES = frozenset((".dsm", ".git", IGNORE_FILE))
-
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NAME = attrgetter("name")
@@ -55,10 +52,23 @@ class Notes:
 class Scan:
     """One walk below `root`. Iterate `folders(...)`, then look at `notes`."""
 
-    def __init__(self, root: str, *, follow_symlinks: bool = False, temporary: str | None = None):
-        """`temporary` is where the journals of temporary files lie; those files are passed over."""
+    def __init__(
+        self,
+        root: str,
+        *,
+        follow_symlinks: bool = False,
+        temporary: str | None = None,
+        defaults: bool = True,
+        force: bool = False,
+    ):
+        """`temporary` is where the journals of temporary files lie; those files are passed over.
+
+        `defaults` says whether the default list is ignored, `force` that nothing is.
+        """
         self.root = root
         self._temporary = temporary
+        self.defaults = defaults
+        self.force = force
         self.follow_symlinks = follow_symlinks
         self.notes = Notes()
         self._real_root = os.path.realpath(root)
@@ -96,7 +106,9 @@ class Scan:
 
     def rules_for(self, start: str) -> IgnoreRules:
         """Collects the ignore rules on the way from the root down to the folder `start`."""
-        rules = IgnoreRules.at(self.root)
+        if self.force:
+            return IgnoreRules.none()
+        rules = IgnoreRules.at(self.root, defaults=self.defaults)
         walked = ""
         for part in start.split("/") if start else ():
             walked = f"{walked}/{part}" if walked else part
@@ -153,21 +165,27 @@ class Scan:
         rules: IgnoreRules,
     ) -> None:
         lead = folder.path + "/" if folder.path else ""
-        names, stats, trivial = folder.names, folder.stats, rules.trivial
+        names, stats = folder.names, folder.stats
+        unsure = rules.hints is None
+        firsts, lasts, tails, plain = rules.hints or ((), (), (), ())
         for entry in listed:
             name = entry.name
+            # Few names look like one that is ignored: this runs once a file.
+            looks_so = (
+                unsure
+                or name[0] in firsts
+                or (name[-1] in lasts and name.endswith(tails))
+                or name in plain
+            )
             try:
                 if entry.is_file(follow_symlinks=False):
-                    if name in OWN_FILES or self._is_temporary(name):
+                    if looks_so and self._left_out(rules, lead, name):
                         continue
-                    if trivial or not rules.ignored(lead + name, False):
-                        st = entry.stat(follow_symlinks=False)
-                        names.append(name)
-                        stats.append((st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size))
+                    st = entry.stat(follow_symlinks=False)
+                    names.append(name)
+                    stats.append((st.st_mtime_ns, st.st_ctime_ns, st.st_ino, st.st_size))
                 elif entry.is_dir(follow_symlinks=False):
-                    if name not in OWN_FOLDERS and (
-                        trivial or not rules.ignored(lead + name, True)
-                    ):
+                    if not (looks_so and rules.ignored(lead + name, True)):
                         subfolders.append((name, False))
                 else:
                     self._unusual(entry, lead + name, folder, subfolders, rules)
@@ -175,6 +193,9 @@ class Scan:
                 continue  # removed since the folder was read
             except OSError as error:
                 self.notes.failed.append(Problem(lead + name, error.strerror or str(error)))
+
+    def _left_out(self, rules: IgnoreRules, lead: str, name: str) -> bool:
+        return self._is_temporary(name) or rules.ignored(lead + name, False)
 
     def _is_temporary(self, name: str) -> bool:
         known = name.startswith(TEMPORARY) and self._temporary is not None
@@ -197,7 +218,7 @@ class Scan:
             is_folder = entry.is_dir()
         except OSError:  # a link to itself
             is_folder = False
-        if entry.name in OWN_FOLDERS or rules.ignored(path, is_folder):
+        if rules.ignored(path, is_folder):
             return
         problem = self._link_problem(path)
         if problem:

@@ -151,6 +151,7 @@ def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
         warnings=tuple(outcome.warnings),
         skipped=tuple(outcome.skipped),
         failed=tuple(outcome.failed),
+        ignored=tuple(outcome.ignored),
         changes=changes,
         pattern=used.text if used else None,
     )

@@ -233,10 +233,18 @@ class WorkTree:
             if fd is not None:
                 disk.unlock(fd)
 
-    def scan(self, *, follow_symlinks: bool = False) -> Scan:
-        """Returns a walk of the work tree that passes over temporary files of dsm."""
-        temporary = self.repository.layout.temporary
-        return Scan(self.root, follow_symlinks=follow_symlinks, temporary=temporary)
+    def scan(self, *, follow_symlinks: bool = False, force: bool = False) -> Scan:
+        """Returns a walk of the files here that passes over temporary files of dsm.
+
+        `force` leaves out nothing else but `.dsm` and `.git`.
+        """
+        return Scan(
+            self.root,
+            follow_symlinks=follow_symlinks,
+            temporary=self.repository.layout.temporary,
+            defaults=self.repository.config.flag("add.default-ignores", True),
+            force=force,
+        )
 
     # --- examples --------------------------------------------------------------------------
 

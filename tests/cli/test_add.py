@@ -81,8 +81,95 @@ def test_an_add_that_finds_no_file_says_so(dsm: Runner, empty_repo: Path) -> Non
     """An empty folder and one that is ignored are not called unchanged files."""
     write(empty_repo / "drafts/1.txt", "draft")
     write(empty_repo / ".dsmignore", "drafts/")
-    for path in (".", "drafts"):
+    os.mkdir(empty_repo / "empty")
+    for path in (".", "empty"):
         assert "nothing to stage: no file was found" in dsm("add", path).err
+
+
+def test_a_named_path_that_is_ignored_is_refused_and_the_rest_staged(
+    dsm: Runner, empty_repo: Path
+) -> None:
+    """What a shell's glob names as well is told with the rule's file, and exits 1; -f takes it."""
+    write(empty_repo / ".dsmignore", "*.tmp\nout/\n")
+    for name in ("cat/1.txt", "cat/2.tmp", "cat/.env", "cat/3.txt~", "out/4.txt"):
+        write(empty_repo / name, name)
+    globbed = ["cat/1.txt", "cat/2.tmp", "cat/.env", "cat/3.txt~", "out", "out/4.txt"]
+    said = dsm("add", *globbed, status=1)
+    assert said.err.splitlines()[:-1] == [
+        "refused: cat/2.tmp: ignored by .dsmignore",
+        "refused: cat/.env: ignored by default",
+        "refused: cat/3.txt~: ignored by default",
+        "refused: out: ignored by .dsmignore",
+        "refused: out/4.txt: ignored by .dsmignore",
+        "hint: -f adds what is ignored",
+    ]
+    assert dsm("status", "--porcelain").lines == ["A  cat/1.txt"]
+    dsm("add", "-f", *globbed)
+    names = ["cat/.env", "cat/1.txt", "cat/2.tmp", "cat/3.txt~", "out/4.txt"]
+    assert dsm("status", "--porcelain").lines == [f"A  {name}" for name in names]
+
+
+def test_dry_run_and_query_know_force(dsm: Runner, empty_repo: Path) -> None:
+    """-n refuses what the real run refuses; -f makes no sense with a query."""
+    write(empty_repo / ".DS_Store", "x")
+    assert dsm("add", "-n", ".DS_Store", status=1).lines == []
+    assert dsm("add", "-n", "-f", ".DS_Store").lines == ["A\t.DS_Store"]
+    assert dsm("add", "-f", "--source", "s", "--sql", "select 1", status=2).out == ""
+
+
+def test_what_is_tracked_is_not_refused(dsm: Runner, empty_repo: Path) -> None:
+    """A rule that came later does not stand in the way of an example, nor of a folder with one."""
+    write(empty_repo / "cat/1.tmp", "one")
+    dsm("add", ".")
+    dsm("commit", "-m", "one")
+    write(empty_repo / ".dsmignore", "*.tmp\ncat/\n")
+    write(empty_repo / "cat/1.tmp", "changed")
+    dsm("add", "cat")
+    assert dsm("status", "--porcelain").lines == ["M  cat/1.tmp"]
+    write(empty_repo / "cat/1.tmp", "changed again")
+    dsm("commit", "-m", "two", "cat/1.tmp")
+
+
+def test_a_commit_of_ignored_paths_records_nothing(dsm: Runner, empty_repo: Path) -> None:
+    """Unlike `add`, it has no half: the error names the path and how to take it."""
+    write(empty_repo / "cat/1.txt", "one")
+    write(empty_repo / "cat/._1.txt", "two")
+    said = dsm("commit", "-m", "both", "cat/1.txt", "cat/._1.txt", status=1)
+    assert said.err == (
+        "cat/._1.txt is ignored by default, so nothing was recorded\n"
+        "hint: `dsm add -f` stages it all the same\n"
+    )
+    assert dsm("status", "--porcelain").lines == ["?? cat/1.txt"]
+    dsm("add", "-f", "cat/._1.txt")
+    dsm("commit", "-m", "both", "cat")
+    assert dsm("ls").lines == ["cat/._1.txt", "cat/1.txt"]
+
+
+def test_the_default_list_can_be_switched_off(dsm: Runner, empty_repo: Path) -> None:
+    """With `add.default-ignores` off, .dsmignore alone decides, and is itself a file as others."""
+    for name in (".DS_Store", ".env", "Thumbs.db", "cat/1.txt~", "x.tmp", ".git/config"):
+        write(empty_repo / name, name)
+    write(empty_repo / ".dsmignore", "*.tmp\n")
+    assert dsm("status", "--porcelain").lines == []
+    dsm("config", "set", "add.default-ignores", "off")
+    shown = [".DS_Store", ".dsmignore", ".env", "Thumbs.db", "cat/1.txt~"]
+    assert dsm("status", "--porcelain").lines == [f"?? {name}" for name in shown]
+    assert dsm("add", ".DS_Store").status == 0
+
+
+def test_the_label_table_that_is_read_is_no_example(dsm: Runner, empty_repo: Path) -> None:
+    """Below a folder it is left out without a word, named it is refused; other tables are data."""
+    write(empty_repo / "cat/1.txt", "one")
+    write(empty_repo / "tables/labels.csv", "path,label\ncat/1.txt,tabby\n")
+    write(empty_repo / "tables/other.csv", "x\n")
+    dsm("add", ".", "--labels", "tables/labels.csv")
+    assert dsm("status", "--porcelain").lines == [
+        "A  cat/1.txt", "A  tables/other.csv", "?? tables/labels.csv",
+    ]  # fmt: skip
+    said = dsm("add", "tables/labels.csv", "--labels", "tables/labels.csv", status=1)
+    assert said.err.splitlines()[1] == "refused: tables/labels.csv: the label file that is read"
+    dsm("add", "tables/labels.csv")
+    assert "A  tables/labels.csv" in dsm("status", "--porcelain").lines
 
 
 def test_add_needs_a_path(dsm: Runner, empty_repo: Path) -> None:

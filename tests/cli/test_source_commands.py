@@ -166,7 +166,7 @@ def test_a_database_among_the_files_is_not_stored(
     assert [line.split()[-1] for line in dsm("add", "-n", ".").lines] == []
     assert "`dsm source remove wards`" in dsm("add", "data/wards.db", status=6).err
     monkeypatch.setenv("WARDS_URI", "/elsewhere/wards.db")
-    dsm("add", "data/wards.db")
+    dsm("add", "-f", "data/wards.db")
 
 
 def test_a_staged_query_as_json(wards: Path, dsm: Runner) -> None:

@@ -38,13 +38,13 @@ def test_hidden_and_ordinary_files(work: Work) -> None:
 
 
 def test_ignored_files(work: Work) -> None:
-    """What is ignored is not added by folder and not untracked; named, it is added and stays."""
+    """What is ignored is not added by folder and not untracked; forced, it is added and stays."""
     work.write({".dsmignore": "*.tmp\nbuild/\n", "a": "a", "b.tmp": "b", "build/x": "x"})
     work.ds.add(["."])
     work.ds.commit("one")
     assert paths(work) == ["a"]
     assert work.state() == ([], [], [])
-    work.ds.add(["b.tmp"])
+    work.ds.add(["b.tmp"], force=True)
     work.ds.commit("two")
     assert work.state() == ([], [], [])
     work.write({"b.tmp": "changed"})

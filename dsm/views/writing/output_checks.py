@@ -17,11 +17,14 @@ def refuse_among_data(repository: Repository, place: OutputFolder) -> None:
     folder = os.path.realpath(place.folder)
     if not f"{folder}/".startswith(os.path.realpath(repository.root).rstrip("/") + "/"):
         return
+    defaults = repository.config.flag("add.default-ignores", True)
     for name in repository.datasets():
         root = os.path.realpath(os.path.join(repository.root, repository.identity(name).root))
         if folder == root:
             found = f"is the root of dataset {name}"
-        elif folder.startswith(root.rstrip("/") + "/") and not _is_free(root, folder, place):
+        elif folder.startswith(root.rstrip("/") + "/") and not _is_free(
+            root, folder, place, defaults
+        ):
             found = f"lies in dataset {name} and has other files in it"
         else:
             continue
@@ -31,7 +34,7 @@ def refuse_among_data(repository: Repository, place: OutputFolder) -> None:
         )
 
 
-def _is_free(root: str, folder: str, place: OutputFolder) -> bool:
+def _is_free(root: str, folder: str, place: OutputFolder, defaults: bool) -> bool:
     """Whether a folder below a dataset's root is new or empty, of a view, or left out by `add`."""
     try:
         held = any(not name.startswith(HIDDEN) for name in os.listdir(folder))
@@ -42,7 +45,7 @@ def _is_free(root: str, folder: str, place: OutputFolder) -> bool:
     from dsm.worktree.scan import Scan  # of use where there is something to lose
 
     inside = os.path.relpath(folder, root)
-    if Scan(root).rules_for(inside).ignored(f"{inside}/any", False):
+    if Scan(root, defaults=defaults).rules_for(inside).ignored(f"{inside}/any", False):
         return True
     try:
         return place.read() is not None

@@ -133,10 +133,10 @@ def test_a_copy_of_what_is_gone(pets: Any, kind: str, tmp_path: Path) -> None:
     """Where its repository is gone, or another one has taken its place, a copy says so."""
     data = pickle.dumps(THINGS[kind][0](pets))
     (tmp_path / "pets").rename(tmp_path / "away")
-    with pytest.raises((NotARepository, NotFound)):
+    with pytest.raises((NotARepository, NotFound), match="there is no folder"):
         pickle.loads(data)
     dsm.init(tmp_path / "pets").close()
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="the repository that this copy was made of") as caught:
         pickle.loads(data)
     assert caught.value.message == (
         f"{tmp_path}/pets is not the repository that this copy was made of"
@@ -145,7 +145,7 @@ def test_a_copy_of_what_is_gone(pets: Any, kind: str, tmp_path: Path) -> None:
     (tmp_path / "pets").rename(tmp_path / "other")
     (tmp_path / "pets").mkdir()
     dsm.init(tmp_path).close()
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="the repository that this copy was made of"):
         pickle.loads(data)
 
 
@@ -168,7 +168,7 @@ def test_worker_processes(pets: Any, method: str) -> None:
         pid, total = pool.apply(count, [pets.view("all")])
         assert pid != os.getpid() and total == sum(map(len, FILES.values()))
         assert pool.apply(read, [pets.dataset(), "cat/1.txt"]) == b"one"
-        with pytest.raises(NotFound) as caught:
+        with pytest.raises(NotFound, match="changeset 1 of pets has no example") as caught:
             pool.apply(fail, [pets.dataset(), "cat/3.txt"])
     assert caught.value.message == "changeset 1 of pets has no example cat/3.txt"
     assert caught.value.hint == "did you mean cat/2.txt?"
@@ -220,7 +220,7 @@ def test_errors_cross_processes(kind: type[DsmError]) -> None:
 
 def test_tracebacks_show_the_hint(pets: Any) -> None:
     """Who sees a traceback sees what to do, too; the text of the error is the message alone."""
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="changeset 1 of pets has no example") as caught:
         pets.dataset().example("cat/3.txt")
     assert str(caught.value) == "changeset 1 of pets has no example cat/3.txt"
     done = subprocess.run(

@@ -127,14 +127,14 @@ def test_an_interrupted_init_is_completed(here: Path) -> None:
 def test_impossible_names_leave_nothing(here: Path, name: str) -> None:
     """A dataset's name is refused before anything is created."""
     if name:
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match="cannot name a dataset"):
             dsm.init(dataset=name)
         assert not (here / ".dsm").exists()
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"pattern '\{unclosed': a '\{' is not closed"):
         dsm.init(pattern="{unclosed")
     assert not (here / ".dsm").exists()
     repo = dsm.init()
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="cannot name a dataset"):
         repo.create_dataset(name)
     assert repo.datasets() == ["pets"]
 
@@ -144,15 +144,17 @@ def test_where_a_repository_cannot_be(here: Path) -> None:
     (here / "file").write_bytes(b"")
     with pytest.raises(InvalidInput, match="not a folder"):
         dsm.init("file")
-    with pytest.raises(NotARepository) as caught:
+    with pytest.raises(
+        NotARepository, match=r"is not in a dsm repository \(no \.dsm here"
+    ) as caught:
         dsm.open()
     assert caught.value.exit_status == 3 and "dsm init" in (caught.value.hint or "")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no folder"):
         dsm.open(here / "nowhere")
     (here / ".dsm").write_bytes(b"a file")
     with pytest.raises(DsmError):
         dsm.init()
-    with pytest.raises(NotARepository):
+    with pytest.raises(NotARepository, match=r"is not in a dsm repository \(no \.dsm here"):
         dsm.open()
 
 
@@ -203,7 +205,7 @@ def test_the_current_dataset(work: Work) -> None:
     the folder."""
     repo = work.repo
     assert (repo.current, repo.config.get("core.dataset")) == ("data", None)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="there is a dataset 'data' already"):
         repo.create_dataset("data")
     repo.create_dataset("more")
     assert repo.current == "data"
@@ -211,7 +213,7 @@ def test_the_current_dataset(work: Work) -> None:
     assert repo.dataset().name == "more"
     repo.create_dataset("third")
     assert repo.current == "more"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no dataset 'nowhere' in"):
         repo.switch("nowhere")
     repo.config.unset("core.dataset")
     with pytest.raises(NotFound, match="which dataset"):

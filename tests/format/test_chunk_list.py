@@ -62,5 +62,5 @@ def test_a_sealed_list_of_any_rows_is_read_or_refused(rows: bytes) -> None:
     if len(rows) % chunk_list.ROW == 0:
         assert chunk_list.decode(payload).rows == rows
     else:
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="a chunk list has an impossible length"):
             chunk_list.decode(payload)

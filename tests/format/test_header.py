@@ -86,7 +86,7 @@ def test_what_was_encoded_is_decoded(changeset: Changeset) -> None:
 @given(damaged(header.encode(SEVEN)))
 def test_no_damaged_header_is_read(changed: bytes) -> None:
     """Any change of a byte is found."""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"7\.json is damaged"):
         header.decode(changed, "7.json")
 
 

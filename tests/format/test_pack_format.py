@@ -145,7 +145,7 @@ def test_sizes_from_a_pack_are_not_trusted_with_memory(tmp_path: Path) -> None:
     pack = opened(tmp_path, body + fmt.encode_contents(len(body), frames, objects))
     tracemalloc.start()
     try:
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="frame 0 claims to be"):
             pack.read(0, 0, 100)
         assert tracemalloc.get_traced_memory()[1] < 50 << 20
     finally:
@@ -164,5 +164,5 @@ def test_files_that_are_too_short(tmp_path: Path, length: int) -> None:
 def test_a_pipe_in_the_place_of_a_pack_does_not_hang(tmp_path: Path) -> None:
     """What is not a regular file is refused at once."""
     os.mkfifo(tmp_path / "x.pack")
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="Illegal seek"):
         Pack(str(tmp_path / "x.pack"))

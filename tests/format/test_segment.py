@@ -103,7 +103,7 @@ def test_a_renamed_segment_is_refused() -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     """Arbitrary bytes are no segment."""
     for part in (data, fmt.MAGIC + data, b""):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="s is damaged: staged changes were lost"):
             fmt.decode(part, "s")
 
 

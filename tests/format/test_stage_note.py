@@ -53,12 +53,12 @@ def test_a_note_of_other_kinds_is_damage(name: str, value: Any) -> None:
     fields: dict[str, Any] = {**asdict(NOTE), name: value}
     if value == "absent":
         del fields[name]
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"x\.commit is damaged"):
         fmt.decode(sealed(fields), "x.commit")
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", [], {}])
 def test_a_note_that_is_no_object_is_damage(value: Any) -> None:
     """Whatever else is sealed is refused as well."""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"x\.commit is damaged"):
         fmt.decode(sealed(value), "x.commit")

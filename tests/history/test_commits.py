@@ -84,7 +84,7 @@ def test_nothing_to_commit(work: Work) -> None:
         work.ds.commit("nothing")
     assert work.ds.commit("a marker", allow_empty=True).counts == Counts()
     work.commit("one", a="a")
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("again")
     assert work.ds.head == 2
     assert work.contents(1) == {} and work.contents(2) == {"a": b"a"}
@@ -111,9 +111,9 @@ def test_committing_paths_leaves_the_rest_staged(work: Work) -> None:
     work.ds.commit("three", paths=["c", "d"])
     assert sorted(work.contents()) == ["a", "b", "d", "sub/e", "sub/f"]
     assert work.state() == ([("m", "b")], [], [])
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("four", paths=["a"])
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no file or folder 'nowhere'"):
         work.ds.commit("five", paths=["nowhere"])
 
 
@@ -220,7 +220,7 @@ def test_the_same_change_twice_is_no_conflict(work: Work) -> None:
     assert (made.number, made.counts, made.examples) == (3, Counts(modified=1), 1)
     work.ds.remove(["b"])
     other_process(work, {"b": None})
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("mine")
     assert work.ds.head == 4
 

@@ -75,7 +75,7 @@ def test_what_staging_answers(work: Work) -> None:
         stage_query(work.ds.tree, "fruad", None)
     work.ds.remove_query("fraud")
     assert (work.ds.commit("two").kind, names(work)) == ("query", {})
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("three")
 
 
@@ -137,7 +137,7 @@ def test_reverts(work: Work) -> None:
     with pytest.raises(TouchedLater) as refused:
         work.ds.revert(1)
     assert refused.value.items == ("fraud/",)
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="changeset 1 is already undone"):
         work.ds.revert(1, force=True)
     assert work.ds.revert(2).kind == "revert"
     assert names(work) == {"fraud": "SELECT 1"}
@@ -170,7 +170,7 @@ def test_names_are_folders(work: Work) -> None:
     with pytest.raises(Conflict, match="examples at or below fraud"):
         stage(work, query())
     for name in ("", "a/b", "..", ".dsm", "x" * 200):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match="cannot name a query"):
             query(name)
 
 
@@ -217,7 +217,7 @@ def test_a_hostile_document_is_damage(work: Work) -> None:
         path.chmod(0o644)
         path.write_bytes(document.encode({**damaged, "queries": bad}))
         work.reopen()
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="is damaged"):
             work.ds.changeset(1)
         assert [f.kind for f in fsck(work.repo).findings] == ["changeset"]
     worse = {**good["documents"]["fraud"], "key": "nope"}

@@ -194,10 +194,10 @@ def test_an_example_stands_where_another_was(work: Work) -> None:
 
 def test_nothing_to_revert(work: Work) -> None:
     """Changesets that are not there, and empty ones, cannot be undone."""
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="dataset data has no changeset yet"):
         work.ds.revert(1)
     work.ds.commit("empty", allow_empty=True)
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="changeset 1 is already undone"):
         work.ds.revert(1)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="dataset data has no changeset 2"):
         work.ds.revert(2)

@@ -91,7 +91,7 @@ def test_an_illegal_path_is_refused_with_what_is_wrong(path: str, problem: str) 
 @pytest.mark.parametrize("path", ["x" * 256, "a/" + "é" * 128, "/".join(["d" * 255] * 17)])
 def test_a_path_that_no_file_system_takes_is_refused(path: str) -> None:
     """Lengths count in bytes, and the message of a long path stays short."""
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInput, match="the path '") as caught:
         check_path(path)
     assert len(caught.value.message) < 300
 
@@ -126,7 +126,7 @@ def test_an_alias_of_a_protected_folder_is_refused(component: str, place: str) -
 
 def test_the_protected_folders_themselves_are_not_to_be_renamed() -> None:
     """Who names `.dsm` is told that it is left out, with no advice to rename it."""
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInput, match=r"in \.dsm, which is never part of a dataset") as caught:
         check_path("a/.dsm/packs")
     assert (
         caught.value.message
@@ -167,7 +167,7 @@ def test_plain_names_are_accepted(check: object, name: str) -> None:
 def test_other_names_are_refused(check: object, name: str) -> None:
     """A name is safe as a file name, an option's value and a part of a URL."""
     assert callable(check)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="cannot name a"):
         check(name)
 
 
@@ -175,7 +175,7 @@ def test_other_names_are_refused(check: object, name: str) -> None:
 def test_a_tag_hides_no_changeset(name: str) -> None:
     """A tag is neither a number nor `head`; a dataset may be either."""
     assert name == check_dataset_name(name)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="the tag name"):
         check_tag_name(name)
 
 

@@ -182,7 +182,7 @@ def test_nothing_is_deleted_in_a_thin_copy(thin: Work) -> None:
         lose(thin)
         assert deleted(thin) == []
         thin.ds.add(["."], deletions=True)
-        with pytest.raises(AnswerIsNo):
+        with pytest.raises(AnswerIsNo, match="nothing to commit"):
             thin.ds.commit("nothing", all=True)
     assert thin.ds.status().absent == 4
 

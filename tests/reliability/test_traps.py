@@ -140,7 +140,7 @@ def test_unstaged_and_removed_while_a_commit_begins(tmp_path: Path) -> None:
         collect_garbage(root)
 
     with open_repo(root) as repo, interrupted("lock", "store.lock", other) as done:
-        with pytest.raises(DsmError):
+        with pytest.raises(DsmError, match="nothing to commit"):
             repo.dataset().commit("first")
     assert done
     assert problems(root) == []
@@ -265,7 +265,9 @@ def test_an_unconfirmed_commit_says_so(tmp_path: Path) -> None:
             raise OSError(5, "Input/output error")
 
     with open_repo(root) as repo, disk.observe(fail):
-        with pytest.raises(OutcomeUnknown) as caught:
+        with pytest.raises(
+            OutcomeUnknown, match="is there, but may not outlast a power cut"
+        ) as caught:
             repo.dataset().commit("first")
     with open_repo(root) as repo:
         changeset = repo.dataset().changeset("head")
@@ -287,7 +289,7 @@ def test_an_interrupted_init_is_no_damage(tmp_path: Path) -> None:
 
     with disk.observe(die), pytest.raises(Dead):
         init(root)
-    with pytest.raises(NotARepository):
+    with pytest.raises(NotARepository, match="complete: `dsm init` was interrupted here"):
         open_repo(root)
     init(root)
     assert problems(root) == []

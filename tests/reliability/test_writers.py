@@ -278,6 +278,6 @@ def test_gc_refuses_where_locks_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(disk.fcntl, "flock", lambda *_: None)
     with open_repo(root) as repo:
         plan = gc.plan_gc(repo)
-        with pytest.raises(DsmError) as caught:
+        with pytest.raises(DsmError, match="locks do not work on this file system, so") as caught:
             gc.apply_gc(repo, plan)
     assert caught.value.exit_status == 6

@@ -167,7 +167,7 @@ def test_documents_from_before_claims_keep_their_names(work: Work) -> None:
     assert claims is not None
     claims.remove("case")
     assert work.reopen() is not None and "Case" in work.repo.datasets()
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExists, match="there is a dataset 'Case' already: 'case'"):
         work.repo.create_dataset("case")
     assert claims.read("case") is None
 

@@ -299,6 +299,6 @@ def test_a_source_of_a_malformed_name_is_no_way_out(opened: Open, settings: Path
     """Names are checked before they become part of a path."""
     repo = opened()
     for name in ("../x", "a/b", "", "-x"):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match="cannot name a source"):
             repo.trust_source(name)
     assert not os.path.exists(settings)

@@ -91,7 +91,7 @@ def test_receipts_are_listed_newest_first_and_chosen(work: Work) -> None:
     assert [each.id for each in r.receipts(work.repo, version=OTHER[:8])] == [ids[1]]
     assert [each.id for each in r.receipts(work.repo, version=VIEW, dataset="more")] == [ids[2]]
     assert r.receipts(work.repo, version="ef" * 32) == []
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="a version is up to 64 hex digits"):
         r.receipts(work.repo, version="../../etc")
 
 
@@ -123,9 +123,9 @@ def test_no_receipt_no_run(work: Work) -> None:
 
 def test_words_are_checked(work: Work) -> None:
     """A consumer and an outcome are one of the known words."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="run is for one of get, iterate, columns"):
         begin(work, consumer="curiosity")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="ends as one of complete, stopped, failed"):
         begin(work).end("unfinished", 0, 0, 0, None)
 
 
@@ -142,7 +142,7 @@ def test_fsck_knows_receipts(work: Work) -> None:
     Path(layout.receipt_key).write_bytes(b"short")
     found = {os.path.basename(each.where) for each in fsck(work.repo).findings}
     assert found == {f"{running.id}.json", f"{running.id}.end.json", "note.txt", "receipt.key"}
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="damaged: its contents do not fit its seal"):
         r.receipts(work.repo)
 
 

@@ -196,7 +196,7 @@ def test_views_are_not_written(fs: DsmFileSystem) -> None:
         with pytest.raises(PermissionError) as caught:
             attempt()
         assert isinstance(caught.value, Refused)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="'qb' is no mode to open a file in"):
         fs.open("data@head/train.txt", "q")
     assert len(fs.find("data@head")) == 6
 
@@ -376,7 +376,7 @@ def test_the_repository_above(
     with fsspec.open("dsm://data@head/train.txt") as file:
         assert file.read() == b"before"
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    with pytest.raises(NotARepository):
+    with pytest.raises(NotARepository, match=r"is not in a dsm repository \(no \.dsm here"):
         fsspec.open("dsm://data@head/train.txt")
     with pytest.raises(FileNotFoundError):
         fsspec.open("dsm://data@head/train.txt", repo="no/such/folder")

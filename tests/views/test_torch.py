@@ -375,7 +375,7 @@ def test_a_state_of_another_run_is_refused(view: View) -> None:
         other = IterableViewDataset(view, **{"seed": 1, "batch_size": 4, **options})  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match=next(iter(options))):
             ViewLoader(other).load_state_dict(state)
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match="this state is of another run"):
             other.load_state_dict(state | {"taken": 0})
     with pytest.raises(InvalidInput, match="belong to the dataset"):
         ViewLoader(other, batch_size=4)

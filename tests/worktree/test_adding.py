@@ -66,7 +66,7 @@ def test_a_commit_of_paths_deletes_files_and_no_lost_folder(work: Work) -> None:
     )  # fmt: skip
     assert sorted(work.contents()) == ["bytes/1", "dir/d", "disk/a", "disk/b"]
     assert told == ["disk"]
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("three", paths=["disk"])
     assert work.state() == ([], [("d", "disk/a"), ("d", "disk/b")], [])
     work.ds.add(["disk"], deletions=True)
@@ -115,10 +115,10 @@ def test_no_example_lies_below_another(work: Work) -> None:
 
 def test_bytes_given_for_a_path_below_a_file(work: Work) -> None:
     """What is given by path cannot lie below an example either."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="a/b cannot be an example and another one"):
         work.ds.add({"a": b"1", "a/b": b"2"})
     work.commit("one", a="a")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="cannot be an example and another one lie"):
         work.ds.add({"a/b": b"2"})
     assert work.state() == ([], [], [])
 
@@ -223,7 +223,7 @@ def test_a_pattern_labels_what_fits(work: Work) -> None:
 def test_strict_refuses_what_does_not_fit(work: Work) -> None:
     """With `strict` one file that does not fit means that nothing is staged, and names it."""
     work.write({"train/cat/1.jpg": "1", "notes.txt": "n"})
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInput, match="match the pattern, so nothing was staged") as caught:
         work.ds.add(["."], pattern=PATTERN, strict=True)
     assert caught.value.items == ("notes.txt",)
     assert work.state() == ([], [], ["notes.txt", "train/cat/1.jpg"])
@@ -337,7 +337,9 @@ def test_label_files(work: Work) -> None:
     assert labels(work) == {"a": ("x", "y"), "b": ("all",), "c": ("all",)}
     assert work.ds.example("a").attributes == {"width": 3}
     assert work.ds.example("b").annotation == '{"box":[1]}'
-    with pytest.raises((InvalidInput, NotFound, StorageFailed)):
+    with pytest.raises(
+        (InvalidInput, NotFound, StorageFailed), match="no such file is not known as a label file"
+    ):
         work.ds.add(["a"], label_file="no such file")
 
 
@@ -415,7 +417,7 @@ def test_what_is_not_there_cannot_be_added(work: Work) -> None:
     assert work.state() == ([], [], ["a"])
     with pytest.raises(InvalidInput, match="outside"):
         work.ds.add([".."])
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"path '\.dsm/repo\.json' lies in \.dsm, which"):
         work.ds.add([".dsm/repo.json"])
 
 

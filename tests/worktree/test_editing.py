@@ -67,15 +67,15 @@ def test_labels_of_what_is_staged(some: Work) -> None:
 
 def test_labels_that_are_refused(some: Work) -> None:
     """No label, an impossible label, an unknown path: refused, and nothing is staged."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="no label given"):
         some.ds.label(["a"])
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"'bad\\nlabel' has a control character or"):
         some.ds.label(["a"], add=["bad\nlabel"])
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="a label is empty"):
         some.ds.label(["a"], set=[""])
     with pytest.raises(NotFound, match="nowhere"):
         some.ds.label(["a", "nowhere"], add=["x"])
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="tracked example is dir/cc or lies below") as caught:
         some.ds.label(["dir/cc"], add=["x"])
     assert caught.value.hint == "did you mean dir/c?"
     assert some.state() == ([], [], [])
@@ -229,7 +229,7 @@ def test_moving_onto_something(some: Work) -> None:
     with pytest.raises(Conflict, match="b exists already"):
         some.ds.move("a", "b")
     some.write({"untracked": "u"})
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="untracked exists already"):
         some.ds.move("a", "untracked")
     assert some.state() == ([], [], ["untracked"])
     some.ds.move("a", "b", force=True)
@@ -261,7 +261,7 @@ def test_moving_what_has_no_file(some: Work) -> None:
     assert some.ds.status().absent == 1
     some.ds.add({"one": b"1"})
     some.ds.commit("four")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="one cannot be an example and another one"):
         some.ds.move("b", "one/below")
 
 

@@ -355,12 +355,12 @@ def test_hints_lead_out(write: Write, text: str, hint: str) -> None:
 def test_messages_name_the_file_as_it_was_given(tmp_path: Path, write: Write) -> None:
     """A path counts from the given folder and is shown as it was written."""
     write("a.csv", "path,size\n")
-    with pytest.raises(NotFound) as missing:
+    with pytest.raises(NotFound, match=r"there is no label file \.\./a\.csv") as missing:
         read_label_file("../a.csv", str(tmp_path / "below"))
     assert missing.value.message == "there is no label file ../a.csv"
     assert missing.value.hint is not None
     (tmp_path / "below").mkdir()
-    with pytest.raises(InvalidInput) as caught:
+    with pytest.raises(InvalidInput, match="1: the attribute name 'size' is reserved") as caught:
         read_label_file("../a.csv", str(tmp_path / "below"))
     assert caught.value.message.startswith("../a.csv, line 1: the attribute name 'size'")
 

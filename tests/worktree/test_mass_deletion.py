@@ -70,7 +70,7 @@ def test_what_nobody_asked_for_is_refused(
     assert caught.value.message == f"this commit would remove {text}"
     assert caught.value.items == tuple(sorted(names))
     assert ten.state()[0] == []
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         ten.ds.commit("nothing is staged")
     commit(allow_mass_delete=True)
     assert sorted(ten.contents()) == sorted(set(TEN) - set(names))
@@ -79,7 +79,7 @@ def test_what_nobody_asked_for_is_refused(
 def test_the_setting_allows_it(ten: Work) -> None:
     """commit.allow-mass-delete speaks for every commit of this copy; it is true or false."""
     removed(ten, *MOST)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"commit\.allow-mass-delete is true or"):
         ten.repo.config.set("commit.allow-mass-delete", "perhaps")
     ten.repo.config.set("commit.allow-mass-delete", "no")
     with pytest.raises(MassDeletionRefused):

@@ -114,7 +114,7 @@ def test_staged_content_is_what_comes_back(work: Work) -> None:
     work.path("a").unlink()
     work.ds.restore()
     assert work.files() == {"a": b"staged"}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="no tracked example is b or lies below it"):
         work.ds.restore(["b"])
     assert work.ds.restore(["b"], source="head").written == 1
 
@@ -160,7 +160,7 @@ def test_dry_runs_write_nothing(work: Work) -> None:
 
 def test_nothing_to_restore(work: Work) -> None:
     """A dataset without changesets has nothing to give; an emptied one writes nothing."""
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="is nothing to restore: the dataset has no"):
         work.ds.restore()
     work.commit("one", a="a")
     work.ds.remove(["a"])
@@ -451,9 +451,9 @@ def test_a_size_that_lies(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
         oid = work.repo.store.put(data)
         work.repo.store.flush()
         plant(work, monkeypatch, Example(f"lie{len(data)}", oid, 5, 0))
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="lie7 has 7 bytes, its changeset says 5"):
             work.ds.restore(to=f"out{len(data)}")
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="not the 5 bytes that its changeset says"):
             work.ds.prepare().get(str(work.path(f"tars{len(data)}")))
         assert f"lie{len(data)}" not in work.files(work.path(f"out{len(data)}"))
 

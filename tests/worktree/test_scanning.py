@@ -158,7 +158,7 @@ def test_names_behind_links(work: Work) -> None:
     assert set(skipped(report)) == {"link/f", "link/deep"}
     assert "--follow-symlinks" in skipped(report)["link/f"]
     assert paths(work) == []
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="nothing to commit"):
         work.ds.commit("none", paths=["link/f"])
     with pytest.raises(NotFound, match="link/none"):
         work.ds.add(["link/none"])

@@ -173,7 +173,7 @@ def test_a_damaged_stage_is_refused_and_can_be_dropped(work: Work, damage: str) 
     for use in (
         lambda: work.reopen().status(), lambda: work.ds.commit("two"), lambda: work.ds.add(["a"]),
     ):  # fmt: skip
-        with pytest.raises(DamagedData) as caught:
+        with pytest.raises(DamagedData, match="is damaged: staged changes were lost") as caught:
             use()
         assert "dsm restore --staged" in (caught.value.hint or "")
     assert work.contents() == {"a": b"a", "b": b"b"}
@@ -195,7 +195,7 @@ def test_strange_files_beside_the_stage(work: Work) -> None:
     work.ds.add(["b"])
     for name in ("abcdefgh-x.stage", "00000009-00000000.stage"):
         segments(work)[0].rename(folder / name)
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="was renamed: staged changes were lost"):
             work.reopen().status()
     work.ds.unstage()
     work.ds.add(["."])

@@ -76,7 +76,7 @@ def test_views_of_two_datasets_are_not_compared(story: Work) -> None:
     other = story.repo.create_dataset("other", root="other")
     other.add({"x": b"x"})
     other.commit("one")
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="views are of two datasets, data and other"):
         explain(view_of(story), other.prepare())
 
 
@@ -239,10 +239,10 @@ def test_why_of_an_unknown_path(story: Work) -> None:
     """No changeset ever held it: not found, with a near match."""
     put(story, {"train/cat 17.jpg": (b"17", ["cat"], 1, None)})
     story.ds.commit("six")
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match=r"of data has an example train/cat 71\.jpg") as caught:
         why(view_of(story), "train/cat 71.jpg")
     assert caught.value.hint == "did you mean train/cat 17.jpg?"
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"the path '\.\./x' has the component '\.\.'"):
         why(view_of(story), "../x")
 
 

@@ -161,10 +161,10 @@ def test_questions_that_make_no_sense(
 
 def test_near_matches(five: Work) -> None:
     """A misspelt attribute or label is answered with the one that was meant."""
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="no example has an attribute 'widht'") as caught:
         five.ds.query(where=["widht>=1"])
     assert caught.value.hint == "did you mean width?"
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="no example of changeset 5 has the label") as caught:
         five.ds.prepare(labels=["cta"])
     assert caught.value.hint == "did you mean cat?"
 

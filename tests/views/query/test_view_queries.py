@@ -83,25 +83,25 @@ def test_what_a_view_tells(zoo: Work) -> None:
 
 def test_queries_that_select_nothing(zoo: Work) -> None:
     """A label that nobody has is not found, with a guess; an empty answer is an answer."""
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFound, match="no example of changeset 2 has the label") as caught:
         zoo.ds.prepare(labels=["cta"])
     assert caught.value.hint == "did you mean cat?"
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="of changeset 2 has the label 'unheard of'"):
         zoo.ds.prepare(labels=["dog", "unheard of"])
     with pytest.raises(NotFound, match="changeset 2"):
         zoo.ds.prepare(labels=["cat", "nobody"], all_labels=True)
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="no example of changeset 2 fits the query"):
         zoo.ds.prepare(labels=["night"], exclude=["cat"])
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="dataset data has no changeset 9"):
         zoo.ds.prepare(at=9)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"'bad\\nlabel' has a control character or"):
         zoo.ds.prepare(labels=["bad\nlabel"])
     assert not list(Path(zoo.repo.layout.views("data")).iterdir())
 
 
 def test_a_dataset_without_changesets(work: Work) -> None:
     """There is nothing to prepare before the first commit."""
-    with pytest.raises(AnswerIsNo):
+    with pytest.raises(AnswerIsNo, match="dataset data has no changeset yet"):
         work.ds.prepare()
 
 
@@ -188,7 +188,7 @@ def test_queries_that_no_dsm_would_write(changes: dict[str, object]) -> None:
     with pytest.raises(DamagedData):
         ViewQuery.from_json(fields, "q")
     for value in (None, [], 5, "x"):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="q is not a view's query"):
             ViewQuery.from_json(value, "q")  # type: ignore[arg-type]
 
 
@@ -251,7 +251,7 @@ def test_stored_views_that_were_altered(zoo: Work) -> None:
     for path in (one, two):
         path.chmod(0o644)
     one.write_bytes(data.replace(b"cat", b"cut"))
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="damaged: its contents do not fit its seal"):
         zoo.repo.view(cats.version)
     one.write_bytes(two.read_bytes())
     with pytest.raises(DamagedData, match="does not hold the query of its name"):
@@ -262,7 +262,7 @@ def test_stored_views_that_were_altered(zoo: Work) -> None:
     other.commit("one")
     (Path(zoo.repo.layout.views("other")) / one.name).write_bytes(data)
     one.unlink()
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="is recorded for another dataset"):
         len(zoo.repo.view(cats.version))
     content = {"digest": "00" * 32, "examples": 0, "bytes": 0, "labels": {}}
     fields = {"query": ViewQuery(zoo.ds.id, 1, "ab" * 32).to_json(), "content": content}
@@ -303,11 +303,11 @@ def test_getting_a_view(zoo: Work, tmp_path: Path) -> None:
         assert view.get(out, format="tar").fresh
         assert path.read_bytes() == data
     path.write_bytes(b"x" + data[1:])
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="is not what was written there"):
         view.get(out, format="tar", verify=True)
     view.get(out, format="tar", force=True)
     assert path.read_bytes() == data
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="there is no format 'rar'"):
         view.get(out, format="rar")
 
 

@@ -95,7 +95,7 @@ def test_the_order_of_a_seed_is_specified() -> None:
     assert shuffled(10, 1, 2).to_pylist() == specified(10, 1, 2)
     assert shuffled(10, 0, 0).to_pylist() == [6, 5, 9, 1, 2, 0, 3, 8, 4, 7]
     assert shuffled(0, 0).to_pylist() == []
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="or epoch 0 is not a 64-bit number"):
         shuffled(3, 1 << 63)
 
 
@@ -152,7 +152,7 @@ def test_an_index_that_is_not_there(many: View, order: list[int], named: str) ->
 
 def test_order_or_seed(many: View) -> None:
     """An order and a seed contradict each other."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="give an order or a seed, not both"):
         iterate.iterate(many, [1], seed=1)
 
 

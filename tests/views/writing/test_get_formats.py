@@ -140,7 +140,7 @@ def test_files_are_where_they_were(work: Work, tmp_path: Path) -> None:
     assert [line["path"] for line in lines] == sorted(files, key=str.encode)
     assert not view.get(str(out), format="files", verify=True).fresh
     (out / "data" / "b").write_text("changed")
-    with pytest.raises(DamagedData) as caught:
+    with pytest.raises(DamagedData, match="is not what was written there") as caught:
         view.get(str(out), format="files", verify=True)
     assert caught.value.items == ("data/b",)
 

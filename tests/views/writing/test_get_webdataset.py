@@ -294,7 +294,7 @@ def test_what_is_there_is_left_alone(many: Work, tmp_path: Path) -> None:
     data[700] ^= 1
     shard.write_bytes(data)
     assert not view.get(str(out), shard_size=30_000).fresh
-    with pytest.raises(DamagedData) as caught:
+    with pytest.raises(DamagedData, match="is not what was written there") as caught:
         view.get(str(out), shard_size=30_000, verify=True)
     assert caught.value.items == ("shard-000001.tar",)
     assert shard.read_bytes() == data
@@ -403,7 +403,7 @@ def test_options_that_make_no_sense(many: Work, tmp_path: Path) -> None:
         with pytest.raises(InvalidInput):
             view.get(str(tmp_path / "out"), **options)  # type: ignore[arg-type]
     for layout in ("files", "parquet"):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match="cannot be written to standard output"):
             view.get("-", format=layout, sink=io.BytesIO())
     assert not (tmp_path / "out").exists()
 

@@ -221,18 +221,18 @@ class Snapshots:
         return 1 <= number <= self._log.head() and self._log.get(number).id == changeset_id
 
     def _nearest(self, number: int) -> _Found:
-        for known in sorted((n for n in list(self._bases) if n <= number), reverse=True):
-            if known == number:
-                return _Found(known, self._bases[known])
-        best = 0
-        for candidate in sorted((n for n in self.cache.numbers() if n <= number), reverse=True):
-            if candidate in self._bases:
-                return _Found(candidate, self._bases[candidate])
-            table = self.cache.open(candidate)
+        """Finds the newest snapshot at or before a number, in memory or cached."""
+        if number in self._bases:
+            return _Found(number, self._bases[number])
+        numbers = {*list(self._bases), *self.cache.numbers()}
+        for candidate in sorted((n for n in numbers if n <= number), reverse=True):
+            table = self._bases.get(candidate)
+            if table is None:
+                table = self.cache.open(candidate)
             if table is not None:
                 self._bases[candidate] = table
                 return _Found(candidate, table)
-        return _Found(best, None)
+        return _Found(0, None)
 
     def _save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
         """Caches a snapshot. A failure to write it costs time later, and nothing else."""

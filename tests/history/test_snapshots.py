@@ -14,6 +14,7 @@ from dsm.errors import InvalidInput, NotFound
 from dsm.history import snapshot as module
 from dsm.maintenance.fsck import fsck
 from dsm.model.example import Example
+from dsm.store import disk
 
 
 def cached(work: Work) -> list[Path]:
@@ -143,6 +144,48 @@ def test_a_cache_that_cannot_be_written_costs_only_time(work: Work, eager: None)
     folder.rmdir()
     folder.write_bytes(b"a file")
     assert work.snapshot(8) == states[8]
+
+
+@pytest.fixture
+def folds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int]]]:
+    """What is folded: how many rows the base has (-1: there is none), and which changesets."""
+    seen: list[tuple[int, list[int]]] = []
+    really = module.fold
+
+    def fold(base: pa.Table | None, parts: list[pa.Table], types: object) -> pa.Table:
+        numbers = [part.column("changeset")[0].as_py() for part in parts]
+        seen.append((-1 if base is None else base.num_rows, numbers))
+        return really(base, parts, types)
+
+    monkeypatch.setattr(module, "fold", fold)
+    return seen
+
+
+@pytest.mark.parametrize("kept", ["on disk", "in memory"])
+def test_a_saved_snapshot_is_the_base_of_later_ones(
+    work: Work, eager: None, folds: list[tuple[int, list[int]]], kept: str
+) -> None:
+    """A snapshot begins at the newest one before it that is known, and folds the later manifests
+    only: be that one in the cache, or in memory because the cache could not be written."""
+    for number in range(1, 10):
+        work.ds.add({f"{number}": b"%d" % number})
+        work.ds.commit("change")
+    snapshots = work.reopen().snapshots
+
+    def fail(operation: str, path: str) -> None:
+        if "/snapshot-" in path:
+            raise OSError(28, "No space left on device")
+
+    folds.clear()
+    with disk.observe(fail if kept == "in memory" else lambda *_: None):
+        snapshots.table(4)
+        assert bool(cached(work)) == (kept == "on disk")
+        if kept == "on disk":
+            snapshots = work.reopen().snapshots
+        for number in (6, 4, 7, 9):
+            assert snapshots.table(number).num_rows == number
+    later = [(4, [5, 6]), (4, [5, 6, 7]), (7, [8, 9])]
+    assert folds == [(-1, [1, 2, 3, 4]), *later]
 
 
 def test_the_table_has_every_column(work: Work) -> None:

@@ -15,6 +15,7 @@ import re
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from dsm.errors import AmbiguousName, Conflict, DamagedData, InvalidInput, NotFound, Refused
 from dsm.files.temporaries import leftovers
@@ -36,15 +37,29 @@ WAITING = ".waiting"
 _MANIFEST_NAME = re.compile(r"[0-9a-f]{64}\.parquet")
 
 
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What is needed, and what is there: read once, for a plan and for its performance.
+
+    `ids` are referred to; `live` are their prefixes and those of the pieces that they consist of.
+    """
+
+    ids: set[bytes]
+    packs: list[Pack]
+    live: set[bytes]
+
+
 def plan_gc(repository: Repository) -> GcPlan:
     """Returns what can be removed; changes nothing.
 
     Raises DamagedData when a manifest, a stage segment or a chunk list cannot be read: what it
     refers to is then unknown.
     """
-    layout = repository.layout
+    return _planned(repository, _survey(repository, referenced_ids(repository)))
+
+
+def _survey(repository: Repository, ids: set[bytes]) -> _Survey:
     packs, unreadable = _open_packs(repository)
-    ids = referenced_ids(repository)
     live = _live_prefixes(ids, packs)
     if unreadable and (needed := len(_absent(live, packs))):
         raise DamagedData(
@@ -52,6 +67,13 @@ def plan_gc(repository: Repository) -> GcPlan:
             " other pack: what they consist of is unknown",
             hint="run `dsm fsck`; nothing was removed",
         )
+    for pack in packs:
+        pack.close()
+    return _Survey(ids, packs, live)
+
+
+def _planned(repository: Repository, survey: _Survey) -> GcPlan:
+    layout, packs = repository.layout, survey.packs
     dead: list[tuple[str, int]] = []
     repack: list[tuple[str, int, int]] = []
     objects = live_objects = 0
@@ -60,7 +82,7 @@ def plan_gc(repository: Repository) -> GcPlan:
         for row, prefix in _rows(pack):
             _, size, _ = pack.contents.location(row)
             total += size
-            if prefix in live:
+            if prefix in survey.live:
                 kept += size
                 rows_kept += 1
         objects += len(pack)
@@ -72,7 +94,7 @@ def plan_gc(repository: Repository) -> GcPlan:
     size = sum(pack.size for pack in packs)
     alive = living(layout.temporary)
     left = list(leftovers(layout.temporary, alive))
-    going = [each for each in left if each.may_go(ids)]
+    going = [each for each in left if each.may_go(survey.ids)]
     notes = [
         f"{printable(each.full)} stays: its content is stored nowhere. A restore that was killed"
         f" found it as {printable(each.path)}"
@@ -83,8 +105,6 @@ def plan_gc(repository: Repository) -> GcPlan:
     files = [(each.full, each.size) for each in going]
     files += [*_unreferenced_manifests(repository), *_temporary_files(layout.temporary)]
     files += _trash(layout.trash, alive)
-    for pack in packs:
-        pack.close()
     return GcPlan(
         tuple(dead), tuple(repack), tuple(files), objects, live_objects, size, notes=tuple(notes)
     )
@@ -94,13 +114,17 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
     """Removes what is garbage now; returns what was done.
 
     The plan is made again under the lock, so an old one does no harm: only what it lists and what
-    is still garbage goes. Raises Conflict when a writer holds the lock and does not let go.
+    is still garbage goes. While the lock is held nothing can become needed, since writers record
+    under it; so what is needed is read once. Raises Conflict when a writer holds the lock and does
+    not let go.
     """
     layout = repository.layout
     lock = _alone(repository)
     try:
-        _take_back(repository)
-        now = plan_gc(repository)
+        ids = referenced_ids(repository)
+        _take_back(repository, ids)
+        survey = _survey(repository, ids)
+        now = _planned(repository, survey)
         listed = {name for name, _ in plan.packs} | {name for name, _, _ in plan.repack}
         packs = tuple(item for item in now.packs if item[0] in listed)
         repack = tuple(item for item in now.repack if item[0] in listed)
@@ -111,7 +135,7 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         done_repack = []
         for item in repack:
             try:
-                _repack(repository, item[0])
+                _repack(repository, item[0], survey)
             except disk.WriteFailed as error:
                 notes.append(f"pack {item[0][:16]} was not rewritten: {error.message}")
                 continue
@@ -180,8 +204,8 @@ def _absent(live: set[bytes], packs: list[Pack]) -> set[bytes]:
     return live.difference(*({prefix for _, prefix in _rows(pack)} for pack in packs))
 
 
-def _take_back(repository: Repository) -> None:
-    """Gives packs in the trash their names back, should anything in them be referred to."""
+def _take_back(repository: Repository, ids: set[bytes]) -> None:
+    """Gives packs in the trash their names back, should anything in them be among `ids`."""
     layout = repository.layout
     trashed = [name for name in _listed(layout.trash) if name.endswith(".pack")]
     if not trashed:
@@ -190,7 +214,7 @@ def _take_back(repository: Repository) -> None:
     while taken:  # what comes back may be a chunk list, whose chunks are needed as well
         taken = False
         packs, _ = _open_packs(repository)
-        absent = _absent(_live_prefixes(referenced_ids(repository), packs), packs)
+        absent = _absent(_live_prefixes(ids, packs), packs)
         for name in trashed if absent else ():
             path = os.path.join(layout.trash, name)
             with contextlib.suppress(DamagedData, FileNotFoundError):
@@ -326,19 +350,17 @@ def _condemn(repository: Repository, names: list[str]) -> int:
     return len(moved) if alive else 0
 
 
-def _repack(repository: Repository, name: str) -> None:
+def _repack(repository: Repository, name: str, survey: _Survey) -> None:
     """Writes what is live in a pack to a new one. The old one goes after the new one is durable."""
     layout = repository.layout
-    packs, _ = _open_packs(repository)
-    live = _live_prefixes(referenced_ids(repository), packs)
-    pack = next(pack for pack in packs if pack.name == name)
+    pack = next(pack for pack in survey.packs if pack.name == name)
     with Lease(layout.temporary) as lease:
         writer = PackWriter(lease.temporary(".pack"))
         try:
             for row, prefix in sorted(
                 _rows(pack), key=lambda item: pack.contents.location(item[0])
             ):
-                if prefix not in live:
+                if prefix not in survey.live:
                     continue
                 frame, offset, size, is_list = pack.place(row)
                 data = pack.read(frame, offset, size)

@@ -77,7 +77,7 @@ def _plan_once(patch: pytest.MonkeyPatch) -> None:
     apply_gc = gc.apply_gc
 
     def unchecked(repo: object, plan: object) -> object:
-        patch.setattr(gc, "plan_gc", lambda _: plan)
+        patch.setattr(gc, "_planned", lambda *_: plan)
         return apply_gc(repo, plan)  # type: ignore[arg-type]
 
     patch.setattr(gc, "apply_gc", unchecked)

@@ -119,6 +119,12 @@ NOT_BAGS = {"dsm/format/index.py Base"}
 # Values that are made row by row, where keywords would cost as much again.
 POSITIONAL = {"Example", "Rows"}
 
+# Names with `_` that belong to other libraries and have no public form.
+FOREIGN_PRIVATE = {
+    "os._exit", "hashlib._Hash", "_replace", "_fields", "_import_from_c", "_driver_path",
+    "_protected_args", "_main_shell_completion",
+}  # fmt: skip
+
 FILE_LINES_MAX = 500
 POSITIONAL_MAX = 6
 FUNCTION_LINES_MAX = 70
@@ -444,6 +450,44 @@ def test_functions_are_short() -> None:
                 if lines > FUNCTION_LINES_MAX:
                     long[f"{shown(path)}:{node.lineno} {node.name}"] = lines
     assert long == {}
+
+
+def private_uses(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yields (line, what) where a file uses a private name of another file's class or module."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "cls"):
+            own.add(node.attr)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            own.add(node.target.id)
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "dsm":
+            names, own = [alias.name for alias in node.names], own - {a.name for a in node.names}
+        for name in names:
+            if name.startswith("_") and not name.endswith("__") and name not in own:
+                yield node.lineno, ast.unparse(node)
+
+
+def test_private_names_stay_in_their_file() -> None:
+    """What begins with `_` is used in the file that has it, and nowhere else."""
+    found = [
+        f"{shown(path)}:{line}: {what}"
+        for path in sources()
+        for line, what in private_uses(tree_of(path))
+        if what not in FOREIGN_PRIVATE and what.rpartition(".")[2] not in FOREIGN_PRIVATE
+    ]
+    assert found == []
+
+
+def test_a_private_use_is_found() -> None:
+    """Another object's private name is told, one of the same file is not."""
+    text = "class A:\n  def f(self, other):\n    self._x = other._x\n    return other._y\n"
+    assert list(private_uses(ast.parse(text))) == [(4, "other._y")]
+    text = "from dsm.store.packs import _opened, Pack\n"
+    assert [line for line, _ in private_uses(ast.parse(text))] == [1]
 
 
 def test_large_values_are_made_by_keyword() -> None:

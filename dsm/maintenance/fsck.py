@@ -428,7 +428,7 @@ class Checker:
 def _blocks(pack: Pack) -> Iterator[bytes]:
     at = 0
     while at < pack.size:
-        block = pack._pread(min(1 << 22, pack.size - at), at)
+        block = pack.read_at(at, min(1 << 22, pack.size - at))
         if not block:
             return
         at += len(block)

@@ -8,7 +8,6 @@ saves most look-ups: where objects probably lie side by side, the hash tells whe
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -48,7 +47,7 @@ def read_batch(
     objects lie in this order. Raises like `ObjectStore.read`.
     """
     found: list[bytes | None] = [None] * len(oids)
-    store._scan_once()
+    store.scan_once()
     numbers: Sequence[int] = range(len(oids))
     if sizes is not None:
         blocks, left = neighbours(store.lookup, oids, sizes)
@@ -61,8 +60,7 @@ def read_batch(
         rest += _read_framed(pack, framed, oids, found)
     for number in rest:
         # Large, in a pack that has come since, or damaged where it was: the long way tells.
-        data, is_list = store._fetch(oids[number])
-        found[number] = None if is_list else data
+        found[number] = store.read_small(oids[number])
     return found
 
 
@@ -72,7 +70,7 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     Returns the numbers of those that it has not read: large ones, and those of another size than
     their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
     """
-    store._scan_once()
+    store.scan_once()
     blocks, numbers = neighbours(store.lookup, oids, [len(place) for place in places])
     raws: dict[Pack, list[Raw]] = {}
     for pack, begin, ends, first in blocks:
@@ -89,8 +87,7 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
         rest += [n for *_, n in framed if not _placed(elsewhere[n], places[n])]
     left = []
     for number in dict.fromkeys(rest):
-        data, is_list = store._fetch(oids[number])
-        if is_list or not _placed(data, places[number]):
+        if not _placed(store.read_small(oids[number]), places[number]):
             left.append(number)
     return left
 
@@ -108,7 +105,7 @@ def expect(store: ObjectStore, count: int, *, in_order: bool = False) -> None:
 
     What is forked later shares this. In the order of the paths most may be neighbours, so it is
     put off until one is not."""
-    store._scan_once()
+    store.scan_once()
     if in_order:
         store.lookup.announced = count
     else:
@@ -127,7 +124,7 @@ def neighbours(
         found, _ = planned(lookup, oids, (first, end - 1))
         both = [raw for raw, _ in found.values()]
         own = sizes[first:end]
-        if end - first > 2 and len(both) == 1 and len(both[0]) == 2 and min(own) >= 0:
+        if end - first > 2 and len(both) == 1 and len(both[0]) == 2 and _sensible(own):
             (begin, *_), (last, size, _) = both[0]
             ends = list(accumulate(own, initial=0))
             if ends[-2:] == [last - begin, last - begin + size]:
@@ -138,6 +135,11 @@ def neighbours(
     if others:
         lookup.expect(max(len(others), lookup.announced))
     return blocks, others
+
+
+def _sensible(sizes: Sequence[int]) -> bool:
+    """Whether objects of these sizes may lie as they are: memory is taken before they are read."""
+    return min(sizes) >= 0 and max(sizes) <= OBJECT_BYTES_MAX
 
 
 def planned(
@@ -188,12 +190,12 @@ def _read_block(block: Block, oids: Sequence[bytes], found: list[bytes | None]) 
     pack, begin, ends, first = block
     numbers = range(first, first + len(ends) - 1)
     try:
-        file = pack.opened()
         if ends[-1] <= GROUP_BYTES:
-            whole = os.pread(file.fd, ends[-1], begin)
+            ((_, whole),) = pack.read_ranges([(begin, ends[-1], None)])
             data = [whole[a:b] for a, b in pairwise(ends)]
         else:
-            data = [os.pread(file.fd, b - a, begin + a) for a, b in pairwise(ends)]
+            places = [(begin + a, b - a, None) for a, b in pairwise(ends)]
+            data = [one for _, one in pack.read_ranges(places)]
     except (OSError, StorageFailed):
         return numbers
     failed = []
@@ -213,11 +215,8 @@ def read_raw(
         return []
     plan.sort()
     failed: list[int] = []
-    pread = os.pread
     try:
-        file = pack.opened()
-        for position, size, number in plan:
-            data = pread(file.fd, size, position)
+        for number, data in pack.read_ranges(plan):
             if blake3(data).digest() == oids[number]:
                 found[number] = data
             else:
@@ -235,7 +234,6 @@ def _read_raw_into(
     failed: list[int] = []
     first, count = 0, len(plan)
     try:
-        file = pack.opened()
         while first < count:
             start = reach = plan[first][0]
             group: list[memoryview] = []
@@ -251,7 +249,7 @@ def _read_raw_into(
                 first += 1
                 continue
             # What a short read has left out is not what its hash says.
-            os.preadv(file.fd, group, start)
+            pack.read_into(start, group)
             for place, (_, _, number) in zip(group, plan[first:end], strict=True):
                 if blake3(place).digest() != oids[number]:
                     failed.append(number)

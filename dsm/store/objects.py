@@ -126,6 +126,14 @@ class ObjectStore:
         """Returns an object's bytes, verified. Raises ObjectMissing or ObjectDamaged."""
         return b"".join(self.stream(oid))
 
+    def read_small(self, oid: bytes) -> bytes | None:
+        """Returns an object's bytes, verified; None for a large one, which is to be streamed.
+
+        Raises ObjectMissing or ObjectDamaged.
+        """
+        data, is_list = self._fetch(oid)
+        return None if is_list else data
+
     def open(self, oid: bytes) -> io.BufferedReader:
         """Opens an object as a binary file that can seek; every byte of it has been verified.
 
@@ -184,7 +192,7 @@ class ObjectStore:
 
         Large objects come as (id, None): they are to be streamed. Raises like `read`.
         """
-        self._scan_once()
+        self.scan_once()
         plan: dict[Pack, list[tuple[int, int, int, int, int, bytes]]] = {}
         rest: list[bytes] = []
         for oid in dict.fromkeys(oids):
@@ -203,8 +211,7 @@ class ObjectStore:
             places.sort()
             yield from self._read_windows(pack, places)
         for oid in rest:
-            data, is_list = self._fetch(oid)
-            yield (oid, None) if is_list else (oid, data)
+            yield oid, self.read_small(oid)
 
     def _read_windows(
         self, pack: Pack, places: list[tuple[int, int, int, int, int, bytes]]
@@ -219,7 +226,7 @@ class ObjectStore:
                 end = max(end, places[last][2])
                 last += 1
             try:
-                window = memoryview(pack._pread(end - first, first))
+                window = memoryview(pack.read_at(first, end - first))
             except DamagedData:  # gc has moved what is live of it to another pack
                 window = memoryview(b"")
             for _, offset, stop, frame, size, oid in places[index:last]:
@@ -236,14 +243,15 @@ class ObjectStore:
                 yield oid, data
             index = last
 
-    def _scan_once(self) -> None:
+    def scan_once(self) -> None:
+        """Looks for packs, unless that was done before."""
         if not self._scanned:
             with CHANGING:
                 if not self._scanned:  # not by another thread meanwhile
                     self._refresh()
 
     def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
-        self._scan_once()
+        self.scan_once()
         return self.lookup.holders(oid)
 
     def _fetch(self, oid: bytes) -> tuple[bytes, bool]:

@@ -10,7 +10,8 @@ import os
 import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from blake3 import blake3
 
@@ -18,6 +19,8 @@ from dsm.errors import DamagedData, StorageFailed
 from dsm.format import pack as fmt
 from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
 from dsm.store.stream import Stream
+
+T = TypeVar("T")
 
 PACK_BYTES_TARGET = 256 << 20
 BUFFER_BYTES = 1 << 20
@@ -253,10 +256,10 @@ class Pack:
         self._file: Descriptor | None = None
         file = self._open()
         size = os.fstat(file.fd).st_size
-        tail = self._pread(fmt.TRAILER.size, max(0, size - fmt.TRAILER.size))
+        tail = self.read_at(max(0, size - fmt.TRAILER.size), fmt.TRAILER.size)
         at, length = fmt.read_trailer(tail, size, self.name)
-        tables = self._pread(length, at)
-        if self._pread(len(fmt.HEADER), 0) != fmt.HEADER or len(tables) != length:
+        tables = self.read_at(at, length)
+        if self.read_at(0, len(fmt.HEADER)) != fmt.HEADER or len(tables) != length:
             raise DamagedData(f"pack {self.name} does not begin as a pack does")
         self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
         self.size = size
@@ -285,27 +288,50 @@ class Pack:
     def __len__(self) -> int:
         return len(self.contents)
 
-    def opened(self) -> Descriptor:
-        """Returns the file, opened again if need be. Raises FileNotFoundError, StorageFailed."""
+    def _opened(self) -> Descriptor:
         return self._file or self._open()
 
-    def _pread(self, size: int, at: int) -> bytes:
+    # --- the file ---
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Returns `size` bytes of the file from a position on; fewer where it ends.
+
+        Raises DamagedData when the pack is gone, StorageFailed when it cannot be read.
+        """
         parts: list[bytes] = []
         try:
-            file = self._file or self._open()
+            file = self._opened()
         except FileNotFoundError as error:
             raise DamagedData(f"pack {self.name} is not there any more") from error
         while size > 0:
             try:
-                part = os.pread(file.fd, min(size, 1 << 30), at)
+                part = os.pread(file.fd, min(size, 1 << 30), position)
             except OSError as error:
                 raise _unreadable(self.path, error) from error
             if not part:
                 break
             parts.append(part)
             size -= len(part)
-            at += len(part)
+            position += len(part)
         return b"".join(parts) if len(parts) != 1 else parts[0]
+
+    def read_ranges(self, ranges: Iterable[tuple[int, int, T]]) -> Iterator[tuple[T, bytes]]:
+        """Yields (mark, bytes of the file) for each (position, size, mark), by one call of the
+        system each: what that cuts short is not what its hash says.
+
+        Raises OSError or StorageFailed when the pack is gone or cannot be read.
+        """
+        file = self._opened()  # held: it is not closed while this goes on
+        fd, pread = file.fd, os.pread
+        for position, size, mark in ranges:
+            yield mark, pread(fd, size, position)
+
+    def read_into(self, position: int, places: Sequence[memoryview]) -> None:
+        """Fills these places, one after the other, with the file from a position on, by one call.
+
+        Like `read_ranges`, this may fall short.
+        """
+        os.preadv(self._opened().fd, places, position)
 
     # --- look-up ---
 
@@ -358,10 +384,10 @@ class Pack:
             return b""
         at, stored, codec = self.contents.frames[frame]
         if codec == fmt.RAW:
-            return self._pread(size, at + offset)
+            return self.read_at(at + offset, size)
         last = self._last  # taken and put whole: other threads read other frames
         if last[0] != frame:
-            last = self._last = (frame, self._decode(self._pread(stored, at), frame, codec))
+            last = self._last = (frame, self._decode(self.read_at(at, stored), frame, codec))
         return last[1][offset : offset + size]
 
     def read_from(
@@ -406,7 +432,7 @@ class Pack:
         if number >= len(self.contents.dictionaries):
             raise DamagedData(f"pack {self.name}: a frame names a dictionary that is not there")
         at, stored, _ = self.contents.frames[self.contents.dictionaries[number]]
-        return self._pread(stored, at)
+        return self.read_at(at, stored)
 
 
 def _unreadable(path: str, error: OSError) -> StorageFailed:

@@ -32,7 +32,7 @@ class Positions:
         self._packs: list[Pack] = []
         self._of = array("q")
         numbers: dict[Pack, int] = {}
-        store._scan_once()
+        store.scan_once()
         for oids, sizes in parts:
             found = [_UNKNOWN] * len(oids)
             blocks, others = neighbours(store.lookup, oids, sizes)

@@ -63,8 +63,6 @@ class Publisher:
 
     def _secure(self) -> None:
         """Makes sure that every pack counted on has its name; fetches it from the trash if not."""
-        if self._repository._store is None:
-            return
         store, layout = self._repository.store, self._repository.layout
         # Another writer may have given a pack its name and died, or not yet synced the folder.
         shelves = {os.path.dirname(pack_path(layout.packs, name)) for name in store.relied_on}

@@ -11,7 +11,7 @@ import pytest
 from blake3 import blake3
 from stores import damage, put_all
 
-from dsm.store import batch
+from dsm.store import batch, packs
 from dsm.store.batch import read_into
 from dsm.store.chunks import KB, MB
 from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
@@ -75,7 +75,7 @@ def test_neighbours_are_read_together(
         calls.append((len(buffers), sum(map(len, buffers))))
         return real(fd, buffers, offset)
 
-    monkeypatch.setattr(batch.os, "preadv", counting)
+    monkeypatch.setattr(packs.os, "preadv", counting)
     check_read(store, oids, contents)
     total = sum(map(len, contents))
     assert len(calls) <= total / batch.GROUP_BYTES + 1200 / batch.GROUP_OBJECTS + 1
@@ -105,7 +105,7 @@ def test_a_short_read_is_no_content(
     oids = put_all(store, contents)
     real = os.preadv
     monkeypatch.setattr(
-        batch.os, "preadv", lambda fd, buffers, at: real(fd, buffers[: len(buffers) // 2], at)
+        packs.os, "preadv", lambda fd, buffers, at: real(fd, buffers[: len(buffers) // 2], at)
     )
     check_read(store, oids, contents)
 
@@ -121,7 +121,7 @@ def test_an_unreadable_disk(
     def failing(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(batch.os, "preadv", failing)
+    monkeypatch.setattr(packs.os, "preadv", failing)
     check_read(store, oids, contents)
 
 

@@ -19,7 +19,7 @@ from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from dsm.history.commit import Intent
-    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
+    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, RevertReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request
@@ -141,15 +141,18 @@ class Dataset(DatasetHistory):
         wanted = self._paths(paths)
         return remove(self.tree, wanted, keep_files=keep_files, force=force, dry_run=dry_run)
 
-    def move(self, source: str, target: str, *, force: bool = False) -> tuple[tuple[str, str], ...]:
+    def move(
+        self, source: str, target: str, *, force: bool = False, dry_run: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """Renames a tracked file or folder, with its labels; returns (old, new) paths.
 
-        Files that lie at their new names already, moved by hand, are only recorded.
+        Files that lie at their new names already, moved by hand, are only recorded. `dry_run` only
+        says what would be renamed, or raises what the move would.
         """
         from dsm.worktree.moving import move
 
         (old,), (new,) = self._paths([source]), self._paths([target])
-        return move(self.tree, old, new, force=force)
+        return move(self.tree, old, new, force=force, dry_run=dry_run)
 
     def unstage(self, paths: Paths | None = None) -> int:
         """Forgets staged changes (all, or at and below the paths); returns how many.
@@ -258,6 +261,15 @@ class Dataset(DatasetHistory):
         text = message or f'Revert changeset {number}: "{subject}"'
         intent = self._intent(text, author, kind="revert", reverts=number)
         return commit_revert(self.tree, number, intent, force=force, keep_files=keep_files)
+
+    def plan_revert(
+        self, reference: str | int, *, force: bool = False, keep_files: bool = False
+    ) -> RevertReport:
+        """Returns what `revert` would do now; nothing is changed. Raises what `revert` would."""
+        from dsm.worktree.revert import report_revert
+
+        number = self.resolve(reference)
+        return report_revert(self.tree, number, force=force, keep_files=keep_files)
 
     def restore(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from situations import Work
+
+# Programs that scripts start behind `&` ignore Ctrl-C, and so does what they start: tests that send
+# it would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
 

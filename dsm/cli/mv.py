@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text
+from dsm.cli.output import count_text, quoted
 from dsm.cli.session import Session
 
 
@@ -14,6 +14,9 @@ def command(
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Example or folder")],
     target: Annotated[str, typer.Argument(metavar="TARGET", help="New name, or folder to go to")],
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="List what would be renamed, rename nothing")
+    ] = False,
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Replace examples and files that are in the way")
     ] = False,
@@ -25,8 +28,11 @@ def command(
     \b
     Examples:
       dsm mv images/1.jpg images/0001.jpg
-      dsm mv incoming/cats train/cat
+      dsm mv -n incoming/cats train/cat
     """
     with Session(ctx) as s:
-        moved = s.dataset.move(source, target, force=force)
-        s.say(f"staged the rename of {count_text(len(moved), 'example')}")
+        moved = s.dataset.move(source, target, force=force, dry_run=dry_run)
+        for old, new in moved if dry_run else ():
+            print("\t".join(["R", quoted(old), quoted(new)]))
+        done = "would rename" if dry_run else "staged the rename of"
+        s.say(f"{done} {count_text(len(moved), 'example')}")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.cli.changes import change_line, query_line
 from dsm.cli.history import recorded
+from dsm.cli.output import count_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
+
+if TYPE_CHECKING:
+    from dsm.model.reports import RevertReport
 
 
 def command(
@@ -17,6 +22,9 @@ def command(
         str,
         typer.Argument(metavar="N", autocompletion=changeset_names, help="Changeset to undo"),
     ],
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Show what would change, change nothing")
+    ] = False,
     force: Annotated[
         bool,
         typer.Option("-f", "--force", help="Leave what later changesets touched, undo the rest"),
@@ -39,11 +47,30 @@ def command(
     \b
     Examples:
       dsm revert 7
+      dsm revert -n 7
       dsm revert v2 -m "labels of batch 2 were wrong"
     """
     with Session(ctx) as s:
+        if dry_run:
+            planned = s.dataset.plan_revert(ref, force=force, keep_files=keep_files)
+            for change in planned.changes:
+                print(change_line(change, s.paint))
+            for moved in planned.queries:
+                print(query_line(moved, s.paint))
+            s.say(_summary(planned))
+            return
         changeset = s.dataset.revert(
             ref, force=force, message=message, author=author, keep_files=keep_files
         )
         if not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
+
+
+def _summary(planned: RevertReport) -> str:
+    changed = count_text(len(planned.changes) + len(planned.queries), "change")
+    text = f"would revert changeset {planned.number}: {changed}"
+    text += f"; {count_text(len(planned.written), 'file')} written"
+    text += f", {len(planned.removed):,} removed"
+    if planned.kept:
+        text += f"; {count_text(len(planned.kept), 'example')} changed later and kept"
+    return text

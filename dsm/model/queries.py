@@ -47,6 +47,15 @@ def query_changes(
     return changes
 
 
+def with_queries(
+    standing: Mapping[str, Document], staged: Mapping[str, StagedQuery]
+) -> dict[str, Document]:
+    """Returns the documents, by name, that stand once what is staged is committed."""
+    after = {name: document for name, document in standing.items() if name not in staged}
+    put = {name: each.document for name, each in staged.items() if each.document is not None}
+    return {**after, **put}
+
+
 def attributes_of(documents: Mapping[str, Document]) -> list[tuple[str, str, str]]:
     """Returns (query, attribute, type) of all of them, sorted."""
     return sorted(

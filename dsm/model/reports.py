@@ -121,6 +121,23 @@ class RestoreReport:
 
 
 @dataclass(frozen=True, slots=True)
+class RevertReport:
+    """What the revert of a changeset does to the head, and to files here.
+
+    `changes` and `queries` are those that the new changeset makes; `kept` are paths that later
+    changesets touched, left as they are. `written` and `removed` are paths of files; those of
+    other changes hold something else and are left alone.
+    """
+
+    number: int
+    changes: tuple[Change, ...]
+    queries: tuple[QueryChange, ...] = ()
+    kept: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that fsck found wrong.
 

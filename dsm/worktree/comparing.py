@@ -6,9 +6,9 @@ from dsm.errors import InvalidInput
 from dsm.history.difference import between
 from dsm.history.difference import compare as compare_examples
 from dsm.model.example import Change, Example
-from dsm.model.queries import QueryChange, query_changes
+from dsm.model.queries import QueryChange, query_changes, with_queries
 from dsm.model.reports import Diff
-from dsm.worktree.status import compare, with_staged
+from dsm.worktree.status import compare
 from dsm.worktree.tree import WorkTree
 
 
@@ -86,7 +86,7 @@ def _against_stage(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
     head = tree.log.head()
     standing = tree.log.queries(head)
     queries = query_changes(
-        standing if first is None else tree.log.queries(first), with_staged(standing, held)
+        standing if first is None else tree.log.queries(first), with_queries(standing, held.queries)
     )
     changes = _below(compare_examples(before, after), paths)
     return Diff(name, "stage", changes, _queries_below(queries, paths))
@@ -115,6 +115,6 @@ def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
     changes = _below(compare_examples(before, now), paths)
     if first is None:
         return Diff("stage", "work tree", changes)
-    after = with_staged(tree.log.queries(tree.log.head()), staged)
+    after = with_queries(tree.log.queries(tree.log.head()), staged.queries)
     queries = _queries_below(query_changes(tree.log.queries(first), after), paths)
     return Diff(str(first), "work tree", changes, queries)

@@ -25,16 +25,19 @@ from dsm.worktree.tree import WorkTree
 
 
 def move(
-    tree: WorkTree, source: str, target: str, *, force: bool = False
+    tree: WorkTree, source: str, target: str, *, force: bool = False, dry_run: bool = False
 ) -> tuple[tuple[str, str], ...]:
     """Renames a tracked file or folder and stages that; returns (old, new) path of each example.
 
-    Raises NotFound, Conflict or InvalidInput before anything is renamed.
+    Raises NotFound, Conflict or InvalidInput before anything is renamed. A dry run is judged as
+    the move is, and renames nothing.
     """
     staged = tree.stage.load()
     index = tree.index(staged)
     planned = _planned(tree, index, source, target, force=force)
     refuse_among_queries(tree, staged, (new for _, new in planned.pairs))
+    if dry_run:
+        return planned.pairs
     rows = _rows_of(tree, staged, planned.pairs)
     known = tree.lookup([path for path, _ in planned.pairs], staged)
     _move_files(tree, planned)

@@ -15,9 +15,12 @@ from dsm.files.folders import Entry, Folders, Judged
 from dsm.files.restore import REPLACE, SAME, RestorePlan, Verdict, by_content, perform, plan
 from dsm.format.index import ABSENT, fits, mark_of
 from dsm.history.commit import Intent
+from dsm.history.difference import compare
 from dsm.history.revert import RevertPlan, plan_revert
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
+from dsm.model.queries import query_changes, with_queries
+from dsm.model.reports import RevertReport
 from dsm.worktree.committing import one_at_a_time, recorded
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.publish import publishing
@@ -58,6 +61,24 @@ def commit_revert(
         index.position = index.position.at(changeset.number, changeset.id, staged.names)
         tree.save(index)
     return changeset
+
+
+def report_revert(tree: WorkTree, number: int, *, force: bool, keep_files: bool) -> RevertReport:
+    """Returns what `commit_revert` would do now, by the same plans."""
+    staged = tree.stage.load()
+    index = tree.index(staged)
+    head = tree.log.head()
+    planned = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
+    files = RestorePlan(tree.root) if keep_files else plan_files(tree, staged, index, planned)
+    standing = tree.log.queries(head)
+    return RevertReport(
+        number=number,
+        changes=tuple(compare(planned.now, planned.before)),
+        queries=tuple(query_changes(standing, with_queries(standing, planned.queries))),
+        kept=planned.kept,
+        written=tuple(sorted(example.path for example in files.write)),
+        removed=tuple(sorted({*files.remove, *files.clear})),
+    )
 
 
 def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPlan) -> RestorePlan:

@@ -17,7 +17,7 @@ from dsm.model.attributes import attribute_types
 from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
 from dsm.model.names import check_path, close_matches, printable
-from dsm.model.queries import Document
+from dsm.model.queries import Document, with_queries
 from dsm.model.reports import AddReport
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
@@ -28,7 +28,7 @@ from dsm.worktree.mass_deletion import refuse_mass_deletion
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import KIND_NAMES, with_staged
+from dsm.worktree.status import KIND_NAMES
 from dsm.worktree.tree import WorkTree
 
 
@@ -187,7 +187,7 @@ def stage_rows(
 def refuse_among_queries(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> None:
     """Raises Conflict for a path that lies where the examples of a query do."""
     head = tree.log.head()
-    standing = with_staged(tree.log.queries(head), staged)
+    standing = with_queries(tree.log.queries(head), staged.queries)
     shared = sorted(p for p in paths if p.partition("/")[0] in standing) if standing else []
     if shared:
         raise Conflict(
@@ -248,7 +248,7 @@ def stage_query(tree: WorkTree, name: str, document: Document | None) -> str:
                 items=(name,),
             )
         standing = tree.log.queries(index.position.head)
-        known = with_staged(standing, staged)
+        known = with_queries(standing, staged.queries)
         if document is None and name not in known:
             near = close_matches(name, known)
             raise NotFound(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from dsm.files.stat import Stat, file_stat, hash_file, is_gone
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
-from dsm.model.queries import Document, QueryChange, query_changes
+from dsm.model.queries import QueryChange, query_changes, with_queries
 from dsm.model.reports import Problem, Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
@@ -199,14 +199,7 @@ def staged_queries(tree: WorkTree, staged: Staged) -> list[QueryChange]:
     if not staged.queries:
         return []
     standing = tree.log.queries(tree.log.head())
-    return query_changes(standing, with_staged(standing, staged))
-
-
-def with_staged(standing: dict[str, Document], staged: Staged) -> dict[str, Document]:
-    """Returns the queries that stand once the stage is committed."""
-    after = {name: each for name, each in standing.items() if name not in staged.queries}
-    put = {n: query.document for n, query in staged.queries.items() if query.document is not None}
-    return {**after, **put}
+    return query_changes(standing, with_queries(standing, staged.queries))
 
 
 def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Status:

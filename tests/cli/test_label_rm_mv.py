@@ -62,6 +62,14 @@ def test_rm_refuses_to_lose_unsaved_work(dsm: Runner, two_changesets: Path) -> N
     assert not (two_changesets / "cat/1.txt").exists()
 
 
+def test_mv_dry_run_lists_the_renames(dsm: Runner, two_changesets: Path) -> None:
+    """`mv -n` prints each rename in the form of `--name-status`, and renames nothing."""
+    said = dsm("mv", "-n", "cat", "big cats")
+    assert "R\tcat/1.txt\tbig cats/1.txt" in said.lines
+    assert said.err == f"would rename {len(said.lines)} examples\n"
+    assert dsm("status", "--porcelain").out == "" and (two_changesets / "cat/1.txt").exists()
+
+
 def test_mv_keeps_labels(dsm: Runner, two_changesets: Path) -> None:
     """mv moves the file, keeps labels, and shows as a rename."""
     dsm("mv", "cat/2.txt", "tiger.txt")

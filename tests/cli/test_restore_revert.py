@@ -98,6 +98,15 @@ def test_revert_undoes_a_changeset(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("show", "--json").json["reverts"] == 2
 
 
+def test_revert_dry_run_shows_the_changes(dsm: Runner, two_changesets: Path) -> None:
+    """`revert -n` shows what the new changeset would hold, and makes none."""
+    said = dsm("revert", "-n", "2")
+    assert said.lines == dsm("diff", "2", "1").lines
+    assert said.err.startswith(f"would revert changeset 2: {len(said.lines)} changes; ")
+    assert dsm("log", "--json").json["changesets"][0]["number"] == 2
+    assert (two_changesets / "cat/1.txt").read_text() == "second cat/1, longer"
+
+
 def test_revert_is_refused_with_the_list(dsm: Runner, two_changesets: Path) -> None:
     """When later changesets touched the same examples, they are named; --force leaves those."""
     said = dsm("revert", "1", status=5)

@@ -106,7 +106,7 @@ def command(
             asked_for = dummy_rows * len(view.queries)
             made = report.examples - view.content.examples
             if made < asked_for:
-                s.say(f"note: {made:,} of {asked_for:,} made-up rows fit the view's filters")
+                s.say(f"note: {made:,} of {asked_for:,} dummy rows fit the view's filters")
         s.say(_summary(report, verify))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dsm.sources.source import Source
 
 TIMEOUT_SECONDS = 30.0
-# Made-up times begin here, so that the same rows come every time.
+# Dummy times begin here, so that the same rows come every time.
 DUMMY_BEGIN_US = 1_767_225_600_000_000  # 2026-01-01
 _WORDS = {"environment": "variable", "file": "file", "keyring": "keyring"}
 
@@ -300,7 +300,7 @@ def dummy(
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Other rows")] = 0,
 ) -> None:
-    """Print made-up rows with the columns of a query, as lines of JSON
+    """Print dummy rows with the columns of a query, as lines of JSON
 
     No source is asked and no address is needed: the columns were recorded with the query. The same
     rows come every time. `dsm get VIEW --dummy` makes a whole view with such rows.

@@ -1,4 +1,4 @@
-"""Rows made up from a schema alone, to develop against a source without access to it.
+"""Dummy rows, made from a schema alone, to develop against a source without access to it.
 
 A pure function of schema, number and seed. The invariant: nothing of a source takes part, and the
 first rows are the same however many are asked for.
@@ -24,7 +24,7 @@ _DAY_SECONDS = 86_400
 
 
 def rows(schema: pa.Schema, count: int, *, seed: int = 0) -> pa.RecordBatch:
-    """Returns `count` made-up rows of a schema; a nullable column has a null now and then.
+    """Returns `count` dummy rows of a schema; a nullable column has a null now and then.
 
     Columns of unknown type (Arrow's `null`) stay null. Raises ValueError when count is negative.
     """

@@ -144,7 +144,7 @@ def test_queries_that_write(
     assert (20_000, sum(n % 7 for n in range(1, 20_001)), 1, 0, 0) == state
 
 
-# --- made-up rows ----------------------------------------------------------------------------------
+# --- dummy rows ----------------------------------------------------------------------------------
 
 
 class Listening:
@@ -189,7 +189,7 @@ def test_made_up_rows_ask_nobody(project: Project, table: str) -> None:
         came = listening.came
         done = project("get", version, "-o", "-", "--format", "tar", "--dummy", "--dummy-rows",
                        "25", **environment)  # fmt: skip
-        kept = project.temporary / "made-up"
+        kept = project.temporary / "dummy"
         project("get", version, "-o", str(kept), "--dummy", **environment)
         assert came == listening.came
     finally:

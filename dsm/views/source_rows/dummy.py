@@ -32,7 +32,7 @@ def rows_for(
     for each in view_query.filters:
         each.shape(wish)
     for name, values in (
-        (query.key, [f"made-up-{first + row}" for row in range(count)]),
+        (query.key, [f"dummy-{first + row}" for row in range(count)]),
         (query.label, _label_values(query, wish, count, Random(f"{seed}/label"))),
         (query.time, _time_values(wish, time_us, count, Random(f"{seed}/time"))),
     ):
@@ -47,7 +47,7 @@ def rows_for(
 def _label_values(query: SourceQuery, wish: DummyWish, count: int, random: Random) -> list[Any]:
     wanted = [label for label in wish.labels if label not in wish.unwanted]
     if not wanted:
-        wanted = [f"made-up-{letter}" for letter in "abc"]
+        wanted = [f"dummy-{letter}" for letter in "abc"]
         if query.label is not None and kind_of(query.schema.field(query.label).type) == "int":
             wanted = ["0", "1"]
     return [random.choice(wanted) for _ in range(count)]
@@ -78,7 +78,7 @@ def _as_column(values: list[Any], first: int, kind: pa.DataType) -> pa.Array | N
             return pa.array([value == "true" for value in values], kind)
         if what == "unknown":
             of = pa.string()
-        if what in ("int", "decimal", "float") and str(values[0]).startswith("made-up-"):
+        if what in ("int", "decimal", "float") and str(values[0]).startswith("dummy-"):
             return pa.array(range(first, first + len(values)), pa.int64()).cast(kind)
         if isinstance(values[0], datetime):
             if what == "string":

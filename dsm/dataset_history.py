@@ -40,6 +40,9 @@ class DatasetHistory:
     A `reference` is the number of a changeset, `head`, `head~2`, a tag, or 8 or more digits of an
     id. Paths name examples and folders, and count from the current folder. `None` stands for what
     is not given, an empty sequence for nothing: `ls()` yields all examples, `ls([])` none.
+
+    Beside what it says of itself, any verb raises DamagedData when what is stored cannot be
+    trusted, StorageFailed when the disk fails, and Refused when permission is missing.
     """
 
     def __init__(self, repo: Repository, identity: DatasetIdentity):
@@ -95,7 +98,10 @@ class DatasetHistory:
     # --- changesets -------------------------------------------------------------------------------
 
     def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
-        """Yields changesets, newest first; with `paths`, only those that touched them."""
+        """Yields changesets, newest first; with `paths`, only those that touched them.
+
+        Raises InvalidInput for a path outside the dataset's root.
+        """
         wanted = None if paths is None else self._paths(paths)
         found = self.log_.newest_first()
         if wanted is not None:
@@ -105,15 +111,22 @@ class DatasetHistory:
         yield from islice(found, None if limit is None else max(0, limit))
 
     def resolve(self, reference: str | int | None) -> int:
-        """Turns a number, `head`, `head~2`, a tag or an id prefix into a number."""
+        """Turns a number, `head`, `head~2`, a tag or an id prefix into a number.
+
+        Raises NotFound, AmbiguousName for the beginning of several ids, and InvalidInput for what
+        names no changeset.
+        """
         return self.log_.resolve("head" if reference is None else reference)
 
     def changeset(self, reference: str | int) -> Changeset:
-        """Returns one changeset. Raises NotFound."""
+        """Returns one changeset. Raises what `resolve` raises."""
         return self.log_.get(self.resolve(reference))
 
     def changes(self, reference: str | int) -> Diff:
-        """Returns what one changeset did to the snapshot before it."""
+        """Returns what one changeset did to the snapshot before it.
+
+        Raises what `resolve` raises.
+        """
         from dsm.history.difference import between
         from dsm.model.reports import Diff
 
@@ -135,7 +148,7 @@ class DatasetHistory:
         each attribute of the dataset (text, int64, float64 or bool; null where an example has
         none); `changeset` (int32: the number of the one that last put it).
 
-        Raises NotFound for a changeset that there is not, DamagedData when one cannot be read.
+        Raises what `resolve` raises.
         """
         return self.snapshots.table(self._number(reference))
 
@@ -146,25 +159,35 @@ class DatasetHistory:
     def ls(
         self, paths: Paths | None = None, reference: str | int | None = None
     ) -> Iterator[Example]:
-        """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below."""
+        """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below.
+
+        Raises what `resolve` raises, NotFound for a path that has none, InvalidInput for one
+        outside the dataset's root.
+        """
         from dsm.history.snapshot import examples_below
 
         return examples_below(self.snapshot(reference), self._paths(paths))
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
-        """Returns one example of a snapshot, by its path below the dataset's root."""
+        """Returns one example of a snapshot, by its path below the dataset's root.
+
+        Raises what `resolve` raises, NotFound, and InvalidInput for what is no path.
+        """
         return self.snapshots.example(self.resolve(reference), check_path(path))
 
     def open(self, path: str, reference: str | int | None = None) -> BinaryIO:
-        """Opens an example's bytes, verified as they are read."""
+        """Opens an example's bytes, verified as they are read. Raises what `example` raises."""
         return self.repo.store.open(self.example(path, reference).oid)
 
     def read(self, path: str, reference: str | int | None = None) -> bytes:
-        """Returns an example's bytes, verified."""
+        """Returns an example's bytes, verified. Raises what `example` raises."""
         return self.repo.store.read(self.example(path, reference).oid)
 
     def queries(self, reference: str | int | None = None) -> dict[str, SourceQuery]:
-        """Returns the queries that stand after a changeset (the head by default), by name."""
+        """Returns the queries that stand after a changeset (the head by default), by name.
+
+        Raises what `resolve` raises.
+        """
         from dsm.sources.recording import decoded
 
         return decoded(self.log_.queries(self._number(reference)))
@@ -172,7 +195,11 @@ class DatasetHistory:
     # --- tags and views ---------------------------------------------------------------------------
 
     def tag(self, name: str, reference: str | int | None = None, message: str = "") -> Tag:
-        """Names a changeset (the head by default). Tags never move. Raises AlreadyExists."""
+        """Names a changeset (the head by default). Tags never move.
+
+        Raises what `resolve` raises, AlreadyExists, InvalidInput for what is no name, and
+        AnswerIsNo when the dataset has no changeset yet.
+        """
         if not self.head:
             raise AnswerIsNo(f"dataset {self.name} has no changeset to tag yet")
         changeset = self.changeset("head" if reference is None else reference)
@@ -189,14 +216,14 @@ class DatasetHistory:
         return self.log_.tags()
 
     def delete_tag(self, name: str) -> None:
-        """Removes a tag. Raises NotFound."""
+        """Removes a tag. Raises NotFound, and InvalidInput for what is no name."""
         self.log_.delete_tag(name)
 
     def query(self, **query: Unpack[Asked]) -> ViewQuery:
         """Resolves what `prepare` is asked to a query; its `.version` costs O(1) in the data.
 
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
-        attributes that there are not.
+        attributes that there are not, and AnswerIsNo when there is no changeset yet.
         """
         from dsm.views.query.resolve import resolve
 
@@ -213,7 +240,8 @@ class DatasetHistory:
         default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
         `name` is a name to find the view by.
 
-        Raises AnswerIsNo when no example fits, NotFound for a label that no example has.
+        Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
+        example has, and AlreadyExists when another view has the name.
         """
         from dsm.views.prepare import prepare
 

@@ -52,8 +52,11 @@ class Dataset(DatasetHistory):
         more of each; `strict` refuses what the pattern does not match. `deletions` also stages that
         tracked files are gone; `force` takes ignored files, too, which are else left out, and
         answered as `ignored` when they are named. `dry_run` stages nothing, `follow_symlinks` goes
-        into folders behind links, `keep_going` stages the rest when files cannot be read. Raises
-        DatabaseInTree, FilesUnreadable, InvalidInput, NotFound.
+        into folders behind links, `keep_going` stages the rest when files cannot be read.
+
+        Raises NotFound for what is not there, InvalidInput for paths, labels, a pattern or a label
+        file that cannot be, Conflict where rows of a query or another example are in the way,
+        DatabaseInTree, and FilesUnreadable unless `keep_going` leaves such files to the report.
         """
         from dsm.worktree.staging import add_content, add_files
 
@@ -80,8 +83,11 @@ class Dataset(DatasetHistory):
         `label` and `time` are columns of the answer; `payload` columns make a JSON object (all by
         default), or with another `extension` one of them is the payload. `parameters` are bound to
         `:name` in the text; `max_rows` and `timeout` (seconds) end a run, `purpose` is told in
-        receipts. The source is asked for the columns of the answer. Raises BadQuery, SourceFailed,
-        SourceRefused, InvalidInput, NotFound.
+        receipts. The source is asked for the columns of the answer.
+
+        Raises NotFound for the source, InvalidInput for what is no query (NotOneQuery, BadQuery),
+        Conflict when examples lie where its rows would, and what the source says: SourceFailed,
+        SourceRefused, SecretMissing, DriverMissing, LimitReached.
         """
         from dsm.sources.recording import query_of
         from dsm.worktree.staging import stage_query
@@ -113,7 +119,8 @@ class Dataset(DatasetHistory):
     ) -> Counts:
         """Relabels tracked examples at or below the paths; content is not touched.
 
-        `set` replaces all labels, then `add` and `remove` apply. Raises NotFound.
+        `set` replaces all labels, then `add` and `remove` apply. Raises NotFound, and InvalidInput
+        for what is no label, or no path in the dataset.
         """
         from dsm.worktree import edit
         from dsm.worktree.staging import stage_without_content
@@ -134,7 +141,8 @@ class Dataset(DatasetHistory):
     ) -> tuple[str, ...]:
         """Stages the removal of tracked examples and removes their files; returns their paths.
 
-        Raises NotFound, or UnsavedWork when a file differs from what was added of it.
+        Raises NotFound, InvalidInput for a path outside the dataset's root, UnsavedWork when a
+        file differs from what was added of it, and UnsafeTarget for a link on the way.
         """
         from dsm.worktree.removing import remove
 
@@ -147,7 +155,10 @@ class Dataset(DatasetHistory):
         """Renames a tracked file or folder, with its labels; returns (old, new) paths.
 
         Files that lie at their new names already, moved by hand, are only recorded. `dry_run` only
-        says what would be renamed, or raises what the move would.
+        says what would be renamed, or raises what the move would. Raises NotFound, InvalidInput for
+        paths that cannot be, and Conflict when something has a new name already (`force` replaces
+        it) or stands in the way; UnsafeTarget for what lies behind a link, and FilesChanged when
+        something took a new name meanwhile.
         """
         from dsm.worktree.moving import move
 
@@ -157,7 +168,8 @@ class Dataset(DatasetHistory):
     def unstage(self, paths: Paths | None = None) -> int:
         """Forgets staged changes (all, or at and below the paths); returns how many.
 
-        Raises NotFound for a path that is neither tracked nor staged.
+        Raises NotFound for a path that is neither tracked nor staged, InvalidInput for one outside
+        the dataset's root.
         """
         from dsm.worktree.staging import unstage
 
@@ -189,10 +201,14 @@ class Dataset(DatasetHistory):
 
         With `paths`, adds and commits exactly those, apart from what else is staged; with `all`,
         first stages the changes and deletions of tracked files. Before anything is recorded, `tell`
-        is given what `add` would answer of the paths, and the MassDeletion, if it is one. Raises
-        AnswerIsNo when there is nothing to commit, ChangedMeanwhile with the paths when others
-        changed the same examples, MassDeletionRefused when `all`, or the dataset's root as a path,
-        finds one; `allow_mass_delete`, or the setting commit.allow-mass-delete, lets it pass.
+        is given what `add` would answer of the paths, and the MassDeletion, if it is one.
+
+        Raises AnswerIsNo when there is nothing to commit, InvalidInput for the message and other
+        texts, ChangedMeanwhile with the paths when others changed the same examples, and
+        OutcomeUnknown when the changeset is there but may not outlast a power cut. With `paths` or
+        `all` it raises what `add` raises, and MassDeletionRefused when `all`, or the dataset's root
+        as a path, finds one; `allow_mass_delete`, or the setting commit.allow-mass-delete, lets it
+        pass.
         """
         from dsm.worktree.committing import commit_paths, commit_stage
 
@@ -231,7 +247,10 @@ class Dataset(DatasetHistory):
         paths: Paths | None = None,
     ) -> Diff:
         """Compares: stage and head with the work tree; snapshot A with the work tree; A with B;
-        with `staged`, the head (or A) with the stage."""
+        with `staged`, the head (or A) with the stage.
+
+        Raises what `resolve` raises, and InvalidInput for what cannot be compared.
+        """
         from dsm.worktree.comparing import diff
 
         first = None if a is None else self.resolve(a)
@@ -250,8 +269,10 @@ class Dataset(DatasetHistory):
     ) -> Changeset:
         """Commits a changeset that undoes another one, and brings unchanged files along.
 
-        Raises TouchedLater when later changesets touched the same examples (`force` keeps those),
-        AnswerIsNo when nothing is left to undo.
+        Raises what `resolve` raises, TouchedLater when later changesets touched the same examples
+        (`force` keeps those), AnswerIsNo when nothing is left to undo, and as `commit` does
+        InvalidInput, ChangedMeanwhile and OutcomeUnknown. Files that cannot be brought along stay
+        as they are.
         """
         from dsm.worktree.revert import commit_revert
 
@@ -285,7 +306,9 @@ class Dataset(DatasetHistory):
 
         `to` names another folder. Raises UnsavedWork or UnsafeTarget, before anything is written,
         when content that is stored nowhere would be lost; FilesChanged, in the end, when files
-        appeared or changed meanwhile: they are left as they are.
+        appeared or changed meanwhile: they are left as they are. Raises what `resolve` raises of
+        the source; NotFound for a path without examples, InvalidInput for one outside the dataset's
+        root, and AnswerIsNo when there is no changeset and nothing staged.
         """
         from dsm.worktree.restore import restore
 
@@ -295,5 +318,3 @@ class Dataset(DatasetHistory):
             self.tree, None if paths is None else self._paths(paths), number, target,
             force=force, dry_run=dry_run, progress=progress,
         )  # fmt: skip
-
-    # --- tags and views --------------------------------------------------------------------

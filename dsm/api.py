@@ -136,7 +136,10 @@ def _check_names_are_utf8() -> None:
 
 
 def open(path: str | os.PathLike[str] = ".") -> Catalog:
-    """Opens the repository at or above `path`. Raises NotARepository, NamesNotUtf8."""
+    """Opens the repository at or above `path`.
+
+    Raises NotFound when there is no such folder, NotARepository, NamesNotUtf8.
+    """
     _check_names_are_utf8()
     return Catalog(discover(os.fspath(path)), environment())
 

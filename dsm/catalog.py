@@ -40,12 +40,16 @@ class Catalog(Repository):
         )
 
     def switch(self, name: str) -> None:
-        """Makes a dataset the current one of this copy."""
+        """Makes a dataset the current one of this copy. Raises NotFound with near matches."""
         self.identity(name)
         self.config.set("core.dataset", name)
 
     def dataset(self, name: str | None = None) -> Dataset:
-        """Opens a dataset, the current one by default. Raises NotFound with near matches."""
+        """Opens a dataset, the current one by default.
+
+        Raises NotFound with near matches, InvalidInput for what names no dataset, also in the
+        settings.
+        """
         return Dataset(self, self.identity(name or self.current))
 
     def create_dataset(self, name: str, *, pattern: str | None = None, root: str = ".") -> Dataset:
@@ -96,7 +100,11 @@ class Catalog(Repository):
         return Access(self).revoke(sources.find(self, name))
 
     def view(self, version: str) -> View:
-        """Opens a prepared view by version, unique prefix of 8 or more digits, or name."""
+        """Opens a prepared view by version, unique prefix of 8 or more digits, or name.
+
+        Raises NotFound with near matches, AmbiguousName for a prefix of several versions or a name
+        that views of several datasets have.
+        """
         from dsm.views.selection.prepared import find_record
         from dsm.views.view import View
 

@@ -176,7 +176,7 @@ class Dataset(DatasetHistory):
         return unstage(self.tree, None if paths is None else self._paths(paths))
 
     def status(self, *, progress: Progress = SILENT) -> Status:
-        """Compares head, stage and work tree."""
+        """Compares head, stage and work tree. Raises NotFound without the dataset's root."""
         from dsm.worktree.status import status
 
         return status(self.tree, self.name, progress=progress)
@@ -286,7 +286,7 @@ class Dataset(DatasetHistory):
     def plan_revert(
         self, reference: str | int, *, force: bool = False, keep_files: bool = False
     ) -> RevertReport:
-        """Returns what `revert` would do now; nothing is changed. Raises what `revert` would."""
+        """Returns what `revert` would do now; nothing is changed. Raises what `revert` raises."""
         from dsm.worktree.revert import report_revert
 
         number = self.resolve(reference)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import documented_errors
 import pytest
 from hypothesis import HealthCheck, settings
 from situations import Work
@@ -15,6 +16,8 @@ from situations import Work
 # Programs that scripts start behind `&` ignore Ctrl-C, and so does what they start: tests that send
 # it would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+documented_errors.watch()
 
 LONG = os.environ.get("DSM_TEST_LONG") == "1"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from documented_errors import OWNERS, named, verbs
 from situations import Work
 
 import dsm
@@ -183,3 +184,16 @@ def test_what_could_mean_several_things_is_one_kind_of_error(work: Work) -> None
     assert (caught.value.items, caught.value.hint) == (
         tuple(sorted([twin, versions[0]])), "give more digits"
     )  # fmt: skip
+
+
+def test_docstrings_name_classes_of_error() -> None:
+    """What a public verb says that it raises is a class of error, imported where it is caught."""
+    known = {each.__name__ for each in error_classes()}
+    strays = [
+        f"{owner.__name__}.{name}: {sorted(wrong)}"
+        for owner in OWNERS for name, verb in verbs(owner).items()
+        if (wrong := {each for each in named(verb) if each not in known})
+    ]  # fmt: skip
+    assert strays == []
+    telling = [name for owner in OWNERS for name, verb in verbs(owner).items() if named(verb)]
+    assert len(telling) > 25

@@ -65,6 +65,7 @@ class View(Selection):
         return self.content.digest
 
     def __len__(self) -> int:
+        """How many examples it has. Raises NumberUnknown where there are queries."""
         if self.queries:
             raise NumberUnknown(
                 "how many examples a view with queries has is known only when they have run",

@@ -50,7 +50,7 @@ def test_nothing_runs_before_it_is_trusted(received: Project) -> None:
         ("get", version, "-o", "-", "--dummy"),
     ):
         assert received(*words).out != b""
-    (source,) = json.loads(received("source", "trust", "--json").out)["sources"]
+    (source,) = json.loads(received("source", "list", "--json").out)["sources"]
     assert (source["name"], source["trusted"]) == ("pay", False)
     assert b"(not trusted)" in received("source", "list").out
     received("source", "trust", "pay")

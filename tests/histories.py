@@ -37,7 +37,10 @@ def example(draw: st.DrawFn, path: str) -> Example:
     oid = blake3(draw(st.sampled_from(["x", "y", "z"])).encode()).digest()
     labels = tuple(sorted(draw(st.sets(st.sampled_from(LABELS), max_size=3))))
     size = draw(st.integers(0, 2000))
-    return Example(path, oid, size, draw(st.sampled_from(TIMES)), labels, draw(attributes))
+    time = draw(st.sampled_from(TIMES))
+    return Example(
+        path, oid, size, time, labels, draw(attributes), time_given=draw(st.booleans())
+    )  # fmt: skip
 
 
 @st.composite

@@ -100,6 +100,8 @@ def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
         s.warn("refused", report.ignored)
         s.say("hint: -f adds what is ignored")
     s.say(summary(report, dry_run))
+    if report.carried:
+        s.say(f"{count_text(report.carried, 'example')} kept what was said of them before")
     if report.unlabelled and report.pattern is not None:
         unmatched = count_text(report.unlabelled, "file")
         s.say(f"{unmatched} unlabelled: not matched by {printable(report.pattern)}")

@@ -54,6 +54,11 @@ def may_be(mark: int, oid: bytes) -> bool:
     return mark & CONTENT == int.from_bytes(oid[:2], "big")
 
 
+def content_of(mark: int) -> bytes:
+    """Returns the first two bytes of the id of the marked content, or ones that look like it."""
+    return (mark & CONTENT).to_bytes(2, "big")
+
+
 def encode_base(position: dict[str, Any], folders: dict[str, dict[str, Mark]]) -> bytes:
     """Returns the base file of these folders ("" is the root) and their names' marks."""
     table, pages = [], []

@@ -33,6 +33,8 @@ FIXED = [
     pa.field("labels", pa.list_(pa.field("item", pa.string(), nullable=False))),
     pa.field("annotation", pa.string()),
 ]
+# Only where a row says true; then it comes after the fixed columns.
+TIME_GIVEN = pa.field("time_given", pa.bool_())
 ARROW_TYPES = {
     "string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
 }  # fmt: skip
@@ -74,6 +76,9 @@ def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:
         pa.array(rows.annotations, pa.string()),
     ]
     fields = list(FIXED)
+    if any(rows.times_given):
+        arrays.append(column(rows.times_given, pa.bool_()))
+        fields.append(TIME_GIVEN)
     used = sorted({name for attributes in rows.attributes for name in attributes})
     for name in used:
         kind = ARROW_TYPES[types[name]]
@@ -206,6 +211,8 @@ def decode(data: bytes, where: str, *, manifest_id: str, file_id: str | None) ->
 def _normal(table: pa.Table) -> pa.Table:
     """Checks the schema and restores the exact types (Parquet has no 32-byte binary of its own)."""
     fields = list(FIXED)
+    if TIME_GIVEN.name in table.column_names:
+        fields.append(TIME_GIVEN)
     for field in table.schema:
         if field.name.startswith(ATTRIBUTE):
             if field.type not in ARROW_TYPES.values():
@@ -236,7 +243,10 @@ def check_rows(table: pa.Table, where: str) -> None:
     if (pc.min(table.column("size")).as_py() or 0) < 0:
         raise ManifestDamaged(f"{where}: a size is negative")
     put = pc.equal(table.column("op"), "put")
-    for name in ("object", "size", "time", "labels"):
+    told = ["object", "size", "time", "labels"]
+    if TIME_GIVEN.name in table.column_names:
+        told.append(TIME_GIVEN.name)
+    for name in told:
         if not pc.all(pc.equal(put, pc.is_valid(table.column(name)))).as_py():
             raise ManifestDamaged(f"{where}: a row puts nothing, or deletes something")
     for name in ("offset", "length"):
@@ -274,13 +284,17 @@ def to_rows(table: pa.Table) -> Rows:
         for row, value in enumerate(table.column(name).to_pylist()):
             if value is not None:
                 attributes[row][key] = value
+    given = [False] * len(oids)
+    if TIME_GIVEN.name in table.column_names:
+        given = [bool(value) for value in table.column(TIME_GIVEN.name).to_pylist()]
     return Rows(
-        table.column("path").to_pylist(),
-        [DELETED if oid is None else ADDED for oid in oids],
-        oids,
-        [size or 0 for size in table.column("size").to_pylist()],
-        [time or 0 for time in table.column("time").cast(pa.int64()).to_pylist()],
-        [tuple(labels or ()) for labels in table.column("labels").to_pylist()],
-        table.column("annotation").to_pylist(),
-        attributes,  # type: ignore[arg-type]
+        paths=table.column("path").to_pylist(),
+        kinds=[DELETED if oid is None else ADDED for oid in oids],
+        oids=oids,
+        sizes=[size or 0 for size in table.column("size").to_pylist()],
+        times=[time or 0 for time in table.column("time").cast(pa.int64()).to_pylist()],
+        labels=[tuple(labels or ()) for labels in table.column("labels").to_pylist()],
+        annotations=table.column("annotation").to_pylist(),
+        attributes=attributes,  # type: ignore[arg-type]
+        times_given=given,
     )

@@ -40,6 +40,8 @@ def encode(header: dict[str, Any], rows: Rows) -> bytes:
         *_dictionary(rows.annotations),
         *_dictionary(rows.attributes),
     ]
+    if any(rows.times_given):
+        parts.append(zlib.compress(bytes(rows.times_given), 1))
     meta = {**header, "rows": len(rows), "parts": [len(part) for part in parts]}
     head = json.dumps(meta, separators=(",", ":")).encode()
     body = b"".join((MAGIC, LENGTH.pack(len(head)), head, *parts))
@@ -94,15 +96,19 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
     else:
         stored = iter([ids[at : at + 32] for at in range(0, len(ids), 32)])
         oids = [None if kind in "DF" else next(stored) for kind in kinds]
+    given = [False] * count
+    if len(parts) > 11:
+        given = [flag == 1 for flag in zlib.decompress(parts[11])]
     rows = Rows(
-        paths,
-        kinds,
-        oids,
-        _read_numbers(parts[3]),
-        _read_numbers(parts[4]),
-        _read_dictionary(parts[5], parts[6], tuple),
-        _read_dictionary(parts[7], parts[8]),
-        _read_dictionary(parts[9], parts[10]),
+        paths=paths,
+        kinds=kinds,
+        oids=oids,
+        sizes=_read_numbers(parts[3]),
+        times=_read_numbers(parts[4]),
+        labels=_read_dictionary(parts[5], parts[6], tuple),
+        annotations=_read_dictionary(parts[7], parts[8]),
+        attributes=_read_dictionary(parts[9], parts[10]),
+        times_given=given,
     )
     return header, rows
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Change, Example
+from dsm.model.renames import paired
 from dsm.repo.log import ChangesetLog
 
 
@@ -63,20 +64,17 @@ def change_of(path: str, old: Example | None, new: Example | None) -> Change | N
 def with_renames(changes: Iterable[Change]) -> list[Change]:
     """Pairs a deleted with an added example of the same content: that is a rename."""
     result = list(changes)
-    deleted: dict[bytes, list[Change]] = {}
-    for change in result:
-        if change.kind == "deleted" and change.before is not None and change.before.size:
-            deleted.setdefault(change.before.oid, []).append(change)
-    if not deleted:
+    gone = {
+        change.path: change for change in result
+        if change.kind == "deleted" and change.before is not None and change.before.size
+    }  # fmt: skip
+    if not gone:
         return result
-    gone: set[str] = set()
+    new = {c.path: c.after.oid for c in result if c.kind == "added" and c.after is not None}
+    pairs = paired(new, {path: c.before.oid for path, c in gone.items() if c.before is not None})
     for position, change in enumerate(result):
-        if change.kind == "added" and change.after is not None:
-            sources = deleted.get(change.after.oid)
-            if sources:
-                source = sources.pop(0)
-                gone.add(source.path)
-                result[position] = Change(
-                    "renamed", change.path, source.before, change.after, source.path
-                )
-    return [change for change in result if change.kind != "deleted" or change.path not in gone]
+        old = pairs.get(change.path) if change.kind == "added" else None
+        if old is not None:
+            result[position] = Change("renamed", change.path, gone[old].before, change.after, old)
+    left = set(pairs.values())
+    return [change for change in result if change.kind != "deleted" or change.path not in left]

@@ -31,7 +31,7 @@ def snapshot_schema(types: Any) -> pa.Schema:
     fields += [
         pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)
     ]
-    return pa.schema([*fields, CHANGESET])
+    return pa.schema([*fields, fmt.TIME_GIVEN, CHANGESET])
 
 
 def empty(types: Any) -> pa.Table:

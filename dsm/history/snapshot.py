@@ -46,6 +46,8 @@ MANY_MANIFESTS = 4
 # More rows than this are merged on disk.
 MERGE_ROWS = 4_000_000
 READERS = 4
+# From here on rows become examples together, so many at a time.
+MANY_ROWS, BATCH_ROWS = 32, 8192
 
 
 @dataclass(slots=True)
@@ -79,18 +81,14 @@ class Snapshots:
             table = self.manifests.of(current)
             if table is None:
                 continue
-            for row in _positions(table.column("path"), wanted):
-                path = table.column("path")[row].as_py()
+            for path, example in _at(table, _positions(table.column("path"), wanted)):
                 wanted.discard(path)
-                example = example_at(table, row)
                 if example is not None:
                     found[path] = example
         if wanted and base.table is not None:
-            column = base.table.column("path")
-            for row in _positions(column, wanted):
-                example = example_at(base.table, row)
+            for path, example in _at(base.table, _positions(base.table.column("path"), wanted)):
                 if example is not None:
-                    found[example.path] = example
+                    found[path] = example
         return found
 
     def example(self, number: int, path: str) -> Example:
@@ -111,8 +109,8 @@ class Snapshots:
     def table(self, number: int) -> pa.Table:
         """Returns the snapshot as an Arrow table sorted by path.
 
-        Columns: path, object, offset, length, size, time, labels, annotation, attr.<name>…, and
-        changeset, the number that last put the example.
+        Columns: path, object, offset, length, size, time, labels, annotation, attr.<name>…,
+        time_given, and changeset, the number that last put the example.
         """
         if number == 0:
             return empty({})
@@ -239,6 +237,18 @@ class Snapshots:
         return self.cache.save(number, schema, tables)
 
 
+def _at(table: pa.Table, rows: list[int]) -> Iterator[tuple[str, Example | None]]:
+    """Yields path and example of these rows; many are converted a column at a time."""
+    if len(rows) < MANY_ROWS:
+        for row in rows:
+            yield table.column("path")[row].as_py(), example_at(table, row)
+        return
+    for first in range(0, len(rows), BATCH_ROWS):
+        part = fmt.to_rows(table.take(rows[first : first + BATCH_ROWS]))
+        for path, _, example in part:
+            yield path, example
+
+
 def example_at(table: pa.Table, row: int) -> Example | None:
     """Returns the example of a manifest's or snapshot's row; None when the row deletes."""
     oid = table.column("object")[row].as_py()
@@ -258,12 +268,14 @@ def example_at(table: pa.Table, row: int) -> Example | None:
         tuple(table.column("labels")[row].as_py() or ()),
         attributes,
         table.column("annotation")[row].as_py(),
+        fmt.TIME_GIVEN.name in table.column_names
+        and bool(table.column(fmt.TIME_GIVEN.name)[row].as_py()),
     )
 
 
 def examples_of(table: pa.Table) -> Iterator[Example]:
     """Yields all examples of a snapshot, in the order of their rows, in batches of memory."""
-    for batch in table.to_batches(max_chunksize=8192):
+    for batch in table.to_batches(max_chunksize=BATCH_ROWS):
         part = pa.Table.from_batches([batch])
         rows = fmt.to_rows(part)
         for row in range(len(rows)):

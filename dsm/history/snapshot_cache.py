@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
+from dsm.format.manifest import TIME_GIVEN
 from dsm.history import snapshot_file
 from dsm.repo.layout import Layout
 from dsm.repo.log import ChangesetLog
@@ -32,9 +33,11 @@ class SnapshotCache:
         return {number for number, _ in self._entries()}
 
     def open(self, number: int) -> pa.Table | None:
-        """Returns the snapshot of a changeset; None when it is not here, damaged or of another
-        history."""
-        return snapshot_file.read(self.path(number, self._log.get(number).id))
+        """Returns the snapshot of a changeset; None when it is not here, damaged, of another
+        history, or without a column that it has today."""
+        table = snapshot_file.read(self.path(number, self._log.get(number).id))
+        known = table is not None and TIME_GIVEN.name in table.column_names
+        return table if known else None
 
     def save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
         """Writes the snapshot of a changeset, which comes in pieces; False when it could not."""

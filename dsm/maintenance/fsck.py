@@ -31,6 +31,7 @@ from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
 from dsm.views.query.view_query import ViewQuery
+from dsm.worktree.restored import check_restored
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
@@ -300,6 +301,8 @@ class Checker:
                     self._note(path)
                 elif path == self.layout.absent(name):
                     check_index(self.repository, path, name, self.findings)
+                elif path == self.layout.restored(name):
+                    check_restored(path)
                 else:
                     self.findings.stray(folder, entry)
             except DsmError as error:

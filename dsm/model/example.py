@@ -14,7 +14,8 @@ class Example:
     """One example as a snapshot holds it.
 
     `oid` is the BLAKE3 of its bytes (32 bytes), `size` is in bytes, `time` in microseconds since
-    1970 in UTC, `annotation` is JSON text.
+    1970 in UTC, `annotation` is JSON text. `time_given` says that somebody gave the time, which
+    then stays when the content is replaced; else it is that of the file.
     """
 
     path: str
@@ -24,12 +25,14 @@ class Example:
     labels: tuple[str, ...] = ()
     attributes: Attributes = field(default_factory=dict)
     annotation: str | None = None
+    time_given: bool = False
 
     def same_meaning(self, other: Example) -> bool:
         """Whether labels, attributes, annotation and time agree, whatever the content."""
         return (
             self.labels == other.labels
             and self.time == other.time
+            and self.time_given == other.time_given
             and self.annotation == other.annotation
             and dict(self.attributes) == dict(other.attributes)
         )

@@ -24,7 +24,8 @@ class AddReport:
 
     `files` counts the files looked at, `size` the bytes of the ones read; `stored` is what the
     packs grew by, in bytes; `unlabelled` counts files that the pattern does not match. `ignored`
-    are paths that were named and yet left out.
+    are paths that were named and yet left out; `carried` counts new paths whose labels, attributes,
+    annotation or time came along from where their content was before.
     """
 
     counts: Counts
@@ -37,6 +38,7 @@ class AddReport:
     skipped: tuple[Problem, ...] = ()
     failed: tuple[Problem, ...] = ()
     ignored: tuple[Problem, ...] = ()
+    carried: int = 0
     changes: tuple[Change, ...] = ()  # filled for a dry run
     pattern: str | None = None
 

@@ -19,7 +19,8 @@ NOTHING: Attributes = {}
 @dataclass(slots=True)
 class Rows:
     """Columns. `kinds` says what a row does to the snapshot before it: A, M, L or D; in the stage
-    also F, which forgets an earlier staged row. Sizes in bytes, times in microseconds UTC."""
+    also F, which forgets an earlier staged row. Sizes in bytes, times in microseconds UTC;
+    `times_given` as an example has it."""
 
     paths: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -29,6 +30,7 @@ class Rows:
     labels: list[tuple[str, ...]] = field(default_factory=list)
     annotations: list[str | None] = field(default_factory=list)
     attributes: list[Attributes] = field(default_factory=list)
+    times_given: list[bool] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -43,6 +45,7 @@ class Rows:
         self.labels.append(example.labels)
         self.annotations.append(example.annotation)
         self.attributes.append(example.attributes)
+        self.times_given.append(example.time_given)
 
     def delete(self, path: str, kind: str = DELETED) -> None:
         """Appends a row that deletes an example (or, with kind F, forgets a staged row)."""
@@ -54,6 +57,7 @@ class Rows:
         self.labels.append(())
         self.annotations.append(None)
         self.attributes.append(NOTHING)
+        self.times_given.append(False)
 
     def example(self, row: int) -> Example | None:
         """Returns the example that a row puts, or None for a row that deletes."""
@@ -62,8 +66,15 @@ class Rows:
             return None
         return Example(
             self.paths[row], oid, self.sizes[row], self.times[row], self.labels[row],
-            self.attributes[row], self.annotations[row],
+            self.attributes[row], self.annotations[row], self.times_given[row],
         )  # fmt: skip
+
+    def change(self, row: int, example: Example) -> None:
+        """Puts an example of the same path, in the place of what a row puts."""
+        self.oids[row], self.sizes[row] = example.oid, example.size
+        self.times[row], self.times_given[row] = example.time, example.time_given
+        self.labels[row], self.annotations[row] = example.labels, example.annotation
+        self.attributes[row] = example.attributes
 
     def take(self, rows: list[int]) -> Rows:
         """Returns the given rows, in that order."""
@@ -77,7 +88,7 @@ class Rows:
     def columns(self) -> tuple[list, ...]:  # type: ignore[type-arg]
         return (
             self.paths, self.kinds, self.oids, self.sizes, self.times, self.labels,
-            self.annotations, self.attributes,
+            self.annotations, self.attributes, self.times_given,
         )  # fmt: skip
 
     def sorted(self) -> Rows:

@@ -139,6 +139,10 @@ class Layout:
         """Where the record of examples without a file lies: it outlives the index."""
         return self._in("local", "stage", name, ".absent")
 
+    def restored(self, name: str) -> str:
+        """Where it is noted what came from earlier changesets and waits to be added."""
+        return self._in("local", "stage", name, ".restored")
+
     def index(self, name: str) -> str:
         return self._in("local", "index", name)
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.files.stat import Stat, file_stat, hash_file, is_gone
-from dsm.format.index import ABSENT, fits, mark_of
+from dsm.format.index import ABSENT, Mark, fits, mark_of
 from dsm.model.example import Example
 from dsm.model.names import check_path, lookalike_key, printable
 from dsm.model.reports import Problem
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
+from dsm.worktree.carrying import Carrier
 from dsm.worktree.index import RACY_NS, WorkIndex
 from dsm.worktree.named import label_table_paths, named_and_ignored
-from dsm.worktree.request import Meaning, Request
+from dsm.worktree.request import Request
 from dsm.worktree.scan import Folder, Scan, without_nested
 from dsm.worktree.tree import WorkTree, settled
 
@@ -39,6 +40,7 @@ class Outcome:
     files: int = 0
     size: int = 0
     unchanged: int = 0
+    carried: int = 0  # examples that took along what was said of them elsewhere
     unlabelled: list[str] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
@@ -64,6 +66,8 @@ class Adder:
         self.index: WorkIndex = tree.index(self.staged)
         self.out = Outcome()
         self._label_table = label_table_paths(tree, request)
+        self._carrier = Carrier(tree, request, self.staged)
+        self._gone: dict[str, Mark | None] = {}  # examples that are staged as deleted
         self._folders_seen: dict[str, str] = {}
         self._relook: list[tuple[str, Stat]] = []  # unchanged files that get new labels
         self._changed: list[tuple[str, Stat, bytes]] = []  # tracked files that were read
@@ -92,6 +96,7 @@ class Adder:
         self._judge_tracked(moment)
         self._make_room()
         self._delete_missing()
+        self._carry()
         if out.failed and not request.keep_going:
             first = out.failed[0]
             raise FilesUnreadable(
@@ -326,14 +331,16 @@ class Adder:
         rows.sizes += [st[3] for st in stats]
         if request.pattern or request.default_pattern or request.label_rows:
             for path, st in zip(paths, stats, strict=True):
-                labels, time, annotation, attributes = self.meaning(path, st, None)
-                rows.labels.append(labels)
-                rows.times.append(time)
-                rows.annotations.append(annotation)
-                rows.attributes.append(attributes)
+                said = request.meaning(path, st[0] // 1000, None, out.unlabelled)
+                rows.labels.append(said.labels)
+                rows.times.append(said.time)
+                rows.times_given.append(said.time_given)
+                rows.annotations.append(said.annotation)
+                rows.attributes.append(said.attributes)
         else:
             rows.labels += [request.labels] * len(paths)
             rows.times += [st[0] // 1000 for st in stats]
+            rows.times_given += [False] * len(paths)
             rows.annotations += [None] * len(paths)
             rows.attributes += [NOTHING] * len(paths)
         before = 0 if moment is None else moment - RACY_NS
@@ -373,13 +380,9 @@ class Adder:
         moment: int | None,
     ) -> None:
         same = oid == before.oid
-        labels, time, annotation, attributes = self.meaning(path, st, before)
-        if not self.request.states_time(path):
-            if same:
-                time = before.time
-            elif committed is not None and committed.oid == oid:
-                time = committed.time  # back to what the head has
-        after = Example(path, oid, st[3], time, labels, attributes, annotation)
+        after = self.request.example(
+            path, oid, st[3], st[0] // 1000, before, self.out.unlabelled, committed
+        )
         self.out.marks[path] = mark_of(st, oid) if settled(st, moment) else oid
         if same and after.same_meaning(before):
             self.out.unchanged += 1
@@ -410,21 +413,29 @@ class Adder:
                 continue
             now = rows.example(row)
             assert now is not None
-            kept = now if self.request.restates_meaning else replace(
-                before, oid=now.oid, size=now.size,
-                time=before.time if now.oid == before.oid else now.time,
-            )  # fmt: skip
+            kept = self._carrier.laid_over(now, before)
             if kept == before:
                 rows.kinds[row] = FORGET
                 rows.oids[row] = None
                 continue
             rows.kinds[row] = RELABELLED if kept.oid == before.oid else MODIFIED
-            rows.times[row], rows.labels[row] = kept.time, kept.labels
-            rows.annotations[row], rows.attributes[row] = kept.annotation, kept.attributes
+            rows.change(row, kept)
 
-    def meaning(self, path: str, st: Stat, before: Example | None) -> Meaning:
-        """Labels, time, annotation and attributes of a file that was read."""
-        return self.request.meaning(path, st[0] // 1000, before, self.out.unlabelled)
+    def _carry(self) -> None:
+        """What was said of new files under other paths, or in the changeset that they came from."""
+        rows, index = self.out.rows, self.index
+        if self.request.dry_run:  # which has not read them
+            return
+        new = [
+            row for row, path in enumerate(rows.paths)
+            if rows.kinds[row] == ADDED and index.get(path) is None
+        ]  # fmt: skip
+        self._carrier.carry(rows, new, self._gone)
+        carried = set(self._carrier.carried)
+        if carried:
+            self.out.carried = len(carried)
+            if self.request.pattern is None:
+                self.out.unlabelled = [p for p in self.out.unlabelled if p not in carried]
 
     # --- deletions ---
 
@@ -455,6 +466,7 @@ class Adder:
                     self.out.failed.append(Problem(path, error.strerror or str(error)))
 
     def _delete(self, path: str) -> None:
+        self._gone[path] = self.index.get(path)
         held = self.staged.where.get(path)
         if held is not None and held[0].rows.kinds[held[1]] == ADDED:
             self.out.rows.delete(path, FORGET)

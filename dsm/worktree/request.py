@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
@@ -18,7 +18,15 @@ from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.worktree.label_file import LabelRow, read_label_file
 
-Meaning = tuple[tuple[str, ...], int, str | None, Attributes]
+
+class Meaning(NamedTuple):
+    """What is said of an example; `time` in microseconds UTC, see `Example` for `time_given`."""
+
+    labels: tuple[str, ...]
+    time: int
+    time_given: bool
+    annotation: str | None
+    attributes: Attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,33 +84,92 @@ class Request:
         A path that the pattern does not match is appended to `unmatched`.
         """
         labels: tuple[str, ...] = ()
-        time, annotation, attributes = modified, None, NOTHING
+        time, time_given, annotation, attributes = modified, False, None, NOTHING
         if before is not None:
             labels, annotation, attributes = before.labels, before.annotation, before.attributes
+            if before.time_given:
+                time, time_given = before.time, True
         pattern = self.pattern or (self.default_pattern if before is None else None)
+        told: int | None = None
         if pattern is not None:
             match = pattern.match(path)
             if match is None:
                 unmatched.append(path)
             else:
-                labels = match.labels
+                labels, told = match.labels, match.time_us
                 attributes = {**attributes, **match.attributes} if attributes else match.attributes
-                time = modified if match.time_us is None else match.time_us
-        elif self.default_pattern is not None:
+        elif self.default_pattern is not None and not time_given:
             told = self.default_pattern.time_of(path)
-            time = modified if told is None else told
         given = self.label_rows.get(path) if self.label_rows else None
         if given is not None:
             labels = labels if given.labels is None else given.labels
-            time = time if given.time_us is None else given.time_us
+            told = told if given.time_us is None else given.time_us
             annotation = annotation if given.annotation is None else given.annotation
             attributes = {**attributes, **given.attributes}
+        if told is not None:
+            time, time_given = told, True
         if self.labels:
             explicit = pattern is not None or given is not None
             labels = (*labels, *self.labels) if explicit else self.labels
         if len(labels) > 1:
             labels = tuple(sorted(set(labels)))
-        return labels, time, annotation, attributes
+        return Meaning(labels, time, time_given, annotation, attributes)
+
+    def example(
+        self,
+        path: str,
+        oid: bytes,
+        size: int,
+        modified: int,
+        before: Example | None,
+        unmatched: list[str],
+        committed: Example | None = None,
+    ) -> Example:
+        """Returns the example that content makes at a path; see `meaning`.
+
+        Content that `before`, or the head (`committed`), had keeps the time that it had there.
+        """
+        said = self.meaning(path, modified, before, unmatched)
+        time, given = said.time, said.time_given
+        if not self.states_time(path):
+            for known in (before, committed):
+                if known is not None and known.oid == oid:
+                    time, given = known.time, known.time_given
+                    break
+        return Example(
+            path, oid, size, time, said.labels, said.attributes, said.annotation, time_given=given
+        )
+
+    def moved(self, example: Example, path: str) -> Example:
+        """Returns an example under another path: what the stored pattern says of the old path, it
+        says of the new one; what else was said stays."""
+        pattern = self.default_pattern
+        new = None if pattern is None else pattern.match(path)
+        if pattern is None or new is None:
+            return replace(example, path=path)
+        old = pattern.match(example.path)
+        before = set(() if old is None else old.labels)
+        labels, time, given = set(example.labels), example.time, example.time_given
+        if before <= labels and (before or not labels):  # nobody took them away
+            labels = labels - before | set(new.labels)
+        attributes = dict(example.attributes)
+        for name, value in () if old is None else old.attributes.items():
+            if attributes.get(name) == value:
+                del attributes[name]
+        if new.time_us is not None and (not given or (old is not None and old.time_us == time)):
+            time, given = new.time_us, True
+        return replace(
+            example, path=path, time=time, time_given=given, labels=tuple(sorted(labels)),
+            attributes={**new.attributes, **attributes},
+        )  # fmt: skip
+
+    def says_nothing_else(self, example: Example) -> bool:
+        """Whether an example is what the stored pattern alone makes of its path."""
+        alone = Request((), default_pattern=self.default_pattern)
+        said = alone.meaning(example.path, example.time, None, [])
+        return said == (
+            example.labels, example.time, example.time_given, example.annotation, example.attributes
+        )  # fmt: skip
 
     def refuse(self, unmatched: list[str]) -> None:
         """Raises InvalidInput when the request is strict and paths do not match the pattern."""

@@ -23,6 +23,7 @@ from dsm.model.names import printable
 from dsm.model.reports import RestoreReport
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex
+from dsm.worktree.restored import note_restored
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
 
@@ -75,6 +76,13 @@ def restore(
             same = tracked.oid == example.oid and settled(st, moment)
             index.set(example.path, mark_of(st, tracked.oid) if same else tracked.oid)
         tree.save(index)
+        if number is not None:
+            here = [
+                *(e.path for e in (*planned.write, *extra)),
+                *(path for path, _ in planned.same),
+            ]
+            untracked = [path for path in here if index.get(path) is None]
+            note_restored(tree, number, untracked, paths or ("",))
     outcome.refuse()
     size = sum(st[3] for st in written.values())
     return RestoreReport(target, len(written), len(planned.same), size, len(planned.clear))

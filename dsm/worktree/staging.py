@@ -15,7 +15,7 @@ from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
 from dsm.model.attributes import attribute_types
 from dsm.model.changeset import Counts
-from dsm.model.example import Change, Example
+from dsm.model.example import Change
 from dsm.model.names import check_path, close_matches, printable
 from dsm.model.queries import Document, with_queries
 from dsm.model.reports import AddReport
@@ -68,13 +68,9 @@ def add_content(
         for path, oid, size in tree.repository.store.put_many(content.items()):
             outcome.size += size
             old = known.get(path)
-            labels, time, annotation, attributes = adder.meaning(
-                path, (now * 1000, 0, 0, size), old
+            example = request.example(
+                path, oid, size, now, old, outcome.unlabelled, committed.get(path)
             )
-            for base in (committed.get(path), old):
-                if base is not None and base.oid == oid and not request.states_time(path):
-                    time = base.time
-            example = Example(path, oid, size, time, labels, attributes, annotation)
             kind = kind_against_head(example, committed.get(path))
             if kind == FORGET:
                 outcome.rows.delete(path, FORGET)
@@ -148,6 +144,7 @@ def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
         stored=stored,
         unchanged=outcome.unchanged,
         unlabelled=len(outcome.unlabelled),
+        carried=outcome.carried,
         warnings=tuple(outcome.warnings),
         skipped=tuple(outcome.skipped),
         failed=tuple(outcome.failed),

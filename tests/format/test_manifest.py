@@ -39,6 +39,7 @@ EXAMPLES = st.builds(
     st.lists(TEXT, max_size=3).map(lambda labels: tuple(sorted(set(labels)))),
     st.fixed_dictionaries({}, optional=VALUES),
     st.none() | st.just('{"box":[1,2]}'),
+    st.booleans(),
 )
 
 
@@ -64,28 +65,45 @@ def golden_rows() -> Rows:
     return rows
 
 
+def golden_rows_with_time() -> Rows:
+    rows = Rows()
+    given = Example("a.jpg", blake3(b"one").digest(), 3, 5, ("cat",), {"n": 1}, time_given=True)
+    rows.put(ADDED, given)
+    rows.put(ADDED, Example("b.jpg", blake3(b"two").digest(), 3, 6))
+    rows.delete("c.jpg")
+    return rows
+
+
 def table_of(rows: Rows) -> pa.Table:
     return fmt.to_table(rows, attribute_types(rows, {}))
 
 
-def test_golden_manifest_id(golden: Callable[[str, str], None]) -> None:
-    """The id of these rows never changes, whatever writes the Parquet."""
-    table = table_of(golden_rows())
-    golden("format/manifest-v1.id", fmt.rows_id(table) + "\n")
+GOLDEN = {"manifest-v1": golden_rows(), "manifest-v1-time": golden_rows_with_time()}
 
 
+@pytest.mark.parametrize("name", GOLDEN)
 def test_golden_manifest(
-    request: pytest.FixtureRequest, golden: Callable[[str, str], None]
+    name: str, request: pytest.FixtureRequest, golden: Callable[[str, str], None]
 ) -> None:
     """A manifest written by an earlier library reads as the same rows under the same id."""
+    expected = table_of(GOLDEN[name])
     folder = request.path.parent.parent / "golden" / "format"
+    golden(f"format/{name}.id", fmt.rows_id(expected) + "\n")
     if request.config.getoption("--update-golden"):
-        golden("format/manifest-v1.hex", dump(fmt.encode(table_of(golden_rows()))))
-    data = parse((folder / "manifest-v1.hex").read_text())
-    manifest_id = (folder / "manifest-v1.id").read_text().strip()
+        golden(f"format/{name}.hex", dump(fmt.encode(expected)))
+    data = parse((folder / f"{name}.hex").read_text())
+    manifest_id = (folder / f"{name}.id").read_text().strip()
     table = fmt.decode(data, "m", manifest_id=manifest_id, file_id=None)
     fmt.check_rows(table, "m")
-    assert table == table_of(golden_rows())
+    assert table == expected
+    assert as_rows(table) == [(path, example) for path, _, example in GOLDEN[name]]
+
+
+def test_the_column_of_given_times_is_there_when_one_was_given() -> None:
+    """So rows without one have the id and the bytes that they always had."""
+    columns = {name: table_of(rows).column_names for name, rows in GOLDEN.items()}
+    assert "time_given" not in columns["manifest-v1"]
+    assert columns["manifest-v1-time"].index("time_given") == len(fmt.FIXED)
 
 
 def as_rows(table: pa.Table) -> list[tuple[str, Example | None]]:
@@ -226,6 +244,9 @@ def hostile(changes: dict[str, Any]) -> pa.Table:
     rows = golden_rows().take([0, 1])
     table = table_of(rows)
     for name, values in changes.items():
+        if name == fmt.TIME_GIVEN.name:
+            nothing = pa.nulls(table.num_rows, pa.bool_())
+            table = table.add_column(len(fmt.FIXED), fmt.TIME_GIVEN, nothing)
         place = table.column_names.index(name)
         array = values if isinstance(values, pa.Array) else pa.array(values, table[name].type)
         table = table.set_column(place, table.schema.field(name), array)
@@ -251,7 +272,7 @@ def not_utf8(kind: pa.DataType) -> pa.Array:
         {"op": ["eat", "put"]}, {"path": not_utf8(pa.string())},
         {"attr.split": not_utf8(pa.string())}, {"annotation": not_utf8(pa.string())},
         {"offset": [0, None]}, {"length": [1, None]}, {"size": [None, 1]}, {"labels": [None, []]},
-        {"time": [None, 1]},
+        {"time": [None, 1]}, {"time_given": [None, True]},
     ],
     ids=lambda change: next(iter(change)),  # values print with their address
 )  # fmt: skip

@@ -28,6 +28,7 @@ EXAMPLES = st.builds(
     # Equal by Python's ==, and yet three values: 1, 1.0 and True.
     st.dictionaries(TEXT, st.sampled_from([1, 1.0, True, 0, False, 0.5, "", "1", 2**63 - 1])),
     st.none() | TEXT,
+    st.booleans(),
 )
 
 
@@ -63,14 +64,26 @@ def golden_rows() -> Rows:
     return rows
 
 
-def test_golden_segment(request: pytest.FixtureRequest, golden: Callable[[str, str], None]) -> None:
+def golden_rows_with_time() -> Rows:
+    rows = golden_rows()
+    rows.put(RELABELLED, Example("e", blake3(b"e").digest(), 3, 9, time_given=True))
+    return rows
+
+
+GOLDEN = {"segment-v1": golden_rows(), "segment-v1-time": golden_rows_with_time()}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_segment(
+    name: str, request: pytest.FixtureRequest, golden: Callable[[str, str], None]
+) -> None:
     """A segment written by an earlier release reads as the same rows."""
     if request.config.getoption("--update-golden"):
-        golden("format/segment-v1.hex", dump(fmt.encode(HEADER, golden_rows())))
-    path = request.path.parent.parent / "golden/format/segment-v1.hex"
+        golden(f"format/{name}.hex", dump(fmt.encode(HEADER, GOLDEN[name])))
+    path = request.path.parent.parent / f"golden/format/{name}.hex"
     header, rows = fmt.decode(parse(path.read_text()), "stage/00000001-0badcafe.stage")
     assert header == {"base": 7, "name": "00000001-0badcafe.stage"}
-    assert typed(rows) == typed(golden_rows())
+    assert typed(rows) == typed(GOLDEN[name])
 
 
 @given(

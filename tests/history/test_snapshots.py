@@ -200,7 +200,7 @@ def test_the_table_has_every_column(work: Work) -> None:
     table = work.ds.snapshot()
     assert table.column_names == [
         "path", "object", "offset", "length", "size", "time", "labels", "annotation",
-        "attr.f", "attr.ok", "attr.s", "attr.width", "changeset",
+        "attr.f", "attr.ok", "attr.s", "attr.width", "time_given", "changeset",
     ]  # fmt: skip
     assert str(table.schema.field("time").type) == "timestamp[us, tz=UTC]"
     rows = table.to_pylist()
@@ -210,6 +210,7 @@ def test_the_table_has_every_column(work: Work) -> None:
     assert [row["attr.f"] for row in rows] == [None, 0.5]
     assert rows[1]["annotation"] == '{"k":[1]}'
     assert rows[0]["time"].timestamp() == 5
+    assert [row["time_given"] for row in rows] == [True, None]
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -116,12 +116,57 @@ def config_folder() -> str | None:
     return os.path.join(base, "dsm") if os.path.isabs(base) else None
 
 
+def trusts(root: str) -> bool:
+    """Whether this user trusts a repository that belongs to another one, as git's safe.directory.
+
+    Its folder is listed in DSM_SAFE_DIRECTORY (parted by ":"), or as `directory` under `[safe]` in
+    ~/.config/dsm/config.toml; `DIR/*` stands for DIR and all below it, `*` for all folders.
+    Raises InvalidInput when that file makes no sense.
+    """
+    place = os.path.realpath(root)
+    given = os.environ.get("DSM_SAFE_DIRECTORY", "").split(":")
+    return _lists(given, place) or _lists(_safe_directories(), place)
+
+
+def _lists(entries: list[str], place: str) -> bool:
+    for entry in entries:
+        folder = os.path.realpath(entry.removesuffix("/*"))
+        below = entry.endswith("/*") and place.startswith(folder.rstrip("/") + "/")
+        if entry == "*" or (os.path.isabs(entry) and (place == folder or below)):
+            return True
+    return False
+
+
+def _safe_directories() -> list[str]:
+    """Reads what the user's own settings say; never those of a repository."""
+    import tomllib
+
+    folder = config_folder()
+    if folder is None:
+        return []
+    path = os.path.join(folder, "config.toml")
+    try:
+        with builtins.open(path, "rb") as file:
+            found = tomllib.load(file).get("safe", {}).get("directory", [])
+    except (FileNotFoundError, PermissionError):
+        return []
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidInput(
+            f"{path} cannot be used: {error}", hint="mend it with an editor"
+        ) from None
+    entries = [found] if isinstance(found, str) else found
+    if not isinstance(entries, list) or not all(isinstance(each, str) for each in entries):
+        raise InvalidInput(f"{path}: safe.directory is a list of folders")
+    return entries
+
+
 def environment() -> Environment:
     """Returns the world as this process sees it."""
     return Environment(
         clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder,
         config_folder=config_folder,
         trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
+        trusts=trusts,
     )  # fmt: skip
 
 

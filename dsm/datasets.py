@@ -176,7 +176,11 @@ class Dataset(DatasetHistory):
         return unstage(self.tree, None if paths is None else self._paths(paths))
 
     def status(self, *, progress: Progress = SILENT) -> Status:
-        """Compares head, stage and work tree. Raises NotFound without the dataset's root."""
+        """Compares head, stage and work tree.
+
+        Raises NotFound without the dataset's root, InvalidInput for an ignore file or settings that
+        cannot be used.
+        """
         from dsm.worktree.status import status
 
         return status(self.tree, self.name, progress=progress)

@@ -218,6 +218,8 @@ def sentence(found: Any) -> str:
 def config_page() -> str:
     variables = {
         "DSM_DATASET": "the dataset to use, unless `-d` names one",
+        "DSM_SAFE_DIRECTORY": "repositories of other users that you trust to write to and run"
+        " queries of, with `:` between them: [share one](../how-to/share-a-repository.md)",
         "DSM_AUTHOR": "the author of changesets, unless `--author` names one",
         "DSM_TRUST_SOURCES": "sources whose queries may run, as `dsm source trust` lets them:"
         " names with commas between them, `NAME@DIGEST` for one as it is now, `*` for all",

@@ -65,7 +65,7 @@ class Temporaries:
             self._journal = disk.open_new(self._path)
             line = json.dumps({"root": os.path.abspath(self._root)}) + "\n"
             disk.write_all(self._journal, line.encode(), self._path)
-        except disk.WriteFailed:
+        except disk.Unwritable:
             self.__exit__()
             self._token = os.urandom(8).hex()
 

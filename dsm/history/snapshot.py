@@ -150,7 +150,7 @@ class Snapshots:
                 for first in range(numbers[0], number + 1, READERS):
                     runs.add(self._parts(range(first, min(first + READERS, number + 1))))
                 saved = self._save(number, schema, runs.merged())
-        except disk.WriteFailed:
+        except disk.Unwritable:
             return None
         found = self.cache.open(number) if saved else None
         if found is not None:

@@ -46,7 +46,7 @@ class SnapshotCache:
             disk.make_dirs(self.folder, durable=False)
             path = self.path(number, self._log.get(number).id)
             snapshot_file.write(path, temporary, schema, tables)
-        except disk.WriteFailed:
+        except disk.Unwritable:
             return False
         self._drop_old(number)
         return True

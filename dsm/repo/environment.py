@@ -23,7 +23,8 @@ class Environment:
     of a source from the kind and the name of where it lies, and raises Refused; `cache_folder`
     returns where this user keeps what can be had again, `config_folder` where settings that hold
     for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
-    run in this process, with commas between them.
+    run in this process, with commas between them; `trusts` says of the folder of a repository that
+    belongs to another user whether it may be written and run for.
     """
 
     clock: Callable[[], int]
@@ -33,3 +34,4 @@ class Environment:
     cache_folder: Callable[[], str | None] = lambda: None
     config_folder: Callable[[], str | None] = lambda: None
     trusted_sources: Callable[[], str] = lambda: ""
+    trusts: Callable[[str], bool] = lambda root: False

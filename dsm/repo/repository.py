@@ -10,14 +10,13 @@ import os
 from _thread import RLock
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import (
     DamagedData,
     NotARepository,
     NotFound,
-    Refused,
 )
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
@@ -26,6 +25,7 @@ from dsm.repo.config import Config, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
+from dsm.store.lease import Lease
 from dsm.store.turns import CHANGING
 
 if TYPE_CHECKING:
@@ -54,9 +54,15 @@ class Repository:
 
     def __init__(self, root: str, environment: Environment):
         self.root = os.path.abspath(root)
-        self.environment = environment
         self.layout = Layout(os.path.join(self.root, FOLDER))
         self.path = self.layout.base
+        self.environment = environment
+        other = self._other_owner()
+        disk.leave_alone(self.path, other)
+        if other is not None:
+            # Whoever made it chose the sources, too: no address of ours is given to them.
+            refusal = disk.NotOurs(self.path, other)
+            self.environment = replace(environment, secret_of=_always(refusal))
         _refuse_links(self.layout.folders)
         fields = documents.repositories(self.layout).read("repo")
         if fields is None:
@@ -86,8 +92,31 @@ class Repository:
         if not os.path.isdir(self.layout.temporary):
             # Where nothing can be written, what is there can be read all the same; what has to
             # write fails when it comes to that.
-            with suppress(disk.WriteFailed):
+            with suppress(*disk.Unwritable):
                 make_local(self.layout)
+
+    def require_ours(self) -> None:
+        """Raises NotOurs when the repository belongs to another user whom nobody trusts."""
+        owner = self._other_owner()
+        if owner is not None:
+            raise disk.NotOurs(self.path, owner)
+
+    def require_writable(self) -> None:
+        """Raises WriteFailed or NotOurs where nothing can be recorded.
+
+        Before files of the work tree are removed or moved: neither shall happen without the other.
+        """
+        Lease(self.layout.temporary).release()
+
+    def _other_owner(self) -> int | None:
+        """Returns whose repository it is when neither we nor root made it, and nobody trusts it."""
+        try:
+            owner = os.stat(self.path).st_uid
+        except OSError:
+            return None  # what is wrong is told when it is read
+        if owner in (os.geteuid(), 0) or os.geteuid() == 0 or self.environment.trusts(self.root):
+            return None
+        return owner
 
     @property
     def store(self) -> ObjectStore:
@@ -212,6 +241,13 @@ class Repository:
         return identities.create(name, fields)
 
 
+def _always(refusal: disk.NotOurs) -> Callable[[str, str], str]:
+    def refuse(kind: str, name: str) -> str:
+        raise refusal
+
+    return refuse
+
+
 def _empty(folder: str) -> bool:
     try:
         return not os.listdir(folder)
@@ -224,8 +260,7 @@ def _empty(folder: str) -> bool:
 def discover(start: str) -> str:
     """Returns the nearest folder at or above `start` that holds a `.dsm`.
 
-    Raises NotARepository, or Refused when another user owns it (a planted repository could
-    otherwise choose what our commands do).
+    Raises NotARepository.
     """
     here = os.path.abspath(start)
     if not os.path.isdir(here):
@@ -234,12 +269,6 @@ def discover(start: str) -> str:
     while True:
         base = os.path.join(current, FOLDER)
         if os.path.isdir(base):
-            owner = os.stat(base).st_uid
-            if owner not in (os.getuid(), 0) and os.getuid() != 0:
-                raise Refused(
-                    f"{base} belongs to another user (uid {owner})",
-                    hint="work as that user, or copy the folder",
-                )
             return current
         parent = os.path.dirname(current)
         if parent == current:

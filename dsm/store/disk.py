@@ -14,11 +14,14 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dsm.store.write_failed import Busy as Busy
+from dsm.store.write_failed import NotOurs as NotOurs
+from dsm.store.write_failed import Unwritable as Unwritable
 from dsm.store.write_failed import WriteFailed as WriteFailed
 from dsm.store.write_failed import shown
 
@@ -32,6 +35,8 @@ PATIENCE, SILENCE = 600.0, 2.0
 Observer = Callable[[str, str], object]
 SKIP = object()
 _observer: Observer | None = None
+# Folders below which nothing is changed: who they belong to.
+_others: dict[str, int] = {}
 
 
 @contextlib.contextmanager
@@ -45,8 +50,21 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer = before
 
 
+def leave_alone(folder: str, owner: int | None) -> None:
+    """From now on refuses every change below a folder, which is `owner`'s; None: allows them."""
+    _others.pop(folder, None)
+    if owner is not None:
+        _others[folder] = owner
+
+
 def before(operation: str, path: str) -> object:
-    """Lets the observer see, fail or skip the primitive that comes next."""
+    """Lets the observer see, fail or skip the primitive that comes next.
+
+    Raises NotOurs below a folder that is left alone.
+    """
+    for folder, owner in _others.items():
+        if path == folder or path.startswith(folder + "/"):
+            raise NotOurs(folder, owner)
     return None if _observer is None else _observer(operation, path)
 
 
@@ -260,15 +278,27 @@ def remove(path: str) -> None:
 
 def discard(path: str) -> None:
     """Removes a temporary file if it can; what stays is removed by gc."""
-    with contextlib.suppress(WriteFailed):
+    with contextlib.suppress(*Unwritable):
         remove(path)
 
 
+def _is_shared(folder: str) -> bool:
+    """Whether a folder is one that a group works in, so that what is made in it shall be, too."""
+    mode = os.stat(folder).st_mode
+    return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)
+
+
 def make_dir(path: str, *, mode: int = 0o777, durable: bool = True) -> bool:
-    """Creates one folder; False when it exists. Its name is durable when this returns."""
+    """Creates one folder; False when it exists. Its name is durable when this returns.
+
+    In a folder that a group works in (set-group-ID, and the group may write) it is such a one, too,
+    whatever the umask.
+    """
     try:
         before("create folder", path)
         os.mkdir(path, mode)
+        if mode & stat.S_IWGRP and _is_shared(os.path.dirname(path) or "."):
+            os.chmod(path, os.stat(path).st_mode | stat.S_ISGID | stat.S_IRWXG)
         made = True
     except FileExistsError:
         made = False
@@ -309,7 +339,7 @@ def remove_empty(root: str, folders: Iterable[str]) -> None:
     A courtesy to whoever looks at the folder: one that stays is no failure.
     """
     for folder in sorted(set(folders), key=len, reverse=True):
-        with contextlib.suppress(WriteFailed):
+        with contextlib.suppress(*Unwritable):
             while folder and remove_dir(os.path.join(root, folder)):
                 folder = os.path.dirname(folder)
 
@@ -336,6 +366,9 @@ def append(path: str, data: bytes) -> None:
         # Neither through a link nor into a pipe, should one lie there.
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
         fd = os.open(path, flags | os.O_CLOEXEC, 0o644)
+        if not os.fstat(fd).st_size and _is_shared(os.path.dirname(path) or "."):
+            with contextlib.suppress(PermissionError):
+                os.fchmod(fd, 0o664)
     except OSError as error:
         raise WriteFailed("append to", path, error) from error
     size = os.fstat(fd).st_size

@@ -61,7 +61,7 @@ def living(folder: str) -> set[str]:
                     continue  # released in this very moment
                 try:
                     fd = disk.lock(path, exclusive=True, patience=0)
-                except disk.WriteFailed:
+                except disk.Unwritable:
                     tokens.add(name.removesuffix(SUFFIX))  # in doubt, it lives
                     continue
                 if fd is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from dsm.errors import StorageFailed
+from dsm.errors import Refused, StorageFailed
 
 _SPACE = (errno.ENOSPC, errno.EDQUOT)
 _MAY_NOT = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -38,6 +38,24 @@ class Busy(StorageFailed):
             f"another command holds {shown(path)} and does not let go",
             hint="is it stopped? `fuser -v` with that path names it; nothing was recorded",
         )
+
+
+class NotOurs(Refused):
+    """The repository belongs to another user: it is read, and nothing is written or run for it."""
+
+    code = "not-ours"
+
+    def __init__(self, folder: str, owner: int):
+        super().__init__(
+            f"{shown(folder)} belongs to another user (uid {owner}): dsm reads it, and neither"
+            " writes there nor runs its queries",
+            hint="if you trust whoever fills it: export DSM_SAFE_DIRECTORY="
+            + shown(os.path.dirname(folder)),
+        )
+
+
+# What keeps from being written what can be done without: a cache, an index, a leftover.
+Unwritable = (WriteFailed, NotOurs)
 
 
 def _cause(path: str, error: OSError) -> OSError:

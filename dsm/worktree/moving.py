@@ -40,6 +40,7 @@ def move(
         return planned.pairs
     rows = _rows_of(tree, staged, planned.pairs)
     known = tree.lookup([path for path, _ in planned.pairs], staged)
+    tree.repository.require_writable()
     _move_files(tree, planned)
     marks: dict[str, Mark | None] = dict.fromkeys((path for path, _ in planned.pairs), None)
     for path, new in planned.pairs:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dsm.errors import StorageFailed
 from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.lease import Lease
 from dsm.store.pack_files import pack_path, pack_paths
 
 if TYPE_CHECKING:
@@ -106,8 +107,6 @@ def publishing(repository: Repository) -> Iterator[Publisher]:
 
     Threads that write by one repository object take turns.
     """
-    from dsm.store.lease import Lease
-
     with repository.writing, Lease(repository.layout.temporary) as lease:
         store = repository.store
         store.lease = lease

@@ -43,6 +43,7 @@ def remove(
     files = {} if keep_files else _files_of(tree, index, staged, listed, force=force)
     planned = Removal(listed, files)
     if not dry_run:
+        tree.repository.require_writable()
         rows = removal_rows(tree, staged, listed)
         if not keep_files:
             _remove_files(tree, planned)

@@ -59,8 +59,10 @@ def restore(
         return RestoreReport(
             target, len(listed), len(planned.same), size, len(planned.clear), listed
         )
-    moment = tree.moment() if index is not None else None
     repository = tree.repository
+    if index is not None:
+        repository.require_ours()
+    moment = tree.moment() if index is not None else None
     outcome = perform(
         planned, repository.store, force=force, workers=repository.workers, progress=progress,
         stay=occupied,

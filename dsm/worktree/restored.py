@@ -40,7 +40,7 @@ def note_restored(
     layout = tree.repository.layout
     temporary = os.path.join(layout.temporary, f"restored-{os.urandom(8).hex()}")
     data = document.encode({"restored": [*kept, entry]})
-    with contextlib.suppress(disk.WriteFailed):
+    with contextlib.suppress(*disk.Unwritable):
         disk.make_dirs(layout.stage(tree.log.name))
         disk.rewrite(layout.restored(tree.log.name), data, temporary, durable=True)
 

@@ -175,7 +175,7 @@ class WorkTree:
     def save(self, index: WorkIndex) -> None:
         """Saves the index if it can: it is a cache, and reading commands work on a full disk."""
         if index.changed or not os.path.exists(self.repository.layout.absent(self.log.name)):
-            with contextlib.suppress(disk.WriteFailed):
+            with contextlib.suppress(*disk.Unwritable):
                 with self.locked(patience=SAVE_PATIENCE) as alone:
                     if alone:
                         self.write(index)
@@ -290,7 +290,7 @@ class WorkTree:
         path = os.path.join(self.repository.layout.temporary, f"now-{os.urandom(8).hex()}")
         try:
             fd = disk.open_new(path)
-        except disk.WriteFailed:
+        except disk.Unwritable:
             return None
         try:
             return os.fstat(fd).st_mtime_ns

@@ -14,7 +14,10 @@ from dsm.repo import documents
 PACKAGE = Path(__file__).resolve().parents[2] / "dsm"
 # Who may turn fields into the bytes of a document: the door, and the codec of a header, whose bytes
 # the door creates. What `get` writes lies in a folder of the user and is no shared document.
-ENCODERS = {"repo/documents.py", "format/header.py", "views/writing/output_folder.py"}
+ENCODERS = {
+    "repo/documents.py", "format/header.py", "views/writing/output_folder.py",
+    "worktree/restored.py",
+}  # fmt: skip
 
 
 def test_documents_are_created_in_one_place() -> None:

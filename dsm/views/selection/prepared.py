@@ -74,8 +74,8 @@ def write_record(
     try:
         if documents.views(repository.layout, dataset).create(query.version, fields):
             return
-    except disk.WriteFailed as error:
-        if to_be_named or not error.not_allowed:
+    except disk.Unwritable as error:
+        if to_be_named or (isinstance(error, disk.WriteFailed) and not error.not_allowed):
             raise
         _write_to_cache(repository, dataset, query.version, fields)
         return

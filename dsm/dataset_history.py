@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from dsm.errors import AlreadyExists, AnswerIsNo
 from dsm.files.typed_path import below_root
+from dsm.history.listing import LogAsked, listed
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import check_path
@@ -97,18 +98,27 @@ class DatasetHistory:
 
     # --- changesets -------------------------------------------------------------------------------
 
-    def log(self, limit: int | None = None, paths: Paths | None = None) -> Iterator[Changeset]:
+    def log(
+        self, limit: int | None = None, paths: Paths | None = None, **asked: Unpack[LogAsked]
+    ) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them.
 
-        Raises InvalidInput for a path outside the dataset's root.
+        `reference` is the newest one to tell (the head by default), `after` and what came before
+        it are left out. `since` (included) and `until` (excluded) are times as in `prepare`;
+        `author` and `grep` a text, or several, that the author or the message must hold, whatever
+        its letter case. With `reverse`, the same ones are told oldest first.
+
+        Raises what `resolve` raises; InvalidInput for a path outside the dataset's root, or a
+        time or text that is none.
         """
-        wanted = None if paths is None else self._paths(paths)
-        found = self.log_.newest_first()
-        if wanted is not None:
+        found = listed(self.log_, asked, now_us=self._environment.clock())
+        if paths is not None:
             from dsm.history.difference import touches
 
-            found = (c for c in found if touches(self.log_, self.snapshots, c.number, wanted))
-        yield from islice(found, None if limit is None else max(0, limit))
+            wanted, snapshots = self._paths(paths), self.snapshots
+            found = (c for c in found if touches(self.log_, snapshots, c.number, wanted))
+        found = islice(found, None if limit is None else max(0, limit))
+        return reversed(list(found)) if asked.get("reverse") else found
 
     def resolve(self, reference: str | int | None) -> int:
         """Turns a number, `head`, `head~2`, a tag or an id prefix into a number.
@@ -122,18 +132,34 @@ class DatasetHistory:
         """Returns one changeset. Raises what `resolve` raises."""
         return self.log_.get(self.resolve(reference))
 
-    def changes(self, reference: str | int) -> Diff:
-        """Returns what one changeset did to the snapshot before it.
+    def changes(self, reference: str | int, paths: Paths | None = None) -> Diff:
+        """Returns what one changeset did to the snapshot before it, at or below the paths.
 
-        Raises what `resolve` raises.
+        Raises what `resolve` raises, and InvalidInput for a path outside the dataset's root.
         """
-        from dsm.history.difference import between
+        from dsm.history.difference import between, changes_below, queries_below
         from dsm.model.reports import Diff
 
+        wanted = None if paths is None else self._paths(paths)
         number = self.resolve(reference)
-        changes = between(self.snapshots, number - 1, number)
+        changes = changes_below(between(self.snapshots, number - 1, number), wanted)
         queries = query_changes(self.log_.queries(number - 1), self.log_.queries(number))
-        return Diff(str(number - 1), str(number), tuple(changes), tuple(queries))
+        return Diff(str(number - 1), str(number), changes, queries_below(queries, wanted))
+
+    def has_path(self, path: str) -> bool:
+        """Whether an example, or a query, is or ever was at or below a path.
+
+        Raises InvalidInput for a path outside the dataset's root.
+        """
+        wanted = self._paths([path])
+        if self.head and self._stands(wanted[0]):
+            return True
+        return any(True for _ in self.log(1, [path]))
+
+    def _stands(self, path: str) -> bool:
+        from dsm.history.snapshot import has_any
+
+        return not path or has_any(self.snapshot(), path)
 
     # --- snapshots --------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from dsm.model.example import kinds_by_folder
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
+    from dsm.dataset_history import Paths
     from dsm.datasets import Dataset
     from dsm.model.reports import Diff
     from dsm.repo.log import Tag
@@ -47,20 +48,31 @@ def changeset_fields(changeset: Changeset) -> dict[str, Any]:
 
 
 def log_answer(
-    dataset: Dataset, changesets: Iterable[Changeset], *, stat: bool = False
+    dataset: Dataset,
+    changesets: Iterable[Changeset],
+    paths: Paths | None = None,
+    *,
+    stat: bool = False,
+    patch: bool = False,
 ) -> dict[str, Any]:
-    """Returns what `dsm log` answers; with `stat` each changeset's changes by folder, too."""
-    return {"dataset": dataset.name, "changesets": _log(dataset, changesets, stat)}
+    """Returns what `dsm log` answers; with `stat` each changeset's changes by folder, too, with
+    `patch` the changes themselves, those at or below `paths`."""
+    return {"dataset": dataset.name, "changesets": _log(dataset, changesets, paths, stat, patch)}
 
 
-def _log(dataset: Dataset, changesets: Iterable[Changeset], stat: bool) -> Iterator[dict[str, Any]]:
+def _log(
+    dataset: Dataset, changesets: Iterable[Changeset], paths: Paths | None, stat: bool, patch: bool
+) -> Iterator[dict[str, Any]]:
     for changeset in changesets:
         fields = changeset_fields(changeset)
-        if stat:
-            diff = dataset.changes(changeset.number)
-            folders = kinds_by_folder(diff.changes)
-            fields["folders"] = [{"folder": name, **kinds} for name, kinds in folders.items()]
+        if stat or patch:
+            diff = dataset.changes(changeset.number, paths)
             fields["queries"] = [query_change_fields(change) for change in diff.queries]
+            if stat:
+                folders = kinds_by_folder(diff.changes)
+                fields["folders"] = [{"folder": name, **kinds} for name, kinds in folders.items()]
+            if patch:
+                fields["changes"] = [change_fields(change) for change in diff.changes]
         yield fields
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dsm.cli.color import Paint
-from dsm.cli.output import count_text, quoted, size_text
+from dsm.cli.output import count_text, listed, quoted, size_text
 from dsm.model.changeset import Counts
 from dsm.model.example import KINDS, LETTERS, Change, kinds_by_folder
 from dsm.model.names import printable
 from dsm.model.queries import QueryChange
 
+if TYPE_CHECKING:
+    from dsm.model.reports import Diff
+
+# So many changes of one changeset are listed for people.
+CHANGES_MAX = 100
 KIND_WIDTH = max(len(kind) for kind in KINDS) + 2
 
 
@@ -81,6 +87,20 @@ def _labels(labels: tuple[str, ...]) -> str:
 
 def _value(value: object) -> str:
     return "none" if value is None else printable(str(value))
+
+
+def change_lines(number: int, changes: Sequence[Change], paint: Paint) -> list[str]:
+    """Returns the changes of a changeset as lines for people, the first 100 of them."""
+    lines = listed([change_line(change, paint) for change in changes], CHANGES_MAX)
+    if len(lines) > CHANGES_MAX:
+        lines[-1] += f" (`dsm show {number} --name-status` lists all)"
+    return lines
+
+
+def patch_lines(number: int, diff: Diff, paint: Paint) -> list[str]:
+    """Returns all changes of a changeset: those of queries, and the first 100 of examples."""
+    queries = [query_line(change, paint) for change in diff.queries]
+    return [*queries, *change_lines(number, diff.changes, paint)]
 
 
 def counts_text(counts: Counts) -> str:

@@ -15,19 +15,20 @@ from dsm.cli.changes import (
     stat_lines,
 )
 from dsm.cli.output import print_json
+from dsm.cli.revisions import told_apart
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 
 
 def command(
     ctx: typer.Context,
-    a: Annotated[
-        str | None,
-        typer.Argument(metavar="A", autocompletion=changeset_names, help="Changeset or tag"),
-    ] = None,
-    b: Annotated[
-        str | None,
-        typer.Argument(metavar="B", autocompletion=changeset_names, help="Changeset or tag"),
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[A [B] | A..B] [-- PATH...]",
+            autocompletion=changeset_names,
+            help="Changesets or tags; only what differs at or below PATHs",
+        ),
     ] = None,
     staged: Annotated[
         bool, typer.Option("--staged", "--cached", help="Show what the next commit would record")
@@ -44,19 +45,22 @@ def command(
     """Show changes between snapshots, the stage and the files here
 
     Without A, shows what is changed here and not staged; with A, how the files here differ from
-    snapshot A; with A and B, how snapshot B differs from A. Renames are found by content. The
-    letters of --name-status are A added, M modified, L labels or attributes, D deleted, R renamed;
-    a name that ends in a slash is a query's.
+    snapshot A; with A and B, or A..B, how snapshot B differs from A. Renames are found by content.
+    The letters of --name-status are A added, M modified, L labels or attributes, D deleted,
+    R renamed; a name that ends in a slash is a query's.
 
     \b
     Examples:
       dsm diff
       dsm diff --staged --stat
       dsm diff 3 7 --name-status
+      dsm diff head^ -- train/cat
       dsm diff v1 head --exit-code --json
     """
     with Session(ctx) as s:
-        diff = s.dataset.diff(a, b, staged=staged)
+        asked = told_apart(s, words, 2)
+        a, b = asked.range or (*asked.changesets, None, None)[:2]
+        diff = s.dataset.diff(a, b, staged=staged, paths=asked.paths)
         if as_json:
             print_json(diff_answer(diff))
         elif stat:

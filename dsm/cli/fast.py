@@ -18,13 +18,16 @@ GLOBAL_FLAGS = {
 GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset"}
 
 # For each command: flags, options with a text, options with texts, options with a number; and
-# each option's parameter of the command's function. Other words are `paths`.
+# each option's parameter of the command's function. Other words are `paths`, or `words`.
 FLAGS: dict[str, dict[str, str]] = {
     "status": {
         "-s": "short", "--short": "short", "--porcelain": "porcelain", "-z": "zero",
         "--json": "as_json", "--exit-code": "exit_code", "--sources": "sources",
     },
-    "log": {"--oneline": "oneline", "--stat": "stat", "--json": "as_json"},
+    "log": {
+        "--oneline": "oneline", "-p": "patch", "--patch": "patch", "--stat": "stat",
+        "--reverse": "reverse", "--json": "as_json",
+    },
     "add": {
         "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",
         "--strict": "strict", "--follow-symlinks": "follow_symlinks",
@@ -40,6 +43,7 @@ FLAGS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 TEXTS: dict[str, dict[str, str]] = {
+    "log": {"--since": "since", "--until": "until"},
     "add": {"--pattern": "pattern", "--labels": "label_file"},
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
     "prepare": {
@@ -52,6 +56,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {
+    "log": {"--author": "author", "--grep": "grep"},
     "add": {"--label": "labels", "-l": "labels"},
     "commit": {"-m": "messages", "--message": "messages"},
     "prepare": {
@@ -63,8 +68,10 @@ NUMBERS: dict[str, dict[str, str]] = {
     "log": {"-n": "limit", "--max-count": "limit"},
     "get": {"--dummy-rows": "dummy_rows"},
 }
+# Python refuses to read much longer ones; typer says so.
+NUMBER_DIGITS_MAX = 18
 NEEDED = {"add": "paths", "commit": "messages", "get": "version"}
-TAKES_PATHS = ("log", "add", "commit")
+TAKES_PATHS = {"log": "words", "add": "paths", "commit": "paths"}
 TAKES_ONE = {"get": "version"}
 
 
@@ -84,7 +91,9 @@ def parse(words: list[str]) -> tuple[str, Settings, dict[str, Any]] | None:
     rest = iter(words)
     for word in rest:
         if word == "--" and command is not None:
-            paths.extend(rest)
+            behind = list(rest)
+            paths.extend(behind)
+            settings.behind_dashes = len(behind)
         elif not word.startswith("-") or word == "-":
             if command is not None:
                 paths.append(word)
@@ -101,7 +110,7 @@ def parse(words: list[str]) -> tuple[str, Settings, dict[str, Any]] | None:
     if paths and command not in TAKES_PATHS:
         return None
     if command in TAKES_PATHS:
-        arguments["paths"] = paths or None
+        arguments[TAKES_PATHS[command]] = paths or None
     if command in NEEDED and not arguments.get(NEEDED[command]):
         return None
     return command, settings, arguments
@@ -116,6 +125,9 @@ def _option(
 ) -> bool:
     """Takes in one option, with its value; False when it is not a plain one."""
     tables = FLAGS.get(command or "", {})
+    if command == "log" and _is_number(word[1:]):
+        arguments["limit"] = int(word[1:])
+        return True
     if word in tables:
         arguments[tables[word]] = True
         return True
@@ -141,9 +153,13 @@ def _option(
     if kind is LISTS:
         arguments.setdefault(parameter, []).append(value)
     elif kind is NUMBERS:
-        if not (value.isascii() and value.isdigit()):
+        if not _is_number(value):
             return False
         arguments[parameter] = int(value)
     else:
         arguments[parameter] = value
     return True
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX

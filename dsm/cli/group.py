@@ -7,6 +7,7 @@ completion of command names work from the table in `dsm.cli.commands` and import
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
@@ -77,6 +78,26 @@ class Command(TyperCommand):
         params = [*(params or ()), *global_options(params or ())]
         more["context_settings"] = {**HELP_NAMES, **(more.get("context_settings") or {})}
         super().__init__(name, params=params, **more)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        # What click forgets when it has parsed: which words stand behind `--`.
+        end = args.index("--") if "--" in args else len(args)
+        settings = ctx.find_root().obj
+        if isinstance(settings, Settings):
+            settings.behind_dashes = len(args) - end - 1 if end < len(args) else None
+        return super().parse_args(ctx, [*self._spelt_out(args[:end]), *args[end:]])
+
+    def _spelt_out(self, args: list[str]) -> list[str]:
+        """Returns `-n 3` for `-3` where a command takes that, as in git."""
+        if not any("--max-count" in parameter.opts for parameter in self.params):
+            return args
+        takes = {flag for p in self.params if not getattr(p, "is_flag", True) for flag in p.opts}
+        return [
+            f"--max-count={word[1:]}"
+            if re.fullmatch("-[0-9]+", word) and (not at or args[at - 1] not in takes)
+            else word
+            for at, word in enumerate(args)
+        ]  # fmt: skip
 
     def invoke(self, ctx: Any) -> Any:
         ctx.find_root().obj.enter()

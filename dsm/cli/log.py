@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from dsm.cli.changes import stat_lines
+from dsm.cli.changes import patch_lines, stat_lines
 from dsm.cli.history import entry, one_line, tags_by_number
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
@@ -12,37 +12,57 @@ from dsm.cli.session import Session
 if TYPE_CHECKING:
     import typer
 
+    from dsm.cli import log_options as options
+
+# Where the types of the options are: they need typer, which the fast path leaves out.
+OPTIONS = "dsm.cli.log_options"
+
 
 def command(
     ctx: typer.Context,
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[-- PATH...]", help="Only changesets that touch these"),
-    ] = None,
-    oneline: Annotated[bool, typer.Option("--oneline", help="One line a changeset")] = False,
-    limit: Annotated[
-        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many")
-    ] = None,
-    stat: Annotated[
-        bool, typer.Option("--stat", help="Count the changes in each folder, too")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    words: options.Words = None,
+    oneline: options.OneLine = False,
+    limit: options.Limit = None,
+    patch: options.Patch = False,
+    stat: options.Stat = False,
+    since: options.Since = None,
+    until: options.Until = None,
+    author: options.Author = None,
+    grep: options.Grep = None,
+    reverse: options.Reverse = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Show the changesets, newest first
+
+    Letter case makes no difference to --author and --grep; given several times, one is enough.
+    Times are written as for `dsm prepare`.
 
     \b
     Examples:
       dsm log
-      dsm log --oneline -n 5
+      dsm log --oneline -5
+      dsm log v1..head -p
+      dsm log --since 7d --author ada
       dsm log --stat -- train/cat
       dsm log --json | jq '.changesets[].message'
     """
     with Session(ctx) as s:
-        found = s.dataset.log(limit, paths or None)
+        newest, after, paths = None, None, None
+        if words:
+            from dsm.cli.revisions import told_apart
+
+            asked = told_apart(s, words, 1)
+            newest, paths = next(iter(asked.changesets), None), asked.paths
+            if asked.range:
+                after, newest = asked.range
+        found = s.dataset.log(
+            limit, paths, reference=newest, after=after, since=since, until=until,
+            author=author or None, grep=grep or None, reverse=reverse,
+        )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import log_answer
 
-            print_json(log_answer(s.dataset, found, stat=stat))
+            print_json(log_answer(s.dataset, found, paths, stat=stat, patch=patch))
             return
         tags, first = tags_by_number(s.dataset), True
         for changeset in found:
@@ -51,9 +71,14 @@ def command(
             else:
                 print("" if first else "\n", end="")
                 print("\n".join(entry(changeset, tags, s.paint)))
-            if stat:
-                diff = s.dataset.changes(changeset.number)
+            diff = s.dataset.changes(changeset.number, paths) if patch or stat else None
+            if diff is not None and patch:
+                print("" if oneline else "\n", end="")
+                print("\n".join(patch_lines(changeset.number, diff, s.paint)))
+            if diff is not None and stat:
                 print("\n".join(stat_lines(diff.changes, diff.queries)))
             first = False
         if first and limit != 0:
-            s.say("there is no changeset" + (" that touches these" if paths else " yet"))
+            chosen = newest or since or until or author or grep
+            fits = " that touches these" if paths else " of that kind" if chosen else " yet"
+            s.say("there is no changeset" + fits)

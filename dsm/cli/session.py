@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Settings:
     """The options that every command takes, wherever they stand on the command line."""
 
-    __slots__ = ("color", "dataset", "folders", "quiet", "verbose")
+    __slots__ = ("behind_dashes", "color", "dataset", "folders", "quiet", "verbose")
 
     def __init__(self) -> None:
         self.folders: list[str] = []
@@ -35,6 +35,8 @@ class Settings:
         self.quiet = False
         self.verbose = False
         self.color = True
+        # How many words stand behind `--`; None where there is none.
+        self.behind_dashes: int | None = None
 
     def flag(self, name: str) -> None:
         """Takes in an option without a value."""

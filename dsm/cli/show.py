@@ -8,20 +8,18 @@ import typer
 
 from dsm.answers.changesets import show_answer
 from dsm.cli.changes import (
-    change_line,
+    change_lines,
     name_status,
     query_line,
     query_status,
     stat_lines,
 )
 from dsm.cli.history import entry, tags_by_number
-from dsm.cli.output import listed, print_json
+from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 from dsm.model.names import printable
 from dsm.model.queries import Document
-
-CHANGES_MAX = 100
 
 
 def command(
@@ -70,10 +68,7 @@ def command(
                 print(query_line(moved, s.paint))
                 if moved.after is not None:
                     print("\n".join(_told(moved.name, moved.after)))
-            lines = listed([change_line(change, s.paint) for change in changes], CHANGES_MAX)
-            if len(lines) > CHANGES_MAX:
-                lines[-1] += f" (`dsm show {changeset.number} --name-status` lists all)"
-            for line in lines:
+            for line in change_lines(changeset.number, changes, s.paint):
                 print(line)
 
 

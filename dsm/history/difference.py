@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Change, Example
+from dsm.model.queries import QueryChange
 from dsm.model.renames import paired
 from dsm.repo.log import ChangesetLog
 
@@ -34,6 +35,24 @@ def touches(log: ChangesetLog, snapshots: Snapshots, number: int, wanted: Sequen
     table = snapshots.manifests.of(number)
     paths = [] if table is None else table.column("path").to_pylist()
     return any(not w or path == w or path.startswith(w + "/") for path in paths for w in wanted)
+
+
+def changes_below(changes: Iterable[Change], paths: Sequence[str] | None) -> tuple[Change, ...]:
+    """Returns those that begin or end at or below one of the paths ("" is the root)."""
+    return tuple(
+        change for change in changes
+        if paths is None or any(
+            not p or name == p or name.startswith(p + "/")
+            for p in paths for name in (change.path, change.renamed_from or "")
+        )
+    )  # fmt: skip
+
+
+def queries_below(
+    changes: Iterable[QueryChange], paths: Sequence[str] | None
+) -> tuple[QueryChange, ...]:
+    """Returns those of queries whose name is a path: it is the first part of their examples'."""
+    return tuple(c for c in changes if paths is None or "" in paths or c.name in paths)
 
 
 def compare(before: Mapping[str, Example], after: Mapping[str, Example]) -> list[Change]:

@@ -25,6 +25,9 @@ from dsm.store.whole_file import read_file
 
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+# A name and what goes back from it: `head`, `v1~2`, `head^^`, `head^~3`.
+_BACK = re.compile(r"([^~^]*)((?:~[0-9]{0,18}|\^)*)")
+_STEP = re.compile(r"~[0-9]*|\^")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +159,14 @@ class ChangesetLog:
     # --- names for changesets ---
 
     def resolve(self, reference: str | int) -> int:
-        """Turns a number, `head`, `head~2`, a tag or an id prefix into a number.
+        """Turns a number, `head`, a tag or an id prefix into a number; `head~2` and `head^^` are
+        two before.
 
         Raises NotFound, with near matches among the tags, AmbiguousName for the beginning of
         several ids, InvalidInput, and DamagedData for a tag of another history.
         """
         text = str(reference).strip()
-        name, _, back = text.partition("~")
+        name, steps = _steps_back(text)
         head = self.head()
         if _NUMBER.fullmatch(name) and not (int(name) > head and self._with_id(name)):
             number = int(name)
@@ -173,10 +177,7 @@ class ChangesetLog:
             number = tag.number if tag else self._by_id(name)
             if tag and 1 <= number <= head and self.get(number).id != tag.id:
                 raise DamagedData(f"tag {name} was given to another changeset than {number}")
-        if back or text.endswith("~"):
-            if not _NUMBER.fullmatch(back or "1"):
-                raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, or a number")
-            number -= int(back or "1")
+        number -= steps
         if not head:
             raise NotFound(
                 f"dataset {self.name} has no changeset yet", hint="`dsm commit` makes the first one"
@@ -256,3 +257,15 @@ class ChangesetLog:
         if self.read_tag(name) is None:
             raise NotFound(f"there is no tag {name!r}")
         self._tags.remove(name)
+
+
+def _steps_back(text: str) -> tuple[str, int]:
+    """Splits `v1^~3` into a name and how many changesets before it are meant. Raises InvalidInput.
+
+    A history has no branches: `^` is always the one before, and there is no `^2`.
+    """
+    match = _BACK.fullmatch(text)
+    if match is None:
+        raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, head^, or a number")
+    steps = sum(int(step[1:] or "1") for step in _STEP.findall(match[2]))
+    return match[1], steps

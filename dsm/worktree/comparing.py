@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dsm.errors import InvalidInput
-from dsm.history.difference import between
+from dsm.history.difference import between, changes_below, queries_below
 from dsm.history.difference import compare as compare_examples
-from dsm.model.example import Change, Example
-from dsm.model.queries import QueryChange, query_changes, with_queries
+from dsm.model.example import Example
+from dsm.model.queries import query_changes, with_queries
 from dsm.model.reports import Diff
 from dsm.worktree.status import compare
 from dsm.worktree.tree import WorkTree
@@ -27,31 +27,12 @@ def diff(
     if second is not None and first is not None:
         changes = between(tree.snapshots(), first, second)
         queries = query_changes(tree.log.queries(first), tree.log.queries(second))
-        return Diff(str(first), str(second), _below(changes, paths), _queries_below(queries, paths))
+        return Diff(
+            str(first), str(second), changes_below(changes, paths), queries_below(queries, paths)
+        )
     if staged:
         return _against_stage(tree, first, paths)
     return _against_files(tree, first, paths)
-
-
-def _below(changes: list[Change], paths: tuple[str, ...] | None) -> tuple[Change, ...]:
-    if paths is None:
-        return tuple(changes)
-    return tuple(
-        change
-        for change in changes
-        if any(
-            not p or name == p or name.startswith(p + "/")
-            for p in paths
-            for name in (change.path, change.renamed_from or "")
-        )
-    )
-
-
-def _queries_below(
-    changes: list[QueryChange], paths: tuple[str, ...] | None
-) -> tuple[QueryChange, ...]:
-    """The name of a query is the first part of its examples' paths."""
-    return tuple(c for c in changes if paths is None or "" in paths or c.name in paths)
 
 
 def _states(tree: WorkTree, first: int | None, paths: set[str]) -> dict[str, Example]:
@@ -88,8 +69,8 @@ def _against_stage(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
     queries = query_changes(
         standing if first is None else tree.log.queries(first), with_queries(standing, held.queries)
     )
-    changes = _below(compare_examples(before, after), paths)
-    return Diff(name, "stage", changes, _queries_below(queries, paths))
+    changes = changes_below(compare_examples(before, after), paths)
+    return Diff(name, "stage", changes, queries_below(queries, paths))
 
 
 def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | None) -> Diff:
@@ -112,9 +93,9 @@ def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
             )
     for path in found.deleted:
         now.pop(path, None)
-    changes = _below(compare_examples(before, now), paths)
+    changes = changes_below(compare_examples(before, now), paths)
     if first is None:
         return Diff("stage", "work tree", changes)
     after = with_queries(tree.log.queries(tree.log.head()), staged.queries)
-    queries = _queries_below(query_changes(tree.log.queries(first), after), paths)
+    queries = queries_below(query_changes(tree.log.queries(first), after), paths)
     return Diff(str(first), "work tree", changes, queries)

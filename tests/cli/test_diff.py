@@ -25,6 +25,39 @@ def test_with_the_files_here(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("diff", "head", "--name-status").lines == ["M\tcat/2.txt", "M\tcat/3.txt"]
 
 
+def test_below_paths(dsm: Runner, two_changesets: Path) -> None:
+    """Words behind the changesets, or behind --, are paths; what lies elsewhere is left out."""
+    for words in (
+        ["1", "2", "--", "dog"], ["1..2", "--", "dog"], ["1..", "dog"], ["1..head", "dog"],
+        ["head^", "head", "dog"], ["1", "dog"], ["head^^..2", "dog"], ["1", "2", "dog/2.txt", "dog"],
+    ):  # fmt: skip
+        if words[0].startswith("head^^"):
+            assert dsm("diff", *words, status=4).out == ""
+            continue
+        said = dsm("diff", "--name-status", *words)
+        assert said.lines == ["D\tdog/2.txt", "A\tdog/3.txt"], words
+    assert dsm("diff", "1", "2", "--name-status", "--", "1").out == ""
+    assert dsm("diff", "1..2", "--exit-code", "--", "nothing/here").out == ""
+    write(two_changesets / "cat/2.txt", "not staged")
+    assert dsm("diff", "--name-status", "--", "cat").lines == ["M\tcat/2.txt"]
+    assert dsm("diff", "--name-status", "--", "dog").lines == []
+
+
+def test_words_that_are_unclear(dsm: Runner, two_changesets: Path) -> None:
+    """A word that is a changeset and a path needs --; one that is neither is an error."""
+    write(two_changesets / "1", "a file")
+    said = dsm("diff", "1", status=2)
+    assert said.err.splitlines() == [
+        "error: 1 is a changeset and a path here",
+        "hint: write 1 -- for the changeset, -- 1 for the path",
+    ]
+    assert dsm("diff", "--name-status", "1", "--").lines[0] == "M\tcat/1.txt"
+    assert dsm("diff", "1..2", "1", "--", status=2).err.startswith("error: 1..2 1: give")
+    assert "give two changesets at most" in dsm("diff", "2", "2", "2", status=2).err
+    assert "no changeset, no tag and no path" in dsm("diff", "owl", status=4).err
+    assert "write A..B" in dsm("diff", "2...2", status=2).err
+
+
 def test_forms(dsm: Runner, two_changesets: Path) -> None:
     """Lines for people, a table, or one JSON document: the same changes."""
     assert dsm("diff", "1", "2").lines[0] == "modified    cat/1.txt  (11 B -> 20 B)"

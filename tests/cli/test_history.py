@@ -109,6 +109,40 @@ def test_log_is_newest_first(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("log", "--", "owl").err == "there is no changeset that touches these\n"
 
 
+def test_log_of_changesets_and_words(dsm: Runner, two_changesets: Path) -> None:
+    """From a changeset back, or a range; a word that is neither a changeset nor a path is an
+    error, and so is an unknown changeset."""
+    dsm("tag", "v1", "1")
+
+    def numbers(*words: str) -> list[str]:
+        return [line.split()[0] for line in dsm("log", "--oneline", *words).lines]
+
+    assert numbers("v1") == numbers("head^") == numbers("1", "--", "cat") == ["1"]
+    assert numbers("v1..") == numbers("1..2") == numbers("-1") == ["2"]
+    assert numbers("2", "dog/2.txt") == numbers("--reverse", "-2")[::-1] == ["2", "1"]
+    assert numbers("--grep", "FIRST", "--author", "ada") == ["1"]
+    assert numbers("--until", "2001-01-01") == []
+    assert dsm("log", "owl", status=4).err.startswith("error: owl is no changeset")
+    assert "newest one is 2" in dsm("log", "77", status=4).err
+    assert "has no changeset 77" in dsm("log", "1..77", status=4).err
+    assert "did you mean v1?" in dsm("log", "v11", status=4).err
+    assert dsm("log", "1", "2", status=2).err.startswith("error: 1 2: give one changeset")
+    dsm("log", "owl", "--", status=4)
+
+
+def test_log_lists_changes(dsm: Runner, two_changesets: Path) -> None:
+    """-p lists the changes of each, those below the paths if any are named."""
+    assert dsm("log", "-p", "-1").lines[-4:] == [
+        "", "modified    cat/1.txt  (11 B -> 20 B)", "deleted     dog/2.txt",
+        "added       dog/3.txt  (12 B; dog)",
+    ]  # fmt: skip
+    assert dsm("log", "-p", "--oneline", "head", "--", "cat").lines[1:3] == [
+        "modified    cat/1.txt  (11 B -> 20 B)", dsm("log", "--oneline").lines[1]
+    ]  # fmt: skip
+    (found,) = dsm("log", "-p", "-1", "--json", "--", "cat").json["changesets"]
+    assert [change["path"] for change in found["changes"]] == ["cat/1.txt"]
+
+
 def test_log_shows_who_when_and_how_much(dsm: Runner, two_changesets: Path) -> None:
     """The long form names author and date and sums up."""
     lines = dsm("log", "-n", "1").lines

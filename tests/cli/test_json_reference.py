@@ -182,6 +182,7 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("tag")
     take("log")
     take("log", "--stat")
+    take("log", "--patch")
     take("ls")
     for number in "12345":
         take("show", number)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from situations import Work
@@ -19,6 +21,7 @@ from dsm.errors import (
     NotFound,
 )
 from dsm.format import document
+from dsm.model.timespec import format_time
 from dsm.repo.log import ChangesetLog
 
 
@@ -43,7 +46,7 @@ def test_all_names_of_a_changeset(five: Work) -> None:
         3: [3, "3", " 3 ", "03", "head~2", "HEAD~2", "v1.0", "5~2", ids[3], ids[3][:8],
             ids[3][:12].upper()],
         5: ["head", "Head", "5", "head~0"],
-        2: ["v1.0~", "v1.0~1", "head~3", "3~"],
+        2: ["v1.0~", "v1.0~1", "head~3", "3~", "v1.0^", "head^^^", "head~2^", "5^~2", "3^"],
     }  # fmt: skip
     for number, spellings in names.items():
         assert [ds.resolve(name) for name in spellings] == [number] * len(spellings)
@@ -69,7 +72,8 @@ def test_an_id_that_looks_like_a_number(five: Work, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(
     "name",
-    ["", " ", "0", "6", "-1", "head~5", "head~99", "v2", "v1.0~3", "~", "~1", "head~~", "head~-1",
+    ["", " ", "0", "6", "-1", "head~5", "head~99", "v2", "v1.0~3", "~", "~1", "^", "head^2", "head^{}",
+     "head^^^^^", "head~1x", "head~-1",
      "head~x", "1.5", "²", "٣", "head~²", "9" * 30, "9" * 5000, "head~" + "9" * 5000, "deadbeef",
      "a" * 7, "../../x", "a/b", "\0", "head\n", "\udcff", "tag\x1b[2J"],
 )  # fmt: skip
@@ -202,3 +206,43 @@ def test_the_log_of_paths(work: Work) -> None:
     assert [c.number for c in work.ds.log(paths=["dir"], limit=2)] == [4, 2]
     assert [c.number for c in work.ds.log(2)] == [4, 3]
     assert [c.number for c in work.ds.log(paths=["never"])] == []
+    assert [work.ds.has_path(path) for path in ("a", "dir", "dir/b", ".", "di", "never")] == [
+        True, True, True, True, False, False
+    ]  # fmt: skip
+    assert [c.path for c in work.ds.changes(1, ["dir"]).changes] == ["dir/b"]
+
+
+def test_the_log_of_what_is_asked(work: Work) -> None:
+    """A log goes from one changeset back to another, and tells those of a time, an author or a
+    word; `reverse` turns the same ones round."""
+    ds, made = work.ds, []
+    for number, author in enumerate(["Ada", "Bob", "ada@x"], 1):
+        work.write({f"f{number}": "x"})
+        ds.add(["."])
+        made.append(ds.commit(f"Night shots {number}\n\nof camera {number % 2}", author=author))
+    ds.tag("v1", 1)
+
+    def told(**asked: Any) -> list[int]:
+        return [changeset.number for changeset in ds.log(**asked)]
+
+    assert told(reference="head^") == [2, 1]
+    assert told(reference=3, after="v1") == [3, 2]
+    assert told(reference=1, after=3) == []
+    assert told(author="ADA") == [3, 1]
+    assert told(author=["bob", "@x"]) == [3, 2]
+    assert told(grep="camera 1") == [3, 1]
+    assert told(grep="CAMERA 0", author="bob") == [2]
+    assert told(grep=".") == []
+    assert told(limit=2, reverse=True) == [2, 3]
+    second = made[1].time
+    assert told(since=second) == [3, 2]
+    assert told(until=format_time(second)) == [1]
+    assert told(since=datetime.fromtimestamp(second / 1e6, UTC) + timedelta(days=1)) == []
+    for wrong in ({"reference": 9}, {"after": "v9"}):
+        with pytest.raises(NotFound):
+            ds.log(**wrong)
+    for wrong in ({"since": "soon"}, {"grep": [1]}):
+        with pytest.raises(InvalidInput):
+            ds.log(**wrong)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sinse'"):
+        ds.log(sinse=1)

@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.errors import InvalidInput
-from dsm.model.timespec import EARLIEST_US, LATEST_US, format_time, parse_instant, parse_time
+from dsm.model.moments import instant
+from dsm.model.timespec import EARLIEST_US, LATEST_US, format_time, parse_instant
 from dsm.views.filters.filter import Asking, Clause, DummyWish, Filter
 from dsm.views.filters.values import TimeValue
 
@@ -39,7 +40,7 @@ class TimeFilter(Filter):
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
         since, until = (
-            None if asked.get(name) is None else _instant(asked[name], asking.now_us)
+            None if asked.get(name) is None else instant(asked[name], asking.now_us)
             for name in ("since", "until")
         )
         if since is not None and until is not None and since >= until:
@@ -125,22 +126,6 @@ def _scalar(moment: int | None) -> pa.Scalar:
     import pyarrow as pa
 
     return pa.scalar(moment, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-
-
-def _instant(given: Time, now_us: int) -> int:
-    """Microseconds UTC of a text, a count of microseconds, a date or a datetime."""
-    if isinstance(given, str):
-        return parse_time(given, now_us=now_us)
-    if isinstance(given, datetime):
-        if given.tzinfo is None:
-            given = given.replace(tzinfo=UTC)
-        return parse_time(given.astimezone(UTC).isoformat(), now_us=now_us)
-    if isinstance(given, date):
-        return parse_time(given.isoformat(), now_us=now_us)
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise InvalidInput(f"{given!r} is not a time")
-    format_time(given)  # refuses what is outside the calendar
-    return given
 
 
 def _column(conditions: SqlConditions, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, NotFound
+from dsm.files.typed_path import refuse_address
 from dsm.model.names import dataset_name_for
 from dsm.repo.repository import DatasetIdentity, Repository
 
@@ -62,6 +63,7 @@ class Catalog(Repository):
             from dsm.model.pattern import PathPattern
 
             PathPattern.parse(pattern)
+        refuse_address(root)
         root = os.path.normpath(root)
         identity = DatasetIdentity(
             os.urandom(16).hex(), name, self.environment.clock(), root, pattern

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.dataset_history import DatasetHistory, Paths
 from dsm.errors import InvalidInput
+from dsm.files.typed_path import refuse_address
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.names import check_labels
 from dsm.progress import SILENT, Progress
@@ -316,6 +317,8 @@ class Dataset(DatasetHistory):
         """
         from dsm.worktree.restore import restore
 
+        if to is not None:
+            refuse_address(to)
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
         return restore(

@@ -79,6 +79,7 @@ def command(
         raise InvalidInput(
             "a query, and --json, need a source", hint="--source NAME; `dsm source list`"
         )
+    _refuse_lists(labels)
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
@@ -89,6 +90,17 @@ def command(
         )  # fmt: skip
         _tell(report, s, dry_run)
     return 1 if report.failed or report.ignored else 0
+
+
+def _refuse_lists(labels: list[str] | None) -> None:
+    """Raises InvalidInput for labels with commas: most are lists as other programs take them."""
+    for label in labels or ():
+        if "," in label:
+            apart = " --label ".join(printable(part) for part in label.split(","))
+            raise InvalidInput(
+                f"{printable(label)} would be one label, with a comma in it",
+                hint=f"give each its own option: --label {apart}; a table can hold commas",
+            )
 
 
 def _tell(report: AddReport, s: Session, dry_run: bool) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dsm.answers.config import setting_answer, settings_answer
-from dsm.cli.group import Command, new_app
+from dsm.cli.group import Command, Group, new_app
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
-from dsm.errors import AnswerIsNo
+from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.repo.config import KEYS
 
@@ -20,7 +20,18 @@ def known_keys(incomplete: str) -> list[str]:
     return [key for key in KEYS if key.startswith(incomplete)]
 
 
-app = new_app()
+class ConfigGroup(Group):
+    """`dsm config` alone: what git takes as a key and a value is answered by the line to type."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] in KEYS:
+            value = f" {args[1]!r}" if len(args) > 1 else ""
+            line = f"dsm config {'set' if value else 'get'} {args[0]}{value}"
+            raise InvalidInput(f"{args[0]} is a setting, not a command", hint=f"write `{line}`")
+        return super().resolve_command(ctx, args)
+
+
+app = new_app(ConfigGroup)
 Key = Annotated[
     str, typer.Argument(metavar="KEY", autocompletion=known_keys, help="Such as user.name")
 ]

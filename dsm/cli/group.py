@@ -20,6 +20,7 @@ from dsm.cli.commands import COMMANDS, SECTIONS
 from dsm.cli.output import message
 from dsm.cli.session import Settings
 from dsm.cli.suggestions import dataset_names
+from dsm.errors import InvalidInput
 from dsm.model.names import printable
 
 # Click is inside typer under a private name; its error classes are reached by what is public.
@@ -29,8 +30,25 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 WORDS_OF_OTHERS = {
     "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
     "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
-    "export": "get", "fetch": "get", "check": "source check",
+    "export": "get", "fetch": "get", "download": "get", "check": "source check", "blame": "why",
+    "import": "add", "track": "add", "compare": "diff", "undo": "revert", "version": "--version",
+    "history": "log", "list": "ls", "delete": "rm", "annotate": "label", "relabel": "label",
+    "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",
+    "views": "view list", "tags": "tag", "sources": "source list", "verify": "fsck",
+    "prune": "gc --prune", "clean": "gc", "settings": "config", "rollback": "restore --source",
+    "save": "commit", "split": "prepare --percent", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
+_COPY = "there are no remotes: copy the whole folder, .dsm with it, by rsync or cp -a"
+_LINE = "a dataset is one line of changesets: `dsm tag` names one of them, `dsm view` lists subsets"
+# What has no counterpart here, and what does the work instead.
+ADVICE = {
+    **dict.fromkeys(("push", "pull", "clone", "remote", "upload", "sync"), _COPY),
+    **dict.fromkeys(("branch", "merge", "rebase", "cherry-pick"), _LINE),
+    "stash": "commit what is here (`dsm commit`); `dsm revert` undoes a changeset by a new one",
+    "bisect": "`dsm view explain A B` tells what changed between two views, and since when",
+    "lock": "several people can commit at once: nothing has to be locked",
+    "train": "`dsm prepare` chooses examples; dsm.torch, or `dsm get`, hands them to a trainer",
+}
 
 
 def global_options(taken: Iterable[Any] = ()) -> list[Any]:
@@ -136,6 +154,8 @@ class LazyGroup(Group):
         meant = WORDS_OF_OTHERS.get(args[0])
         if meant is not None:
             ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+        if args[0] in ADVICE:
+            raise InvalidInput(f"there is no command '{args[0]}'", hint=ADVICE[args[0]])
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if name is None else load(name), rest
 
@@ -145,10 +165,10 @@ class LazyGroup(Group):
                 formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
 
-def new_app() -> typer.Typer:
+def new_app(cls: type[Group] = Group) -> typer.Typer:
     """Returns an empty app with our defaults, for commands that have commands below them."""
     return typer.Typer(
-        cls=Group, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+        cls=cls, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )
 
 

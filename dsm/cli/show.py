@@ -18,6 +18,7 @@ from dsm.cli.history import entry, tags_by_number
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
+from dsm.errors import DsmError, NotFound
 from dsm.model.names import printable
 from dsm.model.queries import Document
 
@@ -48,7 +49,10 @@ def command(
       dsm show v1 --json
     """  # fmt: skip
     with Session(ctx) as s:
-        changeset = s.dataset.changeset(ref)
+        try:
+            changeset = s.dataset.changeset(ref)
+        except NotFound as error:
+            raise NotFound(error.message, hint=_meant(s, ref) or error.hint) from None
         diff = s.dataset.changes(changeset.number)
         changes = diff.changes
         if as_json:
@@ -70,6 +74,19 @@ def command(
                     print("\n".join(_told(moved.name, moved.after)))
             for line in change_lines(changeset.number, changes, s.paint):
                 print(line)
+
+
+def _meant(s: Session, ref: str) -> str | None:
+    """Returns the command that shows something else of this name: an example, or a view."""
+    if ":" in ref:
+        return f"`dsm cat {ref}` writes an example of a changeset"
+    from dsm.views.selection.prepared import find_record
+
+    try:
+        find_record(s.repo, ref)
+    except DsmError:
+        return None
+    return f"{printable(ref)} is a view: `dsm view show {printable(ref)}`"
 
 
 def _told(name: str, document: Document) -> list[str]:

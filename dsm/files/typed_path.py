@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 
 from dsm.errors import InvalidInput
 from dsm.model.names import check_path, printable
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def refuse_address(path: str) -> None:
+    """Raises InvalidInput for what is an address, such as `s3://bucket/key`, and no path here."""
+    if _ADDRESS.match(path) and not os.path.lexists(path):
+        raise InvalidInput(
+            f"{printable(path)} is an address; dsm reads and writes files of this machine",
+            hint="download it first; `dsm commit --source ADDRESS` records where data came from",
+        )
 
 
 def below_root(root: str, path: str, current: str) -> str:
     """Turns a path as a user writes it into one below the dataset's root ("" is the root).
 
     Links in it are kept: the example is where the user says, not where it points to. Raises
-    InvalidInput when it lies outside.
+    InvalidInput when it lies outside, or is an address.
     """
+    refuse_address(path)
     full = os.path.normpath(os.path.join(current, path))
     real = os.path.realpath(root)
     for top in (root, real):

@@ -15,7 +15,7 @@ import pytest
 from dsm.cli import fast
 from dsm.cli.add_options import PANEL
 from dsm.cli.commands import COMMANDS, SECTIONS
-from dsm.cli.group import WORDS_OF_OTHERS, load, root
+from dsm.cli.group import ADVICE, WORDS_OF_OTHERS, load, root
 from dsm.cli.session import Settings
 
 from .conftest import Runner, write
@@ -99,7 +99,48 @@ def test_words_of_other_programs(dsm: Runner, word: str, meant: str) -> None:
     """A command of git that is called otherwise here is answered by ours, not by one like it."""
     said = dsm(word, status=2).err.splitlines()
     assert said[0] == f"error: No such command '{word}'. Did you mean '{meant}'?"
-    assert meant.split()[0] in COMMANDS and word not in COMMANDS
+    assert meant.split()[0] in {*COMMANDS, "--version"} and word not in COMMANDS
+
+
+@pytest.mark.parametrize("word", sorted(ADVICE))
+def test_words_without_a_counterpart(dsm: Runner, word: str) -> None:
+    """What dsm has no command for is answered by what does the work instead."""
+    assert dsm(word, "x", status=2).err.splitlines() == [
+        f"error: there is no command '{word}'", f"hint: {ADVICE[word]}"
+    ]  # fmt: skip
+    assert word not in COMMANDS
+    for line in re.findall("`dsm ([^`]+)`", ADVICE[word]):
+        assert line.split()[0] in COMMANDS
+
+
+def test_lines_from_habit(dsm: Runner, two_changesets: Path) -> None:
+    """A line that means something to fingers elsewhere is answered by the one to type here."""
+    dsm("prepare", "--name", "base")
+    for line, status, hint in (
+        ("config user.name Ada", 2, "write `dsm config set user.name 'Ada'`"),
+        ("config user.name", 2, "write `dsm config get user.name`"),
+        ("show 1:cat/1.txt", 4, "`dsm cat 1:cat/1.txt` writes an example of a changeset"),
+        ("show base", 4, "base is a view: `dsm view show base`"),
+        ("prepare --label cat,dog", 4, "give each label its own option: --label cat --label dog"),
+    ):
+        assert dsm(*line.split(), status=status).err.splitlines()[-1] == f"hint: {hint}"
+    said = dsm("add", "--label", "cat,dog", ".", status=2).err.splitlines()
+    assert said[0] == "error: cat,dog would be one label, with a comma in it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["add s3://bucket/a", "init gs://bucket", "restore --to s3://bucket/a", "get base -o s3://a/b",
+     "label https://a/b --add x", "diff -- s3://a", "dataset create x --root hf://a/b"],
+)  # fmt: skip
+def test_addresses_are_no_paths(dsm: Runner, two_changesets: Path, line: str) -> None:
+    """An address is refused where a path belongs: nothing is written to a folder of that name."""
+    dsm("prepare", "--name", "base")
+    before = sorted(path.name for path in two_changesets.iterdir())
+    said = dsm(*line.split(), status=2).err.splitlines()
+    assert said[0].endswith("is an address; dsm reads and writes files of this machine")
+    assert said[1].startswith("hint: download it first")
+    assert sorted(path.name for path in two_changesets.iterdir()) == before
 
 
 def test_version(dsm: Runner) -> None:

@@ -110,10 +110,11 @@ class LabelFilter(Filter):
             known = counts(snapshot)
             near = close_matches(label, known)
             some = ", ".join(list(known)[:LABELS_SHOWN]) or "none"
-            raise NotFound(
-                f"no example of changeset {at} has the label {label!r}",
-                hint=f"did you mean {near[0]}?" if near else f"labels: {some}",
-            )
+            parts = [part.strip() for part in label.split(",")]
+            hint = f"did you mean {near[0]}?" if near else f"labels: {some}"
+            if len(parts) > 1 and all(part in known for part in parts):
+                hint = "give each label its own option: --label " + " --label ".join(parts)
+            raise NotFound(f"no example of changeset {at} has the label {label!r}", hint=hint)
 
     def labels_missed(self, labels: Mapping[str, int]) -> bool:
         return any(label not in labels for label in self.labels)

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import InvalidInput
+from dsm.files.typed_path import refuse_address
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.views.selection.payloads import Write
@@ -62,6 +63,7 @@ def get(
             f"{out} is where the repository keeps its own files" if out else "no folder is named",
             hint="give a folder with -o",
         )
+    refuse_address(out)
     there = out  # or the nearest folder that is there
     while not os.path.exists(there or "."):
         there = os.path.dirname(there)

@@ -14,7 +14,7 @@ from dsm.model.timespec import format_time
 if TYPE_CHECKING:
     from dsm.dataset_history import Paths
     from dsm.datasets import Dataset
-    from dsm.model.reports import Diff
+    from dsm.model.reports import Diff, RevertReport
     from dsm.repo.log import Tag
 
 
@@ -76,6 +76,24 @@ def _log(
         yield fields
 
 
+def changeset_answer(dataset: str, changeset: Changeset) -> dict[str, Any]:
+    """Returns what `dsm commit` and `dsm revert` answer: the changeset that was made."""
+    return {"dataset": dataset, **changeset_fields(changeset)}
+
+
+def revert_plan_answer(dataset: str, planned: RevertReport) -> dict[str, Any]:
+    """Returns what `dsm revert --dry-run` answers."""
+    return {
+        "dataset": dataset,
+        "reverts": planned.number,
+        "kept": list(planned.kept),
+        "written": list(planned.written),
+        "removed": list(planned.removed),
+        "queries": [query_change_fields(change) for change in planned.queries],
+        "changes": map(change_fields, planned.changes),
+    }
+
+
 def show_answer(dataset: str, changeset: Changeset, diff: Diff) -> dict[str, Any]:
     """Returns what `dsm show` answers; `diff` is what the changeset did."""
     return {
@@ -87,7 +105,7 @@ def show_answer(dataset: str, changeset: Changeset, diff: Diff) -> dict[str, Any
 
 
 def tags_answer(dataset: str, tags: Iterable[Tag]) -> dict[str, Any]:
-    """Returns what `dsm tag` answers."""
+    """Returns what `dsm tag` answers: the tags that it lists, made or deleted."""
     return {"dataset": dataset, "tags": map(_tag_fields, tags)}
 
 

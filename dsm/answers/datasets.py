@@ -25,6 +25,18 @@ def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
     }
 
 
+def init_answer(repo: Catalog, dataset: str) -> dict[str, Any]:
+    """Returns what `dsm init` answers; `dataset` is the one that was asked for."""
+    return {
+        "path": repo.path,
+        "repository": repo.id,
+        "org": repo.org,
+        "dataset": dataset,
+        "created": repo.created,
+        "added": repo.created or repo.added is not None,
+    }
+
+
 def datasets_answer(repo: Catalog) -> dict[str, Any]:
     """Returns what `dsm dataset list` answers."""
     current = current_dataset(repo)

@@ -28,6 +28,11 @@ def source_answer(source: Source, trusted: bool) -> dict[str, Any]:
     }
 
 
+def forgotten_source_answer(name: str) -> dict[str, Any]:
+    """Returns what `dsm source remove` answers; a damaged source can be removed as well."""
+    return {"name": name}
+
+
 def sources_answer(sources: Iterable[Source], trusted: Callable[[Source], bool]) -> dict[str, Any]:
     """Returns what `dsm source list` answers."""
     return {"sources": (source_answer(each, trusted(each)) for each in sources)}

@@ -56,6 +56,11 @@ def views_answer(
     return {"dataset": dataset, "views": fields}
 
 
+def forgotten_answer(records: Iterable[Record]) -> dict[str, Any]:
+    """Returns what `dsm view rm` answers: the views that it forgot."""
+    return {"forgotten": map(_record_fields, records)}
+
+
 def view_answer(
     record: Record, sizes: Sizes | None, times: Histogram | None, runs: Runs
 ) -> dict[str, Any]:

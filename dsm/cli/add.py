@@ -75,10 +75,8 @@ def command(
             raise InvalidInput("--source stages a query: give no files, and no options for them")
         _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
         return 0
-    if as_json or any(v not in (None, (), []) for v in (query, sql, name, *asked.values())):
-        raise InvalidInput(
-            "a query, and --json, need a source", hint="--source NAME; `dsm source list`"
-        )
+    if any(v not in (None, (), []) for v in (query, sql, name, *asked.values())):
+        raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
     _refuse_lists(labels)
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
@@ -88,7 +86,7 @@ def command(
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
             keep_going=keep_going, force=force, progress=s.progress(),
         )  # fmt: skip
-        _tell(report, s, dry_run)
+        _tell(report, s, dry_run, as_json)
     return 1 if report.failed or report.ignored else 0
 
 
@@ -103,9 +101,13 @@ def _refuse_lists(labels: list[str] | None) -> None:
             )
 
 
-def _tell(report: AddReport, s: Session, dry_run: bool) -> None:
+def _tell(report: AddReport, s: Session, dry_run: bool, as_json: bool) -> None:
     """Prints what was staged, and what was met on the way."""
-    for change in report.changes:
+    if as_json:
+        from dsm.answers.staging import added_answer
+
+        print_json(added_answer(s.dataset.name, report, dry_run=dry_run))
+    for change in () if as_json else report.changes:
         print(name_status(change))
     s.warn_of(report)
     if report.ignored:

@@ -160,7 +160,7 @@ Purpose = Annotated[
 ]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", help="Print the query as one JSON document", rich_help_panel=PANEL),
+    typer.Option("--json", help="Print one JSON document"),
 ]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from dsm.cli.history import recorded
-from dsm.cli.output import message
+from dsm.cli.output import message, print_json
 from dsm.cli.session import Session
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def command(
     note: Annotated[
         str | None, typer.Option("--note", metavar="TEXT", help="How the data was made")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Record what is staged as the next changeset
 
@@ -72,7 +73,11 @@ def command(
             author=author, source=source, note=note, progress=s.progress(), tell=partial(_tell, s),
             allow_mass_delete=allow_mass_delete,
         )  # fmt: skip
-        if not s.settings.quiet:
+        if as_json:
+            from dsm.answers.changesets import changeset_answer
+
+            print_json(changeset_answer(s.dataset.name, changeset))
+        elif not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
 
 

@@ -79,6 +79,7 @@ def set_value(
     ctx: typer.Context,
     key: Key,
     value: Annotated[str, typer.Argument(metavar="VALUE", help="New value")],
+    as_json: Json = False,
 ) -> None:
     """Change a setting
 
@@ -88,10 +89,12 @@ def set_value(
     """
     with Session(ctx) as s:
         s.repo.config.set(key, value)
+        if as_json:
+            print_json(setting_answer(key, s.repo.config.get(key)))
 
 
 @app.command("unset", cls=Command)
-def unset(ctx: typer.Context, key: Key) -> None:
+def unset(ctx: typer.Context, key: Key, as_json: Json = False) -> None:
     """Remove a setting; exit 1 when it was not set
 
     \b
@@ -101,6 +104,8 @@ def unset(ctx: typer.Context, key: Key) -> None:
     with Session(ctx) as s:
         if not s.repo.config.unset(key):
             raise AnswerIsNo(f"{key} was not set")
+        if as_json:
+            print_json(setting_answer(key, None))
 
 
 @app.command("list", cls=Command)

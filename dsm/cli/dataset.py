@@ -46,6 +46,7 @@ def create(
         str,
         typer.Option("--root", metavar="DIR", help="Its folder, below the repository's"),
     ] = ".",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Create a dataset
 
@@ -55,6 +56,8 @@ def create(
     """
     with Session(ctx) as s:
         made = s.repo.create_dataset(name, pattern=pattern, root=root)
+        if as_json:
+            print_json(dataset_answer(made, current_dataset(s.repo)))
         s.say(f"created dataset {made.name}; `dsm switch {made.name}` makes it the current one")
 
 

@@ -31,10 +31,12 @@ FLAGS: dict[str, dict[str, str]] = {
     "add": {
         "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",
         "--strict": "strict", "--follow-symlinks": "follow_symlinks",
-        "--keep-going": "keep_going", "-f": "force", "--force": "force",
+        "--keep-going": "keep_going", "-f": "force", "--force": "force", "--json": "as_json",
     },
-    "commit": {"-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
-               "--allow-mass-delete": "allow_mass_delete"},
+    "commit": {
+        "-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
+        "--allow-mass-delete": "allow_mass_delete", "--json": "as_json",
+    },
     "prepare": {"--all-labels": "all_labels", "--json": "as_json"},
     "get": {
         "--verify": "verify", "-f": "force", "--force": "force", "--croissant": "croissant",

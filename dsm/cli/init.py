@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from dsm import api
-from dsm.cli.output import message
+from dsm.answers.datasets import init_answer
+from dsm.cli.output import message, print_json
 from dsm.cli.session import Settings
 from dsm.model.names import printable
 
@@ -23,6 +24,7 @@ def command(
         str | None,
         typer.Option("--pattern", metavar="P", help="Where labels stand in paths; kept"),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Make a repository, or a dataset in it
 
@@ -38,6 +40,8 @@ def command(
     settings: Settings = ctx.obj
     repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern)
     with repo:
+        if as_json:
+            print_json(init_answer(repo, settings.dataset or repo.current))
         if settings.quiet:
             return
         path = printable(repo.path)

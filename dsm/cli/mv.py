@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text, quoted
+from dsm.answers.staging import renamed_answer
+from dsm.cli.output import count_text, print_json, quoted
 from dsm.cli.session import Session
 
 
@@ -20,6 +21,7 @@ def command(
     force: Annotated[
         bool, typer.Option("-f", "--force", help="Replace examples and files that are in the way")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Stage a rename of examples, and move their files
 
@@ -32,7 +34,9 @@ def command(
     """
     with Session(ctx) as s:
         moved = s.dataset.move(source, target, force=force, dry_run=dry_run)
-        for old, new in moved if dry_run else ():
+        if as_json:
+            print_json(renamed_answer(s.dataset.name, moved, dry_run=dry_run))
+        for old, new in moved if dry_run and not as_json else ():
             print("\t".join(["R", quoted(old), quoted(new)]))
         done = "would rename" if dry_run else "staged the rename of"
         s.say(f"{done} {count_text(len(moved), 'example')}")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text, quoted, size_text
+from dsm.answers.staging import restored_answer, unstaged_answer
+from dsm.cli.output import count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 from dsm.errors import InvalidInput
@@ -40,6 +41,7 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List what would be written, write nothing")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Bring files back from a changeset, or unstage changes
 
@@ -57,13 +59,18 @@ def command(
         if staged:
             if source is not None or to is not None or force or dry_run:
                 raise InvalidInput("--staged goes with paths alone")
-            s.say(f"unstaged {count_text(s.dataset.unstage(paths or None), 'change')}")
+            count = s.dataset.unstage(paths or None)
+            if as_json:
+                print_json(unstaged_answer(s.dataset.name, count))
+            s.say(f"unstaged {count_text(count, 'change')}")
             return
         report = s.dataset.restore(
             paths or None, source=source, to=to, force=force, dry_run=dry_run,
             progress=s.progress(),
         )  # fmt: skip
-        for path in report.paths:
+        if as_json:
+            print_json(restored_answer(s.dataset.name, report, dry_run=dry_run))
+        for path in () if as_json else report.paths:
             print(quoted(path))
         done = "would restore" if dry_run else "restored"
         text = f"{done} {count_text(report.written, 'file')} ({size_text(report.size)})"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.answers.changesets import changeset_answer, revert_plan_answer
 from dsm.cli.changes import change_line, query_line
 from dsm.cli.history import recorded
-from dsm.cli.output import count_text
+from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 
@@ -38,6 +39,7 @@ def command(
     keep_files: Annotated[
         bool, typer.Option("--keep-files", help="Leave the files here as they are")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Undo one changeset by a new one
 
@@ -53,6 +55,9 @@ def command(
     with Session(ctx) as s:
         if dry_run:
             planned = s.dataset.plan_revert(ref, force=force, keep_files=keep_files)
+            if as_json:
+                print_json(revert_plan_answer(s.dataset.name, planned))
+                return
             for change in planned.changes:
                 print(change_line(change, s.paint))
             for moved in planned.queries:
@@ -62,7 +67,9 @@ def command(
         changeset = s.dataset.revert(
             ref, force=force, message=message, author=author, keep_files=keep_files
         )
-        if not s.settings.quiet:
+        if as_json:
+            print_json(changeset_answer(s.dataset.name, changeset))
+        elif not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
 
 

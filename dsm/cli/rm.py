@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text, quoted
+from dsm.answers.staging import removed_answer
+from dsm.cli.output import count_text, print_json, quoted
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import close_matches, printable
@@ -31,6 +32,7 @@ def command(
         typer.Option("--query", metavar="NAME", help="Stage the removal of this query"),
     ] = None,
     recursive: Annotated[bool, typer.Option("-r", hidden=True)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Stage the removal of examples, and remove their files
 
@@ -61,9 +63,13 @@ def command(
                 s.dataset.remove_query(name)
             s.say(f"{'would remove' if dry_run else 'staged the removal of'} query {name}")
         if not paths:
+            if as_json:
+                print_json(removed_answer(s.dataset.name, (), query or (), dry_run=dry_run))
             return
         removed = s.dataset.remove(paths, keep_files=keep_files, force=force, dry_run=dry_run)
-        if dry_run:
+        if as_json:
+            print_json(removed_answer(s.dataset.name, removed, query or (), dry_run=dry_run))
+        elif dry_run:
             for path in removed:
                 print(f"rm {quoted(path)}")
         done = "would remove" if dry_run else "staged the removal of"

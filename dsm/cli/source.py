@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.answers.queries import check_answer
-from dsm.answers.sources import source_answer, source_test_answer, sources_answer
+from dsm.answers.sources import (
+    forgotten_source_answer,
+    source_answer,
+    source_test_answer,
+    sources_answer,
+)
 from dsm.cli.add_options import parameters, query_text
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import message, print_json
@@ -78,6 +83,7 @@ def add(
         str | None,
         typer.Option("--keyring", metavar="SERVICE[:USER]", help="Keyring entry with the address"),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Name a datastore; give one of --uri-env, --uri-file and --keyring
 
@@ -104,7 +110,10 @@ def add(
         if kind == sources.FILE:
             sources.check_secret(kind, os.path.expanduser(value), s.repo.root)
         made = add_source(s.repo, name, driver, kind, value, created=s.repo.environment.clock())
-        next_step = "test" if Access(s.repo).trusted(made) else "trust"
+        trusted = Access(s.repo).trusted(made)
+        if as_json:
+            print_json(source_answer(made, trusted))
+        next_step = "test" if trusted else "trust"
         what = "tries it" if next_step == "test" else "lets its queries run"
         s.say(f"added source {made.name}; `dsm source {next_step} {made.name}` {what}")
 
@@ -345,7 +354,7 @@ def _query(s: Session, named: str) -> SourceQuery:
 
 
 @app.command("remove", cls=Command)
-def remove(ctx: typer.Context, name: Name) -> None:
+def remove(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
     """Forget a source; the datastore is not touched
 
     \b
@@ -356,6 +365,8 @@ def remove(ctx: typer.Context, name: Name) -> None:
         from dsm.sources.access import remove_source
 
         remove_source(s.repo, name)
+        if as_json:
+            print_json(forgotten_source_answer(name))
         s.say(f"forgot source {name}; the datastore was not touched")
 
 

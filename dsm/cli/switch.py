@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dsm.answers.datasets import dataset_answer
+from dsm.cli.output import print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names
 
@@ -15,6 +17,7 @@ def command(
     name: Annotated[
         str, typer.Argument(metavar="NAME", autocompletion=dataset_names, help="Dataset to use")
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Choose the dataset that commands use
 
@@ -26,4 +29,6 @@ def command(
     """
     with Session(ctx) as s:
         s.repo.switch(name)
+        if as_json:
+            print_json(dataset_answer(s.repo.dataset(name), name))
         s.say(f"now using dataset {name}")

@@ -30,7 +30,7 @@ def command(
         str | None, typer.Option("-m", "--message", metavar="M", help="What the tag stands for")
     ] = None,
     delete: Annotated[bool, typer.Option("-d", "--delete", help="Delete the tag NAME")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """List, create and delete names of changesets
 
@@ -51,10 +51,15 @@ def command(
                 raise InvalidInput("a message needs the name of a tag")
             _list(s, as_json)
         elif delete:
+            found = [tag for tag in s.dataset.tags() if tag.name == name] if as_json else []
             s.dataset.delete_tag(name)
+            if as_json:
+                print_json(tags_answer(s.dataset.name, found))
             s.say(f"deleted tag {name}")
         else:
             tag = s.dataset.tag(name, ref, message or "")
+            if as_json:
+                print_json(tags_answer(s.dataset.name, [tag]))
             s.say(f"tag {tag.name} names changeset {tag.number}")
 
 

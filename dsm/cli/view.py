@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.views import Runs, view_answer, views_answer
+from dsm.answers.views import Runs, forgotten_answer, view_answer, views_answer
 from dsm.cli import view_differences
 from dsm.cli.drawing import bars, width
 from dsm.cli.group import Command, new_app
@@ -136,6 +136,7 @@ def remove(
         list[str],
         typer.Argument(metavar="VIEW...", autocompletion=view_names, help="Versions or names"),
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Forget prepared views and their names; no example is touched
 
@@ -151,10 +152,13 @@ def remove(
 
         # All of them are found before the first one goes.
         found = {record.version: record for record in (find_record(s.repo, v) for v in versions)}
-        for record in found.values():
-            names = ", ".join(names_of(s.repo, record.dataset, record.version))
+        gone = [replace(r, names=names_of(s.repo, r.dataset, r.version)) for r in found.values()]
+        for record in gone:
+            names = ", ".join(record.names)
             remove_record(s.repo, record.dataset, record.version)
             s.say(f"forgot view {record.version[:SHORT]}" + (f" ({names})" if names else ""))
+        if as_json:
+            print_json(forgotten_answer(gone))
         s.say("no example was touched; `dsm prepare` with the same query brings a view back")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -16,11 +17,13 @@ import pytest
 
 import dsm as library
 from dsm.answers.maintenance import fsck_answer, gc_answer
+from dsm.answers.staging import added_answer
 from dsm.answers.status import status_answer
 from dsm.cli import group
 from dsm.cli.commands import COMMANDS
 from dsm.errors import Conflict
-from dsm.model.reports import Finding, FsckReport, GcPlan, Problem, Status
+from dsm.model.changeset import Counts
+from dsm.model.reports import AddReport, Finding, FsckReport, GcPlan, Problem, Status
 
 from .conftest import Runner, write
 
@@ -141,8 +144,10 @@ def printed(
     pytest.importorskip("adbc_driver_sqlite", reason="needs dsm-datasets[sources]")
     found: Documents = {}
 
-    def take(line: str, *more: str, of: str | None = None, status: int = 0) -> None:
-        document = dsm(*line.split(), *more, "--json", status=status).json
+    def take(
+        line: str, *more: str, of: str | None = None, status: int = 0, document: Any = None
+    ) -> None:
+        document = document or dsm(*line.split(), *more, "--json", status=status).json
         found.setdefault(of or f"dsm {line}", []).append(document)
 
     _changes(dsm, take, two_changesets)
@@ -168,18 +173,28 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("dataset show")
     take("dataset list")
     take("config get", "user.name", status=1)
-    dsm("config", "set", "user.name", "Ada")
+    take("config set", "user.name", "Ada")
     take("config get", "user.name")
     take("config list")
-    dsm("mv", "cat/2.txt", "cat/two.txt")
+    take("config set", "user.email", "ada@example.org")
+    take("config unset", "user.email")
+    take("init", "--dataset", "speech")
+    take("dataset create", "text", "--pattern", "{label}/{name}.txt", "--root", "text")
+    take("switch", "photos")
+    take("mv", "-n", "cat/2.txt", "cat/two.txt")
+    take("mv", "cat/2.txt", "cat/two.txt")
     take("diff", "--staged")
     take("status")
-    dsm("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")
+    take("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")
     dsm("label", "cat/3.txt", "--set", "lynx")
-    dsm("commit", "-m", "a lynx")
-    dsm("revert", "4")
-    dsm("tag", "v1", "1", "-m", "as trained")
+    take("commit", "-m", "a lynx")
+    take("revert", "-n", "4", of="dsm revert --dry-run")
+    take("revert", "4")
+    take("tag", "v1", "1", "-m", "as trained")
+    take("tag", "v2", "1")
+    take("tag", "-d", "v2")
     take("tag")
+    _staged(dsm, take, folder)
     take("log")
     take("log", "--stat")
     take("log", "--patch")
@@ -193,12 +208,34 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("diff", "1", "3")
 
 
+def _staged(dsm: Runner, take: Any, folder: Path) -> None:
+    """Stages changes and takes them back: the files are as before."""
+    write(folder / "cat/1.txt", "to be staged")
+    write(folder / ".dsmignore", "secret.txt\n")
+    for name in ("secret.txt", "cat/ONE.txt", "cat/one.txt"):
+        write(folder / name, "x")
+    os.mkfifo(folder / "pipe")
+    take("add", "-n", "-A", ".")
+    take("add", "cat/1.txt", "secret.txt", status=1)
+    take("rm", "-n", "dog/1.txt")
+    take("rm", "dog/1.txt")
+    take("restore", "--staged", of="dsm restore --staged")
+    take("restore", "-n", "--force")
+    take("restore", "--force")
+    for name in ("secret.txt", "cat/ONE.txt", "cat/one.txt", "pipe", ".dsmignore"):
+        (folder / name).unlink()
+    failed = AddReport(Counts(), 0, 0, 0, 0, 0, failed=(Problem("a", "Permission denied"),))
+    take("", of="dsm add", document=added_answer("photos", failed, dry_run=False))
+
+
 def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = tmp_path / "wards.db"
     _execute(database, "CREATE TABLE patient (id INTEGER, name TEXT, weight REAL)")
     _execute(database, "INSERT INTO patient VALUES (1, 'a', 70.5)")
     monkeypatch.setenv("WARDS_URI", str(database))
-    dsm("source", "add", "wards", "--driver", "sqlite", "--uri-env", "WARDS_URI")
+    take("source add", "wards", "--driver", "sqlite", "--uri-env", "WARDS_URI")
+    take("source add", "gone", "--driver", "sqlite", "--uri-env", "WARDS_URI")
+    take("source remove", "gone")
     take("source list")
     take("source show", "wards")
     take("source trust", "wards", "--revoke")
@@ -206,13 +243,14 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     take("source test", "wards")
     take("source test", "wards", "-e", "SELECT * FROM patient")
     words = ["--source", "wards", "-e", "SELECT * FROM patient WHERE id > :a", "--param", "a=0"]
-    take("add", *words, "--key-col", "id")
+    take("add", *words, "--key-col", "id", of="dsm add --source")
     take("status")
     take("diff", "--staged")
     dsm("commit", "-m", "patients")
     more = ["--label-col", "name", "--max-rows", "9", "--timeout", "9", "--purpose", "study"]
-    take("add", *words, "--key-col", "id", *more)
+    take("add", *words, "--key-col", "id", *more, of="dsm add --source")
     dsm("commit", "-m", "and why")
+    take("revert", "-n", "7", of="dsm revert --dry-run")
     take("show")
     take("log", "--stat")
     take("diff", "6", "7")
@@ -248,6 +286,8 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
     for name, status in (("cat/1.txt", 0), ("cat/two.txt", 0), ("dog/2.txt", 1), ("dog/1.txt", 1)):
         take("why", name, "--view", "second", status=status)
     take("get", "first", "-o", str(tmp_path / "out"))
+    take("rm", "-n", "--query", "wards")
+    take("view rm", "before", "second")
 
 
 def _upkeep(take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ def test_a_staged_query_as_json(wards: Path, dsm: Runner) -> None:
     assert dsm(*asked).json["change"] == "added"
     dsm("commit", "-m", "the query")
     assert dsm(*asked).json["change"] == "unchanged"
-    assert "--json, need a source" in dsm("add", "--json", ".", status=2).err
+    assert "needs a source" in dsm("add", "--key-col", "id", ".", status=2).err
 
 
 def test_made_up_rows_have_a_folder_of_their_own(wards: Path, dsm: Runner) -> None:

@@ -1,0 +1,75 @@
+"""What commands answer that stage changes or bring files back: `dsm add`, `rm`, `mv`, `restore`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dsm.model.reports import AddReport, Problem, RestoreReport
+
+
+def added_answer(dataset: str, report: AddReport, *, dry_run: bool) -> dict[str, Any]:
+    """Returns what `dsm add` answers for files."""
+    counts = report.counts
+    return {
+        "dataset": dataset,
+        "dry_run": dry_run,
+        "added": counts.added,
+        "modified": counts.modified,
+        "relabelled": counts.relabelled,
+        "deleted": counts.deleted,
+        "unchanged": report.unchanged,
+        "unlabelled": report.unlabelled,
+        "carried": report.carried,
+        "files": report.files,
+        "size": report.size,
+        "stored": report.stored,
+        "warnings": _problems(report.warnings),
+        "skipped": _problems(report.skipped),
+        "failed": _problems(report.failed),
+        "ignored": _problems(report.ignored),
+        "changes": [
+            {"kind": each.kind, "path": each.path, "renamed_from": each.renamed_from}
+            for each in report.changes
+        ],
+    }
+
+
+def _problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    return [{"path": problem.path, "reason": problem.reason} for problem in problems]
+
+
+def removed_answer(
+    dataset: str, paths: Iterable[str], queries: Iterable[str], *, dry_run: bool
+) -> dict[str, Any]:
+    """Returns what `dsm rm` answers."""
+    return {
+        "dataset": dataset, "dry_run": dry_run, "removed": list(paths), "queries": list(queries)
+    }  # fmt: skip
+
+
+def renamed_answer(
+    dataset: str, renamed: Iterable[tuple[str, str]], *, dry_run: bool
+) -> dict[str, Any]:
+    """Returns what `dsm mv` answers."""
+    rows = [{"from": old, "to": new} for old, new in renamed]
+    return {"dataset": dataset, "dry_run": dry_run, "renamed": rows}
+
+
+def restored_answer(dataset: str, report: RestoreReport, *, dry_run: bool) -> dict[str, Any]:
+    """Returns what `dsm restore` answers."""
+    return {
+        "dataset": dataset,
+        "dry_run": dry_run,
+        "path": report.target,
+        "written": report.written,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "size": report.size,
+        "paths": list(report.paths),
+    }
+
+
+def unstaged_answer(dataset: str, count: int) -> dict[str, Any]:
+    """Returns what `dsm restore --staged` answers."""
+    return {"dataset": dataset, "unstaged": count}

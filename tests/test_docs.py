@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import struct
 import subprocess
 import sys
 import tomllib
@@ -320,9 +321,15 @@ def test_a_snapshot_begins_as_the_page_says(tmp_path: Path) -> None:
         data.commit("many")
         data.snapshot()
         (found,) = Path(repo.layout.cache("d")).iterdir()
+        key = Path(repo.layout.cache_key)
     body = found.read_bytes()
     assert body[:16] == example("snapshot-cache.md")
-    assert blake3(body[8:-32] + found.name.encode()).digest() == body[-32:]
+    digest = blake3(body[8:-64] + found.name.encode()).digest()
+    assert body[-64:-32] == digest
+    place = struct.pack("<Qq", key.stat().st_ino, key.stat().st_ctime_ns)
+    context = "dsm 1 cached snapshots of one copy of a repository"
+    secret = blake3(key.read_bytes() + place, derive_key_context=context).digest()
+    assert body[-32:] == blake3(digest, key=secret).digest()
 
 
 def test_versions_recompute_from_the_page_alone() -> None:

@@ -21,6 +21,8 @@ from typing import Any
 
 from blake3 import blake3
 
+from dsm.model.deflated import RATIO, deflate, inflate
+
 # What is known of the file of an example. A mark is a hash of its stat at a moment when its content
 # was the tracked one; ABSENT: it has none here, by intent; bytes: only the id is known.
 ABSENT = 0
@@ -31,6 +33,10 @@ Mark = int | bytes
 MAGIC = b"DSMINDX\x01"
 LOG_MAGIC = b"DSMILOG\x01"
 LENGTH = struct.Struct("<I")
+NAME_BYTES_MAX = 255
+# What the records of a log may inflate to, beside RATIO times what they take: few bytes each, which
+# may be deflated further.
+LOG_BYTES_FREE = 16 << 20
 # Marks are hashes of integer tuples by this interpreter; another kind of one may hash otherwise.
 HASHING = f"{sys.implementation.name}-{sys.hash_info.width}-{sys.hash_info.modulus:x}"
 
@@ -96,8 +102,10 @@ class Base:
             head = json.loads(bytes(body[first:end]))
             if head["hashing"] != HASHING:
                 raise ValueError("written by another kind of interpreter")
-            self.position: dict[str, Any] = head["position"]
+            self.position = _checked_position(head["position"])
             for folder, names, count, unknown in head["folders"]:
+                if not isinstance(folder, str) or not _are_counts(names, count, unknown):
+                    raise ValueError("not an intact index: a folder is of another kind")
                 self._places[folder] = (at, names, count, unknown)
                 at += names + 8 * count + 36 * unknown
         if at != len(body):
@@ -118,7 +126,10 @@ class Base:
             return self._page(*place)
 
     def _page(self, at: int, packed: int, count: int, unknown: int) -> dict[str, Mark]:
-        names = zlib.decompress(self._body[at : at + packed]).decode().split("\0")
+        joined = inflate(self._body[at : at + packed], count * (NAME_BYTES_MAX + 1))
+        if joined.count(b"\0") != count - 1:
+            raise ValueError("not an intact index: names are missing")
+        names = joined.decode().split("\0")
         at += packed
         values = array("q")
         values.frombytes(self._body[at : at + 8 * count])
@@ -132,6 +143,36 @@ class Base:
             )
             at += 36
         return marks
+
+
+def _are_counts(*values: Any) -> bool:
+    return all(type(value) is int and 0 <= value < 1 << 40 for value in values)
+
+
+def _checked_position(value: Any) -> dict[str, Any]:
+    """Returns a position whose known fields are of their kinds. Raises ValueError, LookupError."""
+    segments, place = value["segments"], value.get("place", ["", 0])
+    sound = (
+        _are_counts(value["head"])
+        and isinstance(value["id"], str)
+        and isinstance(segments, list)
+        and all(isinstance(name, str) for name in segments)
+        and [type(each) for each in place] == [str, int]
+    )
+    if not sound:
+        raise ValueError("not an intact index: its position is of another kind")
+    position: dict[str, Any] = value
+    return position
+
+
+def _checked_mark(path: Any, mark: Any) -> Mark | None:
+    """Returns the mark of a log. Raises ValueError."""
+    if isinstance(path, str):
+        if mark is None or (type(mark) is int and -(1 << 63) <= mark < 1 << 63):
+            return mark
+        if isinstance(mark, str) and len(mark) == 64:
+            return bytes.fromhex(mark)
+    raise ValueError("not an intact index: a mark is of another kind")
 
 
 @contextlib.contextmanager
@@ -160,7 +201,7 @@ def encode_record(position: dict[str, Any], changes: dict[str, Mark | None]) -> 
     rows = [
         [path, mark.hex() if isinstance(mark, bytes) else mark] for path, mark in changes.items()
     ]
-    data = zlib.compress(json.dumps([position, rows], separators=(",", ":")).encode(), 1)
+    data = deflate(json.dumps([position, rows], separators=(",", ":")).encode(), 1)
     return LENGTH.pack(len(data)) + blake3(data).digest()[:16] + data
 
 
@@ -175,7 +216,7 @@ def decode_log(
     if data[: len(head)] != head:
         return [], not data
     records: list[tuple[dict[str, Any], dict[str, Mark | None]]] = []
-    at = len(head)
+    at, left = len(head), LOG_BYTES_FREE + RATIO * len(data)
     while at < len(data):
         if at + 20 > len(data):
             return records, False
@@ -184,11 +225,11 @@ def decode_log(
         if len(body) != size or blake3(body).digest()[:16] != data[at + 4 : at + 20]:
             return records, False
         with _sound():
-            position, rows = json.loads(zlib.decompress(body))
-            changes = {
-                path: bytes.fromhex(mark) if isinstance(mark, str) else mark for path, mark in rows
-            }
-        records.append((position, changes))
+            text = inflate(body, left)
+            left -= len(text)
+            position, rows = json.loads(text)
+            changes = {path: _checked_mark(path, mark) for path, mark in rows}
+            records.append((_checked_position(position), changes))
         at += 20 + size
     return records, True
 

@@ -20,18 +20,24 @@ from typing import Any
 
 from blake3 import blake3
 
-from dsm.errors import DamagedData
-from dsm.model.rows import Rows
+from dsm.errors import DamagedData, InvalidInput
+from dsm.model.deflated import PATHS_RATIO, deflate, inflate, most
+from dsm.model.names import check_paths
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 
 MAGIC = b"DSMSTAG\x01"
 LENGTH = struct.Struct("<I")
 DIGEST = 32
+PARTS = (11, 12)
+_KINDS = frozenset((ADDED, MODIFIED, RELABELLED, DELETED, FORGET))
+# Rows beyond as many as their deflated paths have bytes: a path costs more than that.
+_ROWS_FREE = 1024
 
 
 def encode(header: dict[str, Any], rows: Rows) -> bytes:
     """Returns the bytes of a segment; `header` is any JSON object."""
     parts = [
-        zlib.compress("\0".join(rows.paths).encode(), 6),
+        _paths(rows.paths),
         zlib.compress("".join(rows.kinds).encode(), 1),
         b"".join([oid for oid in rows.oids if oid is not None]),
         _numbers(rows.sizes),
@@ -62,7 +68,7 @@ def decode(data: bytes, where: str) -> tuple[dict[str, Any], Rows]:
     try:
         header, rows = _decode(body)
     except (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError,
-            struct.error, zlib.error) as error:  # fmt: skip
+            struct.error, InvalidInput) as error:  # fmt: skip
         raise DamagedData(f"{where} is damaged: it is not a stage segment") from error
     if any(len(column) != len(rows) for column in rows.columns()):
         raise DamagedData(f"{where} is damaged: its columns have different lengths")
@@ -77,49 +83,95 @@ def decode(data: bytes, where: str) -> tuple[dict[str, Any], Rows]:
 
 
 def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
+    """Raises ValueError and others for what `encode` does not write, before it takes memory."""
     first = 8 + LENGTH.size
     end = first + LENGTH.unpack_from(body, 8)[0]
     header = json.loads(bytes(body[first:end]))
+    sizes, count = header.pop("parts"), header.pop("rows")
+    if not all(type(size) is int and size >= 0 for size in (*sizes, count, header.get("base", 0))):
+        raise ValueError("a count is of another kind")
+    if not all(q is None or q == FORGET or isinstance(q, dict) for q in _queries(header)):
+        raise ValueError("a query is of another kind")
+    if end + sum(sizes) != len(body):
+        raise ValueError("its parts do not add up")
     parts, at = [], end
-    for size in header.pop("parts"):
+    for size in sizes:
         parts.append(body[at : at + size])
         at += size
-    count = header.pop("rows")
     if not count:
         return header, Rows()
-    paths = zlib.decompress(parts[0]).decode().split("\0")
-    kinds = list(zlib.decompress(parts[1]).decode())
+    if len(parts) not in PARTS or count > len(parts[0]) + _ROWS_FREE:
+        raise ValueError("it has not as many rows as it says")
+    joined = inflate(parts[0], most(parts[0], PATHS_RATIO))
+    kinds = list(inflate(parts[1], count).decode())
+    if joined.count(b"\0") != count - 1 or len(kinds) != count or not _KINDS.issuperset(kinds):
+        raise ValueError("it has not as many rows as it says")
+    paths = joined.decode().split("\0")
+    check_paths(paths)
     ids = bytes(parts[2])
     oids: list[bytes | None]
+    if len(ids) != 32 * (count - kinds.count(DELETED) - kinds.count(FORGET)):
+        raise ValueError("it has not as many ids as rows that put something")
     if len(ids) == 32 * count:
         oids = [ids[at : at + 32] for at in range(0, len(ids), 32)]
     else:
         stored = iter([ids[at : at + 32] for at in range(0, len(ids), 32)])
         oids = [None if kind in "DF" else next(stored) for kind in kinds]
     given = [False] * count
-    if len(parts) > 11:
-        given = [flag == 1 for flag in zlib.decompress(parts[11])]
+    if len(parts) > PARTS[0]:
+        given = [flag == 1 for flag in inflate(parts[11], count)]
     rows = Rows(
         paths=paths,
         kinds=kinds,
         oids=oids,
-        sizes=_read_numbers(parts[3]),
-        times=_read_numbers(parts[4]),
-        labels=_read_dictionary(parts[5], parts[6], tuple),
-        annotations=_read_dictionary(parts[7], parts[8]),
-        attributes=_read_dictionary(parts[9], parts[10]),
+        sizes=_read_numbers(parts[3], count),
+        times=_read_numbers(parts[4], count),
+        labels=_read_dictionary(parts[5], parts[6], count, _labels),
+        annotations=_read_dictionary(parts[7], parts[8], count, _annotation),
+        attributes=_read_dictionary(parts[9], parts[10], count, _attributes),
         times_given=given,
     )
+    if min(rows.sizes) < 0:
+        raise ValueError("a size is negative")
     return header, rows
+
+
+def _queries(header: dict[str, Any]) -> list[Any]:
+    return list(header.get("queries", {}).values())
+
+
+def _labels(value: Any) -> tuple[str, ...]:
+    if isinstance(value, list) and all(isinstance(label, str) for label in value):
+        return tuple(value)
+    raise ValueError("labels are of another kind")
+
+
+def _annotation(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError("an annotation is of another kind")
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict) and all(isinstance(v, str | int | float) for v in value.values()):
+        return value
+    raise ValueError("attributes are of another kind")
+
+
+def _paths(paths: list[str]) -> bytes:
+    joined = "\0".join(paths).encode()
+    packed = deflate(joined, 6, PATHS_RATIO)
+    # Fewer bytes than paths: a reader would not believe it.
+    return packed if len(paths) <= len(packed) + _ROWS_FREE else zlib.compress(joined, 0)
 
 
 def _numbers(values: list[int]) -> bytes:
     return zlib.compress(_planes(_little(array("q", values)), 8), 1)
 
 
-def _read_numbers(data: memoryview) -> list[int]:
+def _read_numbers(data: memoryview, count: int) -> list[int]:
     values = array("q")
-    values.frombytes(_interleaved(zlib.decompress(data), 8))
+    values.frombytes(_interleaved(inflate(data, 8 * count), 8))
     if sys.byteorder == "big":
         values.byteswap()
     return values.tolist()
@@ -163,17 +215,16 @@ def _dictionary(values: list[Any]) -> tuple[bytes, bytes]:
                 distinct.append(value)
             codes.append(number)
     text = json.dumps(distinct, separators=(",", ":"), ensure_ascii=False).encode()
-    return zlib.compress(text, 1), zlib.compress(_planes(_little(codes), 4), 1)
+    return deflate(text, 1), zlib.compress(_planes(_little(codes), 4), 1)
 
 
 def _read_dictionary(
-    text: memoryview, packed: memoryview, convert: Callable[[Any], Any] | None = None
+    text: memoryview, packed: memoryview, count: int, checked: Callable[[Any], Any]
 ) -> list[Any]:
-    distinct = json.loads(zlib.decompress(text))
-    if convert is not None:  # before it is shared out: one tuple serves all rows that have it
-        distinct = [convert(value) for value in distinct]
+    """Returns a value a row; `checked` makes one of its JSON, before it is shared by its rows."""
+    distinct = [checked(value) for value in json.loads(inflate(text, most(text)))]
     codes = array("I")
-    codes.frombytes(_interleaved(zlib.decompress(packed), 4))
+    codes.frombytes(_interleaved(inflate(packed, 4 * count), 4))
     if sys.byteorder == "big":
         codes.byteswap()
     return [distinct[code] for code in codes]

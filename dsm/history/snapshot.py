@@ -2,8 +2,8 @@
 
 Folding from the beginning would cost the whole history each time, so folded snapshots are cached
 as Arrow IPC under `local/cache`, named by the changeset's id, and newer manifests are laid over
-the nearest one. The cache is derived: deleted or damaged, it is built again. Looking up a few paths
-never folds anything.
+the nearest one. The cache is derived: deleted, damaged or made elsewhere, it is built again.
+Looking up a few paths never folds anything.
 """
 
 from __future__ import annotations
@@ -61,11 +61,13 @@ class _Found:
 class Snapshots:
     """Snapshots of one dataset."""
 
-    def __init__(self, repository: Repository, log: ChangesetLog):
+    def __init__(
+        self, repository: Repository, log: ChangesetLog, cache: SnapshotCache | None = None
+    ):
         self._layout = repository.layout
         self._log = log
         self.manifests = Manifests(repository.layout, log)
-        self.cache = SnapshotCache(repository.layout, log)
+        self.cache = cache or SnapshotCache(repository.layout, log)
         self._bases: dict[int, pa.Table] = {}
 
     # --- few paths ---

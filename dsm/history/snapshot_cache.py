@@ -1,7 +1,7 @@
 """The cached snapshots of a dataset: which are kept, and which are believed.
 
-Derived data: one that is damaged or of another history is not there, and one that cannot be
-written costs time later and nothing else.
+Derived data: one that is damaged, of another history, or made by another copy of the repository is
+not there, and one that cannot be written costs time later and nothing else.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from dsm.format.manifest import TIME_GIVEN
 from dsm.history import snapshot_file
+from dsm.history.fold import snapshot_schema
+from dsm.repo.copy_key import CopyKey
 from dsm.repo.layout import Layout
 from dsm.repo.log import ChangesetLog
 from dsm.store import disk
@@ -26,6 +27,7 @@ class SnapshotCache:
     def __init__(self, layout: Layout, log: ChangesetLog):
         self._temporary = layout.temporary
         self._log = log
+        self._key = CopyKey(layout)
         self.folder = layout.cache(log.name)
 
     def numbers(self) -> set[int]:
@@ -33,11 +35,10 @@ class SnapshotCache:
         return {number for number, _ in self._entries()}
 
     def open(self, number: int) -> pa.Table | None:
-        """Returns the snapshot of a changeset; None when it is not here, damaged, of another
-        history, or without a column that it has today."""
-        table = snapshot_file.read(self.path(number, self._log.get(number).id))
-        known = table is not None and TIME_GIVEN.name in table.column_names
-        return table if known else None
+        """Returns the snapshot of a changeset; None when it is not here, or not to be believed."""
+        changeset = self._log.get(number)
+        schema = snapshot_schema(changeset.attributes)
+        return snapshot_file.read(self.path(number, changeset.id), self._key, schema)
 
     def save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
         """Writes the snapshot of a changeset, which comes in pieces; False when it could not."""
@@ -45,11 +46,11 @@ class SnapshotCache:
         try:
             disk.make_dirs(self.folder, durable=False)
             path = self.path(number, self._log.get(number).id)
-            snapshot_file.write(path, temporary, schema, tables)
+            saved = snapshot_file.write(path, temporary, self._key, schema, tables)
         except disk.Unwritable:
             return False
         self._drop_old(number)
-        return True
+        return saved
 
     def path(self, number: int, changeset_id: str) -> str:
         """Returns where the snapshot of a changeset lies, or would lie."""
@@ -74,3 +75,13 @@ class SnapshotCache:
                 disk.discard(self.path(number, changeset_id))
             else:
                 kept = number
+
+
+class KeepsNothing(SnapshotCache):
+    """For whoever compares what is cached with what it was made from."""
+
+    def numbers(self) -> set[int]:
+        return set()
+
+    def save(self, number: int, schema: pa.Schema, tables: Iterable[pa.Table]) -> bool:
+        return False

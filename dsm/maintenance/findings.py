@@ -40,3 +40,11 @@ class Findings:
         except OSError as error:
             self.found(kind, folder, f"cannot be read: {error.strerror}")
         return []
+
+
+def entries(folder: str) -> list[str]:
+    """Returns the sorted entries of a folder; none of one that cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []

@@ -60,7 +60,7 @@ class Checker:
             self._dataset(name)
         self._packs()
         self._objects()
-        check_local(self.repository, self.findings)
+        check_local(self.repository, self.findings, full=self.full)
         return FsckReport(
             full=self.full,
             packs=self.packs,

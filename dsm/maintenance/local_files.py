@@ -7,16 +7,19 @@ from typing import Any
 
 from dsm.errors import DsmError
 from dsm.format import index as index_format
-from dsm.history import snapshot_file
-from dsm.maintenance.findings import Findings
+from dsm.maintenance.cached_snapshots import check_caches
+from dsm.maintenance.findings import Findings, entries
 from dsm.repo.repository import Repository
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.store.lease import living
 from dsm.store.whole_file import read_file
 
 
-def check_local(repository: Repository, findings: Findings) -> None:
-    """Checks what belongs to this machine only: locks, receipts, indexes, caches, leftovers."""
+def check_local(repository: Repository, findings: Findings, *, full: bool) -> None:
+    """Checks what belongs to this machine only: locks, receipts, indexes, caches, leftovers.
+
+    With `full`, cached snapshots are compared with what their changesets say.
+    """
     layout = repository.layout
     if not os.path.lexists(layout.local):
         return  # as in a copy: it belongs to one machine
@@ -28,7 +31,7 @@ def check_local(repository: Repository, findings: Findings) -> None:
             findings.found("lock", lock, "is missing; the next command makes it")
     known = {
         "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
-        "receipts", "receipt.key", "crashes",
+        "receipts", "receipt.key", "crashes", "cache.key",
     }  # fmt: skip
     for entry in findings.listed(layout.local, "index"):
         if entry not in known:
@@ -41,7 +44,7 @@ def check_local(repository: Repository, findings: Findings) -> None:
             check_index(repository, layout.index(name), name, findings)
         except DsmError as error:
             findings.found("index", layout.index(name), error.message)
-        _caches(layout.cache(name), findings)
+        check_caches(repository, name, findings, full=full)
     alive = living(layout.temporary)
     dead = [
         e for e in entries(layout.temporary) if e.partition("-")[0].partition(".")[0] not in alive
@@ -63,6 +66,8 @@ def check_index(repository: Repository, folder: str, name: str, findings: Findin
         return
     try:
         decoded = index_format.Base(data)
+        for inner in decoded.folders():
+            decoded.page(inner)
     except (ValueError, KeyError, TypeError, IndexError):
         findings.found("index", base, "is damaged; the next command builds it again")
         return
@@ -71,7 +76,8 @@ def check_index(repository: Repository, folder: str, name: str, findings: Findin
     try:
         known, whole = index_format.decode_log(records, decoded.digest)
     except ValueError:
-        known, whole = [], False
+        findings.found("index", log, "is damaged; what it knew is learnt again")
+        return
     seen = [decoded.position, *(position for position, _ in known)]
     _lost_head(repository, name, seen, findings)
     if not whole and index_format.cut_short(records, decoded.digest):
@@ -88,23 +94,3 @@ def _lost_head(
     path = repository.layout.changeset(name, seen)
     if seen and not os.path.exists(path):
         findings.found("changeset", path, f"changeset {seen} was here and is missing")
-
-
-def _caches(folder: str, findings: Findings) -> None:
-    for entry in entries(folder):
-        path = os.path.join(folder, entry)
-        try:
-            if snapshot_file.cut_short(read_file(path) or b""):
-                findings.notes.append(f"{path} was not written to its end; it is built again")
-            elif not snapshot_file.is_intact(path):
-                findings.found("cache", path, "is damaged; it is built again when needed")
-        except DsmError as error:
-            findings.found("cache", path, error.message)
-
-
-def entries(folder: str) -> list[str]:
-    """Returns the sorted entries of a folder; none of one that cannot be read."""
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []

@@ -24,6 +24,7 @@ from dsm.maintenance import walk
 from dsm.maintenance.references import STAGED, dataset_log, references
 from dsm.maintenance.texts import Texts
 from dsm.progress import SILENT, Progress
+from dsm.repo.copy_key import CopyKey
 from dsm.repo.repository import Repository
 from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
@@ -213,6 +214,7 @@ class _Decoded:
     def __init__(self, repository: Repository, texts: Texts):
         self._repository, self._texts = repository, texts
         self._numbers: dict[str, dict[str, int]] = {}
+        self._key = CopyKey(repository.layout)
 
     def lines(self, path: str) -> Iterator[tuple[Example | None, set[int]]]:
         """Yields (example if there is one, lines found). Raises what reading damaged files does."""
@@ -226,13 +228,18 @@ class _Decoded:
                 name = None if number is None else (parts[1], number, str(example["path"]))
                 yield name, found
         elif kind == "snapshot":
-            for example, found in self._rows(_snapshot(path)):
+            for example, found in self._rows(self._snapshot(path)):
                 yield (dataset, example["changeset"], str(example["path"])), found
         elif kind == "stage":
             yield from self._segment(path, dataset)
         elif (parts[:2] == ["local", "index"] and len(parts) == 4) or parts[3:4] == [".absent"]:
             for names in _indexed(path):
                 yield None, self._texts.lines_in("\n".join(names).encode(errors="surrogateescape"))
+
+    def _snapshot(self, path: str) -> Iterator[Any]:
+        table = snapshot_file.read(path, self._key)
+        if table is not None:  # else it is derived, and no one reads it
+            yield from table.to_batches(ROWS_AT_ONCE)
 
     def _changesets(self, dataset: str) -> dict[str, int]:
         """The number of the changeset of each manifest, as far as headers are whole."""
@@ -319,12 +326,6 @@ def _manifest(path: str) -> Iterator[Any]:
             yield from file.iter_batches(ROWS_AT_ONCE)
     except pa.ArrowException as error:
         raise ValueError("not a manifest") from error
-
-
-def _snapshot(path: str) -> Iterator[Any]:
-    table = snapshot_file.read(path)
-    if table is not None:  # else it is derived, and no one reads it
-        yield from table.to_batches(ROWS_AT_ONCE)
 
 
 def _indexed(path: str) -> Iterator[Iterable[str]]:

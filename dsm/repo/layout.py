@@ -70,6 +70,10 @@ class Layout:
         return self._in("local", "receipt.key")
 
     @property
+    def cache_key(self) -> str:
+        return self._in("local", "cache.key")
+
+    @property
     def crashes(self) -> str:
         return self._in("local", "crashes")
 

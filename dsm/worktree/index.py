@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dsm.errors import DamagedData
 from dsm.format import index as fmt
 from dsm.format.index import ABSENT, Mark
 from dsm.store import disk
@@ -119,9 +120,17 @@ class WorkIndex:
         """Returns the tracked names directly in a folder ("" is the root). Not to be changed."""
         page = self._folders.get(name)
         if page is None:
-            page = self._base.page(name) if self._base else {}
-            self._folders[name] = page
+            page = self._folders[name] = self._page(self._base, name) if self._base else {}
         return page
+
+    def _page(self, base: fmt.Base, name: str) -> dict[str, Mark]:
+        try:
+            return base.page(name)
+        except ValueError as error:  # though its hash fits: nothing of ours has written this
+            raise DamagedData(
+                f"{self._base_path} is damaged: it is not what dsm writes",
+                hint="remove it; what it knew is learnt again",
+            ) from error
 
     def folder_names(self) -> list[str]:
         """Returns all folders that may hold tracked examples, without looking into them."""
@@ -210,7 +219,7 @@ class WorkIndex:
             return sum(map(len, self._folders.values()))
         loaded = sum(len(page) for page in self._folders.values())
         rest = (f for f in self._base.folders() if f not in self._folders)
-        return loaded + sum(len(self._base.page(folder)) for folder in rest)
+        return loaded + sum(len(self._page(self._base, folder)) for folder in rest)
 
     # --- saving ---
 

@@ -146,7 +146,7 @@ class Stage:
             if data is None:
                 continue  # committed by somebody else in this moment
             header, rows = fmt.decode(data, os.path.join(self._folder, name))
-            segments.append(Segment(name, header["base"], rows, header.get("queries", {})))
+            segments.append(Segment(name, header.get("base", 0), rows, header.get("queries", {})))
         staged = Staged(segments, forgotten)
         self._cached = (key, staged)
         return staged

@@ -15,6 +15,7 @@ from dsm.dataset_history import DatasetHistory, Paths
 from dsm.errors import InvalidInput
 from dsm.files.typed_path import refuse_address
 from dsm.model.changeset import Changeset, Counts
+from dsm.model.example import AttributeValue
 from dsm.model.names import check_labels
 from dsm.progress import SILENT, Progress
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request
+    from dsm.worktree.stage import Staged
     from dsm.worktree.tree import WorkTree
 
 
@@ -50,14 +52,16 @@ class Dataset(DatasetHistory):
 
         Files and folders are relative to the current folder; a mapping's paths are below the
         dataset's root and need no file. `labels` go on everything, `pattern` and `label_file` say
-        more of each; `strict` refuses what the pattern does not match. `deletions` also stages that
-        tracked files are gone; `force` takes ignored files, too, which are else left out, and
-        answered as `ignored` when they are named. `dry_run` stages nothing, `follow_symlinks` goes
-        into folders behind links, `keep_going` stages the rest when files cannot be read.
+        more of each, the latter a path or an open binary file; `strict` refuses what the pattern
+        does not match, and rows that name nothing. `deletions` also stages that tracked files are
+        gone; `force` takes ignored files, too, which are else left out, and answered as `ignored`
+        when they are named. `dry_run` stages nothing, `follow_symlinks` goes into folders behind
+        links, `keep_going` stages the rest when files cannot be read.
 
         Raises NotFound for what is not there, InvalidInput for paths, labels, a pattern or a label
-        file that cannot be, Conflict where rows of a query or another example are in the way,
-        DatabaseInTree, and FilesUnreadable unless `keep_going` leaves such files to the report.
+        file that cannot be, NoRowFits for a label file of nothing here, Conflict where rows of a
+        query or another example are in the way, DatabaseInTree, and FilesUnreadable unless
+        `keep_going` leaves such files to the report.
         """
         from dsm.worktree.staging import add_content, add_files
 
@@ -117,25 +121,60 @@ class Dataset(DatasetHistory):
         set: Sequence[str] | None = None,
         add: Sequence[str] | None = None,
         remove: Sequence[str] | None = None,
+        attributes: Mapping[str, AttributeValue | None] | None = None,
+        annotation: str | None = None,
+        where: Sequence[str] | None = None,
+        label_file: str | BinaryIO | None = None,
     ) -> Counts:
-        """Relabels tracked examples at or below the paths; content is not touched.
+        """Says something else of tracked examples; content and files are not touched.
 
-        `set` replaces all labels, then `add` and `remove` apply. Raises NotFound, and InvalidInput
-        for what is no label, or no path in the dataset.
+        Paths are examples, folders or globs; `where` takes those of them that meet all conditions.
+        `set` replaces all labels, then `add` and `remove` apply. An attribute of None is taken
+        away, and an annotation of "" is; another annotation is JSON, or a text. `label_file`, a
+        path or an open binary file, says of each example what its row says.
+
+        Raises NotFound for a path, an attribute or a table that is not there, InvalidInput for what
+        is no label, attribute, condition, table, or path in the dataset, NoRowFits when the table
+        says nothing of them.
         """
-        from dsm.worktree import edit
-        from dsm.worktree.staging import stage_without_content
+        from dsm.worktree.label_file import read_label_file
+        from dsm.worktree.label_rows import LabelRows
+        from dsm.worktree.relabelling import Relabelling, chosen
+        from dsm.worktree.staging import refuse_other_types, stage_without_content
 
-        if set is None and not add and not remove:
-            raise InvalidInput("no label given", hint="use --set, --add or --remove with a label")
+        folder = self._environment.current_folder()
+        table = None
+        if label_file is not None:
+            table = LabelRows(read_label_file(label_file, folder).rows)
+        said = Relabelling(
+            None if set is None else check_labels(set), check_labels(add), check_labels(remove),
+            attributes or {}, annotation, table,
+        )  # fmt: skip
         staged = self.tree.stage.load()
         index = self.tree.index(staged)
-        rows = edit.relabel_rows(
-            self.tree, staged, edit.tracked_below(index, self._paths(paths)),
-            replacing=None if set is None else check_labels(set),
-            add=check_labels(add), remove=check_labels(remove),
-        )  # fmt: skip
+        if table is not None:
+            table.exists = lambda path: index.get(path) is not None
+        wanted = chosen(index, self._paths(paths))
+        if where:
+            wanted = self._meeting(where, wanted, staged)
+        rows = said.rows(self.tree, staged, wanted)
+        refuse_other_types(self.tree, staged, rows)
         return stage_without_content(self.tree, index, staged, rows, {})
+
+    def _meeting(self, where: Sequence[str], paths: list[str], staged: Staged) -> list[str]:
+        """Returns those tracked examples that meet all conditions, as the next commit has them."""
+        from dsm.history.overlaid import overlaid
+        from dsm.views.filters.filter import Asking
+        from dsm.views.filters.where import WhereFilter
+
+        head = self.head
+        known = self.log_.get(head).attributes if head else {}
+        table, types = overlaid(self.snapshots.table(head), known, staged.rows(), head + 1)
+        found = WhereFilter.asked({"where": where}, Asking(types, self._environment.clock()))
+        for clause in () if found is None else found.clauses():
+            table = table.filter(clause.mask(table))
+        meeting = {*table.column("path").to_pylist()}
+        return [path for path in paths if path in meeting]
 
     def remove(
         self, paths: Paths, *, keep_files: bool = False, force: bool = False, dry_run: bool = False

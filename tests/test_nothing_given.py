@@ -108,6 +108,10 @@ def label_remove(work: Work, nothing: Any) -> None:
         same(work, work.ds.label, ["a"], remove=nothing)
 
 
+def label_where(work: Work, nothing: Any) -> None:
+    assert work.ds.label(["a"], add=["x"], where=nothing).rows == 1  # all of none hold
+
+
 def labels_of(work: Work, path: str) -> tuple[str, ...]:
     (change,) = [c for c in work.ds.diff(staged=True).changes if c.path == path]
     assert change.after is not None
@@ -189,6 +193,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.label set": label_set,
     "Dataset.label add": label_add,
     "Dataset.label remove": label_remove,
+    "Dataset.label where": label_where,
     "Dataset.log paths": log_paths,
     "Dataset.ls paths": ls_paths,
     "Dataset.remove paths": remove_paths,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from dsm.cli.changes import counts_text, name_status
@@ -82,7 +83,8 @@ def command(
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(
-            paths, labels=labels, pattern=pattern, label_file=label_file, strict=strict,
+            paths, labels=labels, pattern=pattern, strict=strict,
+            label_file=sys.stdin.buffer if label_file == "-" else label_file,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
             keep_going=keep_going, force=force, progress=s.progress(),
         )  # fmt: skip

@@ -39,11 +39,16 @@ LabelFile = Annotated[
     typer.Option(
         "--labels",
         metavar="FILE",
-        help="CSV, JSONL or Parquet file with a path and labels, attributes, … in each row",
+        help="CSV, JSONL or Parquet file with a path and labels, attributes, … in each row; "
+        "'-' is standard input",
     ),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse files that the pattern does not match")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse files that the pattern does not match, and rows of the table without a file",
+    ),
 ]
 FollowSymlinks = Annotated[
     bool,

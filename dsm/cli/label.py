@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from dsm.cli.output import count_text
 from dsm.cli.session import Session
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.model.example import AttributeValue
+from dsm.model.names import printable
 
 
 def command(
     ctx: typer.Context,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Examples and folders")],
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Examples, folders and globs")
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="L", help="Label them so and not otherwise; '' for no label"),
@@ -24,23 +29,95 @@ def command(
     remove: Annotated[
         list[str] | None, typer.Option("--remove", metavar="L", help="Take this label from them")
     ] = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option("--attr", metavar="K=V", help="Set this attribute; 'K=' takes it away"),
+    ] = None,
+    annotation: Annotated[
+        str | None,
+        typer.Option(metavar="JSON", help="Annotate them so; '' takes the annotation away"),
+    ] = None,
+    label_file: Annotated[
+        str | None,
+        typer.Option("--labels", metavar="FILE", help="Say what a table says; '-' is stdin"),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COND", help="Only examples that meet this, such as 'width>=512'"),
+    ] = None,
+    from_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read more paths, one a line; '-' is standard input"),
+    ] = None,
 ) -> None:
     """Stage other labels for examples, leaving their content alone
 
-    Each option can be given several times. The next commit records the new labels; no file is
-    read or written.
+    Options that take a label, an attribute or a condition can be given several times. Without a
+    PATH all examples are meant, if --where or --labels says which. The next commit records what is
+    staged; no file is read or written.
 
     \b
     Examples:
       dsm label images/0001.jpg --set dog
-      dsm label images/night --add night --remove day
+      dsm label 'images/night/*.jpg' --add night --remove day
+      dsm label --where 'camera=north' --attr checked=true
+      grep -l blurred notes/* | dsm label --from-file - --add blurred
     """
-    if set_ is None and not add and not remove:
-        raise InvalidInput("no label is given", hint="use --set, --add or --remove")
+    if set_ is None and label_file is None and annotation is None and not (
+        add or remove or attributes
+    ):  # fmt: skip
+        raise InvalidInput(
+            "no label is given", hint="use --set, --add or --remove; --attr, --annotation, --labels"
+        )
     if set_ is not None and (add or remove):
         raise InvalidInput("--set cannot be combined with --add and --remove")
+    everywhere = _all_are_meant(paths, from_file, chosen=bool(where or label_file))
+    if from_file == label_file == "-":
+        raise InvalidInput("standard input is either a list of paths or a table")
+    named = [*(paths or ()), *(_listed(from_file) if from_file is not None else ())]
     wanted = None if set_ is None else [label for label in set_ if label]
     with Session(ctx) as s:
-        counts = s.dataset.label(paths, set=wanted, add=add, remove=remove)
+        counts = s.dataset.label(
+            s.dataset.root if everywhere else named, set=wanted, add=add, remove=remove,
+            attributes=_typed(s, attributes or []), annotation=annotation, where=where,
+            label_file=sys.stdin.buffer if label_file == "-" else label_file,
+        )  # fmt: skip
         what = f"staged other labels for {count_text(counts.rows, 'example')}"
         s.say(what if counts.rows else "no labels changed")
+
+
+def _all_are_meant(paths: list[str] | None, from_file: str | None, *, chosen: bool) -> bool:
+    everywhere = not paths and from_file is None
+    if everywhere and not chosen:
+        raise InvalidInput("name examples or folders", hint="or say which: --where, --from-file")
+    return everywhere
+
+
+def _typed(s: Session, given: list[str]) -> dict[str, AttributeValue | None]:
+    from dsm.worktree.relabelling import typed_attributes
+
+    texts: dict[str, str] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not equals:
+            raise InvalidInput(f"{printable(each)!r} is no attribute", hint="write NAME=VALUE")
+        texts[name.strip()] = text
+    types = s.dataset.changeset("head").attributes if texts and s.dataset.head else {}
+    return typed_attributes(texts, types)
+
+
+def _listed(name: str) -> list[str]:
+    """Reads paths, one a line, or parted by NUL as `find -print0` writes them."""
+    try:
+        if name == "-":
+            data = sys.stdin.buffer.read()
+        else:
+            with open(name, "rb") as file:
+                data = file.read()
+    except FileNotFoundError:
+        raise NotFound(f"there is no file {printable(name)}") from None
+    except OSError as error:
+        raise StorageFailed(f"cannot read {printable(name)}: {error.strerror}") from error
+    text = data.decode("utf-8", "surrogateescape")
+    parts = text.split("\0") if "\0" in text else text.replace("\r\n", "\n").split("\n")
+    return [part for part in parts if part]

@@ -23,6 +23,7 @@ from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.carrying import Carrier
 from dsm.worktree.index import RACY_NS, WorkIndex
+from dsm.worktree.label_fitting import LabelFitting
 from dsm.worktree.named import label_table_paths, named_and_ignored
 from dsm.worktree.request import Request
 from dsm.worktree.scan import Folder, Scan, without_nested
@@ -66,6 +67,8 @@ class Adder:
         self.index: WorkIndex = tree.index(self.staged)
         self.out = Outcome()
         self._label_table = label_table_paths(tree, request)
+        if request.label_rows is not None:
+            request.label_rows.exists = self._exists
         self._carrier = Carrier(tree, request, self.staged)
         self._gone: dict[str, Mark | None] = {}  # examples that are staged as deleted
         self._folders_seen: dict[str, str] = {}
@@ -92,10 +95,11 @@ class Adder:
             size = sum(stat[3] for stat in batch.stats)
             out.size += size
             self.progress.advance(len(batch.paths), size)
-        self._warn_of_unused_labels()
         self._judge_tracked(moment)
         self._make_room()
         self._delete_missing()
+        if request.label_rows is not None:
+            self._fit_labels()
         self._carry()
         if out.failed and not request.keep_going:
             first = out.failed[0]
@@ -276,19 +280,18 @@ class Adder:
                 reason = f"is a folder that looks like {printable(other)}"
                 self.out.warnings.append(Problem(folder.path, reason))
 
-    def _warn_of_unused_labels(self) -> None:
-        """Rows of the label file that name no file: most likely their paths are misspelt."""
-        if not self.request.label_rows:
-            return
+    def _fit_labels(self) -> None:
+        """Relabels what has no file here, and tells of rows that fit nothing. Raises NoRowFits."""
         met = {*self.out.rows.paths, *(c[0] for c in self._changed), *(r[0] for r in self._relook)}
-        unused = [path for path in self.request.label_rows if path not in met]
-        if unused:
-            reason = (
-                f"and {len(unused) - 1} more of the label file name no file that was added"
-                if len(unused) > 1
-                else "in the label file names no file that was added"
-            )
-            self.out.warnings.append(Problem(unused[0], reason))
+        fitting = LabelFitting(self.tree, self.index, self.staged, self.request)
+        rows, unchanged, warnings = fitting.rest(met, self._gone)
+        self.out.rows.extend(rows)
+        self.out.unchanged += unchanged
+        self.out.warnings += warnings
+
+    def _exists(self, path: str) -> bool:
+        here = os.path.lexists(os.path.join(self.tree.root, path))
+        return here or self.index.get(path) is not None
 
     def _only_hash(self, batch: Batch) -> tuple[Batch, Stored]:
         """For a dry run: new files are not read, tracked ones are compared."""

@@ -1,9 +1,8 @@
-"""Staging without reading content: relabel and remove. Rows only; no object is touched."""
+"""Staging without reading content: which examples, and rows that remove them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 
 from dsm.errors import NotFound
 from dsm.model.example import Example
@@ -48,29 +47,6 @@ def stage_example(rows: Rows, example: Example, committed: Example | None) -> No
         rows.delete(example.path, FORGET)
     else:
         rows.put(kind, example)
-
-
-def relabel_rows(
-    tree: WorkTree,
-    staged: Staged,
-    paths: Sequence[str],
-    *,
-    replacing: tuple[str, ...] | None,
-    add: tuple[str, ...],
-    remove: tuple[str, ...],
-) -> Rows:
-    """Returns rows that relabel tracked examples; unchanged ones are left out."""
-    known = tree.lookup(paths, staged)
-    committed = tree.committed(path for path in paths if path in staged.where)
-    rows = Rows()
-    for path in paths:
-        before = known[path]
-        labels = set(before.labels if replacing is None else replacing)
-        after = replace(before, labels=tuple(sorted((labels | set(add)) - set(remove))))
-        if after.labels != before.labels:
-            base = committed.get(path) if path in staged.where else before
-            stage_example(rows, after, base)
-    return rows
 
 
 def removal_rows(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:

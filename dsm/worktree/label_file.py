@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
@@ -25,6 +25,7 @@ from dsm.worktree.label_source import LabelSource
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name")
 COLUMNS_MAX = 1000
+STREAM = "the label table"  # what a file without a name is called in errors
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -53,12 +54,17 @@ class LabelFile:
     rows: dict[str, LabelRow]
 
 
-def read_label_file(path: str, folder: str = "") -> LabelFile:
+def read_label_file(path: str | BinaryIO, folder: str = "") -> LabelFile:
     """Returns what the file says, whose path counts from `folder`; its suffix tells the format.
 
-    Raises NotFound, or InvalidInput that names the file and where possible the line (the row, in
-    Parquet).
+    Of an open file the first bytes tell. Raises NotFound, or InvalidInput that names the file and
+    where possible the line (the row, in Parquet).
     """
+    if not isinstance(path, str):
+        data = path.read()
+        suffix = _format_of(data)
+        source = LabelSource(STREAM, folder, "row" if suffix == ".parquet" else "line", data)
+        return LabelFile(_rows(source, _READERS[suffix](source)))
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _READERS:
         raise InvalidInput(
@@ -67,6 +73,17 @@ def read_label_file(path: str, folder: str = "") -> LabelFile:
         )
     source = LabelSource(path, folder, "row" if suffix == ".parquet" else "line")
     return LabelFile(_rows(source, _READERS[suffix](source)))
+
+
+def _format_of(data: bytes) -> str:
+    """Returns the suffix that a file with these bytes should have."""
+    if data.startswith(b"PAR1"):
+        return ".parquet"
+    text = data[:1_000_000].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"{"):
+        return ".jsonl"
+    header = text.partition(b"\n")[0]
+    return ".tsv" if b"\t" in header and b"," not in header else ".csv"
 
 
 class _Cells(NamedTuple):
@@ -333,7 +350,7 @@ def _json_text(value: object) -> str:
     return text
 
 
-def _annotation_from_text(text: str) -> str:
+def annotation_text(text: str) -> str:
     """Returns the JSON that the text is, else the text as a JSON string; raises ValueError."""
     try:
         value = _DECODER.decode(text)
@@ -378,9 +395,7 @@ def _read_csv(source: LabelSource, delimiter: str) -> _Table:
     for i, name in enumerate(header):
         cells = [row[i] if row[i].strip() else None for row in rows]
         columns[name] = _inferred(cells) if name in attributes else cells
-    return _Table(
-        lines, columns, _Cells(_one_label, _labels_from_text, _instant, _annotation_from_text)
-    )
+    return _Table(lines, columns, _Cells(_one_label, _labels_from_text, _instant, annotation_text))
 
 
 def _labels_from_text(text: str) -> tuple[str, ...]:
@@ -406,6 +421,13 @@ def _inferred(cells: Sequence[str | None]) -> Sequence[AttributeValue | None]:
     else:
         return cells
     return [None if cell is None else convert(cell) for cell in cells]
+
+
+def attribute_value(text: str) -> AttributeValue:
+    """Returns the value of an attribute as a table with this one cell would have it."""
+    (value,) = _inferred([text])
+    assert value is not None
+    return value
 
 
 def _keeps_value(cell: str) -> bool:
@@ -437,7 +459,7 @@ def _read_parquet(source: LabelSource) -> _Table:
             hint = "write it as text, or call the column 'time' if it is the example's time"
             raise source.wrong(f"the attribute '{printable(name)}' has the type {kind}", None, hint)
         elif name == "annotation" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            annotation = _annotation_from_text
+            annotation = annotation_text
         try:
             values = column.to_pylist()
         except (ValueError, pa.ArrowException) as error:  # text that is not UTF-8, say

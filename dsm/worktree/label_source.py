@@ -11,10 +11,12 @@ from dsm.model.names import printable
 class LabelSource:
     """The file being read: its bytes, and errors that name it.
 
-    Its `path` counts from `folder`; `unit` is what its lines are called.
+    Its `path` counts from `folder`; `unit` is what its lines are called; `data` is what it holds,
+    where that has been read.
     """
 
-    def __init__(self, path: str, folder: str, unit: str) -> None:
+    def __init__(self, path: str, folder: str, unit: str, data: bytes | None = None) -> None:
+        self._data = data
         self._path = path
         self._full = os.path.join(folder, path)
         self.unit = unit
@@ -26,6 +28,8 @@ class LabelSource:
 
     def read(self) -> bytes:
         """Returns all bytes. Raises NotFound, InvalidInput."""
+        if self._data is not None:
+            return self._data
         try:
             with open(self._full, "rb") as file:
                 return file.read()

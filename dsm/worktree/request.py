@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypedDict
+from typing import BinaryIO, NamedTuple, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
 from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
-from dsm.worktree.label_file import LabelRow, read_label_file
+from dsm.worktree.label_file import read_label_file
+from dsm.worktree.label_rows import LabelRows
 
 
 class Meaning(NamedTuple):
@@ -37,15 +38,15 @@ class Request:
     `add` never undoes a relabelling; of other content that a path gets it tells the time alone.
     `deletions` stages what is gone as deleted, and, when it `spares_lost_folders`, nothing below a
     named folder that is not here at all. `allows_mass_deletion` says that most of a dataset, or all
-    of a folder, may go; `force` takes what is ignored, too. `label_table` is the file that
-    `label_rows` came from.
+    of a folder, may go; `force` takes what is ignored, too. `label_table` is the path of the
+    file that `label_rows` came from.
     """
 
     paths: tuple[str, ...]
     labels: tuple[str, ...] = ()
     pattern: PathPattern | None = None
     default_pattern: PathPattern | None = None
-    label_rows: dict[str, LabelRow] | None = None
+    label_rows: LabelRows | None = None
     label_table: str | None = None
     strict: bool = False
     deletions: bool = False
@@ -58,19 +59,21 @@ class Request:
     keep_going: bool = False
 
     def __post_init__(self) -> None:
-        if self.strict and self.pattern is None and self.default_pattern is None:
+        known = (self.pattern, self.default_pattern, self.label_rows)
+        if self.strict and all(each is None for each in known):
             raise InvalidInput(
-                "there is no pattern to be strict about", hint="give one: --pattern '{label}/{_}'"
+                "there is no pattern to be strict about",
+                hint="give one: --pattern '{label}/{_}'",
             )
 
     @property
     def restates_meaning(self) -> bool:
         """Whether labels are to be set on files whose content is unchanged too."""
-        return bool(self.labels or self.pattern or self.label_rows)
+        return bool(self.labels or self.pattern or self.label_rows is not None)
 
     def states_time(self, path: str) -> bool:
         """Whether the request says what time an example has, also one of unchanged content."""
-        given = (self.label_rows or {}).get(path)
+        given = None if self.label_rows is None else self.label_rows.get(path)
         if given is not None and given.time_us is not None:
             return True
         return self.pattern is not None and self.pattern.time_of(path) is not None
@@ -100,7 +103,7 @@ class Request:
                 attributes = {**attributes, **match.attributes} if attributes else match.attributes
         elif self.default_pattern is not None and not time_given:
             told = self.default_pattern.time_of(path)
-        given = self.label_rows.get(path) if self.label_rows else None
+        given = None if self.label_rows is None else self.label_rows.get(path)
         if given is not None:
             labels = labels if given.labels is None else given.labels
             told = told if given.time_us is None else given.time_us
@@ -187,7 +190,7 @@ class AddAsked(TypedDict, total=False):
 
     labels: Sequence[str] | None
     pattern: str | None
-    label_file: str | None
+    label_file: str | BinaryIO | None
     strict: bool
     deletions: bool
     dry_run: bool
@@ -203,10 +206,11 @@ def request_for(
     *,
     labels: Sequence[str] | None = None,
     pattern: str | None = None,
-    label_file: str | None = None,
+    label_file: str | BinaryIO | None = None,
     **flags: bool,
 ) -> Request:
-    """Returns a request with its patterns parsed and its label file, named from `folder`, read.
+    """Returns a request with its patterns parsed and its label file read, which is named from
+    `folder`, or open.
 
     Raises InvalidInput, NotFound.
     """
@@ -215,6 +219,6 @@ def request_for(
     )
     rows, table = None, None
     if label_file is not None:
-        rows = read_label_file(label_file, folder).rows
-        table = os.path.join(folder, label_file)
+        rows = LabelRows(read_label_file(label_file, folder).rows)
+        table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
     return Request(paths, check_labels(labels), compiled, default, rows, label_table=table, **flags)

@@ -37,13 +37,13 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
     if request.dry_run:
         adder = Adder(tree, request, progress)
         outcome = adder.run()
-        _refuse_other_types(tree, adder.staged, outcome.rows)
+        refuse_other_types(tree, adder.staged, outcome.rows)
         return report(outcome, 0, request)
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()
         outcome = adder.run()
-        _refuse_other_types(tree, adder.staged, outcome.rows)
+        refuse_other_types(tree, adder.staged, outcome.rows)
         if not request.allows_mass_deletion:
             refuse_mass_deletion(tree, adder.index, outcome.rows, adder.staged.rows())
         with publish:
@@ -79,7 +79,10 @@ def add_content(
             on_disk = os.path.lexists(os.path.join(tree.root, path))
             outcome.marks[path] = oid if on_disk else ABSENT
         request.refuse(outcome.unlabelled)
-        _refuse_other_types(tree, adder.staged, outcome.rows)
+        if (table := request.label_rows) is not None:
+            table.refuse(unused := table.unused(paths), paths, strict=request.strict)
+            outcome.warnings += table.warnings(unused)
+        refuse_other_types(tree, adder.staged, outcome.rows)
         tree.repository.store.flush()
         outcome.files = len(paths)
         with publish:
@@ -87,7 +90,7 @@ def add_content(
         return report(outcome, publish.stored_bytes() - before, request)
 
 
-def _refuse_other_types(tree: WorkTree, staged: Staged, rows: Rows) -> None:
+def refuse_other_types(tree: WorkTree, staged: Staged, rows: Rows) -> None:
     """Raises InvalidInput when an attribute has another type in the head or the stage."""
     if not any(rows.attributes):
         return

@@ -166,8 +166,8 @@ def test_the_label_table_that_is_read_is_no_example(dsm: Runner, empty_repo: Pat
     assert dsm("status", "--porcelain").lines == [
         "A  cat/1.txt", "A  tables/other.csv", "?? tables/labels.csv",
     ]  # fmt: skip
-    said = dsm("add", "tables/labels.csv", "--labels", "tables/labels.csv", status=1)
-    assert said.err.splitlines()[1] == "refused: tables/labels.csv: the label file that is read"
+    said = dsm("add", "cat", "tables/labels.csv", "--labels", "tables/labels.csv", status=1)
+    assert said.err.splitlines()[0] == "refused: tables/labels.csv: the label file that is read"
     dsm("add", "tables/labels.csv")
     assert "A  tables/labels.csv" in dsm("status", "--porcelain").lines
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from .conftest import Runner, write
 
@@ -77,3 +81,57 @@ def test_mv_keeps_labels(dsm: Runner, two_changesets: Path) -> None:
     assert "R\tcat/2.txt\ttiger.txt" in dsm("diff", "--staged", "--name-status").lines
     dsm("commit", "-m", "renamed")
     assert labels(dsm, "tiger.txt") == ["cat"]
+
+
+def test_label_takes_paths_and_tables_from_standard_input(
+    dsm: Runner, two_changesets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-` is a list of paths for --from-file, also parted by NUL, and a table for --labels."""
+    for text in ("cat/2.txt\ndog/1.txt\n", "cat/2.txt\0dog/1.txt\0", "cat/2.txt\r\ndog/1.txt"):
+        give(monkeypatch, text)
+        dsm("label", "--from-file", "-", "--add", "listed")
+        assert dsm("status", "--porcelain").lines == ["L  cat/2.txt", "L  dog/1.txt"]
+        dsm("restore", "--staged")
+    give(monkeypatch, "path,label\ndog/1.txt,wolf\n")
+    dsm("label", "--labels", "-")
+    assert dsm("diff", "--staged").lines == ["relabelled  dog/1.txt  (dog -> wolf)"]
+    give(monkeypatch, "path,label\ncat/1.txt,lynx\n")
+    dsm("add", ".", "--labels", "-")
+    assert dsm("status", "--porcelain").lines == ["L  cat/1.txt", "L  dog/1.txt"]
+
+
+def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_label_by_conditions_and_globs(dsm: Runner, two_changesets: Path) -> None:
+    """Without a PATH the conditions choose among all; attributes have the type that they have."""
+    dsm("label", "cat/[12].txt", "--attr", "width=512", "--attr", "camera=07")
+    dsm("commit", "-m", "widths")
+    dsm("label", "--where", "width>=500", "--attr", "width=", "--annotation", '{"ok": true}')
+    dsm("commit", "-m", "notes")
+    found = {e["path"]: (e["attributes"], e["annotation"]) for e in examples(dsm)}
+    assert found["cat/1.txt"] == ({"name": "1", "camera": "07"}, {"ok": True})
+    assert found["cat/2.txt"] == ({"name": "2", "camera": "07"}, {"ok": True})
+    assert found["cat/3.txt"] == ({"name": "3"}, None)
+    dsm("label", "cat", "--attr", "camera=8")  # text, as the others are
+    dsm("commit", "-m", "cameras")
+    assert {e["attributes"].get("camera") for e in examples(dsm)} == {"8", None}
+
+
+def examples(dsm: Runner) -> list[dict[str, Any]]:
+    return list(dsm("ls", "--json").json["examples"])
+
+
+def test_label_refuses_what_cannot_be_meant(dsm: Runner, two_changesets: Path) -> None:
+    """Nothing named, two things from one input, no attribute, a glob that fits nothing."""
+    assert "name examples or folders" in dsm("label", "--set", "x", status=2).err
+    dsm("label", "--labels", "-", "--from-file", "-", status=2)
+    assert "NAME=VALUE" in dsm("label", "cat", "--attr", "width", status=2).err
+    assert "zz*" in dsm("label", "zz*", "--set", "x", status=4).err
+    assert "no file nowhere" in dsm("label", "--from-file", "nowhere", "--set", "x", status=4).err
+    dsm("label", "cat", "--attr", "width=512")
+    dsm("commit", "-m", "widths")
+    assert "width" in dsm("label", "cat", "--attr", "width=wide", status=2).err
+    assert "no example has" in dsm("label", "--where", "x=1", "--set", "x", status=4).err
+    assert dsm("status", "--porcelain").lines == []

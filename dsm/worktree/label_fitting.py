@@ -1,0 +1,66 @@
+"""What a label table says of examples whose file no walk has met, and of none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from dsm.model.reports import Problem
+from dsm.model.rows import Rows
+from dsm.worktree.edit import stage_example
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.request import Request
+from dsm.worktree.stage import Staged
+from dsm.worktree.tree import WorkTree
+
+
+class LabelFitting:
+    """Fits the rows of a request's label table to tracked examples that have no file here."""
+
+    def __init__(self, tree: WorkTree, index: WorkIndex, staged: Staged, request: Request):
+        assert request.label_rows is not None
+        self._tree, self._index, self._staged = tree, index, staged
+        self._request, self._table = request, request.label_rows
+
+    def rest(self, met: set[str], gone: Container[str]) -> tuple[Rows, int, list[Problem]]:
+        """Returns rows that relabel, how many examples are so already, and what is to be told.
+
+        `met` are the paths that were added or looked at; it gets those found here. `gone` are to be
+        deleted. Raises NoRowFits, or InvalidInput when the request is strict.
+        """
+        rows, unchanged = Rows(), 0
+        unused = self._table.unused(met)
+        if unused:
+            unchanged = self._relabel(self._tracked(unused, gone), rows, met)
+            unused = self._table.unused(met)
+        self._table.refuse(unused, met, strict=self._request.strict)
+        return rows, unchanged, self._table.warnings(unused)
+
+    def _tracked(self, unused: list[str], gone: Container[str]) -> list[str]:
+        """Returns the tracked examples that these rows may be of."""
+        found = [path for path in unused if self._index.get(path) is not None]
+        if any(not path.isascii() for path in unused):  # it may be spelt in another form
+            found += [path for path in self._index.below("") if not path.isascii()]
+        return [
+            path for path in dict.fromkeys(found)
+            if path not in gone and any(_within(path, start) for start in self._request.paths)
+        ]  # fmt: skip
+
+    def _relabel(self, paths: list[str], rows: Rows, met: set[str]) -> int:
+        unchanged = 0
+        known = self._tree.lookup(paths, self._staged)
+        committed = self._tree.committed(path for path in known if path in self._staged.where)
+        for path, before in sorted(known.items()):
+            if path in met or self._table.get(path) is None:
+                continue
+            met.add(path)
+            after = self._request.example(path, before.oid, before.size, before.time, before, [])
+            if after == before:
+                unchanged += 1
+            else:
+                base = committed.get(path) if path in self._staged.where else before
+                stage_example(rows, after, base)
+        return unchanged
+
+
+def _within(path: str, start: str) -> bool:
+    return not start or path == start or path.startswith(start + "/")

@@ -1,0 +1,97 @@
+"""The rows of a label table beside the paths that they are to fit.
+
+Hides that a name can be spelt in two forms of Unicode: systems decompose letters such as é, tables
+seldom do. A row fits the path that it names; one that names none fits the path that differs in
+this alone, and that is told.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+
+from dsm.errors import AnswerIsNo, InvalidInput
+from dsm.model.names import printable
+from dsm.model.reports import Problem
+from dsm.worktree.label_file import LabelRow
+
+
+class NoRowFits(AnswerIsNo):
+    """No row of a label table fits an example that was asked for; nothing was staged."""
+
+    code = "no-row-fits"
+
+
+class LabelRows:
+    """The rows by path; `exists` says of a path whether there is a file or an example."""
+
+    def __init__(self, rows: Mapping[str, LabelRow]):
+        self.rows = rows
+        self.exists: Callable[[str], bool] = lambda path: False
+        self.respelt: dict[str, str] = {}  # paths that a row spells otherwise, with its spelling
+        self._forms: dict[str, str | None] | None = None
+
+    def get(self, path: str) -> LabelRow | None:
+        """Returns the row of a path."""
+        row = self.rows.get(path)
+        if row is not None or path.isascii():
+            return row
+        spelling = self._by_form().get(unicodedata.normalize("NFC", path))
+        if spelling is None or self.exists(spelling):
+            return None
+        self.respelt[path] = spelling
+        return self.rows[spelling]
+
+    def _by_form(self) -> dict[str, str | None]:
+        if self._forms is None:
+            self._forms = {}
+            for path in self.rows:
+                if not path.isascii():
+                    form = unicodedata.normalize("NFC", path)
+                    # Two rows that differ in this alone: each fits only its own path.
+                    self._forms[form] = None if form in self._forms else path
+        return self._forms
+
+    def unused(self, met: Iterable[str]) -> list[str]:
+        """Returns the paths of rows that none of the `met` paths took."""
+        used = {*met, *self.respelt.values()}
+        return [path for path in self.rows if path not in used]
+
+    def warnings(self, unused: list[str]) -> list[Problem]:
+        """Says which rows are spelt otherwise, and that others name nothing."""
+        found = [
+            Problem(path, "is written in another Unicode form in the label table")
+            for path in sorted(self.respelt)
+        ]
+        if unused:
+            reason = (
+                f"and {len(unused) - 1} more of the label table name no example that was added"
+                if len(unused) > 1
+                else "in the label table names no example that was added"
+            )
+            found.append(Problem(unused[0], reason))
+        return found
+
+    def refuse(self, unused: list[str], met: Iterable[str], *, strict: bool) -> None:
+        """Raises NoRowFits when no row fits; when `strict`, InvalidInput when one does not."""
+        if not unused or (len(unused) < len(self.rows) and not strict):
+            return
+        first = unused[0]
+        near = next((path for path in sorted(met) if path.endswith("/" + first)), None)
+        hint = "paths in the table count from the dataset's root"
+        if near is not None:
+            hint += f": {printable(near)}"
+        few = f"{len(unused):,} row{'s' * (len(unused) > 1)} of the label table"
+        if strict:
+            raise InvalidInput(
+                f"{few} name{'s' * (len(unused) == 1)} no example that was added, so nothing was"
+                " staged",
+                hint=hint + "; leave out --strict to add the rest",
+                items=tuple(unused[:1000]),
+            )
+        raise NoRowFits(
+            f"no row of the label table fits an example that was added, so nothing was staged: the"
+            f" first is of {printable(first)}",
+            hint=hint,
+            items=tuple(unused[:1000]),
+        )

@@ -1,0 +1,132 @@
+"""What `label` says of examples: labels, attributes, an annotation, or the row of a table.
+
+Rows only; no object and no file is touched. What is not said stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from dsm.errors import InvalidInput
+from dsm.model.attributes import TYPE_NAMES
+from dsm.model.example import AttributeValue, Example
+from dsm.model.names import check_attribute_name, printable
+from dsm.model.rows import Rows
+from dsm.model.wildmatch import compile_pattern
+from dsm.worktree.edit import stage_example, tracked_below
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.label_file import annotation_text, attribute_value
+from dsm.worktree.label_rows import LabelRows
+from dsm.worktree.stage import Staged
+from dsm.worktree.tree import WorkTree
+
+_WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Relabelling:
+    """What is to be said; `replacing` is None where labels stay, "" takes an annotation away.
+
+    `attributes` of None are taken away. What the table says comes first, then the rest.
+    """
+
+    replacing: tuple[str, ...] | None = None
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    attributes: Mapping[str, AttributeValue | None] = field(default_factory=dict)
+    annotation: str | None = None
+    table: LabelRows | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.attributes:
+            check_attribute_name(name)
+        if not (
+            self.replacing is not None or self.add or self.remove or self.attributes
+            or self.annotation is not None or self.table is not None
+        ):  # fmt: skip
+            raise InvalidInput("no label given", hint="use --set, --add or --remove with a label")
+
+    def of(self, before: Example) -> Example:
+        """Returns an example as it is to be."""
+        after = before
+        row = None if self.table is None else self.table.get(before.path)
+        if row is not None:
+            after = replace(
+                before,
+                labels=before.labels if row.labels is None else tuple(sorted(set(row.labels))),
+                time=before.time if row.time_us is None else row.time_us,
+                time_given=before.time_given or row.time_us is not None,
+                annotation=before.annotation if row.annotation is None else row.annotation,
+                attributes={**before.attributes, **row.attributes},
+            )
+        labels = set(after.labels if self.replacing is None else self.replacing)
+        labels = (labels | set(self.add)) - set(self.remove)
+        said = {**after.attributes, **self.attributes}
+        annotation = after.annotation
+        if self.annotation is not None:
+            annotation = annotation_text(self.annotation) if self.annotation else None
+        return replace(
+            after, labels=tuple(sorted(labels)), annotation=annotation,
+            attributes={name: value for name, value in said.items() if value is not None},
+        )  # fmt: skip
+
+    def rows(self, tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
+        """Returns rows that relabel tracked examples; unchanged ones are left out.
+
+        Raises NoRowFits when there is a table, and it says nothing of any of them.
+        """
+        wanted = list(paths)
+        known = tree.lookup(wanted, staged)
+        committed = tree.committed(path for path in wanted if path in staged.where)
+        if self.table is not None:
+            wanted = [path for path in wanted if self.table.get(path) is not None]
+            self.table.refuse(self.table.unused(wanted), known, strict=False)
+        rows = Rows()
+        for path in wanted:
+            after = self.of(known[path])
+            if after != known[path]:
+                base = committed.get(path) if path in staged.where else known[path]
+                stage_example(rows, after, base)
+        return rows
+
+
+def chosen(index: WorkIndex, paths: Iterable[str]) -> list[str]:
+    """Returns the tracked examples at or below the paths, or that a glob among them selects.
+
+    A path with an example is taken as it is. Raises NotFound for one that has none.
+    """
+    found: set[str] = set()
+    for path in paths:
+        if path and _WILD.search(path) and next(iter(index.below(path)), None) is None:
+            fits = compile_pattern(path if "/" in path else f"**/{path}", paths=True)
+            selected = [each for each in index.below("") if any(map(fits, _and_above(each)))]
+            found.update(selected or tracked_below(index, [path]))
+        else:
+            found.update(tracked_below(index, [path]))
+    return sorted(found)
+
+
+def _and_above(path: str) -> Iterable[str]:
+    return (path[:at] for at, char in enumerate(path + "/") if char == "/")
+
+
+def typed_attributes(
+    given: Mapping[str, str], types: Mapping[str, str]
+) -> dict[str, AttributeValue | None]:
+    """Returns attributes that were typed in, with the type that they have in the dataset, or that
+    a table would give them; None for blank ones. Raises InvalidInput."""
+    found: dict[str, AttributeValue | None] = {}
+    for name, text in given.items():
+        kind = types.get(name)
+        value = attribute_value(text) if text.strip() else None
+        if value is not None and kind == "string":
+            value = text
+        elif value is not None and kind == "float" and type(value) is int:
+            value = float(value)
+        mine = None if value is None else TYPE_NAMES[type(value)]
+        if mine and kind and mine != kind and (kind, mine) != ("int", "float"):
+            raise InvalidInput(f"attribute {printable(name)} is {kind} here, unlike {text!r}")
+        found[name] = value
+    return found

@@ -106,17 +106,19 @@ class DatasetHistory:
         `reference` is the newest one to tell (the head by default), `after` and what came before
         it are left out. `since` (included) and `until` (excluded) are times as in `prepare`;
         `author` and `grep` a text, or several, that the author or the message must hold, whatever
-        its letter case. With `reverse`, the same ones are told oldest first.
+        its letter case. With `reverse`, the same ones are told oldest first. Where an example at
+        one of the paths was renamed, those of its old path follow, unless `follow` is False.
 
         Raises what `resolve` raises; InvalidInput for a path outside the dataset's root, or a
         time or text that is none.
         """
-        found = listed(self.log_, asked, now_us=self._environment.clock())
+        trail = None
         if paths is not None:
-            from dsm.history.difference import touches
+            from dsm.history.difference import Trail
 
-            wanted, snapshots = self._paths(paths), self.snapshots
-            found = (c for c in found if touches(self.log_, snapshots, c.number, wanted))
+            follow = asked.get("follow", True)
+            trail = Trail(self.log_, self.snapshots, self._paths(paths), follow=follow)
+        found = listed(self.log_, asked, trail, now_us=self._environment.clock())
         found = islice(found, None if limit is None else max(0, limit))
         return reversed(list(found)) if asked.get("reverse") else found
 

@@ -123,6 +123,11 @@ def log_paths(work: Work, nothing: Any) -> None:
     assert len(same(work, work.ds.log, paths=None)) == 2
 
 
+def changes_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.changes, 1, nothing).changes == ()
+    assert same(work, work.ds.changes, 1, None).changes != ()
+
+
 def ls_paths(work: Work, nothing: Any) -> None:
     assert same(work, work.ds.ls, nothing) == []
     assert len(same(work, work.ds.ls, None)) == 4
@@ -187,6 +192,7 @@ def query_payload(work: Work, nothing: Any) -> None:
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
+    "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,
     "Dataset.diff paths": diff_paths,
     "Dataset.label paths": label_paths,

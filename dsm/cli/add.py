@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
@@ -83,13 +83,16 @@ def command(
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(
-            paths, labels=labels, pattern=pattern, strict=strict,
-            label_file=sys.stdin.buffer if label_file == "-" else label_file,
+            paths, labels=labels, pattern=pattern, label_file=_table(label_file), strict=strict,
             deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
             keep_going=keep_going, force=force, progress=s.progress(),
         )  # fmt: skip
         _tell(report, s, dry_run, as_json)
     return 1 if report.failed or report.ignored else 0
+
+
+def _table(label_file: str | None) -> str | BinaryIO | None:
+    return sys.stdin.buffer if label_file == "-" else label_file
 
 
 def _refuse_lists(labels: list[str] | None) -> None:

@@ -26,7 +26,7 @@ FLAGS: dict[str, dict[str, str]] = {
     },
     "log": {
         "--oneline": "oneline", "-p": "patch", "--patch": "patch", "--stat": "stat",
-        "--reverse": "reverse", "--json": "as_json",
+        "--reverse": "reverse", "--json": "as_json", "--no-follow": "no_follow",
     },
     "add": {
         "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",

@@ -30,12 +30,14 @@ def command(
     author: options.Author = None,
     grep: options.Grep = None,
     reverse: options.Reverse = False,
+    no_follow: options.NoFollow = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Show the changesets, newest first
 
     Letter case makes no difference to --author and --grep; given several times, one is enough.
-    Times are written as for `dsm prepare`.
+    Times are written as for `dsm prepare`. Where an example at a PATH was renamed, changesets that
+    touch its old path follow.
 
     \b
     Examples:
@@ -57,7 +59,7 @@ def command(
                 after, newest = asked.range
         found = s.dataset.log(
             limit, paths, reference=newest, after=after, since=since, until=until,
-            author=author or None, grep=grep or None, reverse=reverse,
+            author=author or None, grep=grep or None, reverse=reverse, follow=not no_follow,
         )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import log_answer

@@ -38,4 +38,7 @@ Grep = Annotated[
     typer.Option("--grep", metavar="TEXT", help="Only those whose message holds this text"),
 ]
 Reverse = Annotated[bool, typer.Option("--reverse", help="Show the same ones, oldest first")]
+NoFollow = Annotated[
+    bool, typer.Option("--no-follow", help="Do not go on with the old path of what was renamed")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from dsm.history.snapshot import Snapshots
+from dsm.model.changeset import Changeset
 from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange
 from dsm.model.renames import paired
@@ -28,13 +29,51 @@ def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
     return compare(before, after)
 
 
-def touches(log: ChangesetLog, snapshots: Snapshots, number: int, wanted: Sequence[str]) -> bool:
-    """Whether a changeset has rows at or below one of the paths, or a query of that name."""
-    if any(name in wanted for name in log.queries_moved(number)):
+class Trail:
+    """What a log of paths goes by: these paths, and where they were renamed from, back in time.
+
+    Changesets are shown to it newest first.
+    """
+
+    def __init__(
+        self, log: ChangesetLog, snapshots: Snapshots, wanted: Iterable[str], *, follow: bool
+    ):
+        self._log, self._snapshots = log, snapshots
+        self._paths = set(wanted)
+        self._follow = follow and "" not in self._paths
+
+    def touches(self, changeset: Changeset) -> bool:
+        """Whether a changeset has rows at or below one of the paths, or a query of that name."""
+        number = changeset.number
+        table = self._snapshots.manifests.of(number)
+        touched = [] if table is None else table.column("path").to_pylist()
+        hit = any(_is_within(path, self._paths) for path in touched)
+        moved = not self._paths.isdisjoint(self._log.queries_moved(number))
+        if hit and self._may_rename(changeset):
+            for change in between(self._snapshots, number - 1, number):
+                if change.renamed_from is not None and _is_within(change.path, self._paths):
+                    self._paths.add(change.renamed_from)
+        return hit or moved
+
+    def pass_over(self, changeset: Changeset) -> None:
+        """Looks for renames alone in a changeset that is not to be told."""
+        if self._may_rename(changeset):
+            self.touches(changeset)
+
+    def _may_rename(self, changeset: Changeset) -> bool:
+        return bool(self._follow and changeset.counts.added and changeset.counts.deleted)
+
+
+def _is_within(path: str, wanted: set[str]) -> bool:
+    """Whether a path, or a folder above it, is wanted."""
+    if path in wanted or "" in wanted:
         return True
-    table = snapshots.manifests.of(number)
-    paths = [] if table is None else table.column("path").to_pylist()
-    return any(not w or path == w or path.startswith(w + "/") for path in paths for w in wanted)
+    at = path.rfind("/")
+    while at > 0:
+        if path[:at] in wanted:
+            return True
+        at = path.rfind("/", 0, at)
+    return False
 
 
 def changes_below(changes: Iterable[Change], paths: Sequence[str] | None) -> tuple[Change, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from dsm.errors import InvalidInput
@@ -11,6 +11,7 @@ from dsm.model.moments import instant
 from dsm.repo.log import ChangesetLog
 
 if TYPE_CHECKING:
+    from dsm.history.difference import Trail
     from dsm.model.moments import Time
 
 Test = Callable[[Changeset], bool]
@@ -26,10 +27,15 @@ class LogAsked(TypedDict, total=False):
     author: str | Sequence[str] | None
     grep: str | Sequence[str] | None
     reverse: bool
+    follow: bool
 
 
-def listed(log: ChangesetLog, asked: LogAsked, *, now_us: int) -> Iterator[Changeset]:
+def listed(
+    log: ChangesetLog, asked: LogAsked, trail: Trail | None, *, now_us: int
+) -> Iterator[Changeset]:
     """Returns the changesets that are asked for, newest first, whatever `reverse` says.
+
+    With a `trail` those that touch what it is of.
 
     Raises NotFound for a changeset that there is not, InvalidInput, before the first one is read.
     """
@@ -40,10 +46,19 @@ def listed(log: ChangesetLog, asked: LogAsked, *, now_us: int) -> Iterator[Chang
     start = log.head() if reference is None else log.resolve(reference)
     end = 0 if after is None else log.resolve(after)
     tests = _tests(asked, now_us)
-    return (
-        changeset for number in range(start, end, -1)
-        for changeset in [log.get(number)] if all(fits(changeset) for fits in tests)
-    )  # fmt: skip
+    return _told(log, range(start, end, -1), tests, trail)
+
+
+def _told(
+    log: ChangesetLog, numbers: Iterable[int], tests: list[Test], trail: Trail | None
+) -> Iterator[Changeset]:
+    for number in numbers:
+        changeset = log.get(number)
+        if not all(fits(changeset) for fits in tests):
+            if trail is not None:
+                trail.pass_over(changeset)
+        elif trail is None or trail.touches(changeset):
+            yield changeset
 
 
 def _tests(asked: LogAsked, now_us: int) -> list[Test]:

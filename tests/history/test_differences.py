@@ -141,3 +141,51 @@ def test_the_stage_is_compared_with_one_snapshot(work: Work) -> None:
     work.commit("one", a="a")
     with pytest.raises(InvalidInput, match="at most"):
         work.ds.diff(1, 1, staged=True)
+
+
+# --- the log of a path --------------------------------------------------------------------------
+
+
+def numbers(work: Work, *paths: str, follow: bool = True) -> list[int]:
+    return [changeset.number for changeset in work.ds.log(paths=paths, follow=follow)]
+
+
+def test_the_log_of_a_path_follows_renames(work: Work) -> None:
+    """File and folder, by `dsm mv` and by hand; without `follow` it ends at the rename."""
+    work.commit("one", **{"raw/1": "1", "raw/2": "2", "other": "x"})
+    work.commit("two", **{"raw/1": "11"})
+    work.ds.move("raw", "images")
+    work.ds.commit("three")
+    work.path("images/1").rename(work.path("first"))
+    work.commit("four")
+    work.commit("five", **{"first": "111"})
+    work.commit("six", **{"other": "y"})
+    assert numbers(work, "first") == [5, 4, 3, 2, 1]
+    assert numbers(work, "first", follow=False) == [5, 4]
+    assert numbers(work, "images") == [4, 3, 2, 1]
+    assert numbers(work, "images", follow=False) == [4, 3]
+    assert numbers(work, "images/2") == [3, 1]
+    assert numbers(work, "raw") == [3, 2, 1]
+    assert numbers(work, "first", "other") == [6, 5, 4, 3, 2, 1]
+    assert numbers(work, ".") == [6, 5, 4, 3, 2, 1]
+
+
+def test_the_log_follows_no_copies(work: Work) -> None:
+    """Where the old path stays, or the content is another, the history of the new path begins."""
+    work.commit("one", a="1", b="2")
+    work.commit("two", c="1")
+    work.path("b").unlink()
+    work.commit("three", d="3")
+    assert (numbers(work, "c"), numbers(work, "d")) == ([2], [3])
+
+
+def test_renames_are_followed_through_changesets_that_are_not_told(work: Work) -> None:
+    """A log of an author, or up to an older changeset, goes on with the path of that time."""
+    work.commit("one", **{"raw/1": "1"})
+    work.ds.move("raw/1", "first")
+    work.ds.commit("two, which is left out")
+    work.commit("three", first="11")
+    asked = {"paths": ["first"], "grep": ["one", "three"]}
+    assert [c.number for c in work.ds.log(**asked)] == [3, 1]
+    assert [c.number for c in work.ds.log(**asked, follow=False)] == [3]
+    assert [c.number for c in work.ds.log(paths=["first"], reference=2, reverse=True)] == [1, 2]

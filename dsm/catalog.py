@@ -82,7 +82,8 @@ class Catalog(Repository):
         """Lets the queries of a source run for this user, as the source is written now.
 
         For a source that came with the repository; one that was added here is trusted. Raises
-        NotFound with near matches, and Refused where this user has no folder to note it in.
+        NotFound with near matches, InvalidInput for what names no source, and Refused where this
+        user has no folder to note it in.
         """
         from dsm.sources import source as sources
         from dsm.sources.access import Access
@@ -94,7 +95,7 @@ class Catalog(Repository):
     def distrust_source(self, name: str) -> bool:
         """Takes back what `trust_source` or adding the source allowed; False if there was nothing.
 
-        Raises NotFound with near matches.
+        Raises NotFound with near matches, InvalidInput for what names no source.
         """
         from dsm.sources import source as sources
         from dsm.sources.access import Access
@@ -104,8 +105,8 @@ class Catalog(Repository):
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name.
 
-        Raises NotFound with near matches, AmbiguousName for a prefix of several versions or a name
-        that views of several datasets have.
+        Raises NotFound with near matches, InvalidInput for a prefix that is too short, and
+        AmbiguousName for one of several versions or a name that views of several datasets have.
         """
         from dsm.views.selection.prepared import find_record
         from dsm.views.view import View

@@ -182,7 +182,8 @@ class Dataset(DatasetHistory):
         """Stages the removal of tracked examples and removes their files; returns their paths.
 
         Raises NotFound, InvalidInput for a path outside the dataset's root, UnsavedWork when a
-        file differs from what was added of it, and UnsafeTarget for a link on the way.
+        file differs from what was added of it, UnsafeTarget for a link on the way, and FilesChanged
+        when a file became another one meanwhile; then no removal is staged.
         """
         from dsm.worktree.removing import remove
 
@@ -316,7 +317,7 @@ class Dataset(DatasetHistory):
         Raises what `resolve` raises, TouchedLater when later changesets touched the same examples
         (`force` keeps those), AnswerIsNo when nothing is left to undo, and as `commit` does
         InvalidInput, ChangedMeanwhile and OutcomeUnknown. Files that cannot be brought along stay
-        as they are.
+        as they are; UnsafeTarget when one lies behind a link by then.
         """
         from dsm.worktree.revert import commit_revert
 

@@ -146,7 +146,8 @@ class View(Selection):
         or with `allow_persist` written to a folder outside the repository; see
         `dsm.views.writing.with_source_rows`.
 
-        Raises OtherContent when the folder holds something else; PathsCollide when letter case does
+        Raises OtherContent when the folder holds something else; UnsafeTarget when a link or a file
+        stands where a folder must be; PathsCollide when letter case does
         not count there; NotKept when rows of queries would be kept; DamagedData, ObjectMissing or
         ObjectDamaged when what is stored or verified is not what it should be; what
         `dsm.sources.failures` has; InvalidInput, StorageFailed.

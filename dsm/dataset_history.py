@@ -7,7 +7,8 @@ together.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Unpack
@@ -19,6 +20,8 @@ from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import check_path
 from dsm.model.queries import query_changes
+from dsm.model.target import LABELS, Target, target_of, unknown_attribute
+from dsm.repo.dataset_settings import change_settings, read_settings
 from dsm.repo.log import ChangesetLog, Tag
 from dsm.repo.repository import DatasetIdentity, Repository
 
@@ -80,6 +83,25 @@ class DatasetHistory:
     def head(self) -> int:
         """The newest changeset's number, 0 when there is none."""
         return self.log_.head()
+
+    @property
+    def target(self) -> Target:
+        """What the class of an example is, and which classes there are, for views made from now."""
+        return read_settings(self.repo, self.name).target
+
+    def set_target(self, column: str = LABELS, classes: Iterable[str] | None = None) -> Target:
+        """Sets the target of views that are made from now on; those made before keep theirs.
+
+        `column` is "labels" or "attr.NAME"; without `classes` they are those of the snapshot.
+        Raises InvalidInput, NotFound for an attribute that no example has, StorageFailed.
+        """
+        target = target_of(column, classes)
+        if target.attribute is not None and self.head:
+            known = self.log_.get(self.head).attributes
+            if target.attribute not in known:
+                raise unknown_attribute(target.attribute, known)
+        change_settings(self.repo, self.name, lambda settings: replace(settings, target=target))
+        return target
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -255,7 +277,8 @@ class DatasetHistory:
         """
         from dsm.views.query.resolve import resolve
 
-        return resolve(self.log_, self.id, query, now_us=self._environment.clock())
+        now_us = self._environment.clock()
+        return resolve(self.log_, self.id, query, now_us=now_us, target=lambda: self.target)
 
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.
@@ -266,7 +289,9 @@ class DatasetHistory:
         filters leave, 0 < percent <= 1 or "80%", ordered by time and then path, rounded up;
         `changesets` ("1,3-5", or numbers) folds only those; `at` (a number or tag, the head by
         default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
-        `name` is a name to find the view by.
+        `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which
+        there are and in which order; by default they are the dataset's. `name` is a name to find
+        the view by.
 
         Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
         example has, and AlreadyExists when another view has the name.

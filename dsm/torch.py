@@ -25,6 +25,7 @@ from dsm.views.reading.example import ViewExample
 from dsm.views.reading.mixing import SourceWindow, shuffled_batches
 from dsm.views.reading.shuffle import shuffled
 from dsm.views.reading.window import WINDOW, Window, largest_of
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers
 from dsm.views.selection.evaluate import Cutoff
 from dsm.views.selection.positions import positions_of
@@ -66,7 +67,9 @@ class _Source:
         self._table: pa.Table | None = table
         self._count = table.num_rows
         self.has_queries = self._reading is not None
-        self.classes = tuple(sorted({*view.content.labels, *(self._labels())}))
+        # Decided here as well: a source may give other labels later.
+        reading = self._reading
+        self.class_list = view.stored_classes if reading is None else reading.class_list()
         self._store: Any = view.repository.store
         self._largest = largest_of(table)
         self._positions: Positions | None = positions_of(self._store, table)
@@ -75,9 +78,6 @@ class _Source:
         if not view.queries:
             return None
         return SourceRowReader(view, "torch", objects=False, cutoff=self._cutoff)
-
-    def _labels(self) -> list[str]:
-        return [] if self._reading is None else self._reading.labels()
 
     def __len__(self) -> int:
         return int(self._count)
@@ -96,8 +96,9 @@ class _Source:
             self._open()
         assert self._table is not None
         return Window(
-            self._store, self._table, indices, len(indices), self._largest, self._positions
-        )
+            self._store, self._table, indices, ahead=len(indices), largest=self._largest,
+            positions=self._positions, classes=lambda: self.class_list,
+        )  # fmt: skip
 
     def queried(self, rank: int, world_size: int, random: Random | None) -> Iterator[ViewExample]:
         """Yields the rows of the view's queries that fall to a rank, shuffled with `random`.
@@ -107,6 +108,10 @@ class _Source:
         if self._table is None:
             self._open()
         assert self._reading is not None
+
+        def classes() -> ClassList:
+            return self.class_list
+
         with closing(self._reading.batches()) as batches:
             mine = (
                 batch if world_size == 1
@@ -114,8 +119,8 @@ class _Source:
                 for batch in batches
             )  # fmt: skip
             windows = (
-                (SourceWindow(pa.Table.from_batches([batch])) for batch in mine)
-                if random is None else shuffled_batches(mine, random)
+                (SourceWindow(pa.Table.from_batches([batch]), classes) for batch in mine)
+                if random is None else shuffled_batches(mine, random, classes)
             )  # fmt: skip
             for rows in windows:
                 yield from rows.examples()
@@ -145,13 +150,13 @@ class ViewDataset(Dataset[Any]):  # type: ignore[misc]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels of the view, sorted."""
-        return self._source.classes
+        """The classes in the order of their indices; see `View.classes`."""
+        return self._source.class_list.names
 
     @property
     def class_to_idx(self) -> dict[str, int]:
-        """The place of each label in `classes`."""
-        return {label: number for number, label in enumerate(self._source.classes)}
+        """The index of each class: what `example.target` is."""
+        return dict(self._source.class_list.indices)
 
     def __len__(self) -> int:
         return len(self._source)
@@ -257,8 +262,8 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The labels of the view, sorted."""
-        return self._source.classes
+        """The classes in the order of their indices; see `View.classes`."""
+        return self._source.class_list.names
 
     @property
     def has_queries(self) -> bool:

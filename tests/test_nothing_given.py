@@ -189,6 +189,16 @@ def query_payload(work: Work, nothing: Any) -> None:
     assert define("q", "s", "SELECT 1", schema, payload=None).payload == ()
 
 
+def prepare_classes(work: Work, nothing: Any) -> None:
+    with pytest.raises(InvalidInput, match="the list of classes is empty"):
+        same(work, work.ds.prepare, classes=nothing)
+
+
+def target_classes(work: Work, nothing: Any) -> None:
+    with pytest.raises(InvalidInput, match="the list of classes is empty"):
+        same(work, work.ds.set_target, "labels", nothing)
+
+
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
@@ -211,6 +221,8 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare changesets": prepare_changesets,
     "Dataset.prepare exclude": prepare_exclude,
     "Dataset.prepare where": prepare_where,
+    "Dataset.prepare classes": prepare_classes,
+    "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
 }
 MANY = ("Sequence", "Iterable", "Paths", "list[", "tuple[", "set[", "Collection")

@@ -8,6 +8,8 @@ from unicodedata import normalize
 
 from blake3 import blake3
 
+EMPTY = [[], "1", {"column": "labels"}]
+
 
 def decimal(text):
     digits = f"{Decimal(text.replace('%', 'e-2')):f}"
@@ -42,7 +44,9 @@ def version(dataset, ask, **at):
         query["labels"] = {"all" if ask.get("all_labels") and len(labels) > 1 else "any": labels}
     query |= {name: instant(ask[name]) for name in ("since", "until") if name in ask}
     query["where"] = [dict(c) for c in sorted({condition(*each) for each in ask.get("where", ())})]
-    asked = {name: it for name, it in query.items() if it not in ([], "1", [[1, at["number"]]])}
+    listed = {"classes": [normalize("NFC", name.strip()) for name in ask.get("classes", ())]}
+    query["target"] = {"column": ask.get("target", "labels")} | (listed if "classes" in ask else {})
+    asked = {name: it for name, it in query.items() if it not in [*EMPTY, [[1, at["number"]]]]}
     text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return blake3(text.encode()).hexdigest()
 

@@ -369,6 +369,10 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"where": [["camera", "text", "in", ["right", "left", "right"]]]},
     {"where": [["camera", "text", "in", ["left"]]]},
     {"where": [["camera", "text", "=", ["left"]], ["day", "bool", "!=", ["true"]]]},
+    {"target": "attr.camera"},
+    {"target": "labels"},
+    {"classes": ["dog", " cat "]},
+    {"labels": ["cat"], "target": "attr.camera", "classes": ["right", "left"]},
     {"labels": ["cat", "dog"], "exclude": ["blurred"], "since": "2026-01-01", "percent": "50%",
      "changesets": "2-5", "paths": ["train"], "where": [["score", "number", "<", ["-0.50"]]]},
 )  # fmt: skip

@@ -43,6 +43,7 @@ def get_answer(report: GetReport, version: str) -> dict[str, Any]:
         "bytes": report.bytes,
         "fresh": report.fresh,
         "kept": report.kept,
+        "without_class": report.without_class,
         "version": version,
     }
 

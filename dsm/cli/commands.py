@@ -8,7 +8,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "init": ("dsm.cli.init", "Make a repository, or a dataset in it"),
-    "dataset": ("dsm.cli.dataset", "Create, list and describe datasets"),
+    "dataset": ("dsm.cli.dataset", "Create, list, describe and change datasets"),
     "switch": ("dsm.cli.switch", "Choose the dataset that commands use"),
     "demo": ("dsm.cli.demo", "Make a small example dataset and walk through the commands"),
     "add": ("dsm.cli.add", "Stage new and changed files for the next changeset"),

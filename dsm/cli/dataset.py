@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from dsm.answers.datasets import current_dataset, dataset_answer, datasets_answer
+from dsm.cli.class_names import class_names
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names
+from dsm.errors import InvalidInput
 from dsm.model.names import printable
 
 app = new_app()
@@ -18,7 +20,7 @@ app = new_app()
 
 @app.callback(invoke_without_command=True)
 def dataset(ctx: typer.Context) -> None:
-    """Create, list and describe datasets
+    """Create, list, describe and change datasets
 
     Without a command, lists them.
 
@@ -27,6 +29,7 @@ def dataset(ctx: typer.Context) -> None:
       dsm dataset create speech --pattern '{speaker}/{name}.wav' --root speech
       dsm dataset list
       dsm dataset show speech --json
+      dsm dataset set --classes cat,dog
     """
     if ctx.invoked_subcommand is None:
         list_datasets(ctx)
@@ -59,6 +62,49 @@ def create(
         if as_json:
             print_json(dataset_answer(made, current_dataset(s.repo)))
         s.say(f"created dataset {made.name}; `dsm switch {made.name}` makes it the current one")
+
+
+@app.command("set", cls=Command)
+def set_(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", autocompletion=dataset_names, help="Default: the current"),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", metavar="COLUMN", help="What the class is: labels or attr.NAME"),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="A,B",
+            help="The classes in their order; @FILE has one on each line",
+        ),
+    ] = None,
+) -> None:
+    """Say what the class of an example is
+
+    Counts for views that are prepared from now on; those of before keep their version and their
+    classes. Labels that are not in the list of classes are tags: they do not decide the class.
+    --target without --classes takes the classes from the snapshot of each view.
+
+    \b
+    Examples:
+      dsm dataset set --classes cat,dog
+      dsm dataset set --target attr.breed --classes @breeds.txt
+      dsm dataset set speech --target labels
+    """
+    if target is None and classes is None:
+        raise InvalidInput("nothing is to be set", hint="give --target or --classes")
+    with Session(ctx) as s:
+        found = s.dataset if name is None else s.repo.dataset(name)
+        column = found.target.column if target is None else target
+        made = found.set_target(column, class_names(classes))
+        s.say(
+            f"views of {found.name} that are prepared from now on have classes from {made.words()}"
+        )
 
 
 @app.command("list", cls=Command)
@@ -109,7 +155,13 @@ def show(
         if as_json:
             print_json(answer)
             return
-        told = {**answer, "head": answer["head"] or None, "examples": f"{answer['examples']:,}"}
+        words = found.target.words()
+        told = {
+            **answer,
+            "target": words,
+            "head": answer["head"] or None,
+            "examples": f"{answer['examples']:,}",
+        }
         for key, value in told.items():
             print(f"{key + ':':10} {printable(_words(value))}")
 

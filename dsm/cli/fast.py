@@ -51,10 +51,11 @@ TEXTS: dict[str, dict[str, str]] = {
     "prepare": {
         "--since": "since", "--until": "until", "--percent": "percent",
         "--changesets": "changesets", "--at": "at", "--name": "name",
+        "--target": "target", "--classes": "classes",
     },
     "get": {
         "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",
-        "--compression": "compression",
+        "--compression": "compression", "--classes-from": "classes_from",
     },
 }  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {

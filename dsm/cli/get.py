@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dsm.cli.output import count_text, print_json, quoted, size_text
+from dsm.cli.output import count_text, message, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from dsm.cli import get_options as options
+    from dsm.views.view import View
     from dsm.views.writing.options import GetReport
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
@@ -53,6 +54,7 @@ def command(
     verify: options.Verify = False,
     force: options.Force = False,
     croissant: options.Croissant = None,
+    classes_from: options.ClassesFrom = "snapshot",
     skip_sources: options.SkipSources = False,
     dummy: options.Dummy = False,
     dummy_rows: options.DummyRows = 100,
@@ -81,13 +83,14 @@ def command(
     with Session(ctx) as s:
         from dsm.views.writing.formats import folder_name
 
-        view = s.repo.view(version)
         if skip_sources and dummy:
             raise InvalidInput("--skip-sources leaves out what --dummy makes up: give one of them")
+        view = s.repo.view(version)
         if skip_sources:
             view = view.without_sources()
         elif dummy:
             view = view.with_dummy_rows(dummy_rows)
+        view = _with_classes(view, classes_from)
         folder = folder_name(view) + ("-dummy" if dummy and view.queries else "")
         with _ended_well(streams=out == "-") if view.queries else contextlib.nullcontext():
             report = view.get(
@@ -108,6 +111,34 @@ def command(
             if made < asked_for:
                 s.say(f"note: {made:,} of {asked_for:,} dummy rows fit the view's filters")
         s.say(_summary(report, verify))
+        _warn_of_classes(report, view)
+
+
+def _with_classes(view: View, classes_from: str) -> View:
+    """Returns the view with the classes of the snapshot or its own. Raises InvalidInput."""
+    if classes_from not in ("snapshot", "view"):
+        raise InvalidInput(
+            f"{classes_from!r} has no classes", hint="--classes-from snapshot, or view"
+        )
+    return view.with_classes_of_view() if classes_from == "view" else view
+
+
+def _warn_of_classes(report: GetReport, view: View) -> None:
+    from dsm.views.writing.formats import find_format
+
+    if not (report.fresh and report.without_class and find_format(report.format).one_class):
+        return
+    target = view.target
+    if target.attribute is not None:
+        why, hint = f"{target.column} is none of the classes, or missing", ""
+    elif target.classes is not None:
+        why, hint = "none of the classes is a label of theirs, or several are", ""
+    else:
+        why = "no label or several"
+        hint = "`dsm dataset set --classes A,B` says which labels are classes"
+    count = count_text(report.examples, "example")
+    said = f"warning: {report.without_class:,} of {count} have no class, -1 is written: {why}"
+    message(f"{said}; {hint}" if hint else said)
 
 
 def _summary(report: GetReport, verify: bool) -> str:

@@ -70,6 +70,14 @@ Croissant = Annotated[
         help="Describe it in Croissant's JSON-LD (default: all but --format tar)",
     ),
 ]
+ClassesFrom = Annotated[
+    str,
+    typer.Option(
+        "--classes-from",
+        metavar="snapshot|view",
+        help="Whose labels are the classes, where the view has no list of them",
+    ),
+]
 AllowPersist = Annotated[
     bool,
     typer.Option(

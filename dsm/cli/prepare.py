@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsm.cli.class_names import class_names
 from dsm.cli.output import count_text, listed, print_json, size_text
 from dsm.cli.session import Session
 from dsm.model.names import close_matches
@@ -31,6 +32,8 @@ def command(
     at: options.At = None,
     paths: options.Paths = None,
     where: options.Where = None,
+    target: options.Target = None,
+    classes: options.Classes = None,
     name: options.Name = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -41,11 +44,15 @@ def command(
     any one will do. Times are like 2026-01-31, 2026-01-31T08:00:00Z, 7d (ago) or yesterday, in
     UTC; --until does not include its time. Exit status 1 when no example fits.
 
+    The class of an example is its only label, or its only one of --classes, or an attribute with
+    --target. Without a list the classes are all that the snapshot has.
+
     \b
     Examples:
       dsm prepare --label cat --label dog
       dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
       dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
+      dsm prepare --target attr.breed
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
@@ -53,7 +60,7 @@ def command(
         view = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since,
             until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, name=name,
+            where=where, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

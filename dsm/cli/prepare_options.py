@@ -50,5 +50,19 @@ Where = Annotated[
     list[str] | None,
     typer.Option("--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"),
 ]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="COLUMN",
+        help="What the class of an example is: labels or attr.NAME (default: the dataset's)",
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes", metavar="A,B", help="The classes in their order; @FILE has one on each line"
+    ),
+]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the view")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]

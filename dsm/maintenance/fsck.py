@@ -22,6 +22,7 @@ from dsm.model.names import is_plain_name
 from dsm.model.reports import FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo import documents
+from dsm.repo.dataset_settings import settings_of
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
@@ -35,6 +36,9 @@ from dsm.worktree.restored import check_restored
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
+
+
+_IN_DATASET = ("dataset.json", "changesets", "manifests", "views", "tags", "settings")
 
 
 class Checker:
@@ -148,7 +152,14 @@ class Checker:
             self.findings.found("document", layout.dataset_document(name), error.message)
             return
         for entry in self.findings.listed(layout.dataset(name), "document"):
-            if entry not in ("dataset.json", "changesets", "manifests", "views", "tags"):
+            if entry not in (
+                "dataset.json",
+                "changesets",
+                "manifests",
+                "views",
+                "tags",
+                "settings",
+            ):
                 self.findings.stray(layout.dataset(name), entry)
         numbers = self._header_numbers(name)
         used: set[str | None] = set()
@@ -191,6 +202,7 @@ class Checker:
         self._spare_manifests(name, used if known else None)
         self._tags(name)
         self._views(name)
+        self._dataset_settings(name)
         self._stage(name)
 
     def _missing(self, dataset: str, first: int, last: int) -> None:
@@ -287,6 +299,17 @@ class Checker:
                     self.findings.found("view", path, "does not hold the query of its name")
             except DsmError as error:
                 self.findings.found("view", path, error.message)
+
+    def _dataset_settings(self, name: str) -> None:
+        place = documents.dataset_settings(self.layout, name)
+        if not os.path.lexists(place.folder):
+            return
+        for entry in self._documents(place.folder, "document"):
+            path = os.path.join(place.folder, entry)
+            try:
+                settings_of(place.read(entry.removesuffix(place.ending)) or {}, path)
+            except DsmError as error:
+                self.findings.found("document", path, error.message)
 
     def _stage(self, name: str) -> None:
         folder = self.layout.stage(name)

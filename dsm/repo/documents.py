@@ -140,6 +140,11 @@ def datasets(layout: Layout) -> Documents:
     )  # fmt: skip
 
 
+def dataset_settings(layout: Layout, dataset: str) -> Documents:
+    """What can be changed of a dataset, by the number of the change in 8 digits."""
+    return Documents(layout.settings(dataset), layout.temporary)
+
+
 def headers(layout: Layout, dataset: str) -> Documents:
     """The headers of a dataset's changesets, by number in 8 digits."""
     return Documents(layout.changesets(dataset), layout.temporary)

@@ -118,6 +118,9 @@ class Layout:
     def dataset_document(self, name: str) -> str:
         return self._in("datasets", name, "dataset.json")
 
+    def settings(self, name: str) -> str:
+        return self._in("datasets", name, "settings")
+
     def changesets(self, name: str) -> str:
         return self._in("datasets", name, "changesets")
 

@@ -7,6 +7,7 @@ time, and are never kept.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.errors import InvalidInput, NotFound
@@ -54,7 +55,18 @@ class View(Selection):
     def _read_as(self, mode: SourceMode) -> View:
         return View(
             self.repository, self.dataset, self._open_snapshots, self.query, self._record,
-            source_mode=mode,
+            source_mode=mode, classes_of_view=self.classes_of_view,
+        )  # fmt: skip
+
+    def with_classes_of_view(self) -> View:
+        """Returns the same view with the classes of its own examples, not those of the snapshot.
+
+        Then another view may give the same class another index. A list of classes that the query
+        has counts all the same.
+        """
+        return View(
+            self.repository, self.dataset, self._open_snapshots, self.query, self._record,
+            source_mode=self.source_mode, classes_of_view=True,
         )  # fmt: skip
 
     # --- what it holds ---
@@ -85,6 +97,19 @@ class View(Selection):
     def labels(self) -> dict[str, int]:
         """How many selected examples have each label, sorted by label."""
         return self.content.labels
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The classes in the order of their indices: what `example.target` counts.
+
+        Those of the list that the query has; else all labels (or values of the target's attribute)
+        of the snapshot that it pins, sorted, so that they are the same for each part of it. Where
+        rows of queries are read and no list is given, the sources are asked for their labels.
+        Raises InvalidInput when the target's values are no classes.
+        """
+        from dsm.views.source_rows.reader import classes_of
+
+        return classes_of(self).names
 
     # --- examples ---
 

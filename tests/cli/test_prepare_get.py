@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -158,3 +159,29 @@ def test_sizes_as_people_write_them(dsm: Runner, two_changesets: Path) -> None:
     for text in ("MB", "-1", "1 furlong", "1e9", "0"):
         dsm("get", version, "--shard-size", text, "-o", "../out", status=2)
     dsm("get", version, "-o", "-", "--json", status=2)
+
+
+def test_classes(dsm: Runner, two_changesets: Path, tmp_path: Path) -> None:
+    """-1 is never written without a word, a list of classes ends that, and a part keeps indices."""
+    dsm("label", "cat/1.txt", "--add", "night")
+    dsm("commit", "-m", "night")
+    out = str(tmp_path / "out")
+    said = dsm("get", "-q", dsm("prepare", "-q").out.strip(), "-o", out)
+    assert said.err.startswith("warning: 1 of 5 examples have no class, -1 is written")
+    (tmp_path / "classes.txt").write_text("\ufeffcat\n\ndog\n", "utf-8")
+    dsm("dataset", "set", "--classes", f"@{tmp_path / 'classes.txt'}")
+    assert dsm("dataset", "show", "--json").json["target"] == {
+        "column": "labels", "classes": ["cat", "dog"],
+    }  # fmt: skip
+    view = dsm("prepare", "-q", "--label", "dog").out.strip()
+    answer = dsm("get", view, "-o", out, "--force", "--json")
+    assert answer.json["without_class"] == 0 and "warning" not in answer.err
+    dsm("dataset", "set", "--target", "labels")
+    view = dsm("prepare", "-q", "--label", "dog").out.strip()
+    for words, wanted in ((), ["cat", "dog", "night"]), (("--classes-from", "view"), ["dog"]):
+        dsm("get", view, "-o", out, "--force", *words)
+        assert json.loads((tmp_path / "out" / "dataset.json").read_bytes())["classes"] == wanted
+    assert dsm("prepare", "--target", "attr.nothing", status=4).out == ""
+    assert dsm("prepare", "--classes", "@nowhere", status=2).out == ""
+    assert dsm("get", view, "--classes-from", "moon", status=2).out == ""
+    assert dsm("dataset", "set", status=2).out == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dsm.model.target import DEFAULT
 from dsm.views.filters.conditions import decimal_text
 from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
@@ -11,6 +12,8 @@ def describe(query: ViewQuery) -> str:
     parts = [words for each in query.filters for words in each.words()]
     if query.percent is not None:
         parts.append(newest_text(query.percent))
+    if query.target != DEFAULT:
+        parts = [*(parts or ["all examples"]), f"classes from {query.target.words()}"]
     return ", ".join([*(parts or ["all examples"]), changesets_text(query)])
 
 

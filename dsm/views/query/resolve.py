@@ -7,10 +7,11 @@ whatever the size of the data.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.names import printable
+from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters import table as filters
 from dsm.views.filters.conditions import decimal_text
@@ -27,10 +28,22 @@ class Asked(filters.Asked, total=False):
     percent: Percent | None
     changesets: str | Iterable[int | str] | None
     at: str | int | None
+    target: str | None
+    classes: Iterable[str] | None
 
 
-def resolve(log: ChangesetLog, dataset_id: str, asked: Asked, *, now_us: int) -> ViewQuery:
-    """Returns the query that was asked for. Raises InvalidInput, NotFound, AnswerIsNo."""
+def resolve(
+    log: ChangesetLog,
+    dataset_id: str,
+    asked: Asked,
+    *,
+    now_us: int,
+    target: Callable[[], Target] = lambda: DEFAULT,
+) -> ViewQuery:
+    """Returns the query that was asked for; `target` gives the dataset's own, for none asked for.
+
+    Raises InvalidInput, NotFound, AnswerIsNo.
+    """
     if not log.head():
         raise AnswerIsNo(f"dataset {log.name} has no changeset yet", hint="`dsm commit` first")
     _refuse_unknown(asked)
@@ -50,7 +63,20 @@ def resolve(log: ChangesetLog, dataset_id: str, asked: Asked, *, now_us: int) ->
     return ViewQuery(
         dataset_id, changeset.number, changeset.id,
         tuple(each for each in found if each is not None), runs, _share(asked.get("percent")),
+        target=_target(asked, changeset.attributes) or target(),
     )  # fmt: skip
+
+
+def _target(asked: Asked, attributes: Mapping[str, str]) -> Target | None:
+    """Returns the target that is asked for, if one is. Raises InvalidInput, NotFound."""
+    column, classes = asked.get("target"), asked.get("classes")
+    if column is None and classes is None:
+        return None
+    found = target_of(column, classes)
+    name = found.attribute
+    if name is not None and name not in attributes:
+        raise unknown_attribute(name, attributes)
+    return found
 
 
 def _refuse_unknown(asked: Asked) -> None:

@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format.document import canonical
+from dsm.model.target import DEFAULT, Target
 from dsm.views.filters import table
 from dsm.views.filters.conditions import decimal_text
 from dsm.views.filters.filter import Clause, Filter
@@ -32,7 +33,8 @@ class ViewQuery:
 
     `runs` are the first and last numbers of the changesets that are folded, none for all up to
     `at`. `filters` (in the order of their table) must all let an example pass. `percent` is an
-    exact decimal between 0 and 1: the newest share of what the filters leave.
+    exact decimal between 0 and 1: the newest share of what the filters leave. `target` says what
+    the class of an example is; it selects nothing.
     """
 
     dataset: str
@@ -41,6 +43,7 @@ class ViewQuery:
     filters: tuple[Filter, ...] = ()
     runs: tuple[ChangesetRange, ...] = ()
     percent: str | None = None
+    target: Target = DEFAULT
 
     def clauses(self) -> list[Clause]:
         """Returns the clauses of its filters; the newest share comes after them."""
@@ -60,6 +63,8 @@ class ViewQuery:
             asked |= each.to_json()
         if self.percent is not None:
             asked["percent"] = self.percent
+        if self.target != DEFAULT:
+            asked["target"] = self.target.to_json()
         return {
             "format": 1,
             "kind": "view",
@@ -79,6 +84,7 @@ class ViewQuery:
                 tuple(each for each in found if each is not None),
                 tuple((first, last) for first, last in fields.get("changesets", ())),
                 fields.get("percent"),
+                Target.from_json(fields["target"]) if "target" in fields else DEFAULT,
             )  # fmt: skip
             _check(query)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:

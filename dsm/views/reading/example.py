@@ -32,6 +32,8 @@ class ExampleRows(Protocol):
     @property
     def changesets(self) -> Sequence[int]: ...
     @property
+    def targets(self) -> Sequence[int]: ...
+    @property
     def attributes(self) -> Mapping[str, Sequence[Any]]: ...
 
     def read(self, row: int) -> Content:
@@ -93,6 +95,11 @@ class ViewExample:
         return self._rows.labels[self._row]
 
     @property
+    def target(self) -> int:
+        """The index of its class in `View.classes`; -1 when it has none, or more than one."""
+        return self._rows.targets[self._row]
+
+    @property
     def annotation(self) -> str | None:
         return self._rows.annotations[self._row]
 
@@ -113,7 +120,7 @@ class ViewExample:
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (
             self.path, self.oid, self.size, self.time, self.labels, self.attributes,
-            self.annotation, self.changeset,
+            self.annotation, self.changeset, self.target,
         )  # fmt: skip
         return _detached, (fields, self.bytes)
 
@@ -122,7 +129,7 @@ class _Detached:
     """What an example knew, without its view."""
 
     def __init__(self, fields: tuple[Any, ...], data: bytes):
-        path, oid, size, time, labels, attributes, annotation, changeset = fields
+        path, oid, size, time, labels, attributes, annotation, changeset, target = fields
         self.paths: list[str] = [path]
         self.oids: list[bytes] = [oid]
         self.sizes: list[int] = [size]
@@ -130,6 +137,7 @@ class _Detached:
         self.labels: list[tuple[str, ...]] = [labels]
         self.annotations: list[str | None] = [annotation]
         self.changesets: list[int] = [changeset]
+        self.targets: list[int] = [target]
         self.attributes = {name: [value] for name, value in attributes.items()}
         self.ahead: list[bytes | None] = [None]
         self._bytes = data

@@ -64,7 +64,10 @@ def iterate(
 
         return mixed(selection, order, seed, epoch)
     store = selection.repository.store
-    windows = in_windows(store, selection.table(), order, seed, epoch, lambda: selection.positions)
+    windows = in_windows(
+        store, selection.table(), order, seed, epoch, lambda: selection.positions,
+        classes=lambda: selection.stored_classes,
+    )  # fmt: skip
     return chain.from_iterable(rows.examples() for rows in windows)
 
 
@@ -75,11 +78,16 @@ def example_at(selection: Selection, index: int) -> ViewExample:
     at = index + count if index < 0 else index
     if not 0 <= at < count:
         raise IndexError(f"a view of {count} examples has no index {index}")
-    return ViewExample(Window(selection.repository.store, selection.table().slice(at, 1)), 0)
+    return ViewExample(_window(selection, selection.table().slice(at, 1)), 0)
 
 
 def examples_at(selection: Selection, part: slice) -> Sequence[ViewExample]:
     """Returns the examples of a slice."""
     table = selection.table()
     indices = integers(range(*part.indices(table.num_rows)))
-    return list(Window(selection.repository.store, table, indices).examples())
+    return list(_window(selection, table, indices).examples())
+
+
+def _window(selection: Selection, table: pa.Table, indices: pa.Array | None = None) -> Window:
+    store = selection.repository.store
+    return Window(store, table, indices, classes=lambda: selection.stored_classes)

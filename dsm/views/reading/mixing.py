@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,10 +20,11 @@ from blake3 import blake3
 from dsm.errors import InvalidInput
 from dsm.views.reading.example import ViewExample
 from dsm.views.reading.orders import in_windows
-from dsm.views.reading.window import Window
+from dsm.views.reading.window import Classes, Window
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers
 from dsm.views.selection.payloads import CONTENT
-from dsm.views.source_rows.reader import SourceRowReader
+from dsm.views.source_rows.reader import SourceRowReader, classes_of
 
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
@@ -35,9 +36,9 @@ BUFFER_ROWS, BUFFER_BYTES = 8_192, 64 << 20
 class SourceWindow(Window):
     """A batch of rows of a source as a window of examples; their bytes are in the batch."""
 
-    def __init__(self, rows: pa.Table):
+    def __init__(self, rows: pa.Table, classes: Classes):
         # No store takes part: bytes are never looked up.
-        super().__init__(None, rows)  # type: ignore[arg-type]
+        super().__init__(None, rows, classes=classes)  # type: ignore[arg-type]
         self._content = self._column(CONTENT)
 
     @cached_property
@@ -74,16 +75,22 @@ def mixed(
 
 def _mixed(selection: Selection, seed: int | None, epoch: int) -> Iterator[ViewExample]:
     reading = SourceRowReader(selection, "iterate", objects=False)
-    windows = in_windows(selection.repository.store, reading.stored(), None, seed, epoch)
+
+    @cache
+    def classes() -> ClassList:
+        return classes_of(selection)
+
+    store = selection.repository.store
+    windows = in_windows(store, reading.stored(), None, seed, epoch, classes=classes)
     stored = chain.from_iterable(rows.examples() for rows in windows)
     with closing(reading.batches()) as batches:
         if seed is None:
             yield from stored
             for batch in batches:
-                yield from SourceWindow(pa.Table.from_batches([batch])).examples()
+                yield from SourceWindow(pa.Table.from_batches([batch]), classes).examples()
         else:
             random = Random(f"{seed}/{epoch}")
-            shuffled = (rows.examples() for rows in shuffled_batches(batches, random))
+            shuffled = (rows.examples() for rows in shuffled_batches(batches, random, classes))
             yield from _by_turns(stored, chain.from_iterable(shuffled), random)
 
 
@@ -102,7 +109,9 @@ def _by_turns(
     yield from both[0]
 
 
-def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Iterator[SourceWindow]:
+def shuffled_batches(
+    batches: Iterable[pa.RecordBatch], random: Random, classes: Classes
+) -> Iterator[SourceWindow]:
     """Yields the rows of batches shuffled: of each, and of what was held back, some at random."""
     held: pa.Table | None = None
     for batch in batches:
@@ -113,8 +122,8 @@ def shuffled_batches(batches: Iterable[pa.RecordBatch], random: Random) -> Itera
         keep = min(BUFFER_ROWS, rows.num_rows * BUFFER_BYTES // max(1, rows.nbytes))
         out, back = order[: max(0, len(order) - keep)], order[max(0, len(order) - keep) :]
         if out:
-            yield SourceWindow(rows.take(integers(out)))
+            yield SourceWindow(rows.take(integers(out)), classes)
         # Taken, so that what is held back does not keep its whole batch in memory.
         held = rows.take(integers(back))
     if held is not None:
-        yield SourceWindow(held)
+        yield SourceWindow(held, classes)

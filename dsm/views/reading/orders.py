@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from dsm.store.batch import expect
 from dsm.store.positions import Positions
 from dsm.views.reading.shuffle import shuffled
-from dsm.views.reading.window import AHEAD, AHEAD_SCATTERED, WINDOW, Window, largest_of
+from dsm.views.reading.window import AHEAD, AHEAD_SCATTERED, WINDOW, Classes, Window, largest_of
 from dsm.views.selection.columns import integers
 from dsm.views.selection.positions import positions_of
 
@@ -27,10 +27,12 @@ def in_windows(
     seed: int | None,
     epoch: int,
     known: Callable[[], Positions] | None = None,
+    *,
+    classes: Classes,
 ) -> Iterator[Window]:
     """Yields windows over the rows of a table, in order, in that of `order`, or shuffled.
 
-    `known` gives the positions of the rows, where they are kept.
+    `known` gives the positions of the rows, where they are kept, `classes` their classes.
     """
     largest = largest_of(table)
     if seed is not None:
@@ -41,12 +43,15 @@ def in_windows(
             if number == 1:  # who reads on so far will read on
                 positions = positions_of(store, table) if known is None else known()
             _check(indices, table.num_rows)
-            yield Window(store, table, indices, AHEAD_SCATTERED, largest, positions)
+            yield Window(
+                store, table, indices, ahead=AHEAD_SCATTERED, largest=largest,
+                positions=positions, classes=classes,
+            )  # fmt: skip
         return
     for first in range(0, table.num_rows, WINDOW):
         if first == WINDOW:
             expect(store, table.num_rows - first, in_order=True)
-        yield Window(store, table.slice(first, WINDOW), None, AHEAD, largest)
+        yield Window(store, table.slice(first, WINDOW), None, AHEAD, largest, classes=classes)
 
 
 def _check(indices: pa.Array, count: int) -> None:

@@ -8,7 +8,7 @@ byte that is handed out has been verified.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,11 +20,13 @@ from dsm.format.manifest import ATTRIBUTE
 from dsm.store.batch import read_batch
 from dsm.store.positions import Positions
 from dsm.views.reading.example import ViewExample
+from dsm.views.selection.classes import NO_CLASS, ClassList
 from dsm.views.selection.columns import filled, hashes, label_tuples, sizes, whole
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
 
+Classes = Callable[[], ClassList]
 WINDOW = 1024
 # Read at once: a few when they lie one after the other, so that they stay in the processor's cache;
 # many when they are scattered, so that they can be read in the order they lie on disk.
@@ -37,7 +39,8 @@ class Window:
 
     Bytes are read ahead for `ahead` rows, fewer when they are large; no example is larger than
     `largest` (then their sizes need not be looked at), or nothing is known about it. `positions`
-    are those of all rows of the table, for `indices` into it.
+    are those of all rows of the table, for `indices` into it; `classes` gives the classes when the
+    first example is asked for its own.
     """
 
     def __init__(
@@ -48,8 +51,10 @@ class Window:
         ahead: int = AHEAD,
         largest: int = AHEAD_BYTES,
         positions: Positions | None = None,
+        classes: Classes = ClassList,
     ):
         self._store = store
+        self._classes = classes
         self._positions = positions
         self._largest = largest
         self._table = table
@@ -102,6 +107,14 @@ class Window:
     @cached_property
     def changesets(self) -> list[int]:
         return self._column("changeset").to_pylist()  # type: ignore[no-any-return]
+
+    @cached_property
+    def targets(self) -> list[int]:
+        classes = self._classes()
+        if classes.column not in self._table.column_names:
+            return [NO_CLASS] * self._count
+        rows = self._table.select([classes.column])
+        return classes.of(rows if self._indices is None else rows.take(self._indices))
 
     @cached_property
     def attributes(self) -> dict[str, list[Any]]:

@@ -17,14 +17,16 @@ from dsm.views.selection.content import ContentSummary, summed_up
 from dsm.views.selection.source_mode import READ, SKIP, SourceMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import pyarrow as pa
 
     from dsm.history.fold import Layer
     from dsm.history.snapshot import Snapshots
+    from dsm.model.target import Target
     from dsm.repo.repository import Repository
     from dsm.store.positions import Positions
+    from dsm.views.selection.classes import ClassList
     from dsm.views.selection.evaluate import Evaluation
     from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
@@ -34,7 +36,8 @@ class Selection:
     """One query over one dataset of a repository, and what it selects.
 
     `record` is what is remembered of an earlier evaluation; without it the query is evaluated when
-    its content is asked for. `source_mode` says what becomes of the queries in the dataset.
+    its content is asked for. `source_mode` says what becomes of the queries in the dataset; with
+    `classes_of_view` its classes are those of the selected examples, not of the snapshot.
     """
 
     def __init__(
@@ -46,16 +49,21 @@ class Selection:
         record: Record | None = None,
         *,
         source_mode: SourceMode = READ,
+        classes_of_view: bool = False,
     ):
         self.repository = repository
         self.dataset = dataset
         self.query = query
         self.source_mode = source_mode
+        self.classes_of_view = classes_of_view
         self._open_snapshots = snapshots
         self._record = record
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self.repository, self.dataset, self.query, self._record, self.source_mode)
+        parts = (
+            self.repository, self.dataset, self.query, self._record, self.source_mode,
+            self.classes_of_view,
+        )  # fmt: skip
         return _again, (type(self), *parts)
 
     @cached_property
@@ -89,6 +97,18 @@ class Selection:
             for number in range(first, last + 1)
         )  # fmt: skip
 
+    # --- classes ---
+
+    @property
+    def target(self) -> Target:
+        """What says the class of an example, as the query pins it."""
+        return self.query.target
+
+    @cached_property
+    def stored_classes(self) -> ClassList:
+        """The classes of the stored examples; see `class_list`."""
+        return class_list(self, self.content.labels)
+
     # --- stored examples ---
 
     @cached_property
@@ -105,6 +125,13 @@ class Selection:
                 f"the view asks for changeset {query.at} of another history of {self.dataset}"
             )
         return [Layer(snapshots.folded(query.runs))] if query.runs else snapshots.layers(query.at)
+
+    @property
+    def snapshot_layers(self) -> list[Layer]:
+        """The examples of the changeset that the query pins, and of all before it."""
+        if self.query.runs:
+            return self._open_snapshots().layers(self.query.at)
+        return self.layers
 
     @cached_property
     def snapshot(self) -> pa.Table:
@@ -183,6 +210,7 @@ def _again(
     query: ViewQuery,
     record: Record | None,
     mode: SourceMode,
+    classes_of_view: bool,
 ) -> Selection:
     """Makes a copy, by pickle or `copy`: it is evaluated anew when it is asked for."""
 
@@ -192,4 +220,30 @@ def _again(
 
         return Snapshots(repository, ChangesetLog(repository, dataset, query.dataset))
 
-    return kind(repository, dataset, snapshots, query, record, source_mode=mode)
+    return kind(
+        repository, dataset, snapshots, query, record, source_mode=mode,
+        classes_of_view=classes_of_view,
+    )  # fmt: skip
+
+
+def class_list(selection: Selection, labels: Iterable[str]) -> ClassList:
+    """Returns the classes of examples with these labels: those of the target's list.
+
+    Without one, those of the snapshot and of these, or of these alone with `classes_of_view`.
+    Raises InvalidInput for an attribute whose values are no classes.
+    """
+    from dsm.history.fold import Layer
+    from dsm.views.selection.classes import ClassList, labels_of, values_of
+
+    target, query = selection.target, selection.query
+    if target.classes is not None:
+        return ClassList(target.classes, target.column)
+    # The changesets of a query may hold what the snapshot has no more.
+    beside = [] if selection.classes_of_view else selection.snapshot_layers
+    if target.attribute is not None:
+        names = values_of(target.column, [*beside, Layer(selection.table())])
+        return ClassList(names, target.column)
+    found = {*labels}
+    if query.filters or query.runs or query.percent:
+        found |= labels_of(beside)
+    return ClassList(tuple(sorted(found)))

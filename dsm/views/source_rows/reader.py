@@ -10,31 +10,42 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsm.errors import InvalidInput
 from dsm.format.manifest import TIME
 from dsm.sources import source as sources
 from dsm.sources.access import Access
 from dsm.sources.engines import session_class
 from dsm.sources.source import Source
+from dsm.views.filters.label_counts import counts as label_counts
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.evaluate import Cutoff, Evaluation, cut_at, evaluate
 from dsm.views.selection.live_queries import LiveQuery
+from dsm.views.selection.selection import Selection, class_list
 from dsm.views.source_rows.dummy import rows_for
 from dsm.views.source_rows.plan import COLUMNS, EXAMPLES, LABELS, TIMES, Purpose, plan_run
 from dsm.views.source_rows.row_filters import RowFilters, examples_of
 from dsm.views.source_rows.run import Batches, batch_as, run
 
-if TYPE_CHECKING:
-    from dsm.views.selection.selection import Selection
-
 # What a run of the query is for that the reader does not see, as receipts tell it.
 _CONSUMERS = {LABELS: "labels", TIMES: "count"}
 # Dummy rows are drawn until enough of them fit the view, or so many times as many did not.
 DRAWS, DRAWN = 50, 10_000
+
+
+def classes_of(selection: Selection) -> ClassList:
+    """Returns the classes of what reading a selection yields.
+
+    Without a list the sources of its queries are asked for the labels of rows. Raises what
+    `SourceRowReader.class_list` does.
+    """
+    if not selection.queries:
+        return selection.stored_classes
+    return SourceRowReader(selection, "classes").class_list()
 
 
 class SourceRowReader:
@@ -99,13 +110,34 @@ class SourceRowReader:
         yield from self._rows(each, COLUMNS, RowFilters(self.query, self.cutoff))
 
     def labels(self) -> list[str]:
-        """Returns the labels that the rows of the queries have, sorted; asks the sources."""
-        only = self.query.narrowed_to("labels")
+        """Returns the labels that the rows of the queries have, sorted; asks the sources.
+
+        Those of all rows, as classes are those of the whole snapshot, unless the selection has
+        classes of its own: then of rows that fit its filters of labels.
+        """
+        query = self.query
+        asked = query if self.selection.classes_of_view else query.narrowed_to("")
+        only = query.narrowed_to("labels") if self.selection.classes_of_view else asked
         found: set[str] = set()
         for each in self.selection.queries:
-            for batch in self._rows(each, LABELS, RowFilters(only, None)):
+            for batch in self._rows(each, LABELS, RowFilters(only, None), asked):
                 found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
         return sorted(found)
+
+    def class_list(self) -> ClassList:
+        """Returns the classes of stored examples and rows together.
+
+        Raises InvalidInput where only a list could say them, and what asking a source raises.
+        """
+        target = self.selection.target
+        if target.classes is not None:
+            return ClassList(target.classes, target.column)
+        if target.attribute is not None:
+            raise InvalidInput(
+                f"which values of {target.column} the rows of queries have is not known before",
+                hint=f"list the classes: dsm prepare --target {target.column} --classes A,B",
+            )
+        return class_list(self.selection, {*label_counts(self.stored()), *self.labels()})
 
     def _times_and_paths(self) -> pa.Table:
         """Returns time and path of the rows that fit, by a run of their own."""
@@ -118,7 +150,10 @@ class SourceRowReader:
         ]
         return pa.Table.from_batches(found).cast(schema) if found else schema.empty_table()
 
-    def _rows(self, each: LiveQuery, form: str, filters: RowFilters) -> Batches:
+    def _rows(
+        self, each: LiveQuery, form: str, filters: RowFilters, asked: ViewQuery | None = None
+    ) -> Batches:
+        """Yields the rows that pass `filters`; the database may check those of `asked`."""
         if (count := self.selection.source_mode.dummy_rows) is not None:
             yield from self._dummies(each, count, form, filters)
             return
@@ -126,8 +161,8 @@ class SourceRowReader:
         source = self._source(each)
         consumer = _CONSUMERS.get(form, self.consumer)
         plan = plan_run(
-            each, self.query, session_class(source.driver).dialect, form=form, filters=filters,
-            objects=self.objects, types=self.types,
+            each, asked or self.query, session_class(source.driver).dialect, form=form,
+            filters=filters, objects=self.objects, types=self.types,
             purpose=Purpose(selection.dataset, selection.version, consumer),
         )  # fmt: skip
         if plan is None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
     from dsm.views.writing.output_folder import OutputFolder
 
 INDEX = "examples.jsonl"
@@ -42,7 +43,7 @@ class PathsCollide(Conflict):
     code = "paths-collide"
 
 
-def write_index(place: OutputFolder, table: pa.Table, classes: Mapping[str, int]) -> Written:
+def write_index(place: OutputFolder, table: pa.Table, classes: ClassList) -> Written:
     """Writes a line of JSON for each example."""
     temporary = place.temporary(INDEX)
     file = OutputFile(temporary)
@@ -148,7 +149,7 @@ class OneForEach(FolderWriter):
         folder: OutputFolder,
         table: pa.Table,
         store: ObjectStore,
-        classes: Mapping[str, int],
+        classes: ClassList,
         kept: Mapping[str, Written],
         workers: int,
         progress: Progress,

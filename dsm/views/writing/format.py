@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dsm.progress import Progress
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
     from dsm.views.selection.payloads import Counted, Write
     from dsm.views.writing.output_folder import OutputFolder
 
@@ -46,6 +47,7 @@ class Format:
     streams: bool = False  # whether it can be written to a stream
     described: bool = True  # whether Croissant is written unless it is declined
     takes_rows: bool = True  # whether rows of queries can be written so
+    one_class: bool = False  # whether a file says one class of each example, -1 where it has none
     tells_classes: bool = True  # whether the file itself does, not its index alone
 
     def writer(self) -> FormatWriter:
@@ -83,7 +85,7 @@ class Recipe:
 
     format: Format
     compression: str
-    classes: dict[str, int]
+    classes: ClassList
     schema: pa.Schema | None = None
 
 
@@ -97,7 +99,7 @@ class FormatWriter:
         return table
 
     def schema(
-        self, table: pa.Table, paths: pa.ChunkedArray, classes: Mapping[str, int]
+        self, table: pa.Table, paths: pa.ChunkedArray, classes: ClassList
     ) -> pa.Schema | None:
         """Returns the schema of all files, where they have one; `paths` are those of all rows."""
         return None
@@ -150,7 +152,7 @@ class FolderWriter:
         folder: OutputFolder,
         table: pa.Table,
         store: ObjectStore,
-        classes: Mapping[str, int],
+        classes: ClassList,
         kept: Mapping[str, Written],
         workers: int,
         progress: Progress,

@@ -18,7 +18,7 @@ _ROWS = (
     Format(
         name="webdataset", words="shards", layout=SHARDS, module="dsm.views.writing.webdataset",
         file_name="shard-{number:06d}.tar{zst}", owns=r"shard-\d{6}\.tar(\.zst)?",
-        media_type="application/x-tar", streams=True,
+        media_type="application/x-tar", streams=True, one_class=True,
     ),
     Format(
         name="tar", words="one tar of the original paths", layout=ONE_FILE,
@@ -33,7 +33,7 @@ _ROWS = (
     Format(
         name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
-        media_type="application/x-parquet", library="pyarrow",
+        media_type="application/x-parquet", library="pyarrow", one_class=True,
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}

@@ -12,7 +12,9 @@ from dsm.errors import InvalidInput
 from dsm.files.typed_path import refuse_address
 from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.payloads import Write
+from dsm.views.writing.format import Recipe
 from dsm.views.writing.formats import DEFAULT, FORMATS
 from dsm.views.writing.options import SHARD_BYTES, GetReport, Options
 from dsm.views.writing.stored import recipe_of, write_stored
@@ -55,9 +57,9 @@ def get(
     if out == "-":
         if sink is None:
             raise InvalidInput("no stream is given to write to", hint="give a binary file as sink")
-        examples, size = stream(view, sink.write, options, progress)
+        examples, size, without_class = stream(view, sink.write, options, progress)
         sink.flush()
-        return GetReport("-", format, 1, examples, size, True)
+        return GetReport("-", format, 1, examples, size, True, without_class=without_class)
     if not out or FOLDER in os.path.realpath(out).split(os.sep):
         raise InvalidInput(
             f"{out} is where the repository keeps its own files" if out else "no folder is named",
@@ -86,11 +88,11 @@ def get(
 
 def stream(
     view: Selection, write: Write, options: Options, progress: Progress = SILENT
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Writes the view as one tar: that of `tar`, or the members of all shards of `webdataset`.
 
     What `write` is given changes when it has returned. Returns how many examples and bytes of them
-    were written.
+    were written, and how many examples have no class (0 where the tar says no class).
     """
     if not options.row.streams:
         named = " or ".join(row.name for row in FORMATS.values() if row.streams)
@@ -103,8 +105,12 @@ def stream(
 
         return stream_rows(view, write, options, progress)
     progress.start("writing", view.content.examples, view.content.size)
-    writer = options.row.writer()
-    recipe, rows = recipe_of(view, options), writer.with_columns(view.table())
+    writer, told = options.row.writer(), options.row.tells_classes
+    recipe = (
+        recipe_of(view, options) if told else Recipe(options.row, options.compression, ClassList())
+    )
+    rows = writer.with_columns(view.table())
     writer.write(recipe, view.repository.store, [rows], write, progress.advance)
     progress.finish()
-    return view.content.examples, view.content.size
+    without_class = recipe.classes.without(rows) if told else 0
+    return view.content.examples, view.content.size, without_class

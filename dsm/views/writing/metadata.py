@@ -6,7 +6,7 @@ view has the same members, and the same attributes, null where it has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -14,22 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import ATTRIBUTE
+from dsm.model.target import LABELS
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers, label_tuples, whole
 
-NO_CLASS = -1
 TEXT = pa.large_string()
 _ESCAPED = r'[\x00-\x1f"\\]'
 
 
-def class_indices(labels: Sequence[Sequence[str]], classes: Mapping[str, int]) -> list[int]:
-    """Returns for each row the index of its only label, -1 when there is none or more than one."""
-    return [classes[found[0]] if len(found) == 1 else NO_CLASS for found in labels]
-
-
 class MetadataWriter:
-    """Writes the JSON of examples, a batch at a time. `classes` maps each label to its index."""
+    """Writes the JSON of examples, a batch at a time."""
 
-    def __init__(self, classes: Mapping[str, int]):
+    def __init__(self, classes: ClassList):
         self._classes = classes
         self._labels: dict[tuple[str, ...], str] = {}
 
@@ -60,6 +56,9 @@ class MetadataWriter:
 
     def _labels_of(self, rows: pa.Table) -> pa.Array | str:
         column, known = whole(rows.column("labels")), self._labels
+        if self._classes.column != LABELS:
+            pairs = zip(label_tuples(column), self._classes.all_of(rows), strict=True)
+            return pa.array([_spelled_labels(names, found) for names, found in pairs], TEXT)
         counts = pc.min_max(pc.list_value_length(column)).as_py()
         if not counts["max"]:
             return self._told(())
@@ -71,12 +70,17 @@ class MetadataWriter:
         return pa.array(told, TEXT)
 
     def _told(self, labels: tuple[str, ...]) -> str:
-        indices = ",".join(str(self._classes[label]) for label in labels)
-        names = ",".join(map(encode_basestring, labels))
+        indices = self._classes.indices
         if len(self._labels) > 10_000:
             self._labels.clear()
-        self._labels[labels] = text = f'"classes":[{indices}],"labels":[{names}]'
+        found = [indices[label] for label in labels if label in indices]
+        self._labels[labels] = text = _spelled_labels(labels, found)
         return text
+
+
+def _spelled_labels(labels: Iterable[str], classes: Iterable[int]) -> str:
+    indices, names = ",".join(map(str, classes)), ",".join(map(encode_basestring, labels))
+    return f'"classes":[{indices}],"labels":[{names}]'
 
 
 def _annotations(rows: pa.Table) -> pa.Array | str:

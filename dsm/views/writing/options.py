@@ -21,7 +21,8 @@ CROISSANT = "croissant.json"
 class GetReport:
     """What `get` left: `path` is the tar or the folder, `bytes` those of the payloads.
 
-    `fresh` is False when everything was there already; `kept` counts files of an interrupted run.
+    `fresh` is False when everything was there already; `kept` counts files of an interrupted run,
+    `without_class` the examples whose class index is -1.
     """
 
     path: str
@@ -31,6 +32,7 @@ class GetReport:
     bytes: int
     fresh: bool
     kept: int = 0
+    without_class: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def head_of(view: Selection, options: Options) -> dict[str, Any]:
     head: dict[str, Any] = {
         "dataset": {"id": view.query.dataset, "name": view.dataset},
         "layout": options.format,
-        "options": options.to_json(),
+        "options": options.to_json() | ({"classes_from": "view"} if view.classes_of_view else {}),
         "version": view.version,
     }
     if view.has_queries:

@@ -19,10 +19,11 @@ from dsm.model.names import printable
 from dsm.views.selection.payloads import Counted, Payloads, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant
 from dsm.views.writing.format import FormatWriter, Recipe
-from dsm.views.writing.metadata import attribute_names, class_indices
+from dsm.views.writing.metadata import attribute_names
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
 
 IMAGE, AUDIO, TEXT, BYTES = "image", "audio", "text", "bytes"
 KINDS = {
@@ -40,11 +41,9 @@ _HF_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": 
 class ParquetWriter(FormatWriter):
     """Writes Parquet files of one schema."""
 
-    def schema(
-        self, table: pa.Table, paths: pa.ChunkedArray, classes: Mapping[str, int]
-    ) -> pa.Schema:
+    def schema(self, table: pa.Table, paths: pa.ChunkedArray, classes: ClassList) -> pa.Schema:
         """Returns the schema of all files, with the kind of payload that all paths have."""
-        return schema_of(table, kind_of(paths), list(classes))
+        return schema_of(table, kind_of(paths), classes.names)
 
     def write(
         self,
@@ -116,7 +115,7 @@ def write_parquet(
     store: ObjectStore,
     tables: Iterable[pa.Table],
     schema: pa.Schema,
-    classes: Mapping[str, int],
+    classes: ClassList,
     compression: str,
     write: Write,
     counted: Counted = uncounted,
@@ -163,9 +162,7 @@ def _whole(payloads: Payloads, rows: pa.Table, number: int) -> bytes:
     return b"".join(pieces(payloads.store, rows.column("object")[number].as_py(), path, size))
 
 
-def _cells(
-    rows: pa.Table, data: list[bytes], schema: pa.Schema, classes: Mapping[str, int]
-) -> pa.Table:
+def _cells(rows: pa.Table, data: list[bytes], schema: pa.Schema, classes: ClassList) -> pa.Table:
     paths = rows.column("path").to_pylist()
     kind = schema.field(0).name
     if kind in (IMAGE, AUDIO):
@@ -177,7 +174,7 @@ def _cells(
         cells = pa.array([_text(d, p) for d, p in zip(data, paths, strict=True)], pa.string())
     else:
         cells = pa.array(data, pa.binary())
-    labels = class_indices(rows.column("labels").to_pylist(), classes)
+    labels = classes.of(rows)
     columns = [
         cells, pa.array(labels, pa.int64()), rows.column("path"), rows.column("labels"),
         rows.column("time"), rows.column("annotation"),

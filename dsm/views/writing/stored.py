@@ -52,14 +52,9 @@ def write_stored(
     return writing.run(verify, force)
 
 
-def classes_of(view: Selection) -> dict[str, int]:
-    """Returns the index of each label of the stored examples, in their order."""
-    return {label: index for index, label in enumerate(sorted(view.content.labels))}
-
-
 def recipe_of(view: Selection, options: Options) -> Recipe:
     """Returns what decides the bytes of the files, beside their rows."""
-    table, classes = view.table(), classes_of(view)
+    table, classes = view.table(), view.stored_classes
     schema = options.row.writer().schema(table, table.column("path"), classes)
     return Recipe(options.row, options.compression, classes, schema)
 
@@ -119,6 +114,7 @@ class _StoredWriting:
         return GetReport(
             path=path, format=self.options.format, shards=count, examples=fields["examples"],
             bytes=fields["bytes"], fresh=fresh, kept=kept,
+            without_class=fields.get("without_class", 0),
         )  # fmt: skip
 
     # --- what is there ---
@@ -200,8 +196,8 @@ class _StoredWriting:
             files = self._write_parts(parts, kept)
         else:
             files = self.writer.folder.write(
-                self.folder, self.view.table(), self.view.repository.store, classes_of(self.view),
-                kept, self.workers, self.progress,
+                self.folder, self.view.table(), self.view.repository.store,
+                self.view.stored_classes, kept, self.workers, self.progress,
             )  # fmt: skip
         fields = self._fields(files)
         if self.croissant:
@@ -281,12 +277,14 @@ class _StoredWriting:
         view = self.view
         return {
             "bytes": view.content.size,
-            "classes": list(classes_of(view)),
+            "classes": list(view.stored_classes.names),
             "digest": view.content.digest,
             "examples": view.content.examples,
             "files": [written.to_json() for written in files],
             "labels": view.content.labels,
             "query": view.query.to_json(),
+            "target": view.target.column,
+            "without_class": view.stored_classes.without(view.table()),
         }
 
     # --- Croissant ---

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Mapping
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, cast
@@ -25,6 +24,7 @@ from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.tar_layout import LayOutJob
 
 if TYPE_CHECKING:
+    from dsm.views.selection.classes import ClassList
     from dsm.views.writing.output_file import OutputFile
     from dsm.views.writing.tar_runs import TarRun
 
@@ -39,7 +39,7 @@ class ParallelTar:
     Raises OSError where memory cannot be shared.
     """
 
-    def __init__(self, payloads: Payloads, classes: Mapping[str, int], count: int):
+    def __init__(self, payloads: Payloads, classes: ClassList, count: int):
         store = payloads.store
         self._payloads = payloads
         self._metadata = MetadataWriter(classes)

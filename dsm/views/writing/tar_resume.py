@@ -7,7 +7,6 @@ compared before it counts.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
@@ -20,9 +19,11 @@ from dsm.views.writing.metadata import MetadataWriter
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dsm.views.selection.classes import ClassList
+
 
 def members_kept(
-    path: str, table: pa.Table, classes: Mapping[str, int], write_index: Write
+    path: str, table: pa.Table, classes: ClassList, write_index: Write
 ) -> tuple[int, int, int]:
     """Returns how many rows, from the first on, lie whole in the tar at `path`, in how many bytes
     of it, and the bytes of their payloads; their lines go to `write_index`.

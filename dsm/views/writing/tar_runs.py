@@ -6,7 +6,7 @@ The bytes depend on paths and contents alone, whoever lays out which run of the 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from dsm.views.writing.tar_layout import Members
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
 
 RUN_BYTES = 8 << 20  # whole pages
 RUN_ROWS = 2048
@@ -116,7 +117,7 @@ def write_large(
 def write_tar(
     store: ObjectStore,
     tables: Iterable[pa.Table],
-    classes: Mapping[str, int],
+    classes: ClassList,
     write: Write,
     write_index: Write | None = None,
     counted: Counted = uncounted,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant, tar_header
 from dsm.views.writing.format import FormatWriter, Recipe, compressed
-from dsm.views.writing.metadata import MetadataWriter, class_indices
+from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.shards import EXAMPLE_OVERHEAD
 from dsm.views.writing.webdataset_keys import keys_of
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
 
 # Globs of what is told of examples: all `*.json` but payloads, which are `*.payload.json`.
 # Croissant has `excludes`, which its own reader ignores.
@@ -70,7 +71,7 @@ class WebdatasetWriter(FormatWriter):
 def write_shard(
     store: ObjectStore,
     tables: Iterable[pa.Table],
-    classes: Mapping[str, int],
+    classes: ClassList,
     write: Write,
     counted: Counted = uncounted,
 ) -> None:
@@ -86,7 +87,7 @@ def write_shard(
         columns = (
             rows.column("key").to_pylist(), rows.column("ext").to_pylist(),
             rows.column("size").to_pylist(), metadata.lines(rows),
-            class_indices(rows.column("labels").to_pylist(), classes), content,
+            classes.of(rows), content,
         )  # fmt: skip
         for number, (key, ext, size, line, index, data) in enumerate(zip(*columns, strict=True)):
             text = line.encode()

@@ -21,12 +21,12 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.layout import FOLDER
 from dsm.store import disk
 from dsm.views.filters.label_counts import counts as label_counts
+from dsm.views.selection.classes import ClassList
 from dsm.views.selection.digest import ContentDigest
 from dsm.views.selection.payloads import Write
 from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.writing.format import ONE_FILE, Recipe
 from dsm.views.writing.formats import FORMATS, stem_of
-from dsm.views.writing.metadata import NO_CLASS
 from dsm.views.writing.options import GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import OutputFile, Written
@@ -47,19 +47,16 @@ class NotKept(Refused):
     code = "not-kept"
 
 
-class Classes(dict[str, int]):
-    """Class indices by label; one that came up only when the rows were read has none."""
-
-    def __missing__(self, label: str) -> int:
-        return NO_CLASS
-
-
 class MixedContent:
-    """What was written so far: passes tables on and sums them up."""
+    """What was written so far: passes tables on and sums them up.
+
+    A label that came up only when the rows were read is no class.
+    """
 
     def __init__(self, view: Selection):
         self.reading = SourceRowReader(view, CONSUMER)
-        self.examples = self.size = self.rows = 0
+        self.examples = self.size = self.rows = self.without_class = 0
+        self._classes: ClassList | None = None
         self.labels: dict[str, int] = {}
         self._digest = ContentDigest()
 
@@ -68,10 +65,11 @@ class MixedContent:
         """The content digest of what was passed on."""
         return self._digest.hexdigest()
 
-    def classes(self) -> Classes:
-        """Returns the class of each label, of stored examples and rows; asks the sources."""
-        found = {*label_counts(self.reading.stored()), *self.reading.labels()}
-        return Classes({label: index for index, label in enumerate(sorted(found))})
+    def classes(self) -> ClassList:
+        """Returns the classes of stored examples and rows; without a list it asks the sources."""
+        if self._classes is None:
+            self._classes = self.reading.class_list()
+        return self._classes
 
     def stored(self) -> pa.Table:
         """Returns the stored examples."""
@@ -88,6 +86,8 @@ class MixedContent:
         for batch in table.select(["path", "object", "size", "labels"]).to_batches():
             self._digest.update(batch)
         self.examples += table.num_rows
+        if self._classes is not None:
+            self.without_class += self._classes.without(table)
         self.size += pc.sum(table.column("size")).as_py() or 0
         for label, count in label_counts(table).items():
             self.labels[label] = self.labels.get(label, 0) + count
@@ -96,11 +96,11 @@ class MixedContent:
 
 def stream_rows(
     view: Selection, write: Write, options: Options, progress: Progress = SILENT
-) -> tuple[int, int]:
-    """Writes a view with queries as one tar; returns examples and bytes. See `stream`."""
+) -> tuple[int, int, int]:
+    """Writes a view with queries as one tar; returns what `stream` does."""
     content = MixedContent(view)
     _write_tar(content, options, write, None, progress)
-    return content.examples, content.size
+    return content.examples, content.size, content.without_class
 
 
 def _write_tar(
@@ -109,11 +109,11 @@ def _write_tar(
     write: Write,
     write_index: Write | None,
     progress: Progress,
-) -> Classes:
+) -> ClassList:
     writer, store = options.row.writer(), content.reading.selection.repository.store
     # A stream that says nothing of classes: the sources are asked once.
     told = options.row.tells_classes or write_index is not None
-    recipe = Recipe(options.row, options.compression, content.classes() if told else Classes())
+    recipe = Recipe(options.row, options.compression, content.classes() if told else ClassList())
 
     def tables() -> Generator[pa.Table, None, None]:
         yield writer.with_columns(content.stored())
@@ -124,7 +124,7 @@ def _write_tar(
     with closing(tables()) as rows:
         writer.write(recipe, store, rows, write, progress.advance, write_index)
     progress.finish()
-    return Classes(recipe.classes)
+    return recipe.classes
 
 
 def persist(
@@ -208,8 +208,9 @@ class _Persisting:
         count = 1 if self.in_one_file else len(files)
         content = self.content
         return GetReport(
-            path, self.options.format, count, content.examples, content.size, fresh=True
-        )
+            path, self.options.format, count, content.examples, content.size, fresh=True,
+            without_class=content.without_class,
+        )  # fmt: skip
 
     def _make_room(self, force: bool) -> None:
         """Removes what another run left, if allowed. Raises OtherContent."""
@@ -248,12 +249,14 @@ class _Persisting:
         content, view = self.content, self.view
         fields: dict[str, Any] = {
             "bytes": content.size,
-            "classes": sorted(classes, key=classes.__getitem__),
+            "classes": list(classes.names),
             "digest": content.digest,
             "examples": content.examples,
             "files": [written.to_json() for written in self.written],
             "labels": dict(sorted(content.labels.items())),
             "query": view.query.to_json(),
+            "target": view.target.column,
+            "without_class": content.without_class,
             "rows": {
                 "count": content.rows,
                 "made_up": view.source_mode.dummy_rows is not None,
@@ -263,7 +266,7 @@ class _Persisting:
         }
         return fields
 
-    def _write_one_file(self) -> Classes:
+    def _write_one_file(self) -> ClassList:
         row = self.options.row
         names = (
             row.file(self.options.compression, stem=self.stem),
@@ -288,7 +291,7 @@ class _Persisting:
             self._publish(temporary, written)
         return classes
 
-    def _write_shards(self) -> Classes:
+    def _write_shards(self) -> ClassList:
         options, store = self.options, self.view.repository.store
         classes = self.content.classes()
         row, writer = options.row, options.row.writer()
@@ -346,12 +349,11 @@ class _Persisting:
             self._passed += table.num_rows
             yield table
 
-    def _schema(self, classes: Classes) -> pa.Schema | None:
+    def _schema(self, classes: ClassList) -> pa.Schema | None:
         table = self.content.reading.stored()
         paths = [f"x.{each.query.extension}" for each in self.view.queries]
         told = pa.chunked_array([*table.column("path").chunks, pa.array(paths, pa.string())])
-        in_order = {label: classes[label] for label in sorted(classes)}
-        return self.options.row.writer().schema(table, told, in_order)
+        return self.options.row.writer().schema(table, told, classes)
 
     def _publish(self, temporary: str, written: Written) -> None:
         self.written.append(written)

@@ -173,7 +173,7 @@ def members(data: bytes) -> dict[str, bytes]:
 
 def streamed(view: View, layout: str) -> dict[str, bytes]:
     data = io.BytesIO()
-    count, size = stream(view, data.write, Options(layout))
+    count, size, _ = stream(view, data.write, Options(layout))
     assert count == len(list(view)) and size == sum(e.size for e in view)
     return members(data.getvalue())
 

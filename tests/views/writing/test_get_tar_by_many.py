@@ -23,6 +23,7 @@ from dsm.errors import DamagedData, StorageFailed
 from dsm.format.manifest import TIME
 from dsm.model.timespec import format_time
 from dsm.store import disk
+from dsm.views.selection.classes import ClassList
 from dsm.views.view import View
 from dsm.views.writing import tar_parallel
 from dsm.views.writing.metadata import MetadataWriter
@@ -217,7 +218,7 @@ def test_lines_are_what_json_writes(rows: list[dict[str, Any]], cut: int, attrib
             "path": row["path"], "size": row["size"], "time": format_time(row["time"]),
         }  # fmt: skip
         wanted.append(json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
-    metadata = MetadataWriter(classes)
+    metadata = MetadataWriter(ClassList(tuple(classes)))
     offsets = [512 * number for number in range(len(rows))]
     assert metadata.text(table, offsets).decode().split("\n") == [*wanted, ""]
     assert metadata.lines(table) == [

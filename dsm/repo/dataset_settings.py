@@ -1,0 +1,84 @@
+"""What can be changed of a dataset after it was made: each change is a document of its own.
+
+The newest document counts, and says everything. The next one is made by creating its number, so
+that of two processes that change something neither undoes the other's change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dsm.errors import DamagedData, InvalidInput, StorageFailed
+from dsm.model.target import DEFAULT, Target
+from dsm.repo import documents
+from dsm.repo.layout import NUMBER_DIGITS
+from dsm.repo.repository import Repository
+from dsm.store import disk
+
+_ATTEMPTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSettings:
+    """What counts for a dataset: `target` is that of views that are made from now on."""
+
+    target: Target = DEFAULT
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the settings as their document has them."""
+        return {} if self.target == DEFAULT else {"target": self.target.to_json()}
+
+
+def read_settings(repository: Repository, dataset: str) -> DatasetSettings:
+    """Returns the settings of a dataset that count now. Raises DamagedData, StorageFailed."""
+    return _read(repository, dataset)[1]
+
+
+def change_settings(
+    repository: Repository, dataset: str, change: Callable[[DatasetSettings], DatasetSettings]
+) -> DatasetSettings:
+    """Makes a change durable, unless it changes nothing. Raises DamagedData, StorageFailed."""
+    place = documents.dataset_settings(repository.layout, dataset)
+    for _ in range(_ATTEMPTS):
+        number, settings = _read(repository, dataset)
+        changed = change(settings)
+        if changed == settings:
+            return settings
+        disk.make_dirs(place.folder)
+        fields = {"number": number + 1, "settings": changed.to_json()}
+        if place.create(f"{number + 1:0{NUMBER_DIGITS}d}", fields):
+            return changed
+    raise StorageFailed(
+        f"the settings of {dataset} are changed by others without end", hint="try again"
+    )
+
+
+def settings_of(fields: dict[str, Any], where: str) -> DatasetSettings:
+    """Reads a document of settings. Raises DamagedData."""
+    try:
+        found = fields["settings"]
+        target = Target.from_json(found["target"]) if "target" in found else DEFAULT
+        settings = DatasetSettings(target)
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
+        raise DamagedData(f"{where} does not hold settings of a dataset: {error}") from error
+    if settings.to_json() != found:
+        raise DamagedData(
+            f"{where} sets something that this dsm does not know",
+            hint="it was written by a newer dsm: use that one",
+        )
+    return settings
+
+
+def _read(repository: Repository, dataset: str) -> tuple[int, DatasetSettings]:
+    place = documents.dataset_settings(repository.layout, dataset)
+    numbers = [name for name in place.names() if name.isdecimal()]
+    if not numbers:
+        return 0, DatasetSettings()
+    newest = max(numbers)
+    fields = place.read(newest)
+    path = place.path(newest)
+    if fields is None or fields.get("number") != int(newest):
+        raise DamagedData(f"{path} is not where its number belongs")
+    return int(newest), settings_of(fields, path)

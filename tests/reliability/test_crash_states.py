@@ -74,7 +74,7 @@ class Story:
         for number, (name, _) in enumerate(STEPS):
             first, last = ends[number] + 1, ends[number + 1]
             rng = random.Random(7)
-            for at, state in states(self.recording, first, last, rng, 6 if LONG else 2):
+            for at, state in states(self.recording, first, last, rng, 6 if LONG else 1):
                 moment = self.recording.moments[at]
                 if not thorough and moment.operation not in ("link", "end", "remove"):
                     continue

@@ -446,7 +446,7 @@ def test_random_sequences_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Repository,
         settings=settings(
-            max_examples=1500 if LONG else 30,
+            max_examples=1500 if LONG else 20,
             stateful_step_count=60 if LONG else 40,
             deadline=None,
             derandomize=not LONG,

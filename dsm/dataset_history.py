@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
-from dsm.errors import AlreadyExists, AnswerIsNo
+from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
 from dsm.files.typed_path import below_root
 from dsm.history.listing import LogAsked, listed
 from dsm.model.changeset import Changeset
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dsm.sources.query import SourceQuery
     from dsm.views.query.resolve import Asked
     from dsm.views.query.view_query import ViewQuery
+    from dsm.views.selection.narrowed import Narrowing
     from dsm.views.view import View
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -207,16 +208,57 @@ class DatasetHistory:
         return 0 if reference is None and not self.head else self.resolve(reference)
 
     def ls(
-        self, paths: Paths | None = None, reference: str | int | None = None
+        self,
+        paths: Paths | None = None,
+        reference: str | int | None = None,
+        *,
+        view: str | None = None,
+        **asked: Unpack[Narrowing],
     ) -> Iterator[Example]:
-        """Yields the examples of a snapshot, sorted by path; with `paths`, those at or below.
+        """Yields the examples of a snapshot, or of a view, sorted by path.
 
-        Raises what `resolve` raises, NotFound for a path that has none, InvalidInput for one
-        outside the dataset's root.
+        With `paths`, those at or below any of them; where no example is, `*`, `?` and `[` make a
+        path a glob. `labels`, `all_labels`, `exclude`, `where`, `since` and `until` narrow it as in
+        `prepare`; `view` is a prepared one of this dataset, by name or version: what it stores.
+
+        Raises what `resolve` raises, NotFound for a path, a label or an attribute that none has,
+        InvalidInput for a path outside the dataset's root, or a condition that is none.
         """
-        from dsm.history.snapshot import examples_below
+        from dsm.history.snapshot import examples_of
+        from dsm.views.filters.filter import Asking
+        from dsm.views.selection.narrowed import narrowed
 
-        return examples_below(self.snapshot(reference), self._paths(paths))
+        if view is None:
+            number, table = self._number(reference), self.snapshot(reference)
+        elif reference is not None:
+            raise InvalidInput("give a view or a changeset, not both", hint="leave out one of them")
+        else:
+            found = self._view(view)
+            number, table = found.query.at, found.table()
+        types = self.log_.get(number).attributes if number else {}
+        asking = Asking(types, self._environment.clock())
+        return examples_of(narrowed(table, number, asking, asked, self._paths(paths)))
+
+    def _view(self, view: str) -> View:
+        from dsm.views.selection.prepared import find_record
+        from dsm.views.view import View
+
+        record = find_record(self.repo, view)
+        if record.query.dataset != self.id:
+            raise NotFound(
+                f"view {view!r} is one of dataset {record.dataset}, not of {self.name}",
+                hint=f"choose that one with -d {record.dataset}",
+            )
+        return View(self.repo, self.name, lambda: self.snapshots, record.query, record)
+
+    def labels(self, reference: str | int | None = None) -> dict[str, int]:
+        """Returns how many examples of a snapshot have each label, sorted by label.
+
+        Raises what `resolve` raises.
+        """
+        from dsm.views.filters.label_counts import counts
+
+        return counts(self.snapshot(reference))
 
     def example(self, path: str, reference: str | int | None = None) -> Example:
         """Returns one example of a snapshot, by its path below the dataset's root.

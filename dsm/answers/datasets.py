@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from dsm.answers.views import sizes_fields, times_fields
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import NotFound
 from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.views.comparison.statistics import Histogram, Sizes
 
 
 def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
@@ -23,6 +27,22 @@ def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
         "created": format_time(dataset.created),
         "head": head,
         "examples": dataset.changeset(head).examples if head else 0,
+    }
+
+
+def dataset_details_answer(
+    dataset: Dataset, current: str | None, sizes: Sizes | None, times: Histogram | None
+) -> dict[str, Any]:
+    """Returns what `dsm dataset show` answers: the dataset, and what its head holds."""
+    head = dataset.head
+    return {
+        **dataset_answer(dataset, current),
+        "labels": dataset.labels(),
+        "attributes": dict(dataset.changeset(head).attributes) if head else {},
+        "sizes": None if sizes is None else sizes_fields(sizes),
+        "times": None if times is None else times_fields(times),
+        "queries": sorted(dataset.changeset(head).queries) if head else [],
+        "tags": [tag.name for tag in dataset.tags()],
     }
 
 

@@ -70,8 +70,8 @@ def view_answer(
         **_record_fields(record),
         "query": record.query.to_json(),
         "labels": dict(record.content.labels),
-        "sizes": None if sizes is None else _sizes_fields(sizes),
-        "times": None if times is None else _times_fields(times),
+        "sizes": None if sizes is None else sizes_fields(sizes),
+        "times": None if times is None else times_fields(times),
         "queries": [_runs_fields(query, last) for query, last in runs],
     }
 
@@ -89,7 +89,8 @@ def _record_fields(record: Record) -> dict[str, Any]:
     }
 
 
-def _sizes_fields(sizes: Sizes) -> dict[str, Any]:
+def sizes_fields(sizes: Sizes) -> dict[str, Any]:
+    """Returns the sizes of examples, in bytes."""
     return {
         "min": sizes.least,
         "median": sizes.median,
@@ -98,7 +99,8 @@ def _sizes_fields(sizes: Sizes) -> dict[str, Any]:
     }
 
 
-def _times_fields(times: Histogram) -> dict[str, Any]:
+def times_fields(times: Histogram) -> dict[str, Any]:
+    """Returns how many examples there are of each stretch of time."""
     return {
         "unit": times.unit,
         "width": times.width,

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.datasets import current_dataset, dataset_answer, datasets_answer
+from dsm.answers.datasets import (
+    current_dataset,
+    dataset_answer,
+    dataset_details_answer,
+    datasets_answer,
+)
 from dsm.cli.class_names import class_names
+from dsm.cli.drawing import label_bars, time_bars, width
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import count_text, print_json
+from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.datasets import Dataset
+    from dsm.views.comparison.statistics import Histogram, Sizes
 
 app = new_app()
 
@@ -140,9 +150,10 @@ def show(
         str | None,
         typer.Argument(metavar="NAME", autocompletion=dataset_names, help="Default: the current"),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every label")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
-    """Describe a dataset
+    """Describe a dataset, and what its newest changeset holds
 
     \b
     Examples:
@@ -151,10 +162,14 @@ def show(
     """
     with Session(ctx) as s:
         found = s.dataset if name is None else s.repo.dataset(name)
-        answer = dataset_answer(found, current_dataset(s.repo))
+        from dsm.views.comparison import statistics
+
+        table, current = found.snapshot(), current_dataset(s.repo)
+        sizes, times = statistics.sizes(table), statistics.times(table)
         if as_json:
-            print_json(answer)
+            print_json(dataset_details_answer(found, current, sizes, times))
             return
+        answer = dataset_answer(found, current)
         words = found.target.words()
         told = {
             **answer,
@@ -163,7 +178,25 @@ def show(
             "examples": f"{answer['examples']:,}",
         }
         for key, value in told.items():
-            print(f"{key + ':':10} {printable(_words(value))}")
+            print(f"{key + ':':11} {printable(_words(value))}")
+        if found.head:
+            _contents(found, sizes, times, every)
+
+
+def _contents(found: Dataset, sizes: Sizes | None, times: Histogram | None, every: bool) -> None:
+    """Prints what the head holds: attributes, sizes, labels and times."""
+    changeset, room = found.changeset("head"), width()
+    kinds = [f"{name} ({kind})" for name, kind in sorted(changeset.attributes.items())]
+    rows = [("attributes", ", ".join(kinds)), ("queries", ", ".join(sorted(changeset.queries)))]
+    rows.append(("tags", ", ".join(tag.name for tag in found.tags())))
+    if sizes is not None:
+        least, median, greatest = map(size_text, (sizes.least, sizes.median, sizes.greatest))
+        rows.append(("size", size_text(sizes.total)))
+        rows.append(("each", f"{least} to {greatest}, median {median}"))
+    for key, value in rows:
+        print(f"{key + ':':11} {printable(value or 'none')}")
+    for line in [*label_bars(found.labels(), room, every), *time_bars(times, room)]:
+        print(line)
 
 
 def _words(value: object) -> str:

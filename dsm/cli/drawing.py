@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dsm.cli.output import listed
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.views.comparison.statistics import Histogram
 
 PIPE_WIDTH = 80
 LABEL_MAX = 30
+LABELS_MAX = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
@@ -32,6 +40,25 @@ def bars(rows: Sequence[tuple[str, int]], room: int) -> list[str]:
         blank = " " * (label - _cells(name))
         lines.append(f"  {name}{blank}  {text:>{number}}  {_bar(count, greatest, length)}".rstrip())
     return lines
+
+
+def label_bars(counts: Mapping[str, int], room: int, every: bool) -> list[str]:
+    """Returns a headed list of labels, the most frequent first; ten at most but for `every`."""
+    rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    lines = bars([(printable(label), count) for label, count in rows], room)
+    if not every and len(lines) > LABELS_MAX:
+        shown = listed(lines, LABELS_MAX)
+        lines = [*shown[:-1], "  " + shown[-1]]
+    return ["", "labels", *lines] if lines else []
+
+
+def time_bars(times: Histogram | None, room: int) -> list[str]:
+    """Returns a headed list of stretches of time, in their order."""
+    if times is None:
+        return []
+    unit = times.unit if times.width == 1 else f"{times.width} {times.unit}s"
+    lines = bars([(each.label, each.count) for each in times.bins], room)
+    return ["", f"times, by {unit} (UTC)", *lines]
 
 
 def _bar(count: int, greatest: int, length: int) -> str:

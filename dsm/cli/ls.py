@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from dsm.answers.examples import ls_answer
+from dsm.cli import prepare_options as options
 from dsm.cli.output import print_json, quoted, size_text
-from dsm.cli.prepare_options import At
 from dsm.cli.session import Session
+from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
@@ -18,9 +19,33 @@ def command(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Examples and folders (default: all)"),
+        typer.Argument(metavar="PATH...", help="Examples, folders and globs (default: all)"),
     ] = None,
-    at: At = None,
+    at: options.At = None,
+    view: Annotated[
+        str | None,
+        typer.Option(
+            "--view",
+            metavar="VIEW",
+            autocompletion=view_names,
+            help="List what this view holds, by name or version",
+        ),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="L", help="Only examples with this label"),
+    ] = None,
+    all_labels: Annotated[
+        bool, typer.Option("--all-labels", help="Only those that have all of the labels")
+    ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="COND", help="Only those that fit: 'width>=512'"),
+    ] = None,
     long: Annotated[
         bool, typer.Option("-l", "--long", help="Show size, time and labels, too")
     ] = False,
@@ -35,17 +60,23 @@ def command(
       dsm ls
       dsm ls --long train/cat
       dsm ls --at v1 --json
+      dsm ls --label cat --where 'width>=512' 'train/**/*.jpg'
+      dsm ls --view baseline
     """  # fmt: skip
     with Session(ctx) as s:
-        examples = s.dataset.ls(paths or None, at)
+        dataset = s.dataset_of_view(view)
+        examples = dataset.ls(
+            paths or None, at, view=view, labels=labels or None, all_labels=all_labels,
+            exclude=exclude or None, where=where or None,
+        )  # fmt: skip
         if as_json:
-            print_json(ls_answer(s.dataset.name, examples))
+            print_json(ls_answer(dataset.name, examples))
             return
         for example in examples:
             if long:
-                labels = printable(",".join(example.labels)) or "-"
+                told = printable(",".join(example.labels)) or "-"
                 when = format_time(example.time - example.time % 1_000_000)
                 size = size_text(example.size)
-                print(f"{size:>9}  {when}  {labels:12}  {quoted(example.path)}")
+                print(f"{size:>9}  {when}  {told:12}  {quoted(example.path)}")
             else:
                 print(quoted(example.path))

@@ -99,6 +99,14 @@ class Session:
             self._dataset = self.repo.dataset(name)
         return self._dataset
 
+    def dataset_of_view(self, view: str | None) -> Dataset:
+        """The dataset that is named, or else that of a view, or else the current one."""
+        if view is None or self.settings.dataset or os.environ.get("DSM_DATASET"):
+            return self.dataset
+        from dsm.views.selection.prepared import find_record
+
+        return self.repo.dataset(find_record(self.repo, view).dataset)
+
     def progress(self) -> Progress:
         """A bar on a terminal, nothing elsewhere."""
         if self.settings.quiet or sys.stderr is None or not sys.stderr.isatty():

@@ -9,9 +9,9 @@ import typer
 
 from dsm.answers.views import Runs, forgotten_answer, view_answer, views_answer
 from dsm.cli import view_differences
-from dsm.cli.drawing import bars, width
+from dsm.cli.drawing import label_bars, time_bars, width
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import count_text, listed, print_json, size_text
+from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
@@ -20,12 +20,11 @@ from dsm.views.query.describe import describe
 
 if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
-    from dsm.views.comparison.statistics import Histogram, Sizes
+    from dsm.views.comparison.statistics import Sizes
     from dsm.views.selection.prepared import Record
     from dsm.views.view import View
 
 SHORT = 12
-LABELS_MAX = 10
 
 app = new_app()
 
@@ -119,14 +118,8 @@ def show(
         for line in [*_summary(found, record, sizes), *_query_lines(found)]:
             print(line)
         room = width()
-        counts = sorted(record.content.labels.items(), key=lambda item: (-item[1], item[0]))
-        lines = bars([(printable(label), count) for label, count in counts], room)
-        if lines:
-            print("\nlabels")
-            print("\n".join(lines if every else _listed(lines)))
-        if times is not None:
-            print(f"\ntimes, by {_bin_text(times)} (UTC)")
-            print("\n".join(bars([(each.label, each.count) for each in times.bins], room)))
+        for line in [*label_bars(record.content.labels, room, every), *time_bars(times, room)]:
+            print(line)
 
 
 @app.command("rm", cls=Command)
@@ -225,15 +218,6 @@ def _runs(found: View) -> Runs:
 
     version = found.version
     return [(e, last_two(found.repository, version, e.query.name)) for e in found.queries]
-
-
-def _listed(lines: list[str]) -> list[str]:
-    shown = listed(lines, LABELS_MAX)
-    return shown if len(shown) == len(lines) else [*shown[:-1], "  " + shown[-1]]
-
-
-def _bin_text(times: Histogram) -> str:
-    return times.unit if times.width == 1 else f"{times.width} {times.unit}s"
 
 
 app.command("diff", cls=Command)(view_differences.diff)

@@ -286,23 +286,6 @@ def examples_of(table: pa.Table) -> Iterator[Example]:
                 yield example
 
 
-def examples_below(table: pa.Table, paths: Iterable[str]) -> Iterator[Example]:
-    """Returns the examples of a snapshot at or below any of some paths; "" is the root.
-
-    Raises NotFound, before the first one is handed out, for a path that has none.
-    """
-    wanted = tuple(paths)
-    for path in wanted:
-        if path and not has_any(table, path):
-            raise NotFound(
-                f"no example is {path} or lies below it", hint="`dsm ls` lists all", items=(path,)
-            )
-    return (
-        example for example in examples_of(table)
-        if any(not w or example.path == w or example.path.startswith(w + "/") for w in wanted)
-    )  # fmt: skip
-
-
 def _all_but(table: pa.Table, paths: pa.ChunkedArray) -> pa.Array:
     """A mask over a table that leaves out the rows of the given paths."""
     live = bytearray(b"\xff" * ((table.num_rows + 7) // 8))

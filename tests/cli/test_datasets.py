@@ -67,7 +67,7 @@ def test_datasets_are_listed_in_columns(dsm: Runner, two_changesets: Path) -> No
         "* photos  changeset 2, 5 examples",
     ]
     shown = dsm("dataset", "show", "a").lines
-    assert shown[-2:] == ["head:      none", "examples:  0"]
+    assert shown[-2:] == ["head:       none", "examples:   0"]
     fields = dsm("dataset", "show", "a", "--json").json
     assert (fields["head"], fields["examples"]) == (0, 0)
 
@@ -89,7 +89,16 @@ def test_datasets_are_created_listed_and_chosen(dsm: Runner, empty_repo: Path) -
 def test_show_is_for_reading(dsm: Runner, two_changesets: Path) -> None:
     """Each fact has a line."""
     lines = dsm("dataset", "show").lines
-    assert {"name:      photos", "current:   yes", "head:      2", "examples:  5"} <= set(lines)
+    assert {
+        "name:       photos",
+        "current:    yes",
+        "head:       2",
+        "examples:   5",
+    } <= set(lines)
+    assert "attributes: name (string)" in lines
+    assert [line.split()[:2] for line in lines[lines.index("labels") + 1 :][:2]] == [
+        ["cat", "3"], ["dog", "2"]
+    ]  # fmt: skip
 
 
 def test_environment_names_the_dataset(

@@ -25,6 +25,49 @@ def test_ls_long_and_json(dsm: Runner, two_changesets: Path) -> None:
     ) == (64, ["cat"], None)  # fmt: skip
 
 
+def test_ls_narrows(dsm: Runner, two_changesets: Path) -> None:
+    """Labels, conditions, globs and a view each leave some of the examples; together, what fits
+    all of them."""
+    write(two_changesets / "table.csv", "path,label,width\nbird/1.txt,bird,3\nbird/2.txt,bird,9\n")
+    for name in ("1", "2"):
+        write(two_changesets / f"bird/{name}.txt", name)
+    dsm("add", "bird", "--labels", "table.csv")
+    dsm("commit", "-m", "birds")
+    dsm("prepare", "--label", "bird", "--label", "dog", "--name", "small")
+    for line, expected in (
+        ("--label dog", ["dog/1.txt", "dog/3.txt"]),
+        ("--label dog --label cat dog", ["dog/1.txt", "dog/3.txt"]),
+        ("--where width>=5", ["bird/2.txt"]),
+        ("*1.txt", ["bird/1.txt", "cat/1.txt", "dog/1.txt"]),
+        ("[bc]*/2.* dog/3.txt", ["bird/2.txt", "cat/2.txt", "dog/3.txt"]),
+        ("--view small", ["bird/1.txt", "bird/2.txt", "dog/1.txt", "dog/3.txt"]),
+        ("--view small --exclude-label bird **/1.txt", ["dog/1.txt"]),
+        ("--at 1 --label dog", ["dog/1.txt", "dog/2.txt"]),
+    ):
+        assert dsm("ls", *line.split()).lines == expected, line
+    dsm("ls", "--label", "owl", status=4)
+    dsm("ls", "--view", "nothing", status=4)
+    dsm("ls", "--where", "height>1", status=4)
+    dsm("ls", "x*", status=4)
+    dsm("ls", "[", status=2)
+    dsm("ls", "--view", "small", "--at", "1", status=2)
+    dsm("dataset", "create", "other", "--root", "other")
+    assert dsm("-d", "photos", "ls", "--view", "small").lines[0] == "bird/1.txt"
+    dsm("switch", "other")
+    assert dsm("ls", "--view", "small", "--json").json["dataset"] == "photos"
+    dsm("-d", "other", "ls", "--view", "small", status=4)
+
+
+def test_ls_of_a_name_with_a_star(dsm: Runner, empty_repo: Path) -> None:
+    """A path that is there is that path, whatever it holds."""
+    for name in ("a*.txt", "ab.txt"):
+        write(empty_repo / name, "x")
+    dsm("add", ".")
+    dsm("commit", "-m", "odd names")
+    assert dsm("ls", "a*.txt").lines == ["a*.txt"]
+    assert dsm("ls", "a?.txt").lines == ["a*.txt", "ab.txt"]
+
+
 def test_ls_of_nothing(dsm: Runner, empty_repo: Path) -> None:
     """Before the first changeset there are no examples."""
     assert dsm("ls").out == ""

@@ -18,8 +18,11 @@ from dsm.files.stat import file_stat, hash_file
 from dsm.files.writing import UnsafeTarget
 from dsm.format.index import ABSENT, fits
 from dsm.model.names import check_path, printable
+from dsm.model.pattern import PathPattern
+from dsm.worktree.carrying import Carrier
 from dsm.worktree.edit import removal_rows, tracked_below
 from dsm.worktree.index import WorkIndex
+from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.staging import stage_without_content
 from dsm.worktree.tree import WorkTree
@@ -45,12 +48,21 @@ def remove(
     if not dry_run:
         tree.repository.require_writable()
         rows = removal_rows(tree, staged, listed)
+        # What was added at another path before takes along what was said of these.
+        Carrier(tree, _of_the_pattern(tree), staged).carry(
+            rows, (), {path: index.get(path) for path in listed}
+        )
         if not keep_files:
             _remove_files(tree, planned)
             for path in listed:  # should this be unstaged: they lack a file by intent
                 index.set(path, ABSENT)
         stage_without_content(tree, index, staged, rows, dict.fromkeys(listed))
     return planned.paths
+
+
+def _of_the_pattern(tree: WorkTree) -> Request:
+    pattern = tree.repository.identity(tree.log.name).pattern
+    return Request((), default_pattern=None if pattern is None else PathPattern.parse(pattern))
 
 
 def _files_of(

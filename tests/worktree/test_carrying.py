@@ -76,6 +76,12 @@ def with_rm(work: Work) -> None:
     work.ds.commit("moved")
 
 
+def with_rm_afterwards(work: Work) -> None:
+    work.ds.add(["images"])
+    work.ds.remove(["raw"])
+    work.ds.commit("moved")
+
+
 def commit_all(work: Work) -> None:
     work.ds.add(["images"])
     work.ds.commit("moved", all=True, allow_mass_delete=True)
@@ -85,7 +91,15 @@ def commit_paths(work: Work) -> None:
     work.ds.commit("moved", paths=["."], allow_mass_delete=True)
 
 
-WAYS = [all_at_once, new_ones_first, old_ones_first, with_rm, commit_all, commit_paths]
+WAYS = [
+    all_at_once,
+    new_ones_first,
+    old_ones_first,
+    with_rm,
+    with_rm_afterwards,
+    commit_all,
+    commit_paths,
+]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)

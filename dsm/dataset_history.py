@@ -28,6 +28,7 @@ from dsm.repo.repository import DatasetIdentity, Repository
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dsm.history.difference import Trail
     from dsm.history.snapshot import Snapshots
     from dsm.model.reports import Diff
     from dsm.sources.query import SourceQuery
@@ -122,7 +123,10 @@ class DatasetHistory:
     # --- changesets -------------------------------------------------------------------------------
 
     def log(
-        self, limit: int | None = None, paths: Paths | None = None, **asked: Unpack[LogAsked]
+        self,
+        limit: int | None = None,
+        paths: Paths | Trail | None = None,
+        **asked: Unpack[LogAsked],
     ) -> Iterator[Changeset]:
         """Yields changesets, newest first; with `paths`, only those that touched them.
 
@@ -135,12 +139,7 @@ class DatasetHistory:
         Raises what `resolve` raises; InvalidInput for a path outside the dataset's root, or a
         time or text that is none.
         """
-        trail = None
-        if paths is not None:
-            from dsm.history.difference import Trail
-
-            follow = asked.get("follow", True)
-            trail = Trail(self.log_, self.snapshots, self._paths(paths), follow=follow)
+        trail = None if paths is None else self.trail(paths, follow=asked.get("follow", True))
         found = listed(self.log_, asked, trail, now_us=self._environment.clock())
         found = islice(found, None if limit is None else max(0, limit))
         return reversed(list(found)) if asked.get("reverse") else found
@@ -157,7 +156,19 @@ class DatasetHistory:
         """Returns one changeset. Raises what `resolve` raises."""
         return self.log_.get(self.resolve(reference))
 
-    def changes(self, reference: str | int, paths: Paths | None = None) -> Diff:
+    def trail(self, paths: Paths | Trail, *, follow: bool = True) -> Trail:
+        """Returns paths that `log` and then `changes` take: with each changeset that the log has
+        told, they go by the names that these paths had before it.
+
+        Raises InvalidInput for a path outside the dataset's root.
+        """
+        from dsm.history.difference import Trail
+
+        if isinstance(paths, Trail):
+            return paths
+        return Trail(self.log_, self.snapshots, self._paths(paths), follow=follow)
+
+    def changes(self, reference: str | int, paths: Paths | Trail | None = None) -> Diff:
         """Returns what one changeset did to the snapshot before it, at or below the paths.
 
         Raises what `resolve` raises, and InvalidInput for a path outside the dataset's root.
@@ -165,7 +176,7 @@ class DatasetHistory:
         from dsm.history.difference import between, changes_below, queries_below
         from dsm.model.reports import Diff
 
-        wanted = None if paths is None else self._paths(paths)
+        wanted = None if paths is None else self.trail(paths).paths
         number = self.resolve(reference)
         changes = changes_below(between(self.snapshots, number - 1, number), wanted)
         queries = query_changes(self.log_.queries(number - 1), self.log_.queries(number))
@@ -197,7 +208,8 @@ class DatasetHistory:
         (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
         (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
         each attribute of the dataset (text, int64, float64 or bool; null where an example has
-        none); `changeset` (int32: the number of the one that last put it).
+        none); `time_given` (bool: whether somebody gave the time; null is false); `changeset`
+        (int32: the number of the one that last put it).
 
         Raises what `resolve` raises.
         """

@@ -128,6 +128,11 @@ def changes_paths(work: Work, nothing: Any) -> None:
     assert same(work, work.ds.changes, 1, None).changes != ()
 
 
+def trail_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.trail, nothing).paths == set()
+    assert same(work, work.ds.trail, None).paths == {""}
+
+
 def ls_paths(work: Work, nothing: Any) -> None:
     assert same(work, work.ds.ls, nothing) == []
     assert len(same(work, work.ds.ls, None)) == 4
@@ -214,6 +219,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.ls paths": ls_paths,
     "Dataset.remove paths": remove_paths,
     "Dataset.restore paths": restore_paths,
+    "Dataset.trail paths": trail_paths,
     "Dataset.unstage paths": unstage_paths,
     "View.iterate order": iterate_order,
     "Dataset.prepare labels": prepare_labels,

@@ -14,6 +14,7 @@ from dsm.model.timespec import format_time
 if TYPE_CHECKING:
     from dsm.dataset_history import Paths
     from dsm.datasets import Dataset
+    from dsm.history.difference import Trail
     from dsm.model.reports import Diff, RevertReport
     from dsm.repo.log import Tag
 
@@ -50,7 +51,7 @@ def changeset_fields(changeset: Changeset) -> dict[str, Any]:
 def log_answer(
     dataset: Dataset,
     changesets: Iterable[Changeset],
-    paths: Paths | None = None,
+    paths: Paths | Trail | None = None,
     *,
     stat: bool = False,
     patch: bool = False,
@@ -61,7 +62,11 @@ def log_answer(
 
 
 def _log(
-    dataset: Dataset, changesets: Iterable[Changeset], paths: Paths | None, stat: bool, patch: bool
+    dataset: Dataset,
+    changesets: Iterable[Changeset],
+    paths: Paths | Trail | None,
+    stat: bool,
+    patch: bool,
 ) -> Iterator[dict[str, Any]]:
     for changeset in changesets:
         fields = changeset_fields(changeset)

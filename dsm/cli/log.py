@@ -57,14 +57,16 @@ def command(
             newest, paths = next(iter(asked.changesets), None), asked.paths
             if asked.range:
                 after, newest = asked.range
+        # Changes are those of the names that the paths had then.
+        trail = None if paths is None else s.dataset.trail(paths, follow=not no_follow)
         found = s.dataset.log(
-            limit, paths, reference=newest, after=after, since=since, until=until,
-            author=author or None, grep=grep or None, reverse=reverse, follow=not no_follow,
+            limit, trail, reference=newest, after=after, since=since, until=until,
+            author=author or None, grep=grep or None, reverse=reverse,
         )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import log_answer
 
-            print_json(log_answer(s.dataset, found, paths, stat=stat, patch=patch))
+            print_json(log_answer(s.dataset, found, trail, stat=stat, patch=patch))
             return
         tags, first = tags_by_number(s.dataset), True
         for changeset in found:
@@ -73,7 +75,7 @@ def command(
             else:
                 print("" if first else "\n", end="")
                 print("\n".join(entry(changeset, tags, s.paint)))
-            diff = s.dataset.changes(changeset.number, paths) if patch or stat else None
+            diff = s.dataset.changes(changeset.number, trail) if patch or stat else None
             if diff is not None and patch:
                 print("" if oneline else "\n", end="")
                 print("\n".join(patch_lines(changeset.number, diff, s.paint)))

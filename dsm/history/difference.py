@@ -6,7 +6,7 @@ neighbours costs their changes and not the dataset.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from dsm.history.snapshot import Snapshots
 from dsm.model.changeset import Changeset
@@ -42,6 +42,11 @@ class Trail:
         self._paths = set(wanted)
         self._follow = follow and "" not in self._paths
 
+    @property
+    def paths(self) -> Collection[str]:
+        """The paths, with those that they were renamed from in what was shown so far."""
+        return self._paths
+
     def touches(self, changeset: Changeset) -> bool:
         """Whether a changeset has rows at or below one of the paths, or a query of that name."""
         number = changeset.number
@@ -76,19 +81,20 @@ def _is_within(path: str, wanted: set[str]) -> bool:
     return False
 
 
-def changes_below(changes: Iterable[Change], paths: Sequence[str] | None) -> tuple[Change, ...]:
+def changes_below(changes: Iterable[Change], paths: Collection[str] | None) -> tuple[Change, ...]:
     """Returns those that begin or end at or below one of the paths ("" is the root)."""
+    if paths is None:
+        return tuple(changes)
+    wanted = set(paths)
     return tuple(
         change for change in changes
-        if paths is None or any(
-            not p or name == p or name.startswith(p + "/")
-            for p in paths for name in (change.path, change.renamed_from or "")
-        )
+        if _is_within(change.path, wanted)
+        or (change.renamed_from is not None and _is_within(change.renamed_from, wanted))
     )  # fmt: skip
 
 
 def queries_below(
-    changes: Iterable[QueryChange], paths: Sequence[str] | None
+    changes: Iterable[QueryChange], paths: Collection[str] | None
 ) -> tuple[QueryChange, ...]:
     """Returns those of queries whose name is a path: it is the first part of their examples'."""
     return tuple(c for c in changes if paths is None or "" in paths or c.name in paths)

@@ -189,3 +189,17 @@ def test_renames_are_followed_through_changesets_that_are_not_told(work: Work) -
     assert [c.number for c in work.ds.log(**asked)] == [3, 1]
     assert [c.number for c in work.ds.log(**asked, follow=False)] == [3]
     assert [c.number for c in work.ds.log(paths=["first"], reference=2, reverse=True)] == [1, 2]
+
+
+def test_changes_go_by_the_names_of_the_time(work: Work) -> None:
+    """With a trail, each changeset that the log tells shows what it did to the path of then."""
+    work.commit("one", **{"raw/1": "1", "other": "x"})
+    work.ds.move("raw/1", "first")
+    work.ds.commit("two")
+    work.commit("three", first="11", other="y")
+    trail = work.ds.trail(["first"])
+    told = [
+        [(change.kind, change.path) for change in work.ds.changes(changeset.number, trail).changes]
+        for changeset in work.ds.log(paths=trail)
+    ]
+    assert told == [[("modified", "first")], [("renamed", "first")], [("added", "raw/1")]]

@@ -79,9 +79,8 @@ def _notes(tree: WorkTree) -> list[dict[str, Any]]:
     except DamagedData:
         return []
     head = tree.log.head()
-    return [
-        note for note in listed if _serves(tree, note, head)
-    ] if isinstance(listed, list) else []  # fmt: skip
+    known = listed if isinstance(listed, list) else []
+    return [note for note in known if _serves(tree, note, head)][-NOTES_MAX:]
 
 
 def _serves(tree: WorkTree, note: Any, head: int) -> bool:
@@ -91,6 +90,7 @@ def _serves(tree: WorkTree, note: Any, head: int) -> bool:
             type(number) is int
             and type(noted) is int
             and 1 <= number <= head < noted + CHANGESETS_MAX
+            and isinstance(paths, list)
             and all(isinstance(path, str) for path in paths)
             and tree.log.get(number).id == note["id"]
         )

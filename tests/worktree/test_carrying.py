@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from situations import Work
 
+from dsm.format import document
 from dsm.maintenance.fsck import fsck
 from dsm.model.example import Example
 
@@ -301,3 +302,24 @@ def test_a_deletion_that_is_taken_back(labelled: Work) -> None:
     assert said(labelled) == {
         "raw/1.jpg": (("new",), *ONE[1:]), "raw/2.jpg": (("new",), *TWO[1:]),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "restored",
+    [
+        1, "x", [1], ["x"], [[]], [{}], [{"number": "1"}],
+        [{"number": 1, "id": "0" * 64, "head": 2, "paths": [""]}],
+        [{"number": 10**30, "id": "", "head": 2, "paths": [""]}],
+        [{"number": 1, "id": "", "head": 2, "paths": 7}],
+    ],
+)  # fmt: skip
+def test_a_note_that_says_something_else_is_passed_over(labelled: Work, restored: object) -> None:
+    """Whatever its seal covers, a note that fits no changeset says nothing."""
+    labelled.ds.remove(["raw"])
+    labelled.ds.commit("gone")
+    note = labelled.root / ".dsm/local/stage/data/.restored"
+    note.write_bytes(document.encode({"restored": restored}))
+    labelled.write({"raw/1.jpg": "one"})
+    labelled.ds.add(["raw"])
+    labelled.ds.commit("back")
+    assert said(labelled) == {"raw/1.jpg": NOTHING}

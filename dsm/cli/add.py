@@ -172,7 +172,7 @@ def _add_query(
 def summary(report: AddReport, dry_run: bool) -> str:
     """Returns the report in one line."""
     if not report.counts.rows:
-        if not report.files:
+        if not report.files and not report.unchanged:
             return "nothing to stage: no file was found that .dsmignore does not leave out"
         return f"nothing to stage: {count_text(report.unchanged, 'file')} unchanged"
     done = "would stage" if dry_run else "staged"

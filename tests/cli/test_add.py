@@ -181,3 +181,14 @@ def test_add_needs_a_path(dsm: Runner, empty_repo: Path) -> None:
 def test_a_path_that_is_not_there_is_named(dsm: Runner, empty_repo: Path) -> None:
     """Naming nothing exits 4 with the name."""
     assert "nowhere" in dsm("add", "nowhere", status=4).err
+
+
+def test_a_table_that_changes_nothing_says_so(dsm: Runner, empty_repo: Path) -> None:
+    """Also where the examples that it fits have no file here."""
+    write(empty_repo / "cat/1.txt", "one")
+    dsm("add", ".")
+    dsm("commit", "-m", "one")
+    os.unlink(empty_repo / "cat/1.txt")
+    write(empty_repo.parent / "labels.csv", "path,label\ncat/1.txt,cat\n")
+    said = dsm("add", ".", "--labels", "../labels.csv")
+    assert said.err == "nothing to stage: 1 file unchanged\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.cli.changes import counts_text, name_status
@@ -92,7 +91,11 @@ def command(
 
 
 def _table(label_file: str | None) -> str | BinaryIO | None:
-    return sys.stdin.buffer if label_file == "-" else label_file
+    if label_file != "-":
+        return label_file
+    from dsm.cli.standard_input import standard_input  # the fast path never comes here
+
+    return standard_input()
 
 
 def _refuse_lists(labels: list[str] | None) -> None:

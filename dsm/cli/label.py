@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from dsm.cli.output import count_text
 from dsm.cli.session import Session
+from dsm.cli.standard_input import standard_input
 from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.model.example import AttributeValue
 from dsm.model.names import printable
@@ -80,7 +80,7 @@ def command(
         counts = s.dataset.label(
             s.dataset.root if everywhere else named, set=wanted, add=add, remove=remove,
             attributes=_typed(s, attributes or []), annotation=annotation, where=where,
-            label_file=sys.stdin.buffer if label_file == "-" else label_file,
+            label_file=standard_input() if label_file == "-" else label_file,
         )  # fmt: skip
         what = f"staged other labels for {count_text(counts.rows, 'example')}"
         s.say(what if counts.rows else "no labels changed")
@@ -110,7 +110,7 @@ def _listed(name: str) -> list[str]:
     """Reads paths, one a line, or parted by NUL as `find -print0` writes them."""
     try:
         if name == "-":
-            data = sys.stdin.buffer.read()
+            data = standard_input().read()
         else:
             with open(name, "rb") as file:
                 data = file.read()

@@ -241,7 +241,7 @@ def _one_type(source: LabelSource, lines: Sequence[int], name: str, values: list
     for line, value in zip(lines, values, strict=True):
         if value is None:
             continue
-        problem = _attribute_problem(value)
+        problem = attribute_problem(value)
         if problem:
             raise source.wrong(f"the attribute '{printable(name)}' {problem}", line)
         first.setdefault(type(value), line)
@@ -263,7 +263,8 @@ def _one_type(source: LabelSource, lines: Sequence[int], name: str, values: list
     return values
 
 
-def _attribute_problem(value: object) -> str | None:
+def attribute_problem(value: object) -> str | None:
+    """Returns why a value cannot be an attribute; None when it can."""
     if isinstance(value, str):
         return None if _is_utf8(value) else "holds half a character (a lone surrogate)"
     if isinstance(value, bool):

@@ -17,7 +17,7 @@ from dsm.model.rows import Rows
 from dsm.model.wildmatch import compile_pattern
 from dsm.worktree.edit import stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
-from dsm.worktree.label_file import annotation_text, attribute_value
+from dsm.worktree.label_file import annotation_text, attribute_problem, attribute_value
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree
@@ -40,8 +40,16 @@ class Relabelling:
     table: LabelRows | None = None
 
     def __post_init__(self) -> None:
-        for name in self.attributes:
+        for name, value in self.attributes.items():
             check_attribute_name(name)
+            problem = None if value is None else attribute_problem(value)
+            if problem:
+                raise InvalidInput(f"the attribute {printable(name)!r} {problem}")
+        if self.annotation:
+            try:
+                annotation_text(self.annotation)
+            except ValueError as error:
+                raise InvalidInput(printable(str(error))) from None
         if not (
             self.replacing is not None or self.add or self.remove or self.attributes
             or self.annotation is not None or self.table is not None

@@ -135,3 +135,15 @@ def test_label_refuses_what_cannot_be_meant(dsm: Runner, two_changesets: Path) -
     assert "width" in dsm("label", "cat", "--attr", "width=wide", status=2).err
     assert "no example has" in dsm("label", "--where", "x=1", "--set", "x", status=4).err
     assert dsm("status", "--porcelain").lines == []
+
+
+def test_a_closed_standard_input_is_no_defect(
+    dsm: Runner, two_changesets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for it is told; `add` likewise."""
+    monkeypatch.setattr("sys.stdin", None)
+    for line in (
+        ("add", ".", "--labels", "-"), ("label", "--labels", "-"),
+        ("label", "--from-file", "-", "--add", "x"),
+    ):  # fmt: skip
+        assert "standard input is closed" in dsm(*line, status=2).err

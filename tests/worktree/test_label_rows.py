@@ -199,9 +199,15 @@ def test_attributes_and_annotation(four: Work) -> None:
 
 def test_an_attribute_keeps_its_type(four: Work) -> None:
     """Another type is refused before anything is staged, and so is a name that cannot be one."""
-    for attributes in ({"n": "text"}, {"day": 1}, {"": "x"}):
+    for attributes in (
+        {"n": "text"}, {"day": 1}, {"": "x"}, {"s": "half \udcff"}, {"f": float("nan")},
+        {"n": 1 << 63}, {"x": [1]}, {"x": b"1"},
+    ):  # fmt: skip
         with pytest.raises(InvalidInput):
             four.ds.label(["a"], attributes=attributes)
+    for annotation in ("half \udcff", '{"x": NaN}', '["\\ud800"]'):
+        with pytest.raises(InvalidInput):
+            four.ds.label(["a"], annotation=annotation)
     assert four.state() == ([], [], [])
 
 

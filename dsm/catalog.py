@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, NotFound
 from dsm.files.typed_path import refuse_address
-from dsm.model.names import dataset_name_for
+from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Catalog(Repository):
             from dsm.model.pattern import PathPattern
 
             PathPattern.parse(pattern)
+        check_dataset_name(name)
         refuse_address(root)
         root = os.path.normpath(root)
         identity = DatasetIdentity(

@@ -158,6 +158,8 @@ class _Reader:
             raise self._wrong("it is empty", None, "write one such as {label}/{name}.jpg")
         if len(text) > PATTERN_CHARS_MAX:
             raise self._wrong(f"it is longer than {PATTERN_CHARS_MAX} characters", None)
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            raise self._wrong("it is not UTF-8", None)
         segments: list[_Segment] = []
         at = 0
         while at <= len(text):

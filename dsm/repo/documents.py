@@ -77,10 +77,12 @@ class Documents:
     def create(self, name: str, fields: dict[str, Any]) -> bool:
         """Creates a sealed document; durable when it returns; False when the name is taken.
 
-        Raises AlreadyExists when the name is taken but for its letter case.
+        Raises AlreadyExists when the name is taken but for its letter case, InvalidInput for text
+        that is not UTF-8.
         """
+        data = document.encode(fields)  # before the name is claimed: what it refuses leaves nothing
         self.claim(name)
-        return self.create_bytes(name, document.encode(fields))
+        return self.create_bytes(name, data)
 
     def claim(self, name: str) -> None:
         """Makes sure that no other name differs from this one in letter case only, now or later.

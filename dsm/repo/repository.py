@@ -226,21 +226,19 @@ class Repository:
                 f"{layout.dataset_document(name)} is missing: dataset {name} has lost its identity",
                 hint="copy dataset.json back from a backup or another copy of the repository",
             )
-        data = document.encode(
-            {
-                "dataset": identity.id,
-                "name": name,
-                "created": identity.created,
-                "root": identity.root,
-                "pattern": identity.pattern,
-            }
-        )
         identities = documents.datasets(layout)
         identities.claim(name)
         _refuse_links(layout.dataset_folders(name))
         for folder in layout.dataset_folders(name):
             disk.make_dirs(folder)
-        return identities.create_bytes(name, data)
+        fields = {
+            "dataset": identity.id,
+            "name": name,
+            "created": identity.created,
+            "root": identity.root,
+            "pattern": identity.pattern,
+        }
+        return identities.create(name, fields)
 
 
 def _always(refusal: disk.NotOurs) -> Callable[[str, str], str]:

@@ -79,6 +79,8 @@ def _details(change: Change) -> Iterator[str]:
         from dsm.model.timespec import format_time
 
         yield f"time: {format_time(old.time)} -> {format_time(new.time)}"
+    elif old.time_given != new.time_given and old.oid == new.oid:
+        yield "time given" if new.time_given else "time of the file"
 
 
 def _labels(labels: tuple[str, ...]) -> str:

@@ -25,7 +25,7 @@ from dsm.worktree.label_source import LabelSource
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name")
 COLUMNS_MAX = 1000
-STREAM = "the label table"  # what a file without a name is called in errors
+STREAM = "the label file"  # what a file without a name is called in errors
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")

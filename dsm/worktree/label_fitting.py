@@ -1,4 +1,4 @@
-"""What a label table says of examples whose file no walk has met, and of none at all."""
+"""What a label file says of examples whose file no walk has met, and of none at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dsm.worktree.tree import WorkTree
 
 
 class LabelFitting:
-    """Fits the rows of a request's label table to tracked examples that have no file here."""
+    """Fits the rows of a request's label file to tracked examples that have no file here."""
 
     def __init__(self, tree: WorkTree, index: WorkIndex, staged: Staged, request: Request):
         assert request.label_rows is not None

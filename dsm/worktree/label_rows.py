@@ -1,4 +1,4 @@
-"""The rows of a label table beside the paths that they are to fit.
+"""The rows of a label file beside the paths that they are to fit.
 
 Hides that a name can be spelt in two forms of Unicode: systems decompose letters such as é, tables
 seldom do. A row fits the path that it names; one that names none fits the path that differs in
@@ -17,7 +17,7 @@ from dsm.worktree.label_file import LabelRow
 
 
 class NoRowFits(AnswerIsNo):
-    """No row of a label table fits an example that was asked for; nothing was staged."""
+    """No row of a label file fits an example that was asked for; nothing was staged."""
 
     code = "no-row-fits"
 
@@ -60,14 +60,14 @@ class LabelRows:
     def warnings(self, unused: list[str]) -> list[Problem]:
         """Says which rows are spelt otherwise, and that others name nothing."""
         found = [
-            Problem(path, "is written in another Unicode form in the label table")
+            Problem(path, "is written in another Unicode form in the label file")
             for path in sorted(self.respelt)
         ]
         if unused:
             reason = (
-                f"and {len(unused) - 1} more of the label table name no example that was added"
+                f"and {len(unused) - 1} more of the label file name no example that was added"
                 if len(unused) > 1
-                else "in the label table names no example that was added"
+                else "in the label file names no example that was added"
             )
             found.append(Problem(unused[0], reason))
         return found
@@ -81,7 +81,7 @@ class LabelRows:
         hint = "paths in the table count from the dataset's root"
         if near is not None:
             hint += f": {printable(near)}"
-        few = f"{len(unused):,} row{'s' * (len(unused) > 1)} of the label table"
+        few = f"{len(unused):,} row{'s' * (len(unused) > 1)} of the label file"
         if strict:
             raise InvalidInput(
                 f"{few} name{'s' * (len(unused) == 1)} no example that was added, so nothing was"
@@ -90,7 +90,7 @@ class LabelRows:
                 items=tuple(unused[:1000]),
             )
         raise NoRowFits(
-            f"no row of the label table fits an example that was added, so nothing was staged: the"
+            f"no row of the label file fits an example that was added, so nothing was staged: the"
             f" first is of {printable(first)}",
             hint=hint,
             items=tuple(unused[:1000]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,19 @@ def test_a_closed_standard_input_is_no_defect(
         ("label", "--from-file", "-", "--add", "x"),
     ):  # fmt: skip
         assert "standard input is closed" in dsm(*line, status=2).err
+
+
+def test_a_time_that_is_merely_given_is_a_change_that_is_told(
+    dsm: Runner, two_changesets: Path
+) -> None:
+    """The moment stays the same, and from now on it outlives the content."""
+    os.utime(two_changesets / "cat/1.txt", (1_577_836_800, 1_577_836_800))
+    write(two_changesets.parent / "t.csv", "path,time\ncat/1.txt,2020-01-01\n")
+    dsm("label", "--labels", "../t.csv")
+    dsm("commit", "-m", "a time")
+    write(two_changesets / "cat/2.txt", "new")
+    os.utime(two_changesets / "cat/2.txt", (1_577_836_800, 1_577_836_800))
+    dsm("commit", "-a", "-m", "another")
+    write(two_changesets.parent / "t.csv", "path,time\ncat/2.txt,2020-01-01\n")
+    dsm("label", "--labels", "../t.csv")
+    assert dsm("diff", "--staged").lines == ["relabelled  cat/2.txt  (time given)"]

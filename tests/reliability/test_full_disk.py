@@ -162,7 +162,7 @@ def test_the_commands_on_a_full_disk(disks: Path, tmp_path: Path) -> None:
             repo.dataset().unstage()
         fill(root)
         for line in (
-            "status", "log", "show 1", "ls", "diff", "diff 1 2", "cat 1:0/0", "fsck --full", "gc",
+            "status", "log", "show 1", "ls", "diff", "diff 1 2 --", "cat 1:0/0", "fsck --full", "gc",
             f"restore --source 1 --to {tmp_path / 'out'}", "dataset list", "tag",
         ):  # fmt: skip
             done = dsm(root, *line.split())

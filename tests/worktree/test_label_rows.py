@@ -1,4 +1,4 @@
-"""Rows of label tables beside the examples that they are of: absent ones, other spellings, none."""
+"""Rows of label files beside the examples that they are of: absent ones, other spellings, none."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_open_parquet_file(work: Work) -> None:
 def test_errors_of_an_open_file_name_the_table(work: Work, text: str) -> None:
     """There is no name of a file to give."""
     work.write({"a": "a"})
-    with pytest.raises(InvalidInput, match="^the label table"):
+    with pytest.raises(InvalidInput, match="^the label file"):
         work.ds.add(["a"], label_file=table(text))
 
 
@@ -130,7 +130,7 @@ def test_strict_wants_every_row_to_fit(work: Work) -> None:
     """With --strict one row that fits nothing is too many; without, it is told."""
     work.write({"a": "a"})
     text = "path,label\na,cat\nb,dog\n"
-    with pytest.raises(InvalidInput, match="1 row of the label table names no example") as caught:
+    with pytest.raises(InvalidInput, match="1 row of the label file names no example") as caught:
         work.ds.add(["."], label_file=table(text), strict=True)
     assert (caught.value.exit_status, caught.value.items) == (2, ("b",))
     assert work.state() == ([], [], ["a"])

@@ -103,6 +103,23 @@ class Catalog(Repository):
 
         return Access(self).revoke(sources.find(self, name))
 
+    def views(self, dataset: str | None = None) -> list[View]:
+        """Returns the prepared views of a dataset (the current one): the oldest changesets first.
+
+        Raises NotFound with near matches.
+        """
+        from dsm.views.selection.prepared import list_records
+        from dsm.views.view import View
+
+        found = self.dataset(dataset)
+        return [
+            View(self, found.name, lambda: found.snapshots, record.query, record)
+            for record in list_records(self, found.name)
+        ]
+
+    def __repr__(self) -> str:
+        return f"<repository {self.root}>"
+
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name.
 

@@ -81,6 +81,21 @@ class DatasetHistory:
             return self.repo.root
         return os.path.join(self.repo.root, self.identity.root)
 
+    def __len__(self) -> int:
+        """How many examples the newest snapshot has."""
+        head = self.head
+        return self.log_.get(head).examples if head else 0
+
+    def __bool__(self) -> bool:
+        return True  # an empty dataset is one, too
+
+    def __contains__(self, path: object) -> bool:
+        """Whether the newest snapshot has an example of this path, below the dataset's root."""
+        return isinstance(path, str) and path in self.snapshots.lookup(self.head, [path])
+
+    def __repr__(self) -> str:
+        return f"<dataset {self.name} in {self.root}>"
+
     @property
     def head(self) -> int:
         """The newest changeset's number, 0 when there is none."""

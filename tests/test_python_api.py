@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -425,3 +426,96 @@ kept = held()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_the_package_lists() -> None:
+    """`dir` names what is there to be used, before any of it was."""
+    assert {"open", "init", "__version__"} <= set(dir(dsm))
+
+
+def test_datasets_and_views_as_collections(work: Work) -> None:
+    """A dataset has a length and paths, a view its examples by path as well."""
+    ds = work.ds
+    assert (len(ds), bool(ds), "a.txt" in ds) == (0, True, False)
+    work.commit("one", **{"a.txt": "one", "b.json": '{"a": [1]}', "sub/c.txt": "\N{BOM}two"})
+    ds = work.ds
+    assert (len(ds), "a.txt" in ds, "sub" in ds, 1 in ds) == (3, True, False, False)
+    assert ds.labels() == {}
+    view = ds.prepare(paths=["*.txt"], name="texts")
+    ds.prepare()
+    assert [path in view for path in ("a.txt", "b.json", "sub/c.txt", "zz", "\udc80")] == [
+        True, False, True, False, False
+    ]  # fmt: skip
+    assert (view["a.txt"].text, view["sub/c.txt"].text, view[1].path) == ("one", "two", "sub/c.txt")
+    with pytest.raises(NotFound, match="has no example a.text") as caught:
+        view["a.text"]
+    assert caught.value.hint == "did you mean a.txt?"
+    assert [v.version for v in work.repo.views()] == sorted(v.version for v in work.repo.views())
+    assert {v.version for v in work.repo.views("data")} >= {view.version}
+    with pytest.raises(NotFound):
+        work.repo.views("none")
+
+
+def test_examples_are_equal_by_what_they_say(work: Work) -> None:
+    """The same example of two views is equal and hashes alike; another content or label is not."""
+    work.commit("one", **{"a.txt": "one", "b.txt": "one"})
+    first = work.ds.prepare()
+    work.commit("two", **{"c.txt": "three"})
+    second = work.ds.prepare()
+    assert first["a.txt"] == second["a.txt"] != first["b.txt"]
+    assert {first["a.txt"], second["a.txt"]} == {second[0]}
+    work.ds.label(["a.txt"], set=["x"])
+    work.ds.commit("three")
+    assert work.ds.prepare()["a.txt"] != first["a.txt"]
+    assert first["a.txt"] != "a.txt"
+    moment = first["a.txt"].datetime
+    assert (moment.timestamp() * 1e6, moment.tzinfo) == (first["a.txt"].time, UTC)
+
+
+def test_examples_are_decoded_when_asked(work: Work) -> None:
+    """Text, JSON and images come decoded; bytes that are none are refused by name."""
+    image = pytest.importorskip("PIL.Image")
+    made = io.BytesIO()
+    image.new("RGB", (3, 2), "red").save(made, "png")
+    work.commit(
+        "one", **{"a.png": made.getvalue(), "b.json": '{"a": [1]}', "c.json": "[" * 100_000}
+    )
+    view = work.ds.prepare()
+    assert (view["a.png"].image.size, view["b.json"].json) == ((3, 2), {"a": [1]})
+    for path, kind in (
+        ("a.png", "text"),
+        ("a.png", "json"),
+        ("c.json", "json"),
+        ("b.json", "image"),
+    ):
+        with pytest.raises(InvalidInput, match=path):
+            getattr(view[path], kind)
+
+
+def test_views_compare_themselves(work: Work) -> None:
+    """A view tells what another one has, and why; its table is one of pandas'."""
+    pytest.importorskip("pandas")
+    work.commit("one", **{"a.txt": "one"})
+    first = work.ds.prepare()
+    work.commit("two", **{"b.txt": "two"})
+    second = work.ds.prepare()
+    assert first.diff(second).counts["added"] == 1
+    assert [reason.count for reason in first.explain(second).reasons] == [1]
+    assert (second.why("b.txt").selected, first.why("b.txt").selected) == (True, False)
+    with pytest.raises(NotFound):
+        first.why("never.txt")
+    assert list(second.to_pandas()["path"]) == ["a.txt", "b.txt"]
+
+
+def test_what_things_say_of_themselves(work: Work) -> None:
+    """A repr names the thing, and never fails; a misspelt keyword is answered by the right one."""
+    work.commit("one", **{"a.txt": "one"})
+    view = work.ds.prepare()
+    assert repr(view) == f"<view {view.version[:12]} of data>"
+    assert repr(work.repo.view(view.version)) == f"<view {view.version[:12]} of data: 1 examples>"
+    assert repr(work.ds) == f"<dataset data in {work.root}>"
+    assert repr(work.repo) == f"<repository {work.root}>"
+    with pytest.raises(TypeError, match="Did you mean 'labels'"):
+        work.ds.prepare(lables=["cat"])
+    with pytest.raises(TypeError, match="Did you mean 'since'"):
+        work.ds.log(sinse="7d")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from dsm.errors import InvalidInput
 from dsm.model.changeset import Changeset
 from dsm.model.moments import instant
+from dsm.model.names import close_matches
 from dsm.repo.log import ChangesetLog
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def listed(
     """
     for name in asked:
         if name not in LogAsked.__annotations__:
-            raise TypeError(f"log() got an unexpected keyword argument {name!r}")
+            near = close_matches(name, LogAsked.__annotations__)
+            meant = f". Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"log() got an unexpected keyword argument {name!r}{meant}")
     reference, after = asked.get("reference"), asked.get("after")
     start = log.head() if reference is None else log.resolve(reference)
     end = 0 if after is None else log.resolve(after)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from dsm.views.comparison.differences import ViewDiff
+    from dsm.views.comparison.explain import Explanation
+    from dsm.views.comparison.why import Why
     from dsm.views.reading.example import ViewExample
     from dsm.views.writing.options import GetReport
 
@@ -116,13 +119,22 @@ class View(Selection):
     def __iter__(self) -> Iterator[ViewExample]:
         return self.iterate()
 
-    def __getitem__(self, index: int | slice) -> Any:
-        """Returns an example by its position in the order of paths, or a list for a slice.
+    def __contains__(self, path: object) -> bool:
+        """Whether a stored example has this path; what rows of queries bring is not known here."""
+        from dsm.views.reading.iterate import row_of
 
-        Raises IndexError, and NumberUnknown where rows of queries have no fixed places.
+        return isinstance(path, str) and row_of(self, path) is not None
+
+    def __getitem__(self, index: int | slice | str) -> Any:
+        """Returns an example by its path or its position in the order of paths, a list for a slice.
+
+        Raises IndexError, NotFound for a path that no stored example of the view has, and
+        NumberUnknown where rows of queries have no fixed places.
         """
-        from dsm.views.reading.iterate import example_at, examples_at
+        from dsm.views.reading.iterate import example_at, example_of, examples_at
 
+        if isinstance(index, str):
+            return example_of(self, index)
         if self.queries:
             raise NumberUnknown(
                 "the rows of a query have no fixed places", hint="iterate over the view instead"
@@ -215,3 +227,45 @@ class View(Selection):
         from dsm.views.reading.iterate import batches
 
         return batches(self)
+
+    # --- other views ---
+
+    def diff(self, other: View) -> ViewDiff:
+        """Compares: which examples `other` has that this view lacks, the other way, and changed.
+
+        Raises InvalidInput for views of two datasets.
+        """
+        from dsm.views.comparison.differences import compare
+
+        return compare(self, other)
+
+    def explain(self, other: View) -> Explanation:
+        """Finds what decided for each example in which two views differ: a filter or a changeset.
+
+        Raises InvalidInput for views of two datasets.
+        """
+        from dsm.views.comparison.explain import explain
+
+        return explain(self, other)
+
+    def why(self, path: str) -> Why:
+        """Holds one example against every filter of the view; `selected` tells whether it is in.
+
+        Raises NotFound when no changeset of the dataset ever held it, InvalidInput for what is no
+        path.
+        """
+        from dsm.views.comparison.why import why
+
+        return why(self, path)
+
+    def to_pandas(self) -> Any:
+        """Returns the stored examples as a pandas DataFrame, with the columns of `table`.
+
+        Raises ImportError without pandas.
+        """
+        return self.table().to_pandas()
+
+    def __repr__(self) -> str:
+        known = self.known_content
+        count = "" if known is None else f": {known.examples:,} examples"
+        return f"<view {self.version[:12]} of {self.dataset}{count}>"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
-from dsm.model.names import printable
+from dsm.model.names import close_matches, printable
 from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters import table as filters
@@ -83,7 +83,9 @@ def _refuse_unknown(asked: Asked) -> None:
     """Raises TypeError for a keyword that is none."""
     for name in asked:
         if name not in Asked.__annotations__:
-            raise TypeError(f"prepare() got an unexpected keyword argument {name!r}")
+            near = close_matches(name, Asked.__annotations__)
+            meant = f". Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"prepare() got an unexpected keyword argument {name!r}{meant}")
 
 
 def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[ChangesetRange, ...]:

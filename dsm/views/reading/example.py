@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
 from dsm.model.example import Attributes
+from dsm.views.reading.decoded import image_of, json_of, text_of
 
 Content = bytes  # an example has a property of that name
+Moment = datetime  # and of that one
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ExampleRows(Protocol):
@@ -75,6 +79,29 @@ class ViewExample:
         return self._rows.open(self._row)
 
     @property
+    def text(self) -> str:
+        """Its bytes as UTF-8 text. Raises InvalidInput when they are none."""
+        return text_of(self.path, self.bytes)
+
+    @property
+    def json(self) -> Any:
+        """What its bytes hold as a JSON document. Raises InvalidInput when they are none."""
+        return json_of(self.path, self.bytes)
+
+    @property
+    def image(self) -> Any:
+        """Its bytes as a decoded `PIL.Image.Image`.
+
+        Raises InvalidInput when Pillow cannot read them, ImportError where it is not installed.
+        """
+        return image_of(self.path, self.bytes)
+
+    @property
+    def datetime(self) -> Moment:
+        """Its time with the zone UTC."""
+        return EPOCH + timedelta(microseconds=self.time)
+
+    @property
     def path(self) -> str:
         return self._rows.paths[self._row]
 
@@ -114,8 +141,21 @@ class ViewExample:
         row = self._row
         return {name: values[row] for name, values in columns.items() if values[row] is not None}
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both have the same path, bytes and meaning, whatever view they are of."""
+        return isinstance(other, ViewExample) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.oid))
+
+    def _said(self) -> tuple[Any, ...]:
+        return (
+            self.path, self.oid, self.time, self.labels, dict(self.attributes), self.annotation
+        )  # fmt: skip
+
     def __repr__(self) -> str:
-        return f"<example {self.path!r} {self.labels} {self.size} bytes>"
+        labels = ", ".join(self.labels) or "no label"
+        return f"<example {self.path!r}: {labels}; {self.size:,} bytes>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (

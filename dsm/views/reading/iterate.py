@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
+from dsm.history.fold import place_of
+from dsm.model.names import close_matches, printable
 from dsm.views.reading.example import ViewExample
 from dsm.views.reading.orders import in_windows
 from dsm.views.reading.window import WINDOW, Window, largest_of
@@ -21,6 +23,8 @@ from dsm.views.selection.payloads import CONTENT
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
 
+# Of so many paths the nearest one is told.
+NEAR_OF = 20_000
 CONTENT_FIELD = pa.field(CONTENT, pa.large_binary(), nullable=False)
 
 
@@ -79,6 +83,25 @@ def example_at(selection: Selection, index: int) -> ViewExample:
     if not 0 <= at < count:
         raise IndexError(f"a view of {count} examples has no index {index}")
     return ViewExample(_window(selection, selection.table().slice(at, 1)), 0)
+
+
+def row_of(selection: Selection, path: str) -> int | None:
+    """Returns the row of the stored example of this path; None when there is none."""
+    column = selection.table().column("path")
+    row = place_of(column, path)
+    return row if row < len(column) and column[row].as_py() == path else None
+
+
+def example_of(selection: Selection, path: str) -> ViewExample:
+    """Returns the stored example of this path. Raises NotFound, with near ones."""
+    row = row_of(selection, path)
+    if row is not None:
+        return example_at(selection, row)
+    near = close_matches(path, selection.table().column("path").slice(0, NEAR_OF).to_pylist())
+    raise NotFound(
+        f"view {selection.version[:12]} has no example {printable(path)}",
+        hint=f"did you mean {printable(near[0])}?" if near else "`view.why(path)` tells why not",
+    )
 
 
 def examples_at(selection: Selection, part: slice) -> Sequence[ViewExample]:

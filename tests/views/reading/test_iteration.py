@@ -61,7 +61,7 @@ def test_what_an_example_tells(make_work: Callable[..., Work]) -> None:
     assert (cat.attributes, cat.annotation, cat.changeset) == ({"split": "train"}, None, 1)
     assert (b.attributes, b.labels, b.changeset) == ({}, ("ant", "dog"), 2)
     assert cat.open().read() == b"meow"
-    assert repr(cat) == "<example 'train/cat/a.txt' ('cat',) 4 bytes>"
+    assert repr(cat) == "<example 'train/cat/a.txt': cat; 4 bytes>"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""What an example's bytes say, by the libraries that read them: text, JSON or an image.
+
+Nothing is decoded before it is asked for. Bytes of others are data: no format is read here that
+can run code.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from importlib import import_module
+from typing import Any
+
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
+
+
+def text_of(path: str, data: bytes) -> str:
+    """Returns UTF-8 text, without a byte order mark. Raises InvalidInput."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{printable(path)} is not UTF-8 text: byte {error.start}",
+            hint="`example.bytes` has its bytes",
+        ) from None
+
+
+def json_of(path: str, data: bytes) -> Any:
+    """Returns what a JSON document holds. Raises InvalidInput."""
+    try:
+        return json.loads(text_of(path, data))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(
+            f"{printable(path)} is no JSON document: {error}", hint="`example.text` has its text"
+        ) from None
+
+
+def image_of(path: str, data: bytes) -> Any:
+    """Returns a `PIL.Image.Image`, decoded. Raises ImportError without Pillow, InvalidInput."""
+    try:
+        pillow = import_module("PIL.Image")
+    except ImportError as error:
+        raise ImportError("`example.image` needs Pillow: pip install pillow") from error
+    try:
+        image = pillow.open(io.BytesIO(data))
+        image.load()
+    except MemoryError:
+        raise
+    except Exception as error:  # each decoder has errors of its own
+        raise InvalidInput(
+            f"{printable(path)} cannot be read as an image ({type(error).__name__})",
+            hint="`example.bytes` has its bytes",
+        ) from None
+    return image

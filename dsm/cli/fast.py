@@ -40,6 +40,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "prepare": {"--all-labels": "all_labels", "--json": "as_json"},
     "get": {
         "--verify": "verify", "-f": "force", "--force": "force", "--croissant": "croissant",
+        "-n": "dry_run", "--dry-run": "dry_run",
         "--skip-sources": "skip_sources", "--dummy": "dummy", "--allow-persist": "allow_persist",
         "--json": "as_json",
     },

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dsm.cli import get_options as options
     from dsm.views.view import View
-    from dsm.views.writing.options import GetReport
+    from dsm.views.writing.options import GetPlan, GetReport
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
 OPTIONS = "dsm.cli.get_options"
@@ -53,6 +53,7 @@ def command(
     compression: options.Compression = "none",
     verify: options.Verify = False,
     force: options.Force = False,
+    dry_run: options.DryRun = False,
     croissant: options.Croissant = None,
     classes_from: options.ClassesFrom = "snapshot",
     skip_sources: options.SkipSources = False,
@@ -74,24 +75,27 @@ def command(
       dsm get 3f9a1c2b4d5e
       dsm get 3f9a1c2b4d5e -o shards --shard-size 1GB --compression zstd
       dsm get 3f9a1c2b4d5e -o out --format parquet
+      dsm get 3f9a1c2b4d5e -o out --force -n
       dsm get 3f9a1c2b4d5e -o - --format tar | tar -t
       dsm get 3f9a1c2b4d5e --dummy -o sample
     """
+    if dry_run and (out == "-" or as_json or verify):
+        raise InvalidInput("--dry-run is for a folder, without --json and --verify")
     if out == "-":
         _check_stream(needs_folder=as_json or verify)
     limit = size_of(shard_size)
     with Session(ctx) as s:
         from dsm.views.writing.formats import folder_name
 
-        if skip_sources and dummy:
-            raise InvalidInput("--skip-sources leaves out what --dummy makes up: give one of them")
-        view = s.repo.view(version)
-        if skip_sources:
-            view = view.without_sources()
-        elif dummy:
-            view = view.with_dummy_rows(dummy_rows)
+        view = _read_as(s.repo.view(version), skip_sources, dummy_rows if dummy else None)
         view = _with_classes(view, classes_from)
         folder = folder_name(view) + ("-dummy" if dummy and view.queries else "")
+        if dry_run:
+            _tell_plan(s, view.plan_get(
+                folder if out is None else out, format=format_, shard_size=limit,
+                compression=compression, force=force, allow_persist=allow_persist,
+            ))  # fmt: skip
+            return
         with _ended_well(streams=out == "-") if view.queries else contextlib.nullcontext():
             report = view.get(
                 folder if out is None else out,
@@ -106,12 +110,36 @@ def command(
         elif report.path != "-":
             print(quoted(report.path))
         if dummy and view.query.percent is None:
-            asked_for = dummy_rows * len(view.queries)
-            made = report.examples - view.content.examples
-            if made < asked_for:
-                s.say(f"note: {made:,} of {asked_for:,} dummy rows fit the view's filters")
+            _tell_of_few(s, view, report, dummy_rows * len(view.queries))
         s.say(_summary(report, verify))
         _warn_of_classes(report, view)
+
+
+def _tell_plan(s: Session, planned: GetPlan) -> None:
+    """Prints the files that would be replaced, a line each, and says what would be written."""
+    for name in planned.replaced:
+        print(quoted(name))
+    said = f"{count_text(planned.examples, 'example')}, {size_text(planned.bytes)}"
+    if planned.complete:
+        s.say(f"there already and complete: {said}")
+        return
+    replaced = f", and replace {count_text(len(planned.replaced), 'file')}"
+    s.say(f"would write {said} to {planned.path}{replaced if planned.replaced else ''}")
+
+
+def _tell_of_few(s: Session, view: View, report: GetReport, asked_for: int) -> None:
+    """Says that not all dummy rows fit the view."""
+    made = report.examples - view.content.examples
+    if made < asked_for:
+        s.say(f"note: {made:,} of {asked_for:,} dummy rows fit the view's filters")
+
+
+def _read_as(view: View, skip_sources: bool, dummy_rows: int | None) -> View:
+    if skip_sources and dummy_rows is not None:
+        raise InvalidInput("--skip-sources leaves out what --dummy makes up: give one of them")
+    if skip_sources:
+        return view.without_sources()
+    return view if dummy_rows is None else view.with_dummy_rows(dummy_rows)
 
 
 def _with_classes(view: View, classes_from: str) -> View:

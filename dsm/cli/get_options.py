@@ -63,6 +63,9 @@ Verify = Annotated[
     bool, typer.Option("--verify", help="Read what is there and compare it with its hashes")
 ]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace what is there already")]
+DryRun = Annotated[
+    bool, typer.Option("-n", "--dry-run", help="Say what would be written or replaced, do nothing")
+]
 Croissant = Annotated[
     bool | None,
     typer.Option(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dsm.views.comparison.explain import Explanation
     from dsm.views.comparison.why import Why
     from dsm.views.reading.example import ViewExample
-    from dsm.views.writing.options import GetReport
+    from dsm.views.writing.options import GetPlan, GetReport
 
 DUMMY_ROWS = 100
 
@@ -201,6 +201,28 @@ class View(Selection):
                 verify=verify, force=force, croissant=croissant, workers=count,
                 allow_persist=allow_persist, sink=sink, progress=progress,
             )  # fmt: skip
+
+    def plan_get(
+        self,
+        out: str,
+        *,
+        format: str = "webdataset",
+        shard_size: int = 256_000_000,
+        compression: str = "none",
+        force: bool = False,
+        allow_persist: bool = False,
+    ) -> GetPlan:
+        """Returns what `get` would do into folder `out` now, and which files `force` replaces.
+
+        Nothing is changed. Raises what `get` raises before it writes: OtherContent, NotKept,
+        UnsafeTarget, DamagedData, ObjectMissing, ObjectDamaged, InvalidInput, StorageFailed.
+        """
+        from dsm.views.writing.get import plan_get
+
+        return plan_get(
+            self, out, format=format, shard_size=shard_size, compression=compression,
+            force=force, allow_persist=allow_persist,
+        )  # fmt: skip
 
     def columns(self, query: str | None = None) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a query that fit the view, in the columns of its own answer.

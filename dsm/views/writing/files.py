@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.errors import Conflict, InvalidInput
 from dsm.files import restore
-from dsm.files.folders import Folders
+from dsm.files.folders import Entry, Folders
 from dsm.files.removing import remove_empty, remove_judged
 from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
@@ -89,18 +89,29 @@ def damaged_files(folder: str, table: pa.Table, progress: Progress = SILENT) -> 
 
 def remove_listed(folder: str) -> None:
     """Removes the files that the index of another view lists; others stay."""
-    target = os.path.join(folder, DATA)
     emptied = set()
-    with open(os.path.join(folder, INDEX), "rb") as lines, Folders(target) as folders:
+    with Folders(os.path.join(folder, DATA)) as folders:
+        for entry in _listed(folder, folders):
+            with contextlib.suppress(OSError):
+                remove_judged(folders, entry.path, entry.judged())
+                emptied.add(os.path.dirname(entry.path))
+        remove_empty(folders, emptied)
+
+
+def listed_files(folder: str) -> list[str]:
+    """Returns the files that `remove_listed` would remove, relative to the folder."""
+    with Folders(os.path.join(folder, DATA)) as folders:
+        return [f"{DATA}/{entry.path}" for entry in _listed(folder, folders)]
+
+
+def _listed(folder: str, folders: Folders) -> Iterator[Entry]:
+    with open(os.path.join(folder, INDEX), "rb") as lines:
         for line in lines:
             # A path that leads through a link, or to a folder, is none of the view's files.
             with contextlib.suppress(ValueError, KeyError, TypeError, InvalidInput, OSError):
-                path = check_path(json.loads(line)["path"])
-                entry = folders.look(path)
+                entry = folders.look(check_path(json.loads(line)["path"]))
                 if entry is not None and not entry.is_folder:
-                    remove_judged(folders, path, entry.judged())
-                    emptied.add(os.path.dirname(path))
-        remove_empty(folders, emptied)
+                    yield entry
 
 
 def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
@@ -162,6 +173,10 @@ class OneForEach(FolderWriter):
     def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
         """See `damaged_files`."""
         return damaged_files(folder, table, progress)
+
+    def listed(self, folder: str) -> list[str]:
+        """See `listed_files`."""
+        return listed_files(folder) if os.path.lexists(os.path.join(folder, INDEX)) else []
 
     def clear(self, folder: str) -> None:
         """Removes the files that an index lists, if there is one."""

@@ -164,6 +164,10 @@ class FolderWriter:
         """Reads all files and returns the names of those that are not what they should be."""
         raise NotImplementedError
 
+    def listed(self, folder: str) -> list[str]:
+        """Returns the names of the files that `clear` would remove, relative to the folder."""
+        raise NotImplementedError
+
     def clear(self, folder: str) -> None:
         """Removes the files that another view has left there; what is not its own stays."""
         raise NotImplementedError

@@ -16,8 +16,8 @@ from dsm.views.selection.classes import ClassList
 from dsm.views.selection.payloads import Write
 from dsm.views.writing.format import Recipe
 from dsm.views.writing.formats import DEFAULT, FORMATS
-from dsm.views.writing.options import SHARD_BYTES, GetReport, Options
-from dsm.views.writing.stored import recipe_of, write_stored
+from dsm.views.writing.options import SHARD_BYTES, GetPlan, GetReport, Options
+from dsm.views.writing.stored import plan_stored, recipe_of, write_stored
 
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
@@ -60,17 +60,7 @@ def get(
         examples, size, without_class = stream(view, sink.write, options, progress)
         sink.flush()
         return GetReport("-", format, 1, examples, size, True, without_class=without_class)
-    if not out or FOLDER in os.path.realpath(out).split(os.sep):
-        raise InvalidInput(
-            f"{out} is where the repository keeps its own files" if out else "no folder is named",
-            hint="give a folder with -o",
-        )
-    refuse_address(out)
-    there = out  # or the nearest folder that is there
-    while not os.path.exists(there or "."):
-        there = os.path.dirname(there)
-    if not os.path.isdir(there or "."):
-        raise InvalidInput(f"{there} is not a folder", hint="give a folder with -o")
+    _check_place(out)
     if view.queries:
         from dsm.views.writing.with_source_rows import persist
 
@@ -84,6 +74,44 @@ def get(
         view, out, options, croissant=croissant, workers=workers, verify=verify, force=force,
         progress=progress,
     )  # fmt: skip
+
+
+def plan_get(
+    view: Selection,
+    out: str,
+    *,
+    format: str = DEFAULT,
+    shard_size: int = SHARD_BYTES,
+    compression: str = "none",
+    force: bool = False,
+    allow_persist: bool = False,
+) -> GetPlan:
+    """Returns what `get` would do into folder `out` now; nothing is changed.
+
+    Raises what `get` raises before it writes.
+    """
+    options = Options(format, shard_size, compression)
+    _check_place(out)
+    if view.queries:
+        from dsm.views.writing.with_source_rows import plan_persist
+
+        return plan_persist(view, out, options, allowed=allow_persist, force=force)
+    return plan_stored(view, out, options, force=force)
+
+
+def _check_place(out: str) -> None:
+    """Raises InvalidInput for what cannot be, or become, a folder of ours to write to."""
+    if not out or FOLDER in os.path.realpath(out).split(os.sep):
+        raise InvalidInput(
+            f"{out} is where the repository keeps its own files" if out else "no folder is named",
+            hint="give a folder with -o",
+        )
+    refuse_address(out)
+    there = out  # or the nearest folder that is there
+    while not os.path.exists(there or "."):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there or "."):
+        raise InvalidInput(f"{there} is not a folder", hint="give a folder with -o")
 
 
 def stream(

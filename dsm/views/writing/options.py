@@ -36,6 +36,22 @@ class GetReport:
 
 
 @dataclass(frozen=True, slots=True)
+class GetPlan:
+    """What a `get` into a folder would do: write the stored examples, `bytes` in all, or nothing.
+
+    `complete` when the view is there already; `replaced` are the files, by their names in the
+    folder, that `force` removes first. Rows of queries are not counted before they have run.
+    """
+
+    path: str
+    format: str
+    examples: int
+    bytes: int
+    complete: bool
+    replaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What decides the bytes that are written, beside the view. Raises InvalidInput."""
 

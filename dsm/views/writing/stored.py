@@ -13,18 +13,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData
-from dsm.progress import Progress
+from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.views.writing.format import (
     FILE_EACH,
     ONE_FILE,
     SHARDS,
+    FolderWriter,
     FormatWriter,
     Part,
     Recipe,
 )
 from dsm.views.writing.formats import FORMATS, stem_of
-from dsm.views.writing.options import CROISSANT, GetReport, Options, head_of, is_ours
+from dsm.views.writing.options import CROISSANT, GetPlan, GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import Written, hashes_of
 from dsm.views.writing.output_folder import OtherContent, OutputFolder, is_whole, sizes_agree
@@ -50,6 +51,12 @@ def write_stored(
     view.repository.store.refresh()
     writing = _StoredWriting(view, out, options, croissant, workers, progress)
     return writing.run(verify, force)
+
+
+def plan_stored(view: Selection, out: str, options: Options, *, force: bool) -> GetPlan:
+    """Returns what `write_stored` would do; see `dsm.views.writing.get.plan_get`."""
+    view.repository.store.refresh()
+    return _StoredWriting(view, out, options, False, 1, SILENT).plan(force)
 
 
 def recipe_of(view: Selection, options: Options) -> Recipe:
@@ -106,6 +113,27 @@ class _StoredWriting:
         self._verify(fields, verify)
         return self._report(fields, fresh=True, kept=kept)
 
+    def plan(self, force: bool) -> GetPlan:
+        """Returns what `run` would do now; nothing is changed."""
+        refuse_among_data(self.view.repository, self.folder)
+        complete = False
+        replaced: list[str] = []
+        if os.path.isdir(self.out):
+            if force:
+                replaced = [name for each in self._folders() for name in each.listed(self.out)]
+                replaced += self._ours()
+                if os.path.lexists(self.folder.document):
+                    replaced.append(os.path.basename(self.folder.document))
+            else:
+                complete = self._whole() is not None
+                if self.folder.finished() is None and self.folder.begun() is None:
+                    self._refuse_foreign(self._parts())
+        content = self.view.content
+        return GetPlan(
+            self.out, self.options.format, content.examples, content.size, complete,
+            tuple(sorted({*replaced})),
+        )  # fmt: skip
+
     def _report(self, fields: dict[str, Any], *, fresh: bool, kept: int = 0) -> GetReport:
         files = fields["files"]
         layout = self.options.row.layout
@@ -121,13 +149,19 @@ class _StoredWriting:
 
     def _present(self) -> dict[str, Any] | None:
         """Returns the final document when everything it lists is there; None when not."""
-        fields = self.folder.finished()
-        if fields is None or not sizes_agree(self.folder, fields["files"]):
+        fields = self._whole()
+        if fields is None:
             return None
         if self.croissant and not os.path.exists(self.folder.path(self._croissant_name())):
             self._write_croissant(fields)
             self.folder.tidy()
         return fields
+
+    def _whole(self) -> dict[str, Any] | None:
+        """Returns the final document when every file that it lists has its size."""
+        fields = self.folder.finished()
+        whole = fields is not None and sizes_agree(self.folder, fields["files"])
+        return fields if whole else None
 
     def _verify(self, fields: dict[str, Any], verify: bool) -> None:
         """Reads everything again. Raises DamagedData with the names of damaged files."""
@@ -154,16 +188,26 @@ class _StoredWriting:
         """Removes what another materialisation left, the document that vouches for it first."""
         self.folder.retract()
         self.folder.remove_temporaries()
-        names = sorted(os.listdir(self.out))
-        for row in FORMATS.values() if not self.stem else ():
-            # Only a format with a file for each example has files that no name tells to be its own.
-            listed = any(re.fullmatch(row.owns, name) for name in names)
-            if row.layout == FILE_EACH and listed and (each := row.writer().folder) is not None:
-                each.clear(self.out)
-        for name in (name for name in names if is_ours(name, self.stem)):
+        for each in self._folders():
+            each.clear(self.out)
+        for name in self._ours():
             disk.remove(self.folder.path(name))
         disk.sync_dir(self.out)
         self.folder.begin()
+
+    def _ours(self) -> list[str]:
+        """Returns the names in the folder that tell files of a materialisation."""
+        return [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
+
+    def _folders(self) -> list[FolderWriter]:
+        """Returns the formats with a file for each example that have files here.
+
+        Only those have files that no name tells to be their own.
+        """
+        names = os.listdir(self.out)
+        rows = [row for row in FORMATS.values() if not self.stem and row.layout == FILE_EACH]
+        here = [row for row in rows if any(re.fullmatch(row.owns, name) for name in names)]
+        return [each for row in here if (each := row.writer().folder) is not None]
 
     # --- building ---
 
@@ -184,7 +228,11 @@ class _StoredWriting:
     ) -> tuple[dict[str, Any], int]:
         kept: dict[str, Written] = {}
         if listed is None:
-            self._refuse_foreign(parts)
+            try:
+                self._refuse_foreign(parts)
+            except OtherContent:
+                self.folder.tidy()
+                raise
             self.folder.keep_from_adding()
             self.folder.begin()
         else:
@@ -237,7 +285,6 @@ class _StoredWriting:
         """Raises OtherContent when a name that we are to write is taken by somebody else."""
         taken = self._taken(parts)
         if taken:
-            self.folder.tidy()
             raise OtherContent(
                 f"{self.out} has {taken[0]}, which this get has not written",
                 hint="give another folder with -o, or --force to replace it",

@@ -27,7 +27,7 @@ from dsm.views.selection.payloads import Write
 from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.writing.format import ONE_FILE, Recipe
 from dsm.views.writing.formats import FORMATS, stem_of
-from dsm.views.writing.options import GetReport, Options, head_of, is_ours
+from dsm.views.writing.options import GetPlan, GetReport, Options, head_of, is_ours
 from dsm.views.writing.output_checks import refuse_among_data
 from dsm.views.writing.output_file import OutputFile, Written
 from dsm.views.writing.output_folder import IGNORE_FILE, OtherContent, OutputFolder
@@ -141,6 +141,19 @@ def persist(
     Dummy rows may lie anywhere. Raises NotKept unless `allowed`, OtherContent when the folder
     holds something and `force` is not given, and what reading the view raises; then nothing stays.
     """
+    return _persisting(view, out, options, allowed, progress).run(force)
+
+
+def plan_persist(
+    view: Selection, out: str, options: Options, *, allowed: bool, force: bool
+) -> GetPlan:
+    """Returns what `persist` would do, or raises what it would; no source is asked."""
+    return _persisting(view, out, options, allowed, SILENT).plan(force)
+
+
+def _persisting(
+    view: Selection, out: str, options: Options, allowed: bool, progress: Progress
+) -> _Persisting:
     if view.source_mode.dummy_rows is None:
         _refuse(view, out, allowed)
     if not options.row.takes_rows:
@@ -149,7 +162,7 @@ def persist(
             "rows of queries are not written as single files",
             hint=f"--format {', '.join(names)} and {last} take them",
         )
-    return _Persisting(view, out, options, progress).run(force)
+    return _Persisting(view, out, options, progress)
 
 
 def _refuse(view: Selection, out: str, allowed: bool) -> None:
@@ -214,22 +227,39 @@ class _Persisting:
 
     def _make_room(self, force: bool) -> None:
         """Removes what another run left, if allowed. Raises OtherContent."""
-        taken = [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
-        if os.path.lexists(self.folder.document):
-            taken.append(os.path.basename(self.folder.document))
-        if taken and not force:
+        try:
+            taken = self._in_the_way(force)
+        except OtherContent:
             self.folder.tidy()
-            raise OtherContent(
-                f"{self.out} holds {taken[0]} already",
-                hint="rows are read anew each time: --force replaces what is there",
-                items=tuple(taken),
-            )
+            raise
         if taken:
             self.folder.retract()
             for name in taken:
                 disk.remove(self.folder.path(name))
         self.folder.remove_temporaries()
         self.folder.keep_from_adding()
+
+    def _in_the_way(self, force: bool) -> list[str]:
+        """Returns the names of what another run left. Raises OtherContent unless `force`."""
+        taken = [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
+        if os.path.lexists(self.folder.document):
+            taken.append(os.path.basename(self.folder.document))
+        if taken and not force:
+            raise OtherContent(
+                f"{self.out} holds {taken[0]} already",
+                hint="rows are read anew each time: --force replaces what is there",
+                items=tuple(taken),
+            )
+        return taken
+
+    def plan(self, force: bool) -> GetPlan:
+        """Returns what `run` would do now; nothing is changed."""
+        refuse_among_data(self.view.repository, self.folder)
+        taken = self._in_the_way(force) if os.path.isdir(self.out) else []
+        content = self.view.content
+        return GetPlan(
+            self.out, self.options.format, content.examples, content.size, False, tuple(taken)
+        )
 
     def _take_back(self) -> None:
         """Removes everything that was written: rows that nobody can use must not lie about."""

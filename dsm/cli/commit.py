@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def command(
     ctx: typer.Context,
     messages: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "-m", "--message", metavar="M", help="What it is about; repeat it for more paragraphs"
         ),
-    ],
+    ] = None,
     paths: Annotated[
         list[str] | None,
         typer.Argument(metavar="PATH...", help="Stage and commit these alone, in one step"),
@@ -57,9 +57,11 @@ def command(
 ) -> None:
     """Record what is staged as the next changeset
 
-    With PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to
-    commit, 5 when somebody else has committed changes of the same examples meanwhile, 6 when -a
-    (or . as a PATH) would remove more than half of the examples or all of a folder.
+    Without -m, the editor that DSM_EDITOR, VISUAL or EDITOR names is opened on a terminal. With
+    PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to commit, or
+    no message was written, 5 when somebody else has committed changes of the same examples
+    meanwhile, 6 when -a (or . as a PATH) would remove more than half of the examples or all of a
+    folder.
 
     \b
     Examples:
@@ -69,7 +71,7 @@ def command(
     """  # fmt: skip
     with Session(ctx) as s:
         changeset = s.dataset.commit(
-            "\n\n".join(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
+            _message(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
             author=author, source=source, note=note, progress=s.progress(), tell=partial(_tell, s),
             allow_mass_delete=allow_mass_delete,
         )  # fmt: skip
@@ -79,6 +81,14 @@ def command(
             print_json(changeset_answer(s.dataset.name, changeset))
         elif not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
+
+
+def _message(paragraphs: list[str] | None) -> str:
+    if paragraphs:
+        return "\n\n".join(paragraphs)
+    from dsm.cli.editor import written_message
+
+    return written_message()
 
 
 def _tell(s: Session, found: AddReport | MassDeletion) -> None:

@@ -160,7 +160,7 @@ def test_mistakes_are_told_in_two_lines(dsm: Runner) -> None:
     assert said.err.startswith("error: No such option: --shrt")
     assert said.err.endswith("hint: run `dsm status --help`\n")
     assert "\x1b" not in dsm("\x1b[31m", status=2).err
-    dsm("commit", status=2)
+    dsm("commit", "-m", status=2)
     dsm("log", "-n", "x", status=2)
 
 

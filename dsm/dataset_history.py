@@ -18,7 +18,7 @@ from dsm.files.typed_path import below_root
 from dsm.history.listing import LogAsked, listed
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
-from dsm.model.names import check_path
+from dsm.model.names import check_path, quoted
 from dsm.model.queries import query_changes
 from dsm.model.target import LABELS, Target, target_of, unknown_attribute
 from dsm.repo.dataset_settings import change_settings, read_settings
@@ -344,10 +344,24 @@ class DatasetHistory:
         Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
         attributes that there are not, and AnswerIsNo when there is no changeset yet.
         """
+        from dsm.views.filters.conditions import NumberAgainstText
         from dsm.views.query.resolve import resolve
 
         now_us = self._environment.clock()
-        return resolve(self.log_, self.id, query, now_us=now_us, target=lambda: self.target)
+        try:
+            return resolve(self.log_, self.id, query, now_us=now_us, target=lambda: self.target)
+        except NumberAgainstText as error:
+            from dsm.views.selection.text_values import first_that_is_no_number
+
+            at = query.get("at")
+            found = first_that_is_no_number(self.snapshot(at), error.attribute)
+            raise (
+                error
+                if found is None
+                else NumberAgainstText(
+                    f"{error.message}: {quoted(found[0])} has {quoted(found[1])}", hint=error.hint
+                )
+            ) from None
 
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.
@@ -355,7 +369,8 @@ class DatasetHistory:
         `labels` asks for examples with any of them (`all_labels`: all of them), `exclude` for none
         of them; `since` (included) and `until` (excluded) for times: text such as "2026-01-31" or
         "7d", datetimes, or microseconds UTC; `percent` for the newest share of what the other
-        filters leave, 0 < percent <= 1 or "80%", ordered by time and then path, rounded up;
+        filters leave, 0 < percent <= 1 or "80%", by time (of equal ones, by a hash of the path),
+        rounded up;
         `changesets` ("1,3-5", or numbers) folds only those; `at` (a number or tag, the head by
         default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
         `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which

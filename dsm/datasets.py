@@ -72,9 +72,12 @@ class Dataset(DatasetHistory):
 
     def _request(self, paths: tuple[str, ...], **asked: Any) -> Request:
         from dsm.worktree.databases import refuse_databases
+        from dsm.worktree.missing_values import missing_values
         from dsm.worktree.request import request_for
 
         folder = self._environment.current_folder()
+        if asked.get("label_file") is not None:
+            asked["missing"] = missing_values(self.repo.config)
         request = request_for(paths, self.pattern, folder, **asked)
         refuse_databases(self.repo, self.tree, request)
         return request
@@ -139,13 +142,15 @@ class Dataset(DatasetHistory):
         """
         from dsm.worktree.label_file import read_label_file
         from dsm.worktree.label_rows import LabelRows
+        from dsm.worktree.missing_values import missing_values
         from dsm.worktree.relabelling import Relabelling, chosen
         from dsm.worktree.staging import refuse_other_types, stage_without_content
 
         folder = self._environment.current_folder()
         table = None
         if label_file is not None:
-            table = LabelRows(read_label_file(label_file, folder).rows)
+            missing = missing_values(self.repo.config)
+            table = LabelRows(read_label_file(label_file, folder, missing).rows)
         said = Relabelling(
             None if set is None else check_labels(set), check_labels(add), check_labels(remove),
             attributes or {}, annotation, table,

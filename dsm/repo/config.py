@@ -18,6 +18,8 @@ KEYS = {
     "user.email": "your e-mail address, for the author field of changesets",
     "core.workers": "how many processes store and restore files (default: one a core)",
     "add.default-ignores": "whether `add` ignores what systems leave behind (default: true)",
+    "add.missing-values": "which cells of a label table say nothing, besides empty ones (default:"
+    " n/a,N/A,NA,NaN,nan,null,NULL)",
     "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
 }
 # Those that are true or false.

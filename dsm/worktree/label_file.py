@@ -21,9 +21,9 @@ from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
-from dsm.worktree.label_source import LabelSource
+from dsm.worktree.label_source import PATH_COLUMNS, LabelSource
+from dsm.worktree.missing_values import DEFAULT
 
-PATH_COLUMNS = ("path", "file", "filename", "file_name")
 COLUMNS_MAX = 1000
 STREAM = "the label file"  # what a file without a name is called in errors
 
@@ -54,16 +54,19 @@ class LabelFile:
     rows: dict[str, LabelRow]
 
 
-def read_label_file(path: str | BinaryIO, folder: str = "") -> LabelFile:
+def read_label_file(
+    path: str | BinaryIO, folder: str = "", missing: frozenset[str] = DEFAULT
+) -> LabelFile:
     """Returns what the file says, whose path counts from `folder`; its suffix tells the format.
 
-    Of an open file the first bytes tell. Raises NotFound, or InvalidInput that names the file and
-    where possible the line (the row, in Parquet).
+    Of an open file the first bytes tell. Texts in `missing` say nothing. Raises NotFound, or
+    InvalidInput that names the file and where possible the line (the row, in Parquet).
     """
     if not isinstance(path, str):
         data = path.read()
         suffix = _format_of(data)
-        source = LabelSource(STREAM, folder, "row" if suffix == ".parquet" else "line", data)
+        unit = "row" if suffix == ".parquet" else "line"
+        source = LabelSource(STREAM, folder, unit, data, missing=missing)
         return LabelFile(_rows(source, _READERS[suffix](source)))
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _READERS:
@@ -71,7 +74,7 @@ def read_label_file(path: str | BinaryIO, folder: str = "") -> LabelFile:
             f"{printable(path)} is not known as a label file by its name",
             hint=f"use one of the suffixes {', '.join(_READERS)}",
         )
-    source = LabelSource(path, folder, "row" if suffix == ".parquet" else "line")
+    source = LabelSource(path, folder, "row" if suffix == ".parquet" else "line", missing=missing)
     return LabelFile(_rows(source, _READERS[suffix](source)))
 
 
@@ -317,6 +320,7 @@ def _read_jsonl(source: LabelSource) -> _Table:
         for values in columns.values():
             if len(values) < len(lines):
                 values.append(None)
+    columns = {name: source.told(name, values) for name, values in columns.items()}
     for name in _attributes(source, list(columns), introduced):
         columns[name] = _one_type(source, lines, name, columns[name])
     return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, _json_text))
@@ -394,7 +398,7 @@ def _read_csv(source: LabelSource, delimiter: str) -> _Table:
     attributes = _attributes(source, header, dict.fromkeys(header, header_line))
     columns: dict[str, Sequence[Any]] = {}
     for i, name in enumerate(header):
-        cells = [row[i] if row[i].strip() else None for row in rows]
+        cells = source.told(name, [row[i] if row[i].strip() else None for row in rows])
         columns[name] = _inferred(cells) if name in attributes else cells
     return _Table(lines, columns, _Cells(_one_label, _labels_from_text, _instant, annotation_text))
 
@@ -462,7 +466,7 @@ def _read_parquet(source: LabelSource) -> _Table:
         elif name == "annotation" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             annotation = annotation_text
         try:
-            values = column.to_pylist()
+            values = source.told(name, column.to_pylist())
         except (ValueError, pa.ArrowException) as error:  # text that is not UTF-8, say
             problem = f"the column '{printable(name)}': {printable(str(error))}"
             raise source.wrong(problem) from None

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import printable
+from dsm.worktree.missing_values import without_missing
+
+PATH_COLUMNS = ("path", "file", "filename", "file_name")
 
 
 class LabelSource:
     """The file being read: its bytes, and errors that name it.
 
     Its `path` counts from `folder`; `unit` is what its lines are called; `data` is what it holds,
-    where that has been read.
+    where that has been read. Cells that hold one of the texts in `missing` say nothing.
     """
 
-    def __init__(self, path: str, folder: str, unit: str, data: bytes | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        folder: str,
+        unit: str,
+        data: bytes | None = None,
+        *,
+        missing: frozenset[str],
+    ) -> None:
         self._data = data
+        self.missing = missing
         self._path = path
         self._full = os.path.join(folder, path)
         self.unit = unit
+
+    def told(self, name: str, values: Sequence[Any]) -> list[Any]:
+        """Returns the values of a column with None for those that are missing.
+
+        A path, and a transcript or another annotation, is what it is.
+        """
+        if name == "annotation" or name in PATH_COLUMNS:
+            return list(values)
+        return without_missing(values, self.missing)
 
     def wrong(self, problem: str, line: int | None = None, hint: str | None = None) -> InvalidInput:
         """Returns the error that says what is wrong, and where."""

@@ -18,6 +18,7 @@ from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.worktree.label_file import read_label_file
 from dsm.worktree.label_rows import LabelRows
+from dsm.worktree.missing_values import DEFAULT
 
 
 class Meaning(NamedTuple):
@@ -207,6 +208,7 @@ def request_for(
     labels: Sequence[str] | None = None,
     pattern: str | None = None,
     label_file: str | BinaryIO | None = None,
+    missing: frozenset[str] = DEFAULT,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
@@ -219,6 +221,6 @@ def request_for(
     )
     rows, table = None, None
     if label_file is not None:
-        rows = LabelRows(read_label_file(label_file, folder).rows)
+        rows = LabelRows(read_label_file(label_file, folder, missing).rows)
         table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
     return Request(paths, check_labels(labels), compiled, default, rows, label_table=table, **flags)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pyarrow import parquet
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.worktree.label_file import LabelRow, read_label_file
+from dsm.worktree.missing_values import DEFAULT
 
 Write = Callable[[str, str], str]
 Rows = dict[str, LabelRow]
@@ -139,7 +141,7 @@ def test_a_path_outside_the_dataset_is_refused(write: Write, path: str) -> None:
         (["true", "1"], ["true", "1"]),
         (["1", "x"], ["1", "x"]),
         ([" x ", ""], [" x ", None]),
-        (["nan", "1.5"], ["nan", "1.5"]),
+        (["nan", "1.5"], [None, 1.5]),
         (["1e999", "1"], ["1e999", "1"]),
         (["9223372036854775807", "1"], [2**63 - 1, 1]),
         (["9223372036854775808", "1"], ["9223372036854775808", "1"]),
@@ -441,7 +443,7 @@ def test_columns_of_parquet_keep_their_types(tmp_path: Path) -> None:
         ("a", pa.array([b"x"]), ", row 1: the attribute 'a' is binary data"),
         ("a", pa.array([Decimal("1.5")]), ", row 1: the attribute 'a' is a Decimal"),
         ("a", pa.array([1], pa.timestamp("ns")), ": the attribute 'a' has the type timestamp[ns]"),
-        ("a", pa.array([float("nan")]), ", row 1: the attribute 'a' is not a finite number"),
+        ("a", pa.array([float("inf")]), ", row 1: the attribute 'a' is not a finite number"),
         ("a", pa.array([2**63], pa.uint64()), ", row 1: the attribute 'a' does not fit 64 bits"),
         ("offset", pa.array([1]), ": the attribute name 'offset' is reserved"),
         ("time", pa.array([10**15], pa.timestamp("s")), ": the column 'time': Casting from"),
@@ -482,3 +484,22 @@ def test_pyarrow_is_loaded_for_parquet_only(write: Write) -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "1 False\n"
+
+
+@pytest.mark.parametrize("text", sorted(DEFAULT))
+def test_what_is_missing_says_nothing(tmp_path: Path, text: str) -> None:
+    """The usual words for a missing value make no column of numbers text, in no format."""
+    (tmp_path / "a.csv").write_text(f"path,label,time,age\na,x,2026,7\nb,{text},{text}, {text} \n")
+    rows = [{"path": "a", "label": "x", "time": "2026", "age": 7}]
+    rows.append({"path": "b"} | dict.fromkeys(("label", "time", "age"), text))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {
+        "path": ["a", "b"], "label": ["x", text], "time": ["2026", text], "age": [7.0, math.nan],
+    }  # fmt: skip
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        found = read_label_file(str(tmp_path / name)).rows
+        assert found["b"] == LabelRow() and found["a"].attributes == {"age": 7}
+    (tmp_path / "a.csv").write_text(f"path,age,annotation\na,{text},{text}\n")
+    row = read_label_file(str(tmp_path / "a.csv"), missing=frozenset(("-",))).rows["a"]
+    assert row.attributes == {"age": text} and row.annotation is not None

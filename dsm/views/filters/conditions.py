@@ -35,6 +35,13 @@ DIGITS_MAX = 400
 VALUES_MAX = 10_000
 
 
+class NumberAgainstText(InvalidInput):
+    """An order of numbers is asked of an attribute that is text in this dataset."""
+
+    code = "number-against-text"
+    attribute = ""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
     """One condition; `values` are canonical texts, sorted, and several only for `in`."""
@@ -100,6 +107,13 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
         )
     if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
         raise InvalidInput(f"{shown} compares with nothing")
+    if kind == TEXT and op[0] in "<>" and _NUMBER.fullmatch(match["rest"].strip()):
+        error = NumberAgainstText(
+            f"{shown} compares a number with {quoted(name)}, which is text in this dataset",
+            hint=f"""to compare by code point, quote it: '{name}{op}"{values[0]}"'""",
+        )
+        error.attribute = name
+        raise error
     return _canonical(Condition(name, op, kind, tuple(values)))
 
 

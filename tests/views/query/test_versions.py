@@ -223,3 +223,20 @@ def test_times_are_shown_as_they_are_hashed(five: Work) -> None:
     (asked,) = query.filters
     assert isinstance(asked, TimeFilter) and asked.since is not None
     assert query.to_json()["since"] == format_time(asked.since)
+
+
+def test_numbers_against_text(work: Work) -> None:
+    """An order of numbers on a text attribute is refused and names the example that made it text."""
+    table = work.root.parent / "ages.csv"
+    table.write_text("path,age,zip\na,25,01\nb,over 9,02\nc,101,03\n")
+    work.ds.add({"a": b"1", "b": b"2", "c": b"3"}, label_file=str(table))
+    work.ds.commit("ages")
+    for op in ("<", "<=", ">", ">="):
+        with pytest.raises(InvalidInput, match=r"text in this dataset: 'b' has 'over 9'") as caught:
+            work.ds.query(where=[f"age {op} 18"])
+        assert caught.value.code == "number-against-text"
+    with pytest.raises(InvalidInput, match=r"text in this dataset\n"):
+        work.ds.query(where=["zip>=2"])
+    assert [e.path for e in work.ds.prepare(where=['zip>="02"'])] == ["b", "c"]
+    assert [e.path for e in work.ds.prepare(where=["age=25"])] == ["a"]
+    assert [e.path for e in work.ds.prepare(where=["age>=over"])] == ["b"]

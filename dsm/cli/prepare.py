@@ -82,6 +82,12 @@ def _sum_up(s: Session, view: View) -> None:
     content = view.content
     noun = "stored example" if view.queries else "example"
     s.say(f"{count_text(content.examples, noun)}, {size_text(content.size)}")
+    if view.ties is not None:
+        tied, taken = view.ties
+        s.say(
+            f"the newest share ends among {tied:,} examples of equal time: {taken:,} of them are"
+            " taken, by a hash of their paths"
+        )
     if view.queries and view.query.percent is not None:
         s.say("the newest share is cut over stored examples and rows together, when they are read")
     for each in view.queries:

@@ -48,7 +48,7 @@ def prepare(
             _require_known(view)
         write_record(
             repository, dataset, query, view.content, view.unknown_labels,
-            to_be_named=name is not None,
+            ties=view.ties, to_be_named=name is not None,
         )  # fmt: skip
     if name is not None:
         give_name(repository, dataset, name, query.version)

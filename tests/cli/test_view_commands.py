@@ -347,11 +347,11 @@ def test_why_yes(dsm: Runner, two_views: Path) -> None:
     assert said[0].startswith("cat/1.txt is in view ")
     assert said[-2:] == [
         "  pass  label is cat  (label cat)",
-        "  pass  rank 3 of 3 by time and path; the newest 75 % keeps 3; cut-off"
+        "  pass  rank 3 of 3 by time and hash of path; the newest 75 % keeps 3; cut-off"
         " 2026-01-01T08:00:00Z",
     ]
     assert dsm("why", "1.txt", "--view", "before", status=1).lines[-1] == (
-        "  FAIL  rank 4 of 4 by time and path; the newest 75 % keeps 3; cut-off"
+        "  FAIL  rank 4 of 4 by time and hash of path; the newest 75 % keeps 3; cut-off"
         " 2026-01-02T08:00:00Z"
     )
 

@@ -235,7 +235,9 @@ def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
     if first is None or second is None:
         text += f"its cut-off is {format_time(cutoff.time)}"
     elif first.time == second.time:
-        text += f"the cut-off is {format_time(cutoff.time)} in both, where the path decides"
+        text += (
+            f"the cut-off is {format_time(cutoff.time)} in both, where a hash of the path decides"
+        )
     else:
         text += f"cut-off moved from {format_time(first.time)} to {format_time(second.time)}"
     yield Clause(PERCENT, text, cutoff.mask, TimeValue(cutoff.time))

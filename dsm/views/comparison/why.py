@@ -15,7 +15,7 @@ from dsm.model.names import check_path, close_matches, printable
 from dsm.model.timespec import format_time
 from dsm.views.comparison.past import Event, events_of
 from dsm.views.query.describe import newest_text
-from dsm.views.selection.evaluate import Cutoff
+from dsm.views.selection.evaluate import Cutoff, path_hash, path_hashes
 from dsm.views.selection.selection import Selection
 
 NAMES_COMPARED = 20_000
@@ -45,7 +45,7 @@ class Rank:
 
     def __str__(self) -> str:
         return (
-            f"rank {self.rank:,} of {self.cutoff.of:,} by time and path; the"
+            f"rank {self.rank:,} of {self.cutoff.of:,} by time and hash of path; the"
             f" {newest_text(self.share)} keeps {self.cutoff.kept:,}; cut-off"
             f" {format_time(self.cutoff.time)}"
         )
@@ -100,14 +100,15 @@ def _passes(mask: Any) -> bool:
 
 
 def _rank(view: Selection, example: Example) -> int:
-    """Counts the examples that the filters leave and that are newer, by time and then by path."""
+    """Counts the examples that the filters leave and that are newer, by time and hash of path."""
     rows = view.snapshot.select(["time", "path", "labels", *_asked_columns(view)])
     for clause in view.query.clauses():
         rows = rows.filter(clause.mask(rows))
     times = rows.column("time").cast(pa.int64())
-    tie = pc.and_(pc.equal(times, example.time), pc.greater(rows.column("path"), example.path))
-    newer: int = pc.sum(pc.or_(pc.greater(times, example.time), tie)).as_py() or 0
-    return newer + 1
+    tied = path_hashes(rows.column("path").filter(pc.equal(times, example.time)))
+    mine = pa.scalar(path_hash(example.path), pa.binary())
+    newer: int = pc.sum(pc.greater(times, example.time)).as_py() or 0
+    return newer + (pc.sum(pc.greater(tied, mine)).as_py() or 0) + 1
 
 
 def _asked_columns(view: Selection) -> list[str]:

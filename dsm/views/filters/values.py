@@ -63,7 +63,7 @@ class TimeValue(Value):
         return format_time(example.time)
 
     def stated(self, example: Example, _: Example | None = None) -> str:
-        tied = ", that of the cut-off: the path decides"
+        tied = ", that of the cut-off: the path's hash decides"
         return f"time {self.of(example)}" + (tied if example.time == self.cutoff else "")
 
 

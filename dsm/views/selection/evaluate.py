@@ -13,27 +13,36 @@ from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from blake3 import blake3
 
 from dsm.history.fold import FEW, Layer, spliced
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.columns import whole
 
 BATCH_ROWS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Cutoff:
-    """Where the newest share ends: the oldest example that is kept, by (time, path)."""
+    """Where the newest share ends: the oldest example that is kept, by time and hash of the path.
+
+    `tied` examples have its time, and `taken` of them are kept.
+    """
 
     time: int
     path: str
     kept: int
     of: int
+    tied: int
+    taken: int
 
     def mask(self, table: pa.Table) -> pa.ChunkedArray:
         """Which rows are at or above the cut-off, whatever the other clauses say."""
-        times = table.column("time").cast(pa.int64())
-        at = pc.and_(pc.equal(times, self.time), pc.greater_equal(table.column("path"), self.path))
-        return pc.or_(pc.greater(times, self.time), at)
+        times = whole(table.column("time").cast(pa.int64()))
+        newer, ties = pc.greater(times, self.time), pc.equal(times, self.time)
+        hashes = path_hashes(table.column("path").filter(ties))
+        passed = pc.greater_equal(hashes, pa.scalar(path_hash(self.path), pa.binary()))
+        return pa.chunked_array([pc.replace_with_mask(newer, ties, passed)], pa.bool_())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,7 @@ def _cutoff(
     count: int,
     share: Fraction,
 ) -> Cutoff:
-    """Finds the oldest example of the newest share: ceil(share * count), by (time, path)."""
+    """Finds the oldest example of the newest share: ceil(share * count)."""
     kept = -((-share.numerator * count) // share.denominator)
     chunks: list[pa.Array] = []
     for table, mask in zip(tables, masks, strict=True):
@@ -141,9 +150,20 @@ def _cutoff(
         ties = pc.equal(table.column("time").cast(pa.int64()), time)
         paths += table.column("path").filter(ties if mask is None else pc.and_(ties, mask)).chunks
     tied = pa.chunked_array(paths, pa.string())
-    # Of equal times the greatest paths count as the newest. Arrow sorts text by its UTF-8.
-    order = pc.sort_indices(tied)
-    return Cutoff(time, tied[order[len(order) - (kept - newer)].as_py()].as_py(), kept, count)
+    # Of equal times the greatest hashes count as the newest: paths would take whole folders.
+    order = pc.sort_indices(path_hashes(tied))
+    last = order[len(order) - (kept - newer)].as_py()
+    return Cutoff(time, tied[last].as_py(), kept, count, tied=len(order), taken=kept - newer)
+
+
+def path_hash(path: str) -> bytes:
+    """Returns what decides between examples of equal time: the greater counts as newer."""
+    return blake3(path.encode()).digest()
+
+
+def path_hashes(paths: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Returns the `path_hash` of each path."""
+    return pa.array([path_hash(path) for path in paths.to_pylist()], pa.binary())
 
 
 def _nth_newest(times: pa.ChunkedArray, nth: int) -> int:

@@ -38,7 +38,8 @@ _HEX = re.compile(r"[0-9a-f]+").fullmatch
 class Record:
     """A prepared view of a dataset, with the names it was given.
 
-    `unknown_labels` were to be left out, and no example had them.
+    `unknown_labels` were to be left out, and no example had them. Where the newest share ends
+    among examples of equal time, `ties` says how many there are and how many of them are taken.
     """
 
     dataset: str
@@ -46,6 +47,7 @@ class Record:
     content: ContentSummary
     names: tuple[str, ...] = ()
     unknown_labels: tuple[str, ...] = ()
+    ties: tuple[int, int] | None = None
 
     @property
     def version(self) -> str:
@@ -59,6 +61,7 @@ def write_record(
     content: ContentSummary,
     unknown_labels: tuple[str, ...] = (),
     *,
+    ties: tuple[int, int] | None = None,
     to_be_named: bool = False,
 ) -> None:
     """Remembers a view. Raises DamagedData when it once held something else.
@@ -71,6 +74,8 @@ def write_record(
     }  # fmt: skip
     if unknown_labels:
         fields["unknown_labels"] = list(unknown_labels)
+    if ties is not None:
+        fields["ties"] = list(ties)
     try:
         if documents.views(repository.layout, dataset).create(query.version, fields):
             return
@@ -109,8 +114,16 @@ def _read(place: Documents, dataset: str, version: str) -> Record | None:
     unknown = fields.get("unknown_labels", [])
     if not isinstance(unknown, list) or not all(isinstance(label, str) for label in unknown):
         raise DamagedData(f"{path} does not say which labels are unknown")
+    ties = fields.get("ties")
+    if ties is not None and (
+        not isinstance(ties, list) or len(ties) != 2 or any(type(n) is not int for n in ties)
+    ):
+        raise DamagedData(f"{path} does not say how many examples have the time of its cut-off")
     content = ContentSummary.from_json(fields.get("content"), path)
-    return Record(dataset, query, content, unknown_labels=tuple(unknown))
+    return Record(
+        dataset, query, content, unknown_labels=tuple(unknown),
+        ties=None if ties is None else (ties[0], ties[1]),
+    )  # fmt: skip
 
 
 def list_records(repository: Repository, dataset: str) -> list[Record]:

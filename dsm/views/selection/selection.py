@@ -187,6 +187,19 @@ class Selection:
         """The digest, the counts and the labels of the selected examples."""
         return self.known_content or summed_up(self.evaluation)
 
+    @property
+    def ties(self) -> tuple[int, int] | None:
+        """Examples of equal time that the newest share parts, and how many of them it takes.
+
+        None where it ends between two times, and where rows of queries take part.
+        """
+        if self._record is not None:
+            return self._record.ties
+        cutoff = None if self.queries else self.evaluation.cutoff
+        if cutoff is None or cutoff.taken == cutoff.tied:
+            return None
+        return cutoff.tied, cutoff.taken
+
     @cached_property
     def unknown_labels(self) -> tuple[str, ...]:
         """Labels that are to be left out and that no example has: legal, and perhaps misspelt.

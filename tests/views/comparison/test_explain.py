@@ -191,7 +191,7 @@ def test_of_equal_times_the_path_decides(work: Work) -> None:
             "dropped", "percent", None,
             "older than the newest 30 % of B: its cut-off is 2026-01-02T00:00:00Z",
             [("a", "time 2026-01-01T00:00:00Z"),
-             ("b", "time 2026-01-02T00:00:00Z, that of the cut-off: the path decides")],
+             ("b", "time 2026-01-02T00:00:00Z, that of the cut-off: the path's hash decides")],
         )
     ]  # fmt: skip
 
@@ -228,7 +228,7 @@ def test_why_tells_the_rank(story: Work) -> None:
     """The rank by time, how many are kept, and where the cut-off lies."""
     view = view_of(story, labels=["cat"], percent="0.5")
     assert str(why(view, "a").rank) == (
-        "rank 5 of 5 by time and path; the newest 50 % keeps 3; cut-off 2026-01-05T00:00:00Z"
+        "rank 5 of 5 by time and hash of path; the newest 50 % keeps 3; cut-off 2026-01-05T00:00:00Z"
     )
     assert [why(view, path).selected for path in "abcdefg"] == [
         False, False, False, False, True, True, True,

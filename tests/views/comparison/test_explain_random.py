@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+from blake3 import blake3
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from situations import Work
@@ -166,6 +167,11 @@ def asked(query: ViewQuery) -> list[str]:
     return [name for name, member in given_.items() if member in told]
 
 
+def newness(example: Example) -> tuple[int, bytes]:
+    """What a newest share orders by."""
+    return example.time, blake3(example.path.encode()).digest()
+
+
 def selected(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]:
     """The slow evaluator: one example after the other."""
     live = fold(events, query)
@@ -175,7 +181,7 @@ def selected(events: Events, query: ViewQuery) -> dict[str, tuple[Example, int]]
     }  # fmt: skip
     if query.percent is not None and left:
         kept = -int(-Fraction(query.percent) * len(left) // 1)
-        newest = sorted(left, key=lambda p: (left[p][0].time, p), reverse=True)
+        newest = sorted(left, key=lambda p: newness(left[p][0]), reverse=True)
         left = {path: left[path] for path in newest[:kept]}
     return left
 
@@ -280,6 +286,6 @@ def check_why(events: Events, view: View, path: str) -> None:
     if query.percent is None or path not in left:
         assert found.rank is None
     else:
-        newest = sorted(left, key=lambda p: (live[p][0].time, p), reverse=True)
+        newest = sorted(left, key=lambda p: newness(live[p][0]), reverse=True)
         assert found.rank is not None
         assert (found.rank.rank, found.rank.cutoff.of) == (newest.index(path) + 1, len(left))

@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+from blake3 import blake3
 from histories import Live, Step
 
 from dsm.model.example import Example
@@ -30,7 +31,9 @@ def select(live: Live, asked: dict[str, Any]) -> list[str]:
     percent = asked.get("percent")
     if percent is not None:
         keep = math.ceil(Fraction(percent) * len(found))
-        newest = sorted(found, key=lambda e: (e.time, e.path.encode()), reverse=True)
+        newest = sorted(
+            found, key=lambda e: (e.time, blake3(e.path.encode()).digest()), reverse=True
+        )
         found = newest[:keep]
     return sorted((e.path for e in found), key=str.encode)
 

@@ -11,7 +11,9 @@ from blake3 import blake3
 from histories import LABELS, TIMES, Step, commit, fresh, steps
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from situations import Work
 from views.selection.slow_evaluator import fold, select
+from views.stories import put
 
 from dsm.errors import AnswerIsNo, NotFound
 from dsm.history import merge, snapshot
@@ -208,3 +210,19 @@ def test_the_digest_is_what_the_page_says(folder: Path) -> None:
     for column in columns:
         whole.update(blake3(column).digest())
     assert work.ds.prepare().digest == whole.hexdigest()
+
+
+def test_equal_times_are_parted_by_hash(work: Work) -> None:
+    """Of equal times the share takes those with the greatest hashes, from all folders, and says so."""
+    paths = [f"{folder}/{n}" for folder in ("a", "b") for n in range(50)]
+    put(work, {path: (path.encode(), [], 1, None) for path in paths} | {"new": (b"", [], 2, None)})
+    work.ds.commit("at one time")
+    view = work.ds.prepare(percent="0.5")
+    newest = sorted(paths, key=lambda path: blake3(path.encode()).digest(), reverse=True)[:50]
+    assert [e.path for e in view] == sorted([*newest, "new"])
+    assert view.ties == work.repo.view(view.version).ties == (100, 50)
+    assert {path[0] for path in newest} == {"a", "b"}
+    smaller = {e.path for e in work.ds.prepare(percent="0.25")}
+    assert smaller < {e.path for e in view}
+    assert work.ds.prepare().ties is None
+    assert work.ds.prepare(percent="0.0099").ties is None  # it ends between two times

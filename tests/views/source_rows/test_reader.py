@@ -97,7 +97,7 @@ def test_filters(bank: Bank, asked: dict[str, Any], fits: Any) -> None:
 @pytest.mark.parametrize("percent", ["0.1", "0.5", "0.999"])
 @pytest.mark.parametrize("label", [None, "fraud"])
 def test_the_newest_share_is_of_all(bank: Bank, percent: str, label: str | None) -> None:
-    """Stored examples and rows are cut together, by time and then path."""
+    """Stored examples and rows are cut together, by time and then hash of path."""
     labels = [label] if label else []
     view = bank.ds.prepare(labels=labels, percent=percent)
     whole = list(bank.ds.prepare(labels=labels))

@@ -359,10 +359,9 @@ def annotation_text(text: str) -> str:
     """Returns the JSON that the text is, else the text as a JSON string; raises ValueError."""
     try:
         value = _DECODER.decode(text)
-    except (json.JSONDecodeError, RecursionError):
-        value = text
-    except ValueError:
-        if text.lstrip()[:1] in ("{", "["):
+    except (ValueError, RecursionError) as error:
+        wrong = isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError)
+        if wrong and text.lstrip()[:1] in ("{", "["):
             raise
         value = text  # the word NaN is a transcript here
     return _json_text(value)

@@ -62,6 +62,11 @@ def forgotten_answer(records: Iterable[Record]) -> dict[str, Any]:
     return {"forgotten": map(_record_fields, records)}
 
 
+def named_view_answer(record: Record) -> dict[str, Any]:
+    """Returns what `dsm view name`, `unname` and `rename` answer: the view, with its names now."""
+    return _record_fields(record)
+
+
 def view_answer(
     record: Record, sizes: Sizes | None, times: Histogram | None, runs: Runs
 ) -> dict[str, Any]:

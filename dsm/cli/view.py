@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.views import Runs, forgotten_answer, view_answer, views_answer
+from dsm.answers.views import (
+    Runs,
+    forgotten_answer,
+    named_view_answer,
+    view_answer,
+    views_answer,
+)
 from dsm.cli import view_differences
 from dsm.cli.drawing import label_bars, time_bars, width
 from dsm.cli.group import Command, new_app
@@ -153,6 +159,81 @@ def remove(
         if as_json:
             print_json(forgotten_answer(gone))
         s.say("no example was touched; `dsm prepare` with the same query brings a view back")
+
+
+@app.command("name", cls=Command)
+def give(
+    ctx: typer.Context,
+    version: Annotated[
+        str, typer.Argument(metavar="VIEW", autocompletion=view_names, help="Version or name")
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One more name for it")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Give a prepared view one more name
+
+    \b
+    Examples:
+      dsm view name 3f9a1c2b4d5e baseline
+    """
+    with Session(ctx) as s:
+        from dsm.views.selection.prepared import find_record, give_name, names_of
+
+        record = find_record(s.repo, version)
+        give_name(s.repo, record.dataset, name, record.version)
+        if as_json:
+            names = names_of(s.repo, record.dataset, record.version)
+            print_json(named_view_answer(replace(record, names=names)))
+        s.say(f"view {record.version[:SHORT]} is named {name}")
+
+
+@app.command("unname", cls=Command)
+def unname(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=view_names, help="Name to take away")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Take a name from a view; the view stays
+
+    \b
+    Examples:
+      dsm view unname baseline
+    """
+    with Session(ctx) as s:
+        from dsm.views.selection.prepared import names_of, take_name
+
+        record = take_name(s.repo, name)
+        if as_json:
+            names = names_of(s.repo, record.dataset, record.version)
+            print_json(named_view_answer(replace(record, names=names)))
+        s.say(f"view {record.version[:SHORT]} is no longer named {name}")
+
+
+@app.command("rename", cls=Command)
+def replace_name(
+    ctx: typer.Context,
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", autocompletion=view_names, help="Name until now")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Name from now on")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Give a view another name in place of one that it has
+
+    \b
+    Examples:
+      dsm view rename candidate baseline
+    """
+    with Session(ctx) as s:
+        from dsm.views.selection.prepared import names_of, rename
+
+        record = rename(s.repo, old, new)
+        if as_json:
+            names = names_of(s.repo, record.dataset, record.version)
+            print_json(named_view_answer(replace(record, names=names)))
+        s.say(f"view {record.version[:SHORT]} is named {new}")
 
 
 def _query_names(s: Session, record: Record) -> list[str]:

@@ -287,6 +287,9 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
         take("why", name, "--view", "second", status=status)
     take("get", "first", "-o", str(tmp_path / "out"))
     take("rm", "-n", "--query", "wards")
+    take("view name", "first", "one")
+    take("view rename", "one", "uno")
+    take("view unname", "uno")
     take("view rm", "before", "second")
 
 

@@ -421,3 +421,27 @@ def test_bars_of_wide_labels() -> None:
     ]  # fmt: skip
     (line,) = bars([("x" * 40, 1)], 80)
     assert line.startswith("  " + "x" * 29 + "…  1  ")
+
+
+def test_names_come_and_go_without_the_view(dsm: Runner, two_changesets: Path) -> None:
+    """A view gets further names, loses one or has it replaced; a name of another one is kept."""
+    version = dsm("prepare", "--name", "first", "--json").json["version"]
+    dsm("prepare", "--at", "1", "--name", "other")
+
+    def names() -> list[str]:
+        return dsm("view", "show", version, "--json").json["names"]
+
+    dsm("view", "name", "first", "second")
+    dsm("view", "name", version[:12], "third")
+    assert names() == ["first", "second", "third"]
+    dsm("view", "unname", "second")
+    dsm("view", "rename", "first", "new")
+    dsm("view", "rename", "new", "new")
+    assert names() == ["new", "third"]
+    dsm("view", "rename", "third", "other", status=2)
+    dsm("view", "name", "third", "other", status=2)
+    dsm("view", "rename", "third", "not/a name", status=2)
+    dsm("view", "unname", "second", status=4)
+    dsm("view", "unname", version, status=4)
+    dsm("view", "rename", version, "zebra", status=4)
+    assert names() == ["new", "third"]

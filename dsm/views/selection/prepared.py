@@ -167,6 +167,36 @@ def give_name(repository: Repository, dataset: str, name: str, version: str) -> 
             )
 
 
+def rename(repository: Repository, old: str, new: str) -> Record:
+    """Replaces a name of a view by another one; returns the view.
+
+    The new one comes first: an interruption leaves both, and never none. Raises NotFound,
+    InvalidInput, and AlreadyExists when the new one stands for another view.
+    """
+    record = find_named(repository, old)
+    if old != check_view_name(new):
+        give_name(repository, record.dataset, new, record.version)
+        documents.view_names(repository.layout, record.dataset).remove(old)
+    return record
+
+
+def take_name(repository: Repository, name: str) -> Record:
+    """Takes a name from its view, which stays; returns the view. Raises NotFound."""
+    record = find_named(repository, name)
+    documents.view_names(repository.layout, record.dataset).remove(name)
+    return record
+
+
+def find_named(repository: Repository, name: str) -> Record:
+    """Finds a prepared view by a name alone. Raises NotFound, AmbiguousName, InvalidInput."""
+    record = find_record(repository, name)
+    if name not in names_of(repository, record.dataset, record.version):
+        raise NotFound(
+            f"{name!r} is a version, not a name of a view", hint="`dsm view rm` forgets a view"
+        )
+    return record
+
+
 def remove_record(repository: Repository, dataset: str, version: str) -> None:
     """Forgets a view and its names; its examples are untouched."""
     for name in names_of(repository, dataset, version):

@@ -170,6 +170,15 @@ class OneForEach(FolderWriter):
         write_files(folder, table, store, workers, progress)
         return [index]
 
+    def all_exist(self, folder: str, table: pa.Table) -> bool:
+        """Whether there is something under the path of each example."""
+        target = os.path.join(folder, DATA)
+        return all(
+            os.path.lexists(os.path.join(target, path))
+            for part in _slices(table, LINES)
+            for path in part.column("path").to_pylist()
+        )
+
     def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
         """See `damaged_files`."""
         return damaged_files(folder, table, progress)

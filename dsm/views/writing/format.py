@@ -160,6 +160,10 @@ class FolderWriter:
         """Writes what is not there yet; returns the files that the document lists."""
         raise NotImplementedError
 
+    def all_exist(self, folder: str, table: pa.Table) -> bool:
+        """Whether no file has gone; their content is not looked at."""
+        raise NotImplementedError
+
     def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
         """Reads all files and returns the names of those that are not what they should be."""
         raise NotImplementedError

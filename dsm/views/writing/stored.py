@@ -158,10 +158,16 @@ class _StoredWriting:
         return fields
 
     def _whole(self) -> dict[str, Any] | None:
-        """Returns the final document when every file that it lists has its size."""
+        """Returns the final document when every file that it lists has its size.
+
+        Of a format with a file for each example, none of these has gone.
+        """
         fields = self.folder.finished()
-        whole = fields is not None and sizes_agree(self.folder, fields["files"])
-        return fields if whole else None
+        if fields is None or not sizes_agree(self.folder, fields["files"]):
+            return None
+        if self.options.row.layout == FILE_EACH and (each := self.writer.folder) is not None:
+            return fields if each.all_exist(self.out, self.view.table()) else None
+        return fields
 
     def _verify(self, fields: dict[str, Any], verify: bool) -> None:
         """Reads everything again. Raises DamagedData with the names of damaged files."""

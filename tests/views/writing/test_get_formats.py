@@ -325,3 +325,18 @@ def test_croissant_is_valid(
     else:
         paths = {row["examples/path"].decode() for row in rows}
     assert paths == {example.path for example in view}
+
+
+def test_files_that_went_come_back(work: Work) -> None:
+    """A folder that lost files is not complete: the next `get` writes those that are not there."""
+    work.ds.add({"a/1": b"1", "a/2": b"22", "b": b"333"})
+    work.ds.commit("three")
+    view, out = work.ds.prepare(), work.root.parent / "lost"
+    assert view.get(str(out), format="files").fresh
+    assert not view.get(str(out), format="files").fresh
+    (out / "data" / "a" / "1").unlink()
+    assert view.get(str(out), format="files").fresh
+    assert (out / "data" / "a" / "1").read_bytes() == b"1"
+    shutil.rmtree(out / "data")
+    assert view.get(str(out), format="files", verify=True).fresh
+    assert (out / "data" / "b").read_bytes() == b"333"

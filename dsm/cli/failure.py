@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import sys
+from contextlib import suppress
 
 from dsm.cli.commands import COMMANDS
 from dsm.errors import AnswerIsNo, DsmError
@@ -127,5 +128,9 @@ def _reader_has_gone() -> bool:
 
 
 def _say(text: str) -> None:
+    # What was printed comes first, also where both streams go to one file.
+    with suppress(OSError, ValueError):
+        if sys.stdout is not None:
+            sys.stdout.flush()
     if sys.stderr is not None:
         print(printable(text), file=sys.stderr)

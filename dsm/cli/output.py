@@ -19,7 +19,12 @@ _ESCAPES = {
 
 
 def message(text: str) -> None:
-    """Prints a message to standard error."""
+    """Prints a message to standard error, behind what was printed before it.
+
+    Where both streams go to one file, its lines are in the order in which they were made.
+    """
+    if sys.stdout is not None:
+        sys.stdout.flush()
     if sys.stderr is not None:
         print(text, file=sys.stderr)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +218,19 @@ def test_the_bar_is_drawn_at_most_four_times_a_second(
         clock.now += 1 / 1024
         bar.advance(1, 1)
     assert len(drawn) == 4
+
+
+def test_both_streams_in_one_file_are_in_order(two_changesets: Path, tmp_path: Path) -> None:
+    """What was printed stands before the message, or the error, that came after it."""
+    root = Path(__file__).resolve().parents[2]
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    for line, first, last in (
+        ("rm -n cat", "rm cat/1.txt", "would remove 3 examples"),
+        ("cat dog/1.txt owl", "first dog/1", "hint: "),
+    ):
+        with open(tmp_path / "log", "w") as log:
+            command = [sys.executable, "-m", "dsm", *line.split()]
+            subprocess.run(command, stdout=log, stderr=log, cwd=two_changesets, env=env)
+        text = (tmp_path / "log").read_text()
+        assert text.startswith(first), line
+        assert text.splitlines()[-1].startswith(last), line

@@ -27,6 +27,8 @@ TIMEOUT_MAX = 2_000_000  # databases take it in milliseconds, in 32 bits
 PURPOSE_CHARS_MAX = 1000
 _EXTENSION = re.compile(r"[A-Za-z0-9]{1,16}")
 
+EXACT_INT = 1 << 53
+
 
 @dataclass(frozen=True)
 class SourceQuery:
@@ -117,6 +119,7 @@ def define(
     purpose: str | None = None,
 ) -> SourceQuery:
     """Returns a query with columns of `schema`, checked. Raises InvalidInput."""
+    refuse_large(parameters)
     columns = tuple(payload or ())
     if payload is not None and not columns:
         raise InvalidInput("the payload has no column", hint="leave it out to take all columns")
@@ -138,6 +141,20 @@ def define(
         attributes={},
     )
     return _checked(replace(found, attributes=_attributes(found)))
+
+
+def refuse_large(parameters: Mapping[str, Value] | None) -> None:
+    """Raises InvalidInput for a parameter that JSON of other programs would round.
+
+    A query that was recorded with one before is still read.
+    """
+    for parameter, value in (parameters or {}).items():
+        if isinstance(value, int) and not -EXACT_INT < value < EXACT_INT:
+            raise InvalidInput(
+                f"parameter {printable(parameter)} is a whole number beyond 2^53, which is not"
+                " recorded exactly",
+                hint="give it as text, and CAST it in the query",
+            )
 
 
 def _checked(query: SourceQuery) -> SourceQuery:

@@ -15,7 +15,7 @@ from dsm.repo.repository import Repository
 from dsm.sources import broker
 from dsm.sources import source as sources
 from dsm.sources.access import Access
-from dsm.sources.query import SourceQuery, Value, define
+from dsm.sources.query import SourceQuery, Value, define, refuse_large
 from dsm.sources.schema import type_text
 
 COLUMNS_SECONDS = 30.0
@@ -48,6 +48,7 @@ def query_of(
     Raises NotFound for a source that is not there, and what the broker raises.
     """
     source = sources.find(repository, source_name)
+    refuse_large(asked.get("parameters"))
     schema = broker.schema_of(
         source, sql, asked.get("parameters"), access=Access(repository),
         timeout=asked.get("timeout") or COLUMNS_SECONDS,

@@ -134,9 +134,12 @@ def test_a_server_that_is_not_there(project: Project) -> None:
 
 
 def test_a_timeout_on_the_command_line(project: Project) -> None:
-    """A query with `--timeout` can be committed; a parameter that is a float is refused at once."""
+    """A query with `--timeout` can be committed; parameters that JSON would change are refused."""
     with pytest.raises(InvalidInput, match="parameter x is a binary fraction"):
         project.view("SELECT 1 AS a WHERE :x > 0.0", parameters={"x": 0.5})
+    for number in (2**53, -(2**53), 2**80):
+        with pytest.raises(InvalidInput, match=r"parameter x is a whole number beyond 2\^53"):
+            project.view("SELECT 1 AS a WHERE :x > 0", parameters={"x": number})
     project.query("SELECT 1 AS a", "--timeout", "2.5")
     project("commit", "-m", "a query")
     assert b"2.5" in project("show").out

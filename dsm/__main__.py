@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments is not None:
         return _run(arguments)
     imports.keep_out_of_data()
+    _keep_spare()
     _read_names_as_utf8()
     _own_the_process()
     status = _run(sys.argv[1:])
@@ -47,9 +48,27 @@ def _run(words: list[str]) -> int:
             sys.stdout.flush()
         return status
     except (Exception, KeyboardInterrupt) as error:
+        _use_spare()
         from dsm.cli.failure import report
 
         return report(error, words)
+
+
+_spare: list[int] = []
+
+
+def _keep_spare() -> None:
+    """Holds a descriptor, so that a failure can be told when the process has no other one left."""
+    try:
+        fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    _spare.append(fd)
+
+
+def _use_spare() -> None:
+    while _spare:
+        os.close(_spare.pop())
 
 
 def _read_names_as_utf8() -> None:

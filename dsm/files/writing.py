@@ -102,6 +102,8 @@ class Writer:
         length = 0
         for piece in self._store.stream(oid) if data is None else (data,):
             length += len(piece)
+            if length > size:
+                break
             if piece:
                 disk.write_all(fd, piece, path)
         if length != size:

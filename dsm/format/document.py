@@ -13,7 +13,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from dsm.errors import DamagedData
+from dsm.errors import DamagedData, InvalidInput
+from dsm.model.names import printable
 
 FORMAT = 1
 DOCUMENT_BYTES_MAX = 1 << 20
@@ -62,10 +63,25 @@ def _utf16(key: str) -> bytes:
 
 
 def encode(fields: dict[str, Any]) -> bytes:
-    """Returns the file bytes of a document: its fields, the format number and the seal."""
+    """Returns the file bytes of a document: its fields, the format number and the seal.
+
+    Raises InvalidInput when they are more than a reader takes, or hold text that is not UTF-8.
+    """
     body = {**fields, "format": FORMAT}
-    body["seal"] = blake3(canonical(body)).hexdigest()
-    return canonical(body)
+    try:
+        body["seal"] = blake3(canonical(body)).hexdigest()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            f"{printable(error.object)[:80]} is not UTF-8",
+            hint="names, messages and patterns are kept as UTF-8 text: write it anew",
+        ) from error
+    data = canonical(body)
+    if len(data) > DOCUMENT_BYTES_MAX:
+        raise InvalidInput(
+            f"{len(data):,} bytes are too many for one document: it holds {DOCUMENT_BYTES_MAX:,}",
+            hint="nothing was recorded; say it in parts, or more briefly",
+        )
+    return data
 
 
 def decode(data: bytes, where: str) -> dict[str, Any]:

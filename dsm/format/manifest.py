@@ -42,6 +42,8 @@ ARROW_TYPES = {
 
 # How much larger than written a file may be: another tool may rewrite it without compression.
 REWRITTEN_FACTOR, REWRITTEN_BYTES = 32, 64 << 20
+# How much memory rows may take for each byte of their file, and without any.
+EXPANDED_FACTOR, EXPANDED_BYTES, EXPANDED_ROW = 64, 512 << 20, 64
 
 
 class ManifestDamaged(DamagedData):
@@ -186,18 +188,31 @@ def bytes_most(recorded: int) -> int:
     return REWRITTEN_BYTES + REWRITTEN_FACTOR * recorded
 
 
-def decode(data: bytes, where: str, *, manifest_id: str, file_id: str | None) -> pa.Table:
-    """Reads and verifies a manifest.
+def memory_most(size: int) -> int:
+    """Returns how many bytes the rows of a manifest may take whose file has `size` bytes."""
+    return max(EXPANDED_BYTES, EXPANDED_FACTOR * size)
+
+
+def decode(
+    data: bytes, where: str, *, manifest_id: str, file_id: str | None, rows: int | None = None
+) -> pa.Table:
+    """Reads and verifies a manifest, which has `rows` rows, if that is known.
 
     `file_id` is the BLAKE3 of the file as first written; a file rewritten by another tool is
-    accepted when its rows still hash to `manifest_id`. Raises ManifestDamaged.
+    accepted when its rows still hash to `manifest_id`. Raises ManifestDamaged, before it takes
+    memory for rows that are more or larger than they should be.
     """
     import pyarrow.parquet as pq
 
     intact = file_id is not None and blake3(data).hexdigest() == file_id
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-        table = _normal(table)
+        file = pq.ParquetFile(pa.BufferReader(data))
+        if rows is not None and file.metadata.num_rows != rows:
+            raise ManifestDamaged(f"{where} has {file.metadata.num_rows} rows, not {rows}")
+        _check_columns(file.schema_arrow.names)
+        if _expanded(file, data) > memory_most(len(data)):
+            raise ManifestDamaged(f"{where} is damaged: its rows take more memory than they may")
+        table = _normal(file.read(use_threads=False))
         table.validate(full=True)  # a hash that fits says nothing of text that is not UTF-8
         if not intact:
             intact = rows_id(table) == manifest_id
@@ -206,6 +221,52 @@ def decode(data: bytes, where: str, *, manifest_id: str, file_id: str | None) ->
     if not intact:
         raise ManifestDamaged(f"{where} is damaged: its rows are not those of its changeset")
     return table
+
+
+def _expanded(file: Any, data: bytes) -> int:
+    """Returns about how many bytes the rows of a Parquet file take once they are decoded.
+
+    A value that comes often is in the file once. Where the worst case would be too much, the values
+    are counted as they come, which decodes none.
+    """
+    import pyarrow.parquet as pq
+
+    limit = memory_most(len(data))
+    metadata = file.metadata
+    # Of groups and not of columns: for metadata that is damaged, those end the process.
+    groups = range(metadata.num_row_groups)
+    stored: int = sum(metadata.row_group(group).total_byte_size for group in groups)
+    most: int = max(EXPANDED_ROW * metadata.num_rows, stored)
+    if most > limit or stored * metadata.num_rows <= limit:
+        return most
+    columns = (file.schema.column(number) for number in range(len(file.schema)))
+    names = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path != "path"]
+    source = pa.BufferReader(data)
+    texts = pq.ParquetFile(source, read_dictionary=names).read(columns=names, use_threads=False)
+    for column in texts.columns:
+        most += sum(_text_bytes(chunk) for chunk in column.chunks)
+    return most
+
+
+def _text_bytes(array: pa.Array) -> int:
+    """Returns how many bytes the texts of an array have that is stored as a dictionary."""
+    import pyarrow.compute as pc
+
+    if pa.types.is_list(array.type):
+        array = array.flatten()
+    if not pa.types.is_dictionary(array.type):
+        return int(array.nbytes)
+    lengths = pc.binary_length(array.dictionary).cast(pa.int64())
+    return int(pc.sum(lengths.take(array.indices)).as_py() or 0)
+
+
+def _check_columns(names: list[str]) -> None:
+    """Raises ValueError for other columns than a manifest has."""
+    known = [field.name for field in FIXED]
+    if TIME_GIVEN.name in names:
+        known.append(TIME_GIVEN.name)
+    if names != known + [name for name in names if name.startswith(ATTRIBUTE)]:
+        raise ValueError("unexpected columns")
 
 
 def _normal(table: pa.Table) -> pa.Table:
@@ -218,8 +279,6 @@ def _normal(table: pa.Table) -> pa.Table:
             if field.type not in ARROW_TYPES.values():
                 raise ValueError(f"column {field.name} has type {field.type}")
             fields.append(pa.field(field.name, field.type))
-    if table.column_names != [field.name for field in fields]:
-        raise ValueError("unexpected columns")
     return table.cast(pa.schema(fields))
 
 

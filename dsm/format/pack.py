@@ -95,11 +95,22 @@ def read_trailer(tail: bytes, file_bytes: int, name: str) -> tuple[int, int]:
     """Returns (position, bytes) of the contents; raises DamagedData when the file is cut short."""
     if len(tail) != TRAILER.size:
         raise DamagedData(f"pack {name} is cut short: {file_bytes} bytes")
-    position, frames, objects, _, _, _, end = TRAILER.unpack(tail)
+    position, frames, objects, dictionaries, _, _, end = TRAILER.unpack(tail)
+    if objects > OBJECTS_MAX or dictionaries > DICTIONARIES_MAX or frames > objects + dictionaries:
+        raise DamagedData(f"pack {name} claims more frames or objects than a pack has")
     size = frames * FRAME.size + objects * (PREFIX + LOCATION)
     if end != END or position + size + TRAILER.size != file_bytes or position < len(HEADER):
         raise DamagedData(f"pack {name} does not end as a pack does")
     return position, size
+
+
+def _is_sound(stored: int, raw_size: int, codec: int) -> bool:
+    """Whether a frame may have these sizes: memory is taken by them before it is read."""
+    if codec == RAW:
+        return stored == raw_size > 0
+    if codec == DICTIONARY_FRAME:
+        return 0 < stored <= OBJECT_BYTES_MAX
+    return 0 < stored <= raw_size <= OBJECT_BYTES_MAX
 
 
 def decode_contents(tables: bytes, tail: bytes, name: str, *, verify: bool) -> Contents:
@@ -112,6 +123,8 @@ def decode_contents(tables: bytes, tail: bytes, name: str, *, verify: bool) -> C
     for index, (stored, raw_size, codec) in enumerate(
         FRAME.iter_unpack(tables[: frame_count * FRAME.size])
     ):
+        if not _is_sound(stored, raw_size, codec):
+            raise DamagedData(f"pack {name}: frame {index} claims a size that no frame has")
         frames.append((at, stored, codec))
         at += stored
         if codec == DICTIONARY_FRAME:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from blake3 import blake3
 
-from dsm.errors import DamagedData
+from dsm.errors import DamagedData, InvalidInput
 from dsm.format import manifest as fmt
 from dsm.model.changeset import Changeset
 from dsm.model.rows import Rows
@@ -61,21 +61,30 @@ class Manifests:
                 f"the manifest of changeset {changeset.number} is missing ({path})",
                 hint="`dsm fsck` tells what else is missing; copy it back from a backup",
             )
-        table = fmt.decode(
-            data, path, manifest_id=changeset.manifest, file_id=changeset.manifest_file
+        return fmt.decode(
+            data,
+            path,
+            manifest_id=changeset.manifest,
+            file_id=changeset.manifest_file,
+            rows=changeset.counts.rows,
         )
-        if table.num_rows != changeset.counts.rows:
-            raise fmt.ManifestDamaged(
-                f"{path} has {table.num_rows} rows, not {changeset.counts.rows}"
-            )
-        return table
 
 
 def write_manifest(layout: Layout, dataset: str, rows: Rows, types: Mapping[str, str]) -> Written:
-    """Writes rows that are sorted by path; durable, under its name, when it returns."""
+    """Writes rows that are sorted by path; durable, under its name, when it returns.
+
+    Raises InvalidInput when nobody could read them again.
+    """
     table = fmt.to_table(rows, types)
     manifest_id = fmt.rows_id(table)
     data = fmt.encode(table)
+    # Half of what a reader takes: it counts what is in the file beside what it makes of it.
+    if table.nbytes > fmt.memory_most(len(data)) // 2:
+        raise InvalidInput(
+            f"{table.nbytes:,} bytes of labels, attributes and annotations are too many for one"
+            " changeset",
+            hint="nothing was recorded; commit fewer paths at once",
+        )
     path = layout.manifest(dataset, manifest_id)
     if not create_file(path, data, layout.temporary):
         # The same rows were committed before, perhaps written by another library version.

@@ -67,8 +67,6 @@ def _survey(repository: Repository, ids: set[bytes]) -> _Survey:
             " other pack: what they consist of is unknown",
             hint="run `dsm fsck`; nothing was removed",
         )
-    for pack in packs:
-        pack.close()
     return _Survey(ids, packs, live)
 
 
@@ -192,7 +190,9 @@ def _open_packs(repository: Repository) -> tuple[list[Pack], list[str]]:
     packs, damaged = [], []
     for path in pack_paths(repository.layout.packs):
         try:
-            packs.append(Pack(path, verify=True))
+            pack = Pack(path, verify=True)
+            pack.close()  # there may be more of them than a process may have open files
+            packs.append(pack)
         except DamagedData:
             damaged.append(os.path.basename(path).removesuffix(".pack"))
         except FileNotFoundError:
@@ -237,6 +237,7 @@ def _live_prefixes(ids: set[bytes], packs: list[Pack]) -> set[bytes]:
         for row, prefix in _rows(pack):
             if pack.contents.location(row)[2] and prefix in live:
                 nested |= _pieces(pack, row, packs)
+        pack.close()
     return live | nested
 
 

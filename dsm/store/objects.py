@@ -28,6 +28,10 @@ from dsm.store.turns import CHANGING
 
 WINDOW_BYTES = 4 << 20
 GAP_BYTES = 64 << 10
+# Rows of a chunk list that are held in memory: those of an object of a terabyte.
+ROWS_BYTES_MAX = 1 << 29
+TOO_LONG = "(its chunk list is too long to go back and forth in)"
+UNEVEN = "(its chunk list does not add up)"
 
 
 class ObjectMissing(DamagedData):
@@ -140,7 +144,7 @@ class ObjectStore:
         Raises ObjectMissing or ObjectDamaged.
         """
         data, is_list = self._fetch(oid)
-        rows = self._rows_of(data) if is_list else None
+        rows = self._all_rows(data) if is_list else None
         return io.BufferedReader(ObjectFile(self, oid, data, rows), 1 << 16)
 
     def stream(self, oid: bytes) -> Iterator[bytes]:
@@ -278,16 +282,44 @@ class ObjectStore:
         raise ObjectMissing(oid, self._damaged.values())
 
     def _chunks(self, payload: bytes) -> Iterator[tuple[bytes, int]]:
-        return chunk_list.iterate(self._rows_of(payload))
+        """Yields (piece id, bytes) of a large object in order; of a nested list, part by part.
 
-    def _rows_of(self, payload: bytes) -> bytes:
-        """Returns the row table of a chunk list: the pieces of the object, in order."""
+        A list that names more or less than its object has is told before its pieces are read.
+        """
         decoded = chunk_list.decode(payload)
-        rows = decoded.rows
+        left = decoded.size
+        for rows in self._row_tables(decoded):
+            for chunk, size in chunk_list.iterate(rows):
+                left -= size
+                if left < 0 or not 0 < size <= OBJECT_BYTES_MAX:
+                    raise ObjectDamaged(decoded.oid, UNEVEN)
+                yield chunk, size
+        if left:
+            raise ObjectDamaged(decoded.oid, UNEVEN)
+
+    def _row_tables(self, decoded: chunk_list.ChunkList) -> Iterator[bytes]:
+        if not decoded.nested:
+            yield decoded.rows
+            return
+        for part, size in chunk_list.iterate(decoded.rows):
+            # Each row stands for a byte at least.
+            if not 0 < size <= min(OBJECT_BYTES_MAX, chunk_list.ROW * decoded.size):
+                raise ObjectDamaged(decoded.oid, UNEVEN)
+            rows = self._fetch(part)[0]
+            if len(rows) != size or size % chunk_list.ROW:
+                raise ObjectDamaged(decoded.oid, UNEVEN)
+            yield rows
+
+    def _all_rows(self, payload: bytes) -> bytes:
+        """Returns the row table of a chunk list, to be held in memory."""
+        decoded = chunk_list.decode(payload)
         if decoded.nested:
-            rows = b"".join(self._fetch(piece)[0] for piece, _ in chunk_list.iterate(rows))
-            if len(rows) % chunk_list.ROW:
-                raise DamagedData(f"object {decoded.oid.hex()} has a chunk list of broken rows")
+            sizes = [size for _, size in chunk_list.iterate(decoded.rows)]
+            if sum(sizes) > min(ROWS_BYTES_MAX, chunk_list.ROW * decoded.size):
+                raise ObjectDamaged(decoded.oid, TOO_LONG)
+        rows = b"".join(self._row_tables(decoded))
+        if sum(size for _, size in chunk_list.iterate(rows)) != decoded.size:
+            raise ObjectDamaged(decoded.oid, UNEVEN)
         return rows
 
     def references(self, oid: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ hash: under `packs/` there is never a pack that is not complete.
 
 from __future__ import annotations
 
+import errno
 import os
 import weakref
 from bisect import bisect_right
@@ -228,6 +229,14 @@ OPEN_MAX = 200
 _opened: deque[weakref.ref[Pack]] = deque()
 
 
+def close_all() -> None:
+    """Releases the files of all packs; they are opened again when something is read."""
+    while _opened:
+        pack = _opened.popleft()()
+        if pack is not None:
+            pack.close()
+
+
 class Descriptor:
     """A file opened for reading. It is closed when nobody holds this object any more: a thread that
     reads keeps it open, whatever other threads do to the pack."""
@@ -273,7 +282,14 @@ class Pack:
             if oldest is not None:
                 oldest.close()
         try:
-            file = self._file = Descriptor(self.path)
+            try:
+                file = self._file = Descriptor(self.path)
+            except OSError as error:
+                # Fewer than that, here: none is kept, so that some are left for what comes next.
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+                close_all()
+                file = self._file = Descriptor(self.path)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -415,8 +431,6 @@ class Pack:
 
     def _decode(self, packed: bytes, frame: int, codec: int) -> bytes:
         raw_size = self.contents.raw_starts[frame + 1] - self.contents.raw_starts[frame]
-        if raw_size > fmt.OBJECT_BYTES_MAX:
-            raise DamagedData(f"pack {self.name}: frame {frame} claims to be {raw_size} bytes")
         decode = self._decoders.get(codec)
         try:
             if decode is None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutation import damaged
 
-from dsm.errors import DamagedData
+from dsm.errors import DamagedData, InvalidInput
 from dsm.format.document import UnknownFormat, canonical, decode, encode
 
 HEADER: dict[str, Any] = {
@@ -136,9 +136,26 @@ def test_another_spelling_is_refused() -> None:
 
 
 def test_a_document_that_is_too_long() -> None:
-    """More than a megabyte is no document."""
+    """More than a megabyte is no document: it is not written, and not read."""
+    with pytest.raises(InvalidInput, match="1,048,675 bytes are too many for one document"):
+        encode({"message": "x" * (1 << 20)})
     with pytest.raises(DamagedData, match="too long"):
-        decode(encode({"message": "x" * (1 << 20)}), "x.json")
+        decode(b'{"message":"' + b"x" * (1 << 20) + b'"}', "x.json")
+
+
+def test_the_longest_document_is_read() -> None:
+    """What can be written can be read, up to the last byte."""
+    rest = len(encode({"message": ""}))
+    fields = {"message": "x" * ((1 << 20) - rest)}
+    data = encode(fields)
+    assert (len(data), decode(data, "x.json")["message"]) == (1 << 20, fields["message"])
+
+
+@pytest.mark.parametrize("fields", [{"a": "\udcff"}, {"\udcff": 1}, {"a": [{"b": "x\ud800"}]}])
+def test_text_that_is_not_utf8(fields: dict[str, object]) -> None:
+    """It is refused before anything is written, wherever it is."""
+    with pytest.raises(InvalidInput, match="is not UTF-8"):
+        encode(fields)
 
 
 def test_unknown_format_says_what_to_do() -> None:

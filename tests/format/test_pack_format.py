@@ -135,19 +135,53 @@ def test_damage_ends_in_an_error_of_ours(
         objects_of(changed, folder)
 
 
-def test_sizes_from_a_pack_are_not_trusted_with_memory(tmp_path: Path) -> None:
-    """A frame that claims to be four gigabytes is refused before memory is taken for it."""
+CLAIMS = {
+    "four gigabytes in a small frame": (5, fmt.RAW_SPACE_MAX, fmt.ZSTD),
+    "a frame that deflated to more": (1 << 30, 100, fmt.ZSTD),
+    "raw bytes of two sizes": (5, 6, fmt.RAW),
+    "no bytes": (0, 0, fmt.RAW),
+    "no stored bytes": (0, 5, fmt.ZSTD),
+    "a dictionary of a gigabyte": (1 << 30, 0, fmt.DICTIONARY_FRAME),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_sizes_from_a_pack_are_not_trusted_with_memory(tmp_path: Path, claim: str) -> None:
+    """A frame that claims what no frame has is refused before memory is taken for it."""
+    frame = CLAIMS[claim]
+    objects = [(bytes(fmt.PREFIX), fmt.pack_location(0, 5, False))]
+    contents = fmt.encode_contents(len(fmt.HEADER) + frame[0], [frame], objects)
+    path = tmp_path / "x.pack"
+    with path.open("wb") as file:
+        file.write(fmt.HEADER)
+        file.seek(frame[0], os.SEEK_CUR)  # a hole takes no room on the disk
+        file.write(contents)
+    with pytest.raises(DamagedData, match="frame 0 claims a size that no frame has"):
+        Pack(str(path))
+
+
+@pytest.mark.parametrize(
+    ("frames", "objects", "dictionaries"),
+    [(300_000_000, 0, 0), (2, 1, 0), (1, fmt.OBJECTS_MAX + 1, 0), (66, 1, 65)],
+)
+def test_counts_from_a_pack_are_not_trusted_with_memory(
+    tmp_path: Path, frames: int, objects: int, dictionaries: int
+) -> None:
+    """A pack that claims more than a pack has is refused before its tables are read."""
     import tracemalloc
 
-    body = fmt.HEADER + FRAME
-    frames = [(len(FRAME), fmt.RAW_SPACE_MAX, fmt.ZSTD)]
-    objects = [(blake3(b"a" * 100).digest()[: fmt.PREFIX], fmt.pack_location(0, 100, False))]
-    pack = opened(tmp_path, body + fmt.encode_contents(len(body), frames, objects))
+    first = len(fmt.HEADER)
+    size = frames * fmt.FRAME.size + objects * (fmt.PREFIX + fmt.LOCATION)
+    path = tmp_path / "x.pack"
+    with path.open("wb") as file:
+        file.write(fmt.HEADER)
+        file.seek(size, os.SEEK_CUR)
+        file.write(fmt.TRAILER.pack(first, frames, objects, dictionaries, 0, bytes(32), fmt.END))
     tracemalloc.start()
     try:
-        with pytest.raises(DamagedData, match="frame 0 claims to be"):
-            pack.read(0, 0, 100)
-        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+        with pytest.raises(DamagedData, match="claims more frames or objects than a pack has"):
+            Pack(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
 

@@ -188,7 +188,7 @@ def test_decisions_have_all_headings() -> None:
 
 def test_layers_in_the_pages_are_those_of_the_code() -> None:
     """The map of the architecture lists the layers that the layer test enforces."""
-    from test_tidy import LAYERS
+    from test_imports import LAYERS
 
     table = (DOCS / "architecture.md").read_text().split("## Map")[1].split("## Invariants")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]

@@ -72,7 +72,7 @@ def encode(fields: dict[str, Any]) -> bytes:
         body["seal"] = blake3(canonical(body)).hexdigest()
     except UnicodeEncodeError as error:
         raise InvalidInput(
-            f"{printable(error.object)[:80]} is not UTF-8",
+            f"{printable(_given(error))} is not UTF-8",
             hint="names, messages and patterns are kept as UTF-8 text: write it anew",
         ) from error
     data = canonical(body)
@@ -82,6 +82,14 @@ def encode(fields: dict[str, Any]) -> bytes:
             hint="nothing was recorded; say it in parts, or more briefly",
         )
     return data
+
+
+def _given(error: UnicodeEncodeError) -> str:
+    """Returns the text in a document that has no UTF-8, 80 characters at most."""
+    text: str = error.object
+    first = text.rfind('"', 0, error.start) + 1
+    last = text.find('"', error.start)
+    return text[first : len(text) if last < 0 else last][:80]
 
 
 def decode(data: bytes, where: str) -> dict[str, Any]:

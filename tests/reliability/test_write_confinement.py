@@ -16,9 +16,11 @@ import pytest
 import dsm
 
 PACKAGE = Path(dsm.__file__).parent
-# The one module that writes; memory, which is no disk; and the demo, which makes the files that a
-# person would make.
-WRITERS = {"store/disk.py", "store/disk_at.py", "store/memory.py", "cli/demo.py"}
+# The modules that write; memory, which is no disk; the demo, which makes the files that a person would
+# make; and the message that a person writes in an editor, in a temporary folder of the system.
+WRITERS = {
+    "store/disk.py", "store/disk_at.py", "store/memory.py", "cli/demo.py", "cli/editor.py",
+}  # fmt: skip
 # Calls that change a disk, whatever module they are looked up in.
 FORBIDDEN = {
     "os": {

@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
 from dsm.files.typed_path import below_root
-from dsm.history.listing import LogAsked, listed
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import check_path, quoted
 from dsm.model.queries import query_changes
-from dsm.model.target import LABELS, Target, target_of, unknown_attribute
-from dsm.repo.dataset_settings import change_settings, read_settings
 from dsm.repo.log import ChangesetLog, Tag
 from dsm.repo.repository import DatasetIdentity, Repository
 
@@ -29,8 +26,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.history.difference import Trail
+    from dsm.history.listing import LogAsked
     from dsm.history.snapshot import Snapshots
     from dsm.model.reports import Diff
+    from dsm.model.target import Target
     from dsm.sources.query import SourceQuery
     from dsm.views.query.resolve import Asked
     from dsm.views.query.view_query import ViewQuery
@@ -104,14 +103,19 @@ class DatasetHistory:
     @property
     def target(self) -> Target:
         """What the class of an example is, and which classes there are, for views made from now."""
+        from dsm.repo.dataset_settings import read_settings
+
         return read_settings(self.repo, self.name).target
 
-    def set_target(self, column: str = LABELS, classes: Iterable[str] | None = None) -> Target:
+    def set_target(self, column: str = "labels", classes: Iterable[str] | None = None) -> Target:
         """Sets the target of views that are made from now on; those made before keep theirs.
 
         `column` is "labels" or "attr.NAME"; without `classes` they are those of the snapshot.
         Raises InvalidInput, NotFound for an attribute that no example has, StorageFailed.
         """
+        from dsm.model.target import target_of, unknown_attribute
+        from dsm.repo.dataset_settings import change_settings
+
         target = target_of(column, classes)
         if target.attribute is not None and self.head:
             known = self.log_.get(self.head).attributes
@@ -154,6 +158,8 @@ class DatasetHistory:
         Raises what `resolve` raises; InvalidInput for a path outside the dataset's root, or a
         time or text that is none.
         """
+        from dsm.history.listing import listed
+
         trail = None if paths is None else self.trail(paths, follow=asked.get("follow", True))
         found = listed(self.log_, asked, trail, now_us=self._environment.clock())
         found = islice(found, None if limit is None else max(0, limit))

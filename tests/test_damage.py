@@ -20,7 +20,8 @@ from dsm.datasets import Dataset
 from dsm.errors import DsmError
 from dsm.history import snapshot as snapshot_module
 from dsm.maintenance.fsck import fsck
-from dsm.model.reports import FsckReport, Status
+from dsm.maintenance.reports import FsckReport
+from dsm.model.reports import Status
 from dsm.repo.environment import Environment
 
 CASES = 500 if os.environ.get("DSM_TEST_LONG") == "1" else 84

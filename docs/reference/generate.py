@@ -29,6 +29,7 @@ from dsm.cli import failure, group
 from dsm.cli.commands import COMMANDS, SECTIONS
 from dsm.datasets import Dataset
 from dsm.format import manifest
+from dsm.maintenance import reports as maintenance
 from dsm.model import changeset, example, reports
 from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
@@ -259,7 +260,7 @@ def python() -> str:
     values = (
         changeset.Changeset, changeset.Counts, example.Example, example.Change, Tag,
         reports.AddReport, reports.Status, reports.Diff, reports.RestoreReport, reports.Problem,
-        reports.FsckReport, reports.Finding, reports.GcPlan,
+        maintenance.FsckReport, maintenance.Finding, maintenance.GcPlan,
     )  # fmt: skip
     parts = [
         f"# Python\n\n{NOTE}",

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsm.maintenance.reports import FsckReport, GcPlan
     from dsm.maintenance.spill import SpillReport
-    from dsm.model.reports import FsckReport, GcPlan
 
 Hit = tuple[str, int, str]  # dataset, changeset number, path
 

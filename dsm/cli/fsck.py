@@ -12,8 +12,8 @@ from dsm.answers.maintenance import Hit, fsck_answer, spill_answer
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
+from dsm.maintenance.reports import Finding, FsckReport
 from dsm.model.names import printable
-from dsm.model.reports import Finding, FsckReport
 
 if TYPE_CHECKING:
     from dsm.maintenance.spill import Spill

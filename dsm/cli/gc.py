@@ -10,8 +10,8 @@ from dsm.answers.maintenance import gc_answer, kept_by_answer
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
+from dsm.maintenance.reports import GcPlan
 from dsm.model.names import printable
-from dsm.model.reports import GcPlan
 
 
 def command(

@@ -11,12 +11,6 @@ from dsm.files.folders import Folders, Judged, encoded, hash_at, look_at
 from dsm.store import disk, disk_at
 
 
-def current_below(root: str, current: str) -> str | None:
-    """Returns the path of the current folder below a root ("" is the root), None if it is not."""
-    top, here = os.path.realpath(root).rstrip("/") + "/", os.path.realpath(current) + "/"
-    return here.removeprefix(top).rstrip("/") if here.startswith(top) else None
-
-
 def remove_judged(folders: Folders, path: str, judged: Judged) -> bool:
     """Removes a file if it is what was judged; False when it is anything else, and stays.
 

@@ -43,3 +43,9 @@ def below_root(root: str, path: str, current: str) -> str:
         f"{printable(path)} lies outside the dataset's folder {printable(root)}",
         hint="datasets hold examples below their root; `dsm dataset show` names it",
     )
+
+
+def current_below(root: str, current: str) -> str | None:
+    """Returns the path of the current folder below a root ("" is the root), None if it is not."""
+    top, here = os.path.realpath(root).rstrip("/") + "/", os.path.realpath(current) + "/"
+    return here.removeprefix(top).rstrip("/") if here.startswith(top) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dsm.model.reports import Finding
+from dsm.maintenance.reports import Finding
 
 
 class Findings:

@@ -18,8 +18,8 @@ from dsm.format.manifest import check_rows
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
 from dsm.maintenance.references import STAGED, dataset_log
+from dsm.maintenance.reports import FsckReport
 from dsm.model.names import is_plain_name
-from dsm.model.reports import FsckReport
 from dsm.progress import SILENT, Progress
 from dsm.repo import documents
 from dsm.repo.dataset_settings import settings_of

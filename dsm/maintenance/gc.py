@@ -22,8 +22,8 @@ from dsm.files.temporaries import leftovers
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
 from dsm.maintenance.references import STAGED, dataset_log, referenced_ids, references
+from dsm.maintenance.reports import GcPlan
 from dsm.model.names import printable
-from dsm.model.reports import GcPlan
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import SUFFIX as LEASE_SUFFIX

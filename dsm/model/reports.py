@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
@@ -137,55 +137,3 @@ class RevertReport:
     kept: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that fsck found wrong.
-
-    `kind` is a stable word (pack, object, manifest, changeset, stage, index, cache, document,
-    view, tag, lock, receipt); `examples` holds (dataset, changeset number, path) that it hits.
-    """
-
-    kind: str
-    where: str
-    what: str
-    examples: tuple[tuple[str, int, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FsckReport:
-    """What fsck looked at and found; `findings` is empty for a whole repository.
-
-    `strays` are files in `.dsm` that dsm did not write, relative to the root: no damage.
-    """
-
-    full: bool
-    packs: int
-    objects: int
-    changesets: int
-    findings: tuple[Finding, ...] = ()
-    notes: tuple[str, ...] = ()
-    strays: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class GcPlan:
-    """What gc would do: remove `packs`, rewrite `repack`, remove `files`; sizes in bytes."""
-
-    packs: tuple[tuple[str, int], ...]
-    repack: tuple[tuple[str, int, int], ...]  # (pack, its bytes, bytes that stay)
-    files: tuple[tuple[str, int], ...]
-    objects: int
-    live_objects: int
-    size: int
-    kept_for_writers: int = 0
-    notes: tuple[str, ...] = field(default_factory=tuple)
-
-    @property
-    def reclaimable(self) -> int:
-        return (
-            sum(size for _, size in self.packs)
-            + sum(size - stays for _, size, stays in self.repack)
-            + sum(size for _, size in self.files)
-        )

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.model.wildmatch import compile_pattern
 
 IGNORE_FILE = ".dsmignore"
 _IGNORE_FILE_BYTES_MAX = 1 << 20
@@ -269,6 +268,20 @@ def _read(path: str) -> bytes | None:
         return file.read()
 
 
+def _compiled_when_asked(pattern: bytes, *, paths: bool) -> Fits:
+    """Compiles a pattern with the first name that it is asked of: most trees have none."""
+    compiled: list[Fits] = []
+
+    def fits(name: bytes) -> object:
+        if not compiled:
+            from dsm.model.wildmatch import compile_pattern
+
+            compiled.append(compile_pattern(pattern, paths=paths))
+        return compiled[0](name)
+
+    return fits
+
+
 def _parse_line(line: bytes, place: int) -> _Rule | None:
     """Returns the rule of one line; None for a blank, a comment, or what fits no name."""
     if line.startswith(b"#"):
@@ -290,9 +303,9 @@ def _parse_line(line: bytes, place: int) -> _Rule | None:
     if literal == len(pattern):
         plain = pattern
     elif not anchored:
-        fits = compile_pattern(pattern, paths=False)
+        fits = _compiled_when_asked(pattern, paths=False)
     else:
-        fits = _after(pattern[:literal], compile_pattern(pattern[literal:], paths=True))
+        fits = _after(pattern[:literal], _compiled_when_asked(pattern[literal:], paths=True))
     return _Rule(
         place=place, ignores=ignores, folders_only=folders_only, anchored=anchored,
         plain=plain, fits=fits, pattern=pattern,

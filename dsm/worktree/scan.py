@@ -16,7 +16,6 @@ from operator import attrgetter
 
 from dsm.errors import NotFound, StorageFailed
 from dsm.files.stat import Stat, stat_of
-from dsm.files.temporaries import TEMPORARY, is_temporary
 from dsm.model.names import printable
 from dsm.model.reports import Problem
 from dsm.worktree.ignore import IGNORE_FILE, IgnoreRules
@@ -198,8 +197,11 @@ class Scan:
         return self._is_temporary(name) or rules.ignored(lead + name, False)
 
     def _is_temporary(self, name: str) -> bool:
-        known = name.startswith(TEMPORARY) and self._temporary is not None
-        return known and is_temporary(str(self._temporary), name)
+        if self._temporary is None or not name.startswith(".dsm-"):
+            return False
+        from dsm.files.temporaries import is_temporary
+
+        return is_temporary(self._temporary, name)
 
     def _unusual(
         self,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
-from dsm.files.removing import current_below
 from dsm.files.stat import Stat
+from dsm.files.typed_path import current_below
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
 from dsm.model.rows import FORGET, Rows

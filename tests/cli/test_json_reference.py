@@ -22,8 +22,9 @@ from dsm.answers.status import status_answer
 from dsm.cli import group
 from dsm.cli.commands import COMMANDS
 from dsm.errors import Conflict
+from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
-from dsm.model.reports import AddReport, Finding, FsckReport, GcPlan, Problem, Status
+from dsm.model.reports import AddReport, Problem, Status
 
 from .conftest import Runner, write
 

@@ -16,7 +16,7 @@ from situations import Work
 
 from dsm.files.temporaries import JOURNAL, TEMPORARY, Temporaries, is_temporary, leftovers
 from dsm.maintenance.gc import apply_gc, plan_gc
-from dsm.model.reports import GcPlan
+from dsm.maintenance.reports import GcPlan
 from dsm.store import disk
 from dsm.store.lease import living
 

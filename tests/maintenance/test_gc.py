@@ -12,7 +12,7 @@ import dsm
 from dsm.history import manifests
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
-from dsm.model.reports import GcPlan
+from dsm.maintenance.reports import GcPlan
 from dsm.store import disk
 
 PACKS = 6

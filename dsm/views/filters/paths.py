@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
-from dsm.views.filters.glob import check_glob, expression
 from dsm.views.filters.values import PathValue
 
 if TYPE_CHECKING:
@@ -37,21 +36,29 @@ class PathFilter(Filter):
 
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
+        if asked.get("paths") is None:
+            return None
+        from dsm.views.filters.glob import check_glob
+
         globs = tuple(sorted({spelt(check_glob(glob)) for glob in texts(asked.get("paths"))}))
-        if not globs and asked.get("paths") is not None:
+        if not globs:
             raise AnswerIsNo(
                 "no example fits: the list of paths is empty",
                 hint="leave paths out to take examples anywhere",
             )
-        return cls(globs) if globs else None
+        return cls(globs)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self | None:
         globs = tuple(fields.get("paths", ()))
+        if not globs:
+            return None
+        from dsm.views.filters.glob import check_glob
+
         require_texts(globs)
         for glob in globs:
             check_glob(glob)
-        return cls(globs) if globs else None
+        return cls(globs)
 
     def to_json(self) -> dict[str, Any]:
         return {"paths": list(self.globs)}
@@ -65,6 +72,8 @@ class PathFilter(Filter):
 
     def _mask(self, table: pa.Table) -> pa.ChunkedArray:
         import pyarrow.compute as pc
+
+        from dsm.views.filters.glob import expression
 
         column, mask = table.column("path"), None
         for glob in self.globs:

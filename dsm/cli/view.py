@@ -161,6 +161,14 @@ def remove(
         s.say("no example was touched; `dsm prepare` with the same query brings a view back")
 
 
+def _print_named(s: Session, record: Record) -> None:
+    """Prints a view with the names that it has now."""
+    from dsm.views.selection.prepared import names_of
+
+    names = names_of(s.repo, record.dataset, record.version)
+    print_json(named_view_answer(replace(record, names=names)))
+
+
 @app.command("name", cls=Command)
 def give(
     ctx: typer.Context,
@@ -177,13 +185,12 @@ def give(
       dsm view name 3f9a1c2b4d5e baseline
     """
     with Session(ctx) as s:
-        from dsm.views.selection.prepared import find_record, give_name, names_of
+        from dsm.views.selection.prepared import find_record, give_name
 
         record = find_record(s.repo, version)
         give_name(s.repo, record.dataset, name, record.version)
         if as_json:
-            names = names_of(s.repo, record.dataset, record.version)
-            print_json(named_view_answer(replace(record, names=names)))
+            _print_named(s, record)
         s.say(f"view {record.version[:SHORT]} is named {name}")
 
 
@@ -202,12 +209,11 @@ def unname(
       dsm view unname baseline
     """
     with Session(ctx) as s:
-        from dsm.views.selection.prepared import names_of, take_name
+        from dsm.views.selection.prepared import take_name
 
         record = take_name(s.repo, name)
         if as_json:
-            names = names_of(s.repo, record.dataset, record.version)
-            print_json(named_view_answer(replace(record, names=names)))
+            _print_named(s, record)
         s.say(f"view {record.version[:SHORT]} is no longer named {name}")
 
 
@@ -227,12 +233,11 @@ def replace_name(
       dsm view rename candidate baseline
     """
     with Session(ctx) as s:
-        from dsm.views.selection.prepared import names_of, rename
+        from dsm.views.selection.prepared import rename
 
         record = rename(s.repo, old, new)
         if as_json:
-            names = names_of(s.repo, record.dataset, record.version)
-            print_json(named_view_answer(replace(record, names=names)))
+            _print_named(s, record)
         s.say(f"view {record.version[:SHORT]} is named {new}")
 
 

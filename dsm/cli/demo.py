@@ -25,7 +25,8 @@ def command(
     """Make a small example dataset and walk through the commands
 
     Draws pictures of shapes (nothing is downloaded), then runs init, add, commit, add, commit,
-    revert, prepare and get on them, showing each command line. The folder stays, to play with.
+    revert, dataset set, prepare and get on them, showing each command line. The folder stays, to
+    play with.
 
     \b
     Examples:
@@ -76,6 +77,9 @@ def _walk() -> None:
     _run("revert", "2")
     _run("log", "--oneline")
     _run("status", "--short")
+
+    _tell("labels may say more than the class (two stars are `checked`): name the classes once")
+    _run("dataset", "set", "--classes", "circle,square,star,triangle")
 
     _tell("choose what to train on: the version names it for ever, get makes the same bytes of it")
     version = _run("prepare", "--label", "star", "--label", "circle", "--at", "2").strip()

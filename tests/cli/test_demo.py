@@ -18,7 +18,7 @@ def test_the_demo_runs(dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     said = dsm("demo")
     shown = [line.split()[2] for line in said.lines if line.startswith("$ dsm ")]
-    wanted = ["init", "add", "commit", "add", "commit", "revert", "prepare", "get"]
+    wanted = ["init", "add", "commit", "add", "commit", "revert", "dataset", "prepare", "get"]
     rest = iter(shown)
     assert all(command in rest for command in wanted), shown
     assert str(tmp_path) == str(Path.cwd())
@@ -26,6 +26,7 @@ def test_the_demo_runs(dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert dsm("status", "--porcelain").out == ""
     assert [c["number"] for c in dsm("log", "--json").json["changesets"]] == [3, 2, 1]
     assert len(list(Path("out").glob("*.tar"))) == 1
+    assert "warning" not in said.err  # what a newcomer sees first is how it goes well
     dsm("fsck", "--full")
 
 

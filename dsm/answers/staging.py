@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dsm.model.changeset import Counts
 from dsm.model.reports import AddReport, Problem, RestoreReport
 
 
@@ -37,6 +38,16 @@ def added_answer(dataset: str, report: AddReport, *, dry_run: bool) -> dict[str,
 
 def _problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
     return [{"path": problem.path, "reason": problem.reason} for problem in problems]
+
+
+def labelled_answer(dataset: str, counts: Counts) -> dict[str, Any]:
+    """Returns what `dsm label` answers."""
+    return {
+        "dataset": dataset,
+        "added": counts.added,
+        "modified": counts.modified,
+        "relabelled": counts.relabelled,
+    }
 
 
 def removed_answer(

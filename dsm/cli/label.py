@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.output import count_text
+from dsm.answers.staging import labelled_answer
+from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.standard_input import standard_input
 from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.model.changeset import Counts
 from dsm.model.example import AttributeValue
 from dsm.model.names import printable
 
@@ -49,6 +51,7 @@ def command(
         str | None,
         typer.Option(metavar="FILE", help="Read more paths, one a line; '-' is standard input"),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Stage other labels for examples, leaving their content alone
 
@@ -71,9 +74,7 @@ def command(
         )
     if set_ is not None and (add or remove):
         raise InvalidInput("--set cannot be combined with --add and --remove")
-    everywhere = _all_are_meant(paths, from_file, chosen=bool(where or label_file))
-    if from_file == label_file == "-":
-        raise InvalidInput("standard input is either a list of paths or a table")
+    everywhere = _all_are_meant(paths, from_file, label_file, chosen=bool(where or label_file))
     named = [*(paths or ()), *(_listed(from_file) if from_file is not None else ())]
     wanted = None if set_ is None else [label for label in set_ if label]
     with Session(ctx) as s:
@@ -82,11 +83,22 @@ def command(
             attributes=_typed(s, attributes or []), annotation=annotation, where=where,
             label_file=standard_input() if label_file == "-" else label_file,
         )  # fmt: skip
-        what = f"staged other labels for {count_text(counts.rows, 'example')}"
-        s.say(what if counts.rows else "no labels changed")
+        if as_json:
+            print_json(labelled_answer(s.dataset.name, counts))
+        s.say(_summary(counts))
 
 
-def _all_are_meant(paths: list[str] | None, from_file: str | None, *, chosen: bool) -> bool:
+def _summary(counts: Counts) -> str:
+    if not counts.rows:
+        return "no labels changed"
+    return f"staged other labels for {count_text(counts.rows, 'example')}"
+
+
+def _all_are_meant(
+    paths: list[str] | None, from_file: str | None, label_file: str | None, *, chosen: bool
+) -> bool:
+    if from_file == label_file == "-":
+        raise InvalidInput("standard input is either a list of paths or a table")
     everywhere = not paths and from_file is None
     if everywhere and not chosen:
         raise InvalidInput("name examples or folders", hint="or say which: --where, --from-file")

@@ -187,7 +187,7 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("diff", "--staged")
     take("status")
     take("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")
-    dsm("label", "cat/3.txt", "--set", "lynx")
+    take("label", "cat/3.txt", "--set", "lynx")
     take("commit", "-m", "a lynx")
     take("revert", "-n", "4", of="dsm revert --dry-run")
     take("revert", "4")

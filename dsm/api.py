@@ -16,7 +16,7 @@ from importlib import import_module
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
-from dsm.files.typed_path import refuse_address
+from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config
 from dsm.repo.environment import Environment
@@ -204,6 +204,7 @@ def init(
     """
     _check_names_are_utf8()
     refuse_address(os.fspath(path))
+    refuse_store(os.fspath(path))
     root = os.path.abspath(os.fspath(path))
     if os.path.exists(root) and not os.path.isdir(root):
         raise InvalidInput(f"{root} is not a folder")

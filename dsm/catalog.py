@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, NotFound
-from dsm.files.typed_path import refuse_address
-from dsm.model.names import check_dataset_name, dataset_name_for
+from dsm.files.typed_path import refuse_address, refuse_root
+from dsm.model.names import check_dataset_name, check_path, dataset_name_for
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Catalog(Repository):
         check_dataset_name(name)
         refuse_address(root)
         root = os.path.normpath(root)
+        if root != ".":
+            refuse_root(self.root, os.path.join(self.root, check_path(root)))
         identity = DatasetIdentity(
             os.urandom(16).hex(), name, self.environment.clock(), root, pattern
         )

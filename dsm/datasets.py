@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.dataset_history import DatasetHistory, Paths
 from dsm.errors import InvalidInput
-from dsm.files.typed_path import refuse_address
+from dsm.files.typed_path import refuse_address, refuse_root, refuse_store
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_labels
@@ -34,9 +34,14 @@ class Dataset(DatasetHistory):
 
     @cached_property
     def tree(self) -> WorkTree:
-        """The files below its root, of no use to who reads a view: imported when asked for."""
+        """The files below its root, of no use to who reads a view: imported when asked for.
+
+        Raises InvalidInput when a link makes the root another folder than one of the repository.
+        """
         from dsm.worktree.tree import WorkTree
 
+        if self.identity.root != ".":
+            refuse_root(self.repo.root, self.root)
         return WorkTree(self.repo, self.log_, self.root, lambda: self.snapshots)
 
     # --- staging ---------------------------------------------------------------------------
@@ -358,7 +363,8 @@ class Dataset(DatasetHistory):
         when content that is stored nowhere would be lost; FilesChanged, in the end, when files
         appeared or changed meanwhile: they are left as they are. Raises what `resolve` raises of
         the source; NotFound for a path without examples, InvalidInput for one outside the dataset's
-        root, and AnswerIsNo when there is no changeset and nothing staged.
+        root and for a folder in a `.dsm`, and AnswerIsNo when there is no changeset and nothing
+        staged.
         """
         from dsm.worktree.restore import restore
 
@@ -366,6 +372,8 @@ class Dataset(DatasetHistory):
             refuse_address(to)
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
+        if target is not None:
+            refuse_store(target)
         return restore(
             self.tree, None if paths is None else self._paths(paths), number, target,
             force=force, dry_run=dry_run, progress=progress,

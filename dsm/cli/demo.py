@@ -12,6 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from dsm.errors import Conflict
+from dsm.files.typed_path import refuse_store
 from dsm.model.names import printable
 
 PER_SHAPE = 12
@@ -33,6 +34,7 @@ def command(
       dsm demo
       dsm demo /tmp/shapes
     """
+    refuse_store(folder)
     if os.path.isdir(folder) and os.listdir(folder):
         raise Conflict(
             f"the folder {folder} is not empty", hint="name another one: dsm demo OTHER-FOLDER"

@@ -6,7 +6,7 @@ import os
 import re
 
 from dsm.errors import InvalidInput
-from dsm.model.names import check_path, printable
+from dsm.model.names import check_path, is_store_name, printable
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -18,6 +18,43 @@ def refuse_address(path: str) -> None:
             f"{printable(path)} is an address; dsm reads and writes files of this machine",
             hint="download it first; `dsm commit --source ADDRESS` records where data came from",
         )
+
+
+def refuse_store(path: str) -> None:
+    """Raises InvalidInput for a place to write to that lies in the `.dsm` of any repository.
+
+    Links are followed, and a `.dsm` that has another name is known by what it holds.
+    """
+    place = os.path.realpath(path)
+    while True:
+        above, name = os.path.split(place)
+        if is_store_name(name) or _is_store(place):
+            raise InvalidInput(
+                f"{printable(path)} is where a repository keeps its own files",
+                hint="give a folder that is not in a .dsm",
+            )
+        if above == place:
+            return
+        place = above
+
+
+def _is_store(folder: str) -> bool:
+    within = (os.path.join(folder, name) for name in ("repo.json", "packs", "datasets"))
+    return all(map(os.path.exists, within))
+
+
+def refuse_root(top: str, root: str) -> None:
+    """Raises InvalidInput for a dataset's folder that is not really below the repository's.
+
+    A link that came along with a repository would let its verbs read and write anywhere.
+    """
+    refuse_store(root)
+    if f"{os.path.realpath(root)}/".startswith(os.path.realpath(top).rstrip("/") + "/"):
+        return
+    raise InvalidInput(
+        f"a link leads from the dataset's folder {printable(root)} out of the repository's",
+        hint="make a repository where the link leads, or mount that folder here",
+    )
 
 
 def below_root(root: str, path: str, current: str) -> str:

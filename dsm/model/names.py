@@ -119,11 +119,20 @@ def _check_unusual_path(path: str) -> str:
 
 
 def _is_protected(component: str) -> bool:
+    return _folded(component) in _PROTECTED
+
+
+def is_store_name(component: str) -> bool:
+    """Whether this is the name of a repository's own folder, or some file system takes it so."""
+    return _folded(component) == _PROTECTED[0]
+
+
+def _folded(component: str) -> str:
     if not component.isascii():
         from unicodedata import normalize
 
         component = _IGNORABLE.sub("", normalize("NFKC", component))
-    return component.casefold().rstrip(". ") in _PROTECTED
+    return component.casefold().rstrip(". ")
 
 
 def _bad_path(path: str, problem: str, hint: str | None = None) -> InvalidInput:

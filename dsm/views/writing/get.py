@@ -9,9 +9,8 @@ import os
 from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import InvalidInput
-from dsm.files.typed_path import refuse_address
+from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.progress import SILENT, Progress
-from dsm.repo.layout import FOLDER
 from dsm.views.selection.classes import ClassList
 from dsm.views.selection.payloads import Write
 from dsm.views.writing.format import Recipe
@@ -101,12 +100,10 @@ def plan_get(
 
 def _check_place(out: str) -> None:
     """Raises InvalidInput for what cannot be, or become, a folder of ours to write to."""
-    if not out or FOLDER in os.path.realpath(out).split(os.sep):
-        raise InvalidInput(
-            f"{out} is where the repository keeps its own files" if out else "no folder is named",
-            hint="give a folder with -o",
-        )
+    if not out:
+        raise InvalidInput("no folder is named", hint="give a folder with -o")
     refuse_address(out)
+    refuse_store(out)
     there = out  # or the nearest folder that is there
     while not os.path.exists(there or "."):
         there = os.path.dirname(there)

@@ -82,5 +82,5 @@ def test_a_plan_is_refused_as_get_is(views: tuple[View, View], tmp_path: Path) -
     for verb in (after.plan_get, after.get):
         with pytest.raises(OtherContent, match="which this get has not written"):
             verb(str(foreign))
-        with pytest.raises(InvalidInput, match="where the repository keeps its own files"):
+        with pytest.raises(InvalidInput, match="where a repository keeps its own files"):
             verb(str(tmp_path / ".dsm/x"))

@@ -107,7 +107,7 @@ def test_get_prints_the_folder_alone(dsm: Runner, two_changesets: Path) -> None:
     assert name.endswith("-" + version[:12]) and said.out == name + "\n"
     assert "3 examples" in said.err
     assert sorted(path.name for path in Path(name).iterdir()) == [
-        ".dsmignore", "croissant.json", "dataset.json", "shard-000000.tar",
+        ".dsmignore", "README.md", "croissant.json", "dataset.json", "shard-000000.tar",
     ]  # fmt: skip
     again = dsm("get", version, "--verify")
     assert again.out == said.out

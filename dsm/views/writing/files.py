@@ -1,7 +1,7 @@
 """A view as a folder of files, each under its own path.
 
-`examples.jsonl` is written first and says what may be there; the files follow, each of them whole
-under its name. Nothing is written through a link.
+`examples.jsonl` is written first and says what may be there, `metadata.jsonl` says it to the
+`datasets` library; the files follow, each whole under its name. Nothing is written through a link.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import Conflict, InvalidInput
@@ -19,8 +20,10 @@ from dsm.files.removing import remove_empty, remove_judged
 from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
+from dsm.store import disk
 from dsm.views.writing import croissant
 from dsm.views.writing.format import FolderWriter, FormatWriter
+from dsm.views.writing.huggingface import KINDS, features_of_index
 from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.output_file import OutputFile, Written
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from dsm.views.writing.output_folder import OutputFolder
 
 INDEX = "examples.jsonl"
+METADATA = "metadata.jsonl"
 DATA = "data"
 SLICE = 100_000
 LINES = 8192
@@ -43,15 +47,16 @@ class PathsCollide(Conflict):
     code = "paths-collide"
 
 
-def write_index(place: OutputFolder, table: pa.Table, classes: ClassList) -> Written:
+def write_index(
+    place: OutputFolder, name: str, table: pa.Table, spelled: Callable[[pa.Table], bytes]
+) -> Written:
     """Writes a line of JSON for each example."""
-    temporary = place.temporary(INDEX)
+    temporary = place.temporary(name)
     file = OutputFile(temporary)
     try:
-        metadata = MetadataWriter(classes)
         for batch in _slices(table, LINES):
-            file.write(metadata.text(batch))
-        written = file.finish(INDEX, table.num_rows)
+            file.write(spelled(batch))
+        written = file.finish(name, table.num_rows)
     except BaseException:
         file.abandon()
         raise
@@ -153,7 +158,7 @@ class _Counted:
 class OneForEach(FolderWriter):
     """Writes, checks and removes a file for each example, and their index."""
 
-    names = (DATA, INDEX)
+    names = (DATA, INDEX, METADATA)
 
     def write(
         self,
@@ -165,10 +170,18 @@ class OneForEach(FolderWriter):
         workers: int,
         progress: Progress,
     ) -> list[Written]:
-        """Writes the index, unless it was kept, and the files that are not there yet."""
-        index = kept.get(INDEX) or write_index(folder, table, classes)
+        """Writes the indices, unless they were kept, and the files that are not there yet."""
+        metadata = MetadataWriter(classes)
+        spelled: dict[str, Callable[[pa.Table], bytes]] = {
+            INDEX: metadata.text,
+            METADATA: partial(metadata.flat, f"{DATA}/"),
+        }
+        indices = [
+            kept.get(name) or write_index(folder, name, table, each)
+            for name, each in spelled.items()
+        ]
         write_files(folder, table, store, workers, progress)
-        return [index]
+        return indices
 
     def all_exist(self, folder: str, table: pa.Table) -> bool:
         """Whether there is something under the path of each example."""
@@ -184,13 +197,17 @@ class OneForEach(FolderWriter):
         return damaged_files(folder, table, progress)
 
     def listed(self, folder: str) -> list[str]:
-        """See `listed_files`."""
-        return listed_files(folder) if os.path.lexists(os.path.join(folder, INDEX)) else []
+        """See `listed_files`; what stands beside the index is listed, too."""
+        if not os.path.lexists(os.path.join(folder, INDEX)):
+            return []
+        beside = [METADATA] if os.path.lexists(os.path.join(folder, METADATA)) else []
+        return [*listed_files(folder), *beside]
 
     def clear(self, folder: str) -> None:
         """Removes the files that an index lists, if there is one."""
         if os.path.lexists(os.path.join(folder, INDEX)):
             remove_listed(folder)
+            disk.remove(os.path.join(folder, METADATA))
 
 
 class FilesWriter(FormatWriter):
@@ -203,6 +220,23 @@ class FilesWriter(FormatWriter):
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """A line of the index."""
         return [croissant.of_index(files)], []
+
+    def features(
+        self, tables: Sequence[pa.Table], classes: ClassList
+    ) -> list[dict[str, Any]] | None:
+        """Those of `metadata.jsonl`."""
+        (table,) = tables
+        return features_of_index(table, classes)
+
+    def card(
+        self, features: list[dict[str, Any]] | None, compression: str
+    ) -> dict[str, Any] | None:
+        """The rows of `metadata.jsonl`; the glob tells the library of which kind its files are."""
+        assert features is not None
+        found = features[0]["name"] in KINDS
+        files = [METADATA, f"{DATA}/**"] if found else [METADATA]
+        told = {"config_name": "default", "data_files": files, "features": features}
+        return {"configs": [told]}
 
 
 WRITER = FilesWriter()

@@ -6,7 +6,7 @@ a module that makes its bytes (a `FormatWriter`, which is called WRITER there).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -45,7 +45,7 @@ class Format:
     library: str = ""  # whose release decides the bytes, where that is not the compressor's alone
     compressible: bool = True
     streams: bool = False  # whether it can be written to a stream
-    described: bool = True  # whether Croissant is written unless it is declined
+    described: bool = True  # whether a card is written, and Croissant unless it is declined
     takes_rows: bool = True  # whether rows of queries can be written so
     one_class: bool = False  # whether a file says one class of each example, -1 where it has none
     tells_classes: bool = True  # whether the file itself does, not its index alone
@@ -140,6 +140,24 @@ class FormatWriter:
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Returns Croissant's record sets of a final document, and the file sets that they name."""
         raise NotImplementedError
+
+    def features(
+        self, tables: Sequence[pa.Table], classes: ClassList
+    ) -> list[dict[str, Any]] | None:
+        """Returns what the `datasets` library is told of the columns; None where it finds out.
+
+        `tables` are those of the parts, or the whole of a format with a file for each example.
+        """
+        return None
+
+    def card(
+        self, features: list[dict[str, Any]] | None, compression: str
+    ) -> dict[str, Any] | None:
+        """Returns the head of the card: which files hold the examples, and their features.
+
+        None for a format that the library does not read.
+        """
+        return None
 
 
 class FolderWriter:

@@ -36,11 +36,33 @@ class MetadataWriter:
 
     def text(self, rows: pa.Table, offsets: Sequence[int] | None = None) -> bytes:
         """Returns the lines of an index: an object a row; `offsets` adds where the payloads are."""
-        spelled = self._spelled(rows, offsets, "}\n")
-        if not len(spelled):
-            return b""
-        _, ends, joined = spelled.buffers()
-        return bytes(memoryview(joined)[: memoryview(ends).cast("q")[len(spelled)]])
+        return _bytes(self._spelled(rows, offsets, "}\n"))
+
+    def flat(self, folder: str, rows: pa.Table) -> bytes:
+        """Returns lines of the same, but with a column for each attribute and one class.
+
+        `file_name` is the path below `folder`; annotations are text.
+        """
+        columns = attribute_names(rows.schema)
+        attributes: list[pa.Array | str] = []
+        for name in columns:
+            values = rows.column(ATTRIBUTE + name).to_pylist()
+            attributes += [",", pa.array(_members(ATTRIBUTE + name, values), TEXT)]
+        path = _quoted(rows.column("path"))
+        if len(path) == 1:  # spelled already, with its quotes
+            named: tuple[Any, ...] = (f'"{folder}', pc.utf8_slice_codeunits(path[0], 1))
+        else:
+            named = (f'"{folder}', path[1], '"')
+        labels = [_list(names) for names in label_tuples(whole(rows.column("labels")))]
+        parts = (
+            '{"file_name":', *named, ',"label":', integers(self._classes.of(rows)),
+            ',"path":', *path, ',"labels":', pa.array(labels, TEXT),
+            ',"time":"', _times(rows.column("time")), 'Z","annotation":',
+            pa.array([_json(text) for text in rows.column("annotation").to_pylist()], TEXT),
+            ',"object":"', _in_hex(rows.column("object")), '","size":', rows.column("size"),
+            ',"changeset":', rows.column("changeset"), *attributes, "}\n",
+        )  # fmt: skip
+        return _bytes(_joined(parts))
 
     def _spelled(self, rows: pa.Table, offsets: Sequence[int] | None, end: str) -> pa.Array:
         """Joins the columns with what stands between them: no Python object a row for most."""
@@ -79,8 +101,19 @@ class MetadataWriter:
 
 
 def _spelled_labels(labels: Iterable[str], classes: Iterable[int]) -> str:
-    indices, names = ",".join(map(str, classes)), ",".join(map(encode_basestring, labels))
-    return f'"classes":[{indices}],"labels":[{names}]'
+    return f'"classes":[{",".join(map(str, classes))}],"labels":{_list(labels)}'
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{','.join(map(encode_basestring, texts))}]"
+
+
+def _bytes(lines: pa.Array) -> bytes:
+    """Returns all texts, one after the other."""
+    if not len(lines):
+        return b""
+    _, ends, joined = lines.buffers()
+    return bytes(memoryview(joined)[: memoryview(ends).cast("q")[len(lines)]])
 
 
 def _annotations(rows: pa.Table) -> pa.Array | str:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
@@ -19,18 +18,13 @@ from dsm.model.names import printable
 from dsm.views.selection.payloads import Counted, Payloads, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant
 from dsm.views.writing.format import FormatWriter, Recipe
+from dsm.views.writing.huggingface import AUDIO, BYTES, IMAGE, TEXT, kind_of
 from dsm.views.writing.metadata import attribute_names
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
     from dsm.views.selection.classes import ClassList
 
-IMAGE, AUDIO, TEXT, BYTES = "image", "audio", "text", "bytes"
-KINDS = {
-    IMAGE: ["avif", "bmp", "gif", "jpeg", "jpg", "png", "tif", "tiff", "webp"],
-    AUDIO: ["aac", "aiff", "flac", "m4a", "mp3", "oga", "ogg", "opus", "wav"],
-    TEXT: ["csv", "html", "json", "jsonl", "md", "srt", "tex", "text", "tsv", "txt", "xml"],
-}
 ROW_GROUP_BYTES = 32 << 20
 ROW_GROUP_ROWS = 1000
 _VALUE_MAX = (1 << 31) - (1 << 20)
@@ -70,15 +64,11 @@ class ParquetWriter(FormatWriter):
         found = croissant.examples(names, {"fileSet": {"@id": "parts"}}, "column")
         return [found], [croissant.file_set("parts", parts)]
 
-
-def kind_of(paths: pa.ChunkedArray) -> str:
-    """Returns what all examples are by their extensions, "bytes" when that is not one thing."""
-    ext = pc.utf8_lower(pc.struct_field(pc.extract_regex(paths, r"\.(?P<ext>[^./]*)$"), "ext"))
-    found = set(pc.unique(ext).to_pylist())
-    for kind, extensions in KINDS.items():
-        if found and found <= set(extensions):
-            return kind
-    return BYTES
+    def card(
+        self, features: list[dict[str, Any]] | None, compression: str
+    ) -> dict[str, Any] | None:
+        """The parts; their schema says the features."""
+        return {"configs": [{"config_name": "default", "data_files": "part-*.parquet"}]}
 
 
 def schema_of(table: pa.Table, kind: str, classes: Sequence[str]) -> pa.Schema:

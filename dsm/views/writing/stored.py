@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dsm.errors import DamagedData
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
+from dsm.views.writing.card import CARD, is_own, remove_card, write_card
 from dsm.views.writing.format import (
     FILE_EACH,
     ONE_FILE,
@@ -122,6 +123,8 @@ class _StoredWriting:
             if force:
                 replaced = [name for each in self._folders() for name in each.listed(self.out)]
                 replaced += self._ours()
+                if is_own(self.folder):
+                    replaced.append(CARD)
                 if os.path.lexists(self.folder.document):
                     replaced.append(os.path.basename(self.folder.document))
             else:
@@ -198,6 +201,7 @@ class _StoredWriting:
             each.clear(self.out)
         for name in self._ours():
             disk.remove(self.folder.path(name))
+        remove_card(self.folder)
         disk.sync_dir(self.out)
         self.folder.begin()
 
@@ -246,6 +250,7 @@ class _StoredWriting:
                 if is_whole(self.folder, written):
                     kept[name] = written
         self.progress.start("writing", self.view.content.examples, self.view.content.size)
+        tables = [part.table for part in parts] or [self.view.table()]
         if self.writer.folder is None:
             files = self._write_parts(parts, kept)
         else:
@@ -254,6 +259,12 @@ class _StoredWriting:
                 self.view.stored_classes, kept, self.workers, self.progress,
             )  # fmt: skip
         fields = self._fields(files)
+        if self.options.row.described:
+            features = self.writer.features(tables, self.view.stored_classes)
+            fields |= {} if features is None else {"features": features}
+            document = {**self.folder.head, **fields}
+            head = self.writer.card(features, self.options.compression)
+            write_card(self.folder, document, head)
         if self.croissant:
             self._write_croissant(fields)
         self.folder.write(fields)

@@ -6,12 +6,13 @@ in docs/format/materialised.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant, tar_header
 from dsm.views.writing.format import FormatWriter, Recipe, compressed
+from dsm.views.writing.huggingface import features_of_shards
 from dsm.views.writing.metadata import MetadataWriter
 from dsm.views.writing.shards import EXAMPLE_OVERHEAD
 from dsm.views.writing.webdataset_keys import keys_of
@@ -66,6 +67,23 @@ class WebdatasetWriter(FormatWriter):
         }  # fmt: skip
         found = croissant.examples(["json"], {"fileSet": {"@id": "told"}}, "fileProperty")
         return [found], [croissant.file_set("told", told)]
+
+    def features(
+        self, tables: Sequence[pa.Table], classes: ClassList
+    ) -> list[dict[str, Any]] | None:
+        """Those of the members."""
+        return features_of_shards(tables, classes)
+
+    def card(
+        self, features: list[dict[str, Any]] | None, compression: str
+    ) -> dict[str, Any] | None:
+        """The shards; the library does not look into compressed ones."""
+        if compression != "none":
+            return None
+        head: dict[str, Any] = {
+            "configs": [{"config_name": "default", "data_files": "shard-*.tar"}]
+        }
+        return head if features is None else head | {"dataset_info": {"features": features}}
 
 
 def write_shard(

@@ -25,6 +25,7 @@ from dsm.views.selection.classes import ClassList
 from dsm.views.selection.digest import ContentDigest
 from dsm.views.selection.payloads import Write
 from dsm.views.source_rows.reader import SourceRowReader
+from dsm.views.writing.card import CARD, is_own, remove_card, write_card
 from dsm.views.writing.format import ONE_FILE, Recipe
 from dsm.views.writing.formats import FORMATS, stem_of
 from dsm.views.writing.options import GetPlan, GetReport, Options, head_of, is_ours
@@ -211,6 +212,9 @@ class _Persisting:
             self._make_room(force)
             try:
                 fields = self._write()
+                if self.options.row.described:
+                    head = self.options.row.writer().card(None, self.options.compression)
+                    write_card(self.folder, {**self.folder.head, **fields}, head)
             except BaseException:
                 self._take_back()
                 raise
@@ -244,6 +248,8 @@ class _Persisting:
         taken = [name for name in sorted(os.listdir(self.out)) if is_ours(name, self.stem)]
         if os.path.lexists(self.folder.document):
             taken.append(os.path.basename(self.folder.document))
+            if not self.stem and is_own(self.folder):
+                taken.append(CARD)
         if taken and not force:
             raise OtherContent(
                 f"{self.out} holds {taken[0]} already",
@@ -266,6 +272,8 @@ class _Persisting:
         for written in self.written:
             with contextlib.suppress(DsmError):
                 disk.remove(self.folder.path(written.name))
+        with contextlib.suppress(DsmError):
+            remove_card(self.folder)
         self.folder.give_up()
         if self.is_new:
             with contextlib.suppress(DsmError):

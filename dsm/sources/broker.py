@@ -26,10 +26,11 @@ from dsm.sources.failures import (
     LimitReached,
     SourceChanged,
     SourceFailed,
+    is_out_of_memory,
     translated,
 )
 from dsm.sources.schema import drift
-from dsm.sources.sessions import BATCH_BYTES, BATCH_ROWS, Limits, Session, Values
+from dsm.sources.sessions import BATCH_BYTES, BATCH_ROWS, MEMORY_BYTES, Limits, Session, Values
 from dsm.sources.source import Source
 from dsm.sources.statement import Statement, parse
 
@@ -151,6 +152,13 @@ class _Work:
             return DriverMissing(
                 f"the driver {self.driver} is not installed, or not where drivers are looked for",
                 hint=how_to_install(self.driver),
+            )
+        engine = None if self.session is None else self.session.engine
+        if engine is not None and is_out_of_memory(error):
+            return LimitReached(
+                f"source {self.name}: the query takes more than {MEMORY_BYTES >> 20:,} MiB of"
+                f" memory in {engine}",
+                hint="ask for less at a time: fewer rows to sort, group or join, or smaller values",
             )
         found = translated(error, self.name, self.statement, phase)
         found.__context__ = None

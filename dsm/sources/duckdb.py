@@ -6,12 +6,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dsm.sources import duckdb_rules
-from dsm.sources.sessions import Session
+from dsm.sources.sessions import MEMORY_BYTES, Session
 from dsm.sources.statement import DUCKDB, Statement
 
 # Before the database is opened, so that nothing of its own choice is loaded with it.
 _SETTINGS = {
     "temp_directory": "",
+    "memory_limit": f"{MEMORY_BYTES >> 20}MiB",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
@@ -20,9 +21,11 @@ _SETTINGS = {
 
 
 class DuckdbSession(Session):
-    """DuckDB: opened read-only, without access to other files, and never spilling to a disk."""
+    """DuckDB: opened read-only, without access to other files, and never spilling to a disk;
+    what needs more than MEMORY_BYTES fails."""
 
     dialect = DUCKDB
+    engine = "DuckDB"
 
     def _address(self, address: str) -> dict[str, str]:
         if address.startswith("duckdb:"):

@@ -51,7 +51,7 @@ class DriverMissing(StorageFailed):
 
 
 class LimitReached(Refused):
-    """A query went over its limit of rows or of time and was ended."""
+    """A query went over its limit of rows, of time or of memory and was ended."""
 
     code = "limit-reached"
 
@@ -139,6 +139,11 @@ def translated(error: Exception, name: str, statement: Statement | None, phase: 
     elif hint is None and kind is SourceFailed and phase == "read" and state[:2] == "22":
         hint = "the database's own message is left out, since it may quote rows"
     return kind(f"source {name}: {what}{place}{shown}", hint=hint)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an engine says that it may take no more memory."""
+    return _state(error)[:2] == "53"
 
 
 def _meaning(state: str, phase: str) -> tuple[type[DsmError], str]:

@@ -31,6 +31,8 @@ Batches = Generator["pa.RecordBatch", None, None]
 Answer = tuple["pa.Schema", Batches]
 BATCH_ROWS, BATCH_BYTES = 32_768, 4 << 20
 FIRST_ROWS = 256
+# What an engine that runs in this process may take for one query; with the row that it answers.
+MEMORY_BYTES, ROW_BYTES = 1 << 30, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Session:
 
     dialect: Dialect = UNKNOWN
     cancellable = True  # until the driver says otherwise
+    # The name of an engine that runs in this process, within MEMORY_BYTES.
+    engine: str | None = None
 
     def __init__(self, driver: str, address: str, limits: Limits):
         self.manager = import_module("adbc_driver_manager")

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from dsm.model.names import printable
 from dsm.sources import sqlite_rules
-from dsm.sources.failures import BadQuery, SourceFailed, place_of
+from dsm.sources.failures import BadQuery, LimitReached, SourceFailed, place_of
 from dsm.sources.schema import ANY_TYPE
-from dsm.sources.sessions import Answer, Batches, Session, Values, bound
+from dsm.sources.sessions import MEMORY_BYTES, ROW_BYTES, Answer, Batches, Session, Values, bound
 from dsm.sources.statement import SQLITE, Statement, quoted
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # only, and its pages are checked before they are read, never mapped.
 _SETTINGS = (
     "temp_store = MEMORY", "trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0",
+    f"hard_heap_limit = {MEMORY_BYTES}",  # of all sessions: it can only be lowered
 )  # fmt: skip
 
 
@@ -29,6 +30,7 @@ class SqliteSession(Session):
     """SQLite, opened read-only. A column has the type of its first rows, else the declared one."""
 
     dialect = SQLITE
+    engine = "SQLite"
     place = ""
 
     def _address(self, address: str) -> dict[str, str]:
@@ -109,14 +111,24 @@ class SqliteSession(Session):
             f"{_FIRST_VALUES.get(str(field.type), 'NULL')} AS {quoted(field.name)}"
             for field in declared
         )
-        text = f"SELECT {row} UNION ALL SELECT * FROM (\n{statement.text})"
-        ours = 1
+        text = f"SELECT {row} UNION ALL SELECT * FROM (\n{statement.text}){_in_bounds(declared)}"
+        ours, too_large = 1, False
         with self._asking(text, self._options()) as asked:
             self._bind(asked, statement, values)
-            for batch in self._reader(asked):
-                if batch.num_rows > ours:
-                    yield batch.slice(ours)
-                ours = 0
+            try:
+                for batch in self._reader(asked):
+                    if batch.num_rows > ours:
+                        yield batch.slice(ours)
+                    ours = 0
+            except self.manager.Error as error:
+                if _TOO_LARGE not in str(error):
+                    raise
+                too_large = True
+        if too_large:  # without the context, which is the driver's
+            raise LimitReached(
+                f"the query has a row of more than {ROW_BYTES >> 20} MiB",
+                hint="leave its large values out, or cut them with substr()",
+            )
 
     def _options(self) -> dict[str, str]:
         # One more, for the row of ours.
@@ -125,6 +137,23 @@ class SqliteSession(Session):
 
 # Types whose values differ from NULL to the driver of SQLite, and a value of each.
 _FIRST_VALUES = {"string": "''", "double": "0.0"}
+
+
+# Stands in the error by which SQLite ends a query with a row that is too large.
+_TOO_LARGE = "dsm: this row is too large"
+
+
+def _in_bounds(declared: pa.Schema) -> str:
+    """Returns a condition that holds for all rows, and fails at one that is too large."""
+    import pyarrow.types as types
+
+    sizes = [
+        f"ifnull(octet_length({quoted(field.name)}), 0)" for field in declared
+        if not (types.is_integer(field.type) or types.is_floating(field.type))
+    ]  # fmt: skip
+    if not sizes:
+        return ""
+    return f" WHERE {' + '.join(sizes)} <= {ROW_BYTES} OR json_extract('{{}}', '{_TOO_LARGE}')"
 
 
 def _declared(text: str) -> Any:

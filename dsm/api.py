@@ -18,7 +18,7 @@ from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.names import check_dataset_name, dataset_name_for
-from dsm.repo.config import Config
+from dsm.repo.config import Config, UserConfig
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
 from dsm.store.chunks import Chunking
@@ -39,7 +39,10 @@ def now_us() -> int:
 
 
 def author(config: Config) -> str:
-    """Returns who commits: DSM_AUTHOR, else user.name and user.email as set, else the login."""
+    """Returns who commits: DSM_AUTHOR, else user.name and user.email as set, else the login.
+
+    Raises InvalidInput for settings that make no sense.
+    """
     given = os.environ.get("DSM_AUTHOR")
     if given:
         return given
@@ -115,6 +118,16 @@ def config_folder() -> str | None:
     """Returns the folder for what a user sets: in XDG_CONFIG_HOME, else in ~/.config."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     return os.path.join(base, "dsm") if os.path.isabs(base) else None
+
+
+def user_config() -> UserConfig:
+    """Returns the settings of this user for all repositories. Raises InvalidInput."""
+    folder = config_folder()
+    if folder is None:
+        raise InvalidInput(
+            "there is no folder for your settings", hint="set HOME or XDG_CONFIG_HOME to one"
+        )
+    return UserConfig(folder)
 
 
 def trusts(root: str) -> bool:

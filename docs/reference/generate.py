@@ -229,9 +229,16 @@ def config_page() -> str:
     }
     lines = [
         f"# Settings\n\n{NOTE}",
-        prose("""Settings belong to one copy of a repository and lie in `.dsm/config.toml`. Read and
+        prose("""Settings belong to one copy of a repository and lie in `.dsm/config.toml`, or with
+            `--global` to you: `dsm/config.toml` in `XDG_CONFIG_HOME`, else in `~/.config`. Read and
             change them with [`dsm config`](cli.md#dsm-config); an editor does as well. `dsm config`
-            refuses a key that is not listed here."""),
+            refuses a key that is not listed here, and `core.dataset` with `--global`."""),
+        prose("""The first of these that says something counts: an option of the command, a variable
+            of the environment, the settings of the repository, your own, the default. `dsm config
+            list --show-origin` prints which file says what."""),
+        prose("""A setting of a repository never names a program to run, and never says whom to
+            trust: the editor comes from the environment, and the folders of other users that you
+            trust (`directory` below `[safe]`) from your own file."""),
         "| Key | What it is for |\n|---|---|",
         *(f"| `{key}` | {cell(meaning)} |" for key, meaning in config.KEYS.items()),
         "\n## Environment\n",

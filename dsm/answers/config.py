@@ -6,11 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def setting_answer(key: str, value: str | None) -> dict[str, Any]:
-    """Returns what `dsm config get` answers; the value is None when the key is not set."""
-    return {"key": key, "value": value}
+def setting_answer(key: str, value: str | None, path: str | None) -> dict[str, Any]:
+    """Returns what `dsm config get` answers; value and file are None when the key is not set."""
+    return {"key": key, "origin": path, "value": value}
 
 
-def settings_answer(items: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Returns what `dsm config list` answers."""
-    return {"settings": dict(items)}
+def settings_answer(items: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+    """Returns what `dsm config list` answers, of keys, values, and the files that say them."""
+    found = [*items]
+    return {
+        "origins": {key: path for key, _, path in found},
+        "settings": {key: value for key, value, _ in found},
+    }

@@ -1,4 +1,8 @@
-"""Settings of this copy: `config.toml`, read with the standard library, edited keeping comments."""
+"""Settings: `config.toml` of a repository, and that of a user below it, edited keeping comments.
+
+What a repository brings along can change settings in KEYS and no more: none of them names a program
+to run, or says whom to trust. Those stand in the environment and in the user's own file.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,11 @@ KEYS = {
     " n/a,N/A,NA,NaN,nan,null,NULL)",
     "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
 }
+# Those that only a repository can have.
+OF_A_REPOSITORY = frozenset(("core.dataset",))
 # Those that are true or false.
 FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete"))
+FILE_BYTES_MAX = 1 << 20
 _TRUTHS = {
     "true": True, "yes": True, "on": True, "1": True,
     "false": False, "no": False, "off": False, "0": False,
@@ -31,10 +38,14 @@ _TRUTHS = {
 
 
 class Config:
-    """The settings; missing file means no settings."""
+    """The settings of a file; a missing file means no settings.
 
-    def __init__(self, path: str, temporary: str):
+    `user` has those of the user, for what this file leaves open.
+    """
+
+    def __init__(self, path: str, temporary: str, user: Config | None = None):
         self.path = path
+        self.user = user
         self._temporary = temporary
         self._values: dict[str, str] | None = None
 
@@ -43,17 +54,29 @@ class Config:
         if found is None:
             found = {}
             if os.path.exists(self.path):
-                for section, table in _parse(_read(self.path), self.path).items():
+                for section, table in _parse(self._text(), self.path).items():
                     for name, value in (table if isinstance(table, dict) else {}).items():
                         text = str(value).lower() if isinstance(value, bool) else str(value)
                         found[f"{section}.{name}"] = text
             self._values = found  # when it is whole: other threads may ask
         return found
 
+    def _text(self) -> str:
+        return _read(self.path)
+
     def get(self, key: str) -> str | None:
         """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""
+        return self.find(key)[0]
+
+    def find(self, key: str) -> tuple[str | None, str | None]:
+        """Returns a setting and the file that says it. Raises InvalidInput for unknown keys."""
         _check_key(key)
-        return self._load().get(key)
+        value = self._load().get(key)
+        if value is not None:
+            return value, self.path
+        if self.user is None or key in OF_A_REPOSITORY:
+            return None, None
+        return self.user.find(key)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """Returns a setting that is true or false. Raises InvalidInput for another value."""
@@ -62,7 +85,16 @@ class Config:
 
     def items(self) -> list[tuple[str, str]]:
         """Returns all settings, sorted by key."""
-        return sorted(self._load().items())
+        return [(key, value) for key, value, _ in self.items_with_files()]
+
+    def items_with_files(self) -> list[tuple[str, str, str]]:
+        """Returns all settings, sorted by key, and the file that says each."""
+        above = [] if self.user is None else self.user.items_with_files()
+        found = {key: (key, value, path) for key, value, path in above if key in KEYS}
+        for key in OF_A_REPOSITORY:
+            found.pop(key, None)
+        found |= {key: (key, value, self.path) for key, value in self._load().items()}
+        return sorted(found.values())
 
     def set(self, key: str, value: str) -> None:
         """Sets and saves a setting. Raises InvalidInput when key or value make no sense."""
@@ -89,7 +121,7 @@ class Config:
         import tomlkit
 
         section, name = key.split(".", 1)
-        text = _read(self.path) if os.path.exists(self.path) else ""
+        text = self._text() if os.path.exists(self.path) else ""
         _parse(text, self.path)
         document: Any = tomlkit.parse(text)
         table = document.setdefault(section, tomlkit.table())
@@ -107,9 +139,41 @@ class Config:
                 else check_flag(key, value) if key in FLAGS
                 else value
             )  # fmt: skip
-        temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
-        disk.rewrite(self.path, tomlkit.dumps(document).encode(), temporary, durable=True)
+        self._write(tomlkit.dumps(document).encode())
         self._values = None
+
+    def _write(self, data: bytes) -> None:
+        temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
+        disk.rewrite(self.path, data, temporary, durable=True)
+
+
+class UserConfig(Config):
+    """The settings of a user, for all repositories: in `config.toml` of the folder for settings."""
+
+    def __init__(self, folder: str):
+        super().__init__(os.path.join(folder, "config.toml"), folder)
+
+    def _text(self) -> str:
+        # As for git: who works as another user, but with this home, goes without.
+        return _read(self.path) if os.access(self.path, os.R_OK) else ""
+
+    def set(self, key: str, value: str) -> None:
+        """Sets and saves a setting. Raises InvalidInput when key or value make no sense."""
+        _check_key(key)
+        if key in OF_A_REPOSITORY:
+            raise InvalidInput(
+                f"{key} belongs to one repository", hint=f"write `dsm config set {key} {value}`"
+            )
+        super().set(key, value)
+
+    def _write(self, data: bytes) -> None:
+        # It may be a link to where somebody keeps all settings.
+        real = os.path.realpath(self.path)
+        folder, name = os.path.split(real)
+        disk.make_dirs(folder, mode=0o700, durable=False)
+        temporary = os.path.join(folder, f".{name}-{os.urandom(8).hex()}")
+        mode = stat.S_IMODE(os.stat(real).st_mode) if os.path.exists(real) else 0o644
+        disk.rewrite(real, data, temporary, mode=mode, durable=True)
 
 
 def check_flag(key: str, value: str) -> bool:
@@ -145,7 +209,12 @@ def _read(path: str) -> str:
         with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise InvalidInput(f"{path} is not a file", hint="remove it: it holds settings")
-            return file.read().decode()
+            data = file.read(FILE_BYTES_MAX + 1)
+            if len(data) > FILE_BYTES_MAX:
+                raise InvalidInput(
+                    f"{path} is too long for settings", hint="mend it with an editor"
+                )
+            return data.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8", hint="mend it with an editor") from error
     except OSError as error:

@@ -21,7 +21,7 @@ from dsm.errors import (
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
 from dsm.repo import documents
-from dsm.repo.config import Config, check_workers
+from dsm.repo.config import Config, UserConfig, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
 from dsm.store import disk
@@ -85,7 +85,9 @@ class Repository:
             raise DamagedData(f"{self.layout.repository} lacks {error}") from error
         if not (isinstance(self.id, str) and isinstance(self.org, str)):
             raise DamagedData(f"{self.layout.repository} names no repository or org")
-        self.config = Config(self.layout.config, self.layout.temporary)
+        folder = environment.config_folder()
+        user = None if folder is None else UserConfig(folder)
+        self.config = Config(self.layout.config, self.layout.temporary, user)
         self._store: ObjectStore | None = None
         # Held by a thread that writes objects: the store gathers them for one writer at a time.
         self.writing = RLock()

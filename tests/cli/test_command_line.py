@@ -117,8 +117,6 @@ def test_lines_from_habit(dsm: Runner, two_changesets: Path) -> None:
     """A line that means something to fingers elsewhere is answered by the one to type here."""
     dsm("prepare", "--name", "base")
     for line, status, hint in (
-        ("config user.name Ada", 2, "write `dsm config set user.name 'Ada'`"),
-        ("config user.name", 2, "write `dsm config get user.name`"),
         ("show 1:cat/1.txt", 4, "`dsm cat 1:cat/1.txt` writes an example of a changeset"),
         ("show base", 4, "base is a view: `dsm view show base`"),
         ("prepare --label cat,dog", 4, "give each label its own option: --label cat --label dog"),

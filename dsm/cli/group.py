@@ -21,7 +21,7 @@ from dsm.cli.output import message
 from dsm.cli.session import Settings
 from dsm.cli.suggestions import dataset_names
 from dsm.errors import InvalidInput
-from dsm.model.names import printable
+from dsm.model.names import close_matches, printable
 
 # Click is inside typer under a private name; its error classes are reached by what is public.
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -139,6 +139,19 @@ class Group(TyperGroup):
             ctx.find_root().obj.enter()
         return super().invoke(ctx)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            # As for every other name that is mistyped; click has words of its own.
+            path = ctx.command_path.removeprefix("dsm").lstrip()
+            below = f"{path} " if path else ""
+            near = close_matches(args[0], self.list_commands(ctx))
+            raise InvalidInput(
+                f"there is no command '{below}{printable(args[0])}'",
+                hint=f"did you mean `dsm {below}{near[0]}`?" if near
+                else f"`dsm {below}--help` lists the commands",
+            )  # fmt: skip
+        return super().resolve_command(ctx, args)
+
 
 class LazyGroup(Group):
     """`dsm` itself: knows its commands by the table, and one of them closely once it runs."""
@@ -153,7 +166,9 @@ class LazyGroup(Group):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         meant = WORDS_OF_OTHERS.get(args[0])
         if meant is not None:
-            ctx.fail(f"No such command '{args[0]}'. Did you mean '{meant}'?")
+            raise InvalidInput(
+                f"there is no command '{args[0]}'", hint=f"did you mean `dsm {meant}`?"
+            )
         if args[0] in ADVICE:
             raise InvalidInput(f"there is no command '{args[0]}'", hint=ADVICE[args[0]])
         name, command, rest = super().resolve_command(ctx, args)

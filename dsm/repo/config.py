@@ -64,6 +64,10 @@ class Config:
     def _text(self) -> str:
         return _read(self.path)
 
+    def _may_say(self, key: str) -> bool:
+        """Whether the file is worth parsing for this key."""
+        return True
+
     def get(self, key: str) -> str | None:
         """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""
         return self.find(key)[0]
@@ -71,7 +75,7 @@ class Config:
     def find(self, key: str) -> tuple[str | None, str | None]:
         """Returns a setting and the file that says it. Raises InvalidInput for unknown keys."""
         _check_key(key)
-        value = self._load().get(key)
+        value = self._load().get(key) if self._may_say(key) else None
         if value is not None:
             return value, self.path
         if self.user is None or key in OF_A_REPOSITORY:
@@ -156,6 +160,11 @@ class UserConfig(Config):
     def _text(self) -> str:
         # As for git: who works as another user, but with this home, goes without.
         return _read(self.path) if os.access(self.path, os.R_OK) else ""
+
+    def _may_say(self, key: str) -> bool:
+        # Most have set their name and no more: what only looks at files needs no parser for that.
+        text = self._text() if self._values is None else ""
+        return self._values is not None or key.split(".", 1)[1] in text or "\\" in text
 
     def set(self, key: str, value: str) -> None:
         """Sets and saves a setting. Raises InvalidInput when key or value make no sense."""

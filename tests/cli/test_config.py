@@ -140,7 +140,18 @@ def test_a_file_that_is_no_settings(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("DSM_AUTHOR")
     (tmp_path / "dsm").mkdir()
-    for data in (b"[user\n", b"\xff", b"#" * (2 << 20)):
+    for data in (b"[user\nname", b"\xff", b"#" * (2 << 20)):
         (tmp_path / "dsm" / "config.toml").write_bytes(data)
         said = dsm("commit", "--allow-empty", "-m", "x", status=2)
         assert str(tmp_path / "dsm" / "config.toml") in said.err.splitlines()[0]
+
+
+def test_a_key_that_is_spelt_with_escapes(
+    dsm: Runner, empty_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However TOML lets a key be written, it is found."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "dsm").mkdir()
+    for text in ('user.name="A"', 'user = {name = "A"}', '[user]\n"n\\u0061me" = "A"'):
+        (tmp_path / "dsm" / "config.toml").write_text(text)
+        assert dsm("config", "user.name").out == "A\n"

@@ -21,7 +21,6 @@ from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config, UserConfig
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
-from dsm.store.chunks import Chunking
 
 # An address is a line of text; a file of another kind was named by mistake, or by somebody else.
 ADDRESS_BYTES_MAX = 1 << 16
@@ -215,6 +214,8 @@ def init(
     Run again, it completes what is missing and changes nothing that is there. Raises InvalidInput
     when the folder belongs to another org, or the pattern cannot be parsed; NamesNotUtf8.
     """
+    from dsm.store.chunks import Chunking
+
     _check_names_are_utf8()
     refuse_address(os.fspath(path))
     refuse_store(os.fspath(path))

@@ -18,7 +18,6 @@ from dsm.files.typed_path import below_root
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import check_path, quoted
-from dsm.model.queries import query_changes
 from dsm.repo.log import ChangesetLog, Tag
 from dsm.repo.repository import DatasetIdentity, Repository
 
@@ -195,6 +194,7 @@ class DatasetHistory:
         Raises what `resolve` raises, and InvalidInput for a path outside the dataset's root.
         """
         from dsm.history.difference import between, changes_below, queries_below
+        from dsm.model.queries import query_changes
         from dsm.model.reports import Diff
 
         wanted = None if paths is None else self.trail(paths).paths

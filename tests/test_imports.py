@@ -26,6 +26,7 @@ LAYERS = [
     "version",
     "imports",
     "progress",
+    "steps",
     "model",
     "format",
     "store",

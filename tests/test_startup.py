@@ -87,6 +87,14 @@ def test_what_reads_no_work_tree_does_not_import_it(line: str, small_repo: Path)
     assert {m for m in loaded if m.startswith(("dsm.worktree", "dsm.model.reports"))} == set()
 
 
+@pytest.mark.parametrize("line", ["status", "add -n .", "rm -n a.txt"])
+def test_steps_that_nobody_asked_for_load_no_logging(line: str, small_repo: Path) -> None:
+    """The library logs its steps for `--verbose`, and without it does not even load logging."""
+    code = PROBE.replace("sys.exit(status)", "")
+    assert "logging" not in loaded_by(*line.split(), folder=small_repo, code=code)
+    assert "logging" in loaded_by(*line.split(), "--verbose", folder=small_repo, code=code)
+
+
 def test_status_of_a_changed_file_is_lean(small_repo: Path) -> None:
     """A file that differs from what is committed is found without Arrow, too."""
     (small_repo / "a.txt").write_text("other")

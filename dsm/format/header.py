@@ -6,7 +6,7 @@ says what no dsm would have written is refused as damage. Specified in docs/form
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -14,7 +14,9 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.format import document
 from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
 from dsm.model.names import check_dataset_name
-from dsm.model.queries import Document
+
+if TYPE_CHECKING:
+    from dsm.model.queries import Document
 
 ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
 

@@ -8,7 +8,6 @@ Looking up a few paths never folds anything.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,9 +34,9 @@ from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
+from dsm.steps import step
 from dsm.store import disk
 
-_logger = logging.getLogger(__name__)
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
 OVERLAY_CHANGESETS = 64
@@ -121,8 +120,8 @@ class Snapshots:
             return base.table
         numbers = range(base.number + 1, number + 1)
         rows = sum(self._log.get(current).counts.rows for current in numbers)
-        _logger.debug(
-            "snapshot %d: %d rows of %d changesets over the cached snapshot %d",
+        step(
+            __name__, "snapshot %d: %d rows of %d changesets over the cached snapshot %d",
             number, rows, len(numbers), base.number,
         )  # fmt: skip
         types = self._log.get(number).attributes

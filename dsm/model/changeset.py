@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from dsm.model.queries import Document
+if TYPE_CHECKING:
+    from dsm.model.queries import Document
+
 
 CHANGESET_KINDS = ("files", "relabel", "revert", "query")
 

@@ -23,17 +23,19 @@ RESERVED_ATTRIBUTES = frozenset(
 )
 
 _PROTECTED = (".dsm", ".git")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_ILLEGAL_RUN = re.compile(r"[^A-Za-z0-9._-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Expressions are texts here, which `re` compiles when the first of them is used: every command
+# loads this module, and few need more than one of them.
+_PLAIN_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+_ILLEGAL_RUN = r"[^A-Za-z0-9._-]+"
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 # Controls, line and paragraph separators, everything that turns the writing direction, and lone
 # surrogates (bytes of a file name that are not UTF-8).
 _UNSAFE = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
-_UNSAFE_CHAR = re.compile(f"[{_UNSAFE}]")
-_UNSAFE_OR_BACKSLASH = re.compile(rf"[{_UNSAFE}\\]")
+_UNSAFE_CHAR = f"[{_UNSAFE}]"
+_UNSAFE_OR_BACKSLASH = rf"[{_UNSAFE}\\]"
 _SHORT_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
 # Unicode's Default_Ignorable_Code_Point: drawn as nothing, skipped by some file systems.
-_IGNORABLE = re.compile(
+_IGNORABLE = (
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
@@ -131,7 +133,7 @@ def _folded(component: str) -> str:
     if not component.isascii():
         from unicodedata import normalize
 
-        component = _IGNORABLE.sub("", normalize("NFKC", component))
+        component = re.sub(_IGNORABLE, "", normalize("NFKC", component))
     return component.casefold().rstrip(". ")
 
 
@@ -146,7 +148,7 @@ def check_dataset_name(name: str) -> str:
 
 def is_plain_name(name: str) -> bool:
     """Tells whether a dataset, tag, view or source could have this name."""
-    return _PLAIN_NAME.fullmatch(name) is not None
+    return re.fullmatch(_PLAIN_NAME, name) is not None
 
 
 def check_tag_name(name: str, what: str = "tag") -> str:
@@ -165,7 +167,7 @@ def check_tag_name(name: str, what: str = "tag") -> str:
 
 
 def _check_plain_name(what: str, name: str) -> str:
-    if not _PLAIN_NAME.fullmatch(name):
+    if not re.fullmatch(_PLAIN_NAME, name):
         raise InvalidInput(
             f"{quoted(name)} cannot name a {what}",
             hint="use 1 to 100 letters, digits, '.', '_' and '-', beginning with a letter or digit",
@@ -185,7 +187,7 @@ def dataset_name_for(folder_name: str) -> str:
 
         # "Été" becomes "Ete" rather than "t".
         name = "".join(c for c in normalize("NFKD", name) if not combining(c))
-    name = re.sub(r"\.{2,}", ".", _ILLEGAL_RUN.sub("-", name)).strip("-._")[:100]
+    name = re.sub(r"\.{2,}", ".", re.sub(_ILLEGAL_RUN, "-", name)).strip("-._")[:100]
     while name != (shorter := re.sub(r"\.lock\Z", "", name, flags=re.IGNORECASE).rstrip("-._")):
         name = shorter
     return name or "dataset"
@@ -203,7 +205,7 @@ def check_attribute_name(name: str) -> str:
             f"the attribute name {quoted(name)} is {len(name)} characters long "
             f"(at most {ATTRIBUTE_CHARS_MAX})"
         )
-    if _CONTROL.search(name):
+    if re.search(_CONTROL, name):
         raise InvalidInput(f"the attribute name {quoted(name)} has a control character")
     if name.lower() in RESERVED_ATTRIBUTES:
         raise InvalidInput(
@@ -221,12 +223,12 @@ def check_label(label: str) -> str:
     text = label.strip()
     if text.isascii() and text.isprintable() and 0 < len(text) <= LABEL_CHARS_MAX:
         return text
-    if _CONTROL.search(text):
+    if re.search(_CONTROL, text):
         raise InvalidInput(f"the label {quoted(text)} has a control character or is not UTF-8")
     from unicodedata import normalize
 
     text = normalize("NFC", text)
-    if not _IGNORABLE.sub("", text):
+    if not re.sub(_IGNORABLE, "", text):
         raise InvalidInput("a label is empty")
     if len(text) > LABEL_CHARS_MAX:
         raise InvalidInput(
@@ -247,9 +249,9 @@ def printable(text: str) -> str:
     `\\u202e`), as are bytes of a file name that are not UTF-8 (`\\xff`). A backslash is doubled
     only when something else is escaped, so ordinary names stay as they are.
     """
-    if text.isprintable() or not _UNSAFE_CHAR.search(text):
+    if text.isprintable() or not re.search(_UNSAFE_CHAR, text):
         return text
-    return _UNSAFE_OR_BACKSLASH.sub(_escaped, text)
+    return re.sub(_UNSAFE_OR_BACKSLASH, _escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -280,7 +282,7 @@ def lookalike_key(name: str) -> str:
 
     # Unicode's compatibility caseless matching (D146), then what it does not know of.
     folded = normalize("NFKD", normalize("NFD", name).casefold()).casefold()
-    letters = normalize("NFKC", _IGNORABLE.sub("", folded)).translate(_HOMOGLYPHS)
+    letters = normalize("NFKC", re.sub(_IGNORABLE, "", folded)).translate(_HOMOGLYPHS)
     return normalize("NFKC", letters)
 
 

@@ -11,23 +11,26 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dsm.errors import AmbiguousName, DamagedData, InvalidInput, NotFound, OutcomeUnknown
 from dsm.format import header
 from dsm.model.changeset import Changeset
 from dsm.model.names import check_tag_name, close_matches
-from dsm.model.queries import Document
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.whole_file import read_file
 
+if TYPE_CHECKING:
+    from dsm.model.queries import Document
+
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 # A name and what goes back from it: `head`, `v1~2`, `head^^`, `head^~3`.
-_BACK = re.compile(r"([^~^]*)((?:~[0-9]{0,18}|\^)*)")
-_STEP = re.compile(r"~[0-9]*|\^")
+_BACK = r"([^~^]*)((?:~[0-9]{0,18}|\^)*)"
+_STEP = r"~[0-9]*|\^"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +267,8 @@ def _steps_back(text: str) -> tuple[str, int]:
 
     A history has no branches: `^` is always the one before, and there is no `^2`.
     """
-    match = _BACK.fullmatch(text)
+    match = re.fullmatch(_BACK, text)
     if match is None:
         raise InvalidInput(f"{text!r} is not a changeset", hint="write head~2, head^, or a number")
-    steps = sum(int(step[1:] or "1") for step in _STEP.findall(match[2]))
+    steps = sum(int(step[1:] or "1") for step in re.findall(_STEP, match[2]))
     return match[1], steps

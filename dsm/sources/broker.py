@@ -8,7 +8,6 @@ three batches of them, and the query on the server ends when the reader does.
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import re
 import threading
@@ -33,11 +32,11 @@ from dsm.sources.schema import drift
 from dsm.sources.sessions import BATCH_BYTES, BATCH_ROWS, MEMORY_BYTES, Limits, Session, Values
 from dsm.sources.source import Source
 from dsm.sources.statement import Statement, parse
+from dsm.steps import step
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_log = logging.getLogger(__name__)
 # How long the end of a query may take before its thread is left to itself.
 GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.1
@@ -219,7 +218,7 @@ class Rows:
         self._ended = False
         self._put_back: pa.RecordBatch | None = None
         self.passed = 0
-        _log.debug("source %s: asking by driver %s", work.name, work.driver)
+        step(__name__, "source %s: asking by driver %s", work.name, work.driver)
         work.thread.start()
 
     @property
@@ -239,7 +238,7 @@ class Rows:
                     items=tuple(changes),
                 )
             self._schema = schema
-            _log.debug("source %s: the answer has %d columns", self._work.name, len(schema))
+            step(__name__, "source %s: the answer has %d columns", self._work.name, len(schema))
         return self._schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

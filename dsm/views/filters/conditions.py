@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from dsm.errors import DamagedData, InvalidInput, NotFound
@@ -19,15 +18,15 @@ ORDER: Final = ("=", "!=", "<", "<=", ">", ">=", "in")
 NUMBER, TEXT, BOOL = "number", "text", "bool"
 SIZE: Final = "size"  # of the example, in bytes; no attribute can have this name
 _KINDS: Final = {"int": NUMBER, "float": NUMBER, "string": TEXT, "bool": BOOL}
-# Nothing here is given back once it is taken (`*+`): no text takes long.
+# Nothing here is given back once it is taken (`*+`): no text takes long. They are compiled when
+# the first condition is read: every `prepare` loads this module.
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
-_SHAPE = re.compile(
-    rf'\s*+(?:(?P<quoted>{_QUOTED})\s*+|(?P<name>[^=!<>"]*?))'
-    r"(?:(?P<op>==|!=|<=|>=|=|<|>)|\b(?P<in>in)\b)(?P<rest>.*)",
-    re.DOTALL,
+_SHAPE = (
+    rf'(?s)\s*+(?:(?P<quoted>{_QUOTED})\s*+|(?P<name>[^=!<>"]*?))'
+    r"(?:(?P<op>==|!=|<=|>=|=|<|>)|\b(?P<in>in)\b)(?P<rest>.*)"
 )
-_ITEM = re.compile(rf'\s*+({_QUOTED}|[^,"]*+)\s*+(,|\Z)', re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_ITEM = rf'(?s)\s*+({_QUOTED}|[^,"]*+)\s*+(,|\Z)'
+_NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
 _BOOLS: Final = {"true": "true", "yes": "true", "1": "true"} | dict.fromkeys(
     ("false", "no", "0"), "false"
 )
@@ -86,7 +85,7 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
     Raises InvalidInput, or NotFound with near matches for an attribute that no example ever had.
     """
     shown = quoted(text)
-    match = _SHAPE.fullmatch(text)
+    match = re.fullmatch(_SHAPE, text)
     if match is None or not (name := _unquoted(match["quoted"] or match["name"].rstrip())):
         raise InvalidInput(
             f"{shown} is not a condition",
@@ -107,7 +106,7 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
         )
     if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
         raise InvalidInput(f"{shown} compares with nothing")
-    if kind == TEXT and op[0] in "<>" and _NUMBER.fullmatch(match["rest"].strip()):
+    if kind == TEXT and op[0] in "<>" and re.fullmatch(_NUMBER, match["rest"].strip()):
         error = NumberAgainstText(
             f"{shown} compares a number with {quoted(name)}, which is text in this dataset",
             hint=f"""to compare by code point, quote it: '{name}{op}"{values[0]}"'""",
@@ -138,7 +137,9 @@ def decimal_text(text: str) -> str:
 
     Raises InvalidInput.
     """
-    if not _NUMBER.fullmatch(text.strip()):
+    from decimal import Decimal, InvalidOperation
+
+    if not re.fullmatch(_NUMBER, text.strip()):
         raise InvalidInput(f"'{printable(text[:60])}' is not a number")
     try:
         sign, digits, exponent = Decimal(text.strip()).as_tuple()
@@ -182,9 +183,9 @@ def _items(text: str, shown: str) -> list[str]:
     if body[:1] + body[-1:] in ("()", "[]"):
         body = body[1:-1]
     items: list[str] = []
-    at = 0
+    at, item_at = 0, re.compile(_ITEM).match
     while True:
-        match = _ITEM.match(body, at)
+        match = item_at(body, at)
         if match is None:
             raise InvalidInput(f"{shown} is not a condition: a quote is open or misplaced")
         item, more = match[1].strip(), match[2]

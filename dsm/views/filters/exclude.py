@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dsm.views.filters.sql import SqlConditions
 
 
-CANONICAL_INT = re.compile(r"0|-?[1-9][0-9]{0,29}", re.ASCII)
+CANONICAL_INT = r"0|-?[1-9][0-9]{0,29}"
 
 
 class Asked(TypedDict, total=False):
@@ -81,7 +81,7 @@ class ExcludeFilter(Filter):
             unwanted = conditions.label_among(name, self.labels)
             keep = f"{conditions.spelling.odd.format(column)} OR "
         elif kind == "int":
-            numbers = [int(text) for text in self.labels if CANONICAL_INT.fullmatch(text)]
+            numbers = [int(text) for text in self.labels if re.fullmatch(CANONICAL_INT, text)]
             unwanted = conditions.one_of(name, "int", within_64_bits(numbers))
         elif kind == "bool" and not conditions.sqlite:
             unwanted = conditions.one_of(name, "bool", conditions.bools(self.labels))

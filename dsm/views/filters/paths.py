@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dsm.views.filters.sql import SqlConditions
 
 
-_WILD = re.compile(r"[*?\[\\]")
+_WILD = frozenset("*?[\\")
 
 
 class Asked(TypedDict, total=False):
@@ -94,7 +94,7 @@ class PathFilter(Filter):
         keys = []
         for glob in possible:
             literal = None
-            if glob.startswith(query.name + "/") and not _WILD.search(glob):
+            if glob.startswith(query.name + "/") and _WILD.isdisjoint(glob):
                 literal = conditions.keys_of_path(glob)
             if literal is None:
                 return

@@ -6,12 +6,12 @@ of examples is about the stored ones; rows of queries come from `dsm.views.sourc
 
 from __future__ import annotations
 
-import logging
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData
 from dsm.repo.log import ChangesetLog
+from dsm.steps import step
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.content import ContentSummary, summed_up
 from dsm.views.selection.source_mode import READ, SKIP, SourceMode
@@ -147,8 +147,8 @@ class Selection:
         from dsm.views.selection.evaluate import evaluate
 
         found = evaluate(self.layers, self.query)
-        logging.getLogger(__name__).debug(
-            "view %s: %d of %d stored examples", self.version[:12], found.count,
+        step(
+            __name__, "view %s: %d of %d stored examples", self.version[:12], found.count,
             sum(layer.table.num_rows for layer in self.layers),
         )  # fmt: skip
         return found

@@ -7,7 +7,6 @@ of its key.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Generator
 from dataclasses import replace
@@ -22,12 +21,12 @@ from dsm.sources.access import Access
 from dsm.sources.digest import RowDigest
 from dsm.sources.failures import BadQuery, SourceChanged
 from dsm.sources.source import Source
+from dsm.steps import step
 from dsm.views.filters.sql import Narrowed
 from dsm.views.source_rows.plan import COLUMNS, EXAMPLES, LABELS, RunPlan
 from dsm.views.source_rows.row_filters import examples_of
 from dsm.views.source_rows.unique_keys import UniqueKeys
 
-_log = logging.getLogger(__name__)
 Batches = Generator["pa.RecordBatch", None, None]
 
 
@@ -58,7 +57,7 @@ class _SourceRun:
             except BadQuery as error:
                 # A column that is gone fails where we filter by it: the query as it was recorded
                 # says what changed, or does without our conditions.
-                _log.debug("query %s: not so (%s), but as recorded", plan.query.name, error.code)
+                step(__name__, "query %s: not so (%s), as recorded", plan.query.name, error.code)
         try:
             return self._started(own, tuple(plan.query.schema.names))
         except BadQuery as error:
@@ -69,7 +68,7 @@ class _SourceRun:
 
     def _started(self, asked: Narrowed, columns: tuple[str, ...]) -> broker.Rows:
         plan, query = self._plan, self._plan.query
-        _log.debug("query %s, for %s: %s", query.name, plan.form, " ".join(asked.sql.split()))
+        step(__name__, "query %s, for %s: %s", query.name, plan.form, " ".join(asked.sql.split()))
         rows = broker.run(
             self._source, asked.sql, asked.values, access=Access(self._repository),
             max_rows=query.max_rows, timeout=query.timeout,
@@ -100,7 +99,8 @@ class _SourceRun:
             outcome, failure = receipts.FAILED, error if isinstance(error, DsmError) else None
             raise
         finally:
-            _log.debug(
+            step(
+__name__,
                 "query %s: %s; %d rows came, %d passed on, receipt %s",
                 plan.query.name, outcome, rows.passed, self._rows, running.id,
             )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import documented_errors
 import pytest
 from hypothesis import HealthCheck, settings
 from situations import Work
+from tiers import LONG
 
 # Programs that scripts start behind `&` ignore Ctrl-C, and so does what they start: tests that send
 # it would wait for ever.
@@ -19,11 +19,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 documented_errors.watch()
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 settings.register_profile(
-    "steady", deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET
+    "steady",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=_QUIET,
 )
 settings.register_profile(
     "deep", deadline=None, max_examples=2000, print_blob=True, suppress_health_check=_QUIET

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from situations import Clock, Work
+from tiers import LONG
 
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
@@ -24,7 +25,7 @@ from dsm.maintenance.reports import FsckReport
 from dsm.model.reports import Status
 from dsm.repo.environment import Environment
 
-CASES = 500 if os.environ.get("DSM_TEST_LONG") == "1" else 84
+CASES = 500 if LONG else 84
 HOWS = ["flip", "cut", "stretch", "empty", "swap", "delete", "rename"]
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + random.Random("tables").randbytes(400)
 

@@ -1,9 +1,9 @@
 """The benchmark suite itself: every workload runs on tiny inputs and yields its rows."""
 
-import os
 from pathlib import Path
 
 import pytest
+from tiers import LONG
 
 from .bench import Bench
 from .programs import find_programs
@@ -13,7 +13,7 @@ from .workloads import WORKLOADS
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("DSM_TEST_LONG") != "1", reason="once a week: DSM_TEST_LONG=1")
+@pytest.mark.skipif(not LONG, reason="once a week: DSM_TEST_LONG=1")
 def test_every_workload_yields_rows_and_none_fails(tmp_path: Path) -> None:
     """At a five-hundredth of the size every workload runs to its end and says what it measured."""
     programs = find_programs(tmp_path / "state").without_peers()

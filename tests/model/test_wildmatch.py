@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,10 +13,11 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import LONG
 
 from dsm.model.wildmatch import Folders, One, Piece, Rest, Slash, Star, compile_pattern, parse
 
-LONG = 40 if os.environ.get("DSM_TEST_LONG") else 1
+TIMES = 40 if LONG else 1
 
 # What patterns are made of here: whole constructs, and the signs that take them apart.
 PARTS = [
@@ -133,7 +133,7 @@ def slow(pieces: Sequence[Piece], text: str) -> bool:
     return text[0] != "/" and within != piece.negated and slow(rest, text[1:])
 
 
-@settings(max_examples=400 * LONG, deadline=None)
+@settings(max_examples=400 * TIMES, deadline=None)
 @given(patterns, st.lists(texts, min_size=1, max_size=8))
 def test_the_expression_fits_what_trying_everything_finds(pattern: str, some: list[str]) -> None:
     """Never reconsidering loses no match."""
@@ -188,7 +188,7 @@ def is_path(path: bytes) -> bool:
     return not {b"", b".", b"..", b".git"} & set(path.split(b"/")) and b"\n" not in path
 
 
-@pytest.mark.parametrize("seed", range(4 * LONG))
+@pytest.mark.parametrize("seed", range(4 * TIMES))
 def test_patterns_are_gits(git_folder: Path, seed: int) -> None:
     """A path is ignored by git when a line fits it, or a folder above it: for random ones."""
     random = Random(seed)

@@ -6,20 +6,19 @@ Every message is searched for the values of rows: it has none.
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 from collections.abc import Callable
 
 import pytest
+from tiers import LONG
 
 from dsm.errors import DsmError, InvalidInput
 from dsm.sources.failures import SourceChanged
 
 from .conftest import ROW, Project, Server, fails, nothing_of_rows_in
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 Until = Callable[[Callable[[], bool]], bool]
 
 

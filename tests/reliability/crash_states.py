@@ -8,6 +8,7 @@ keep more, which hides missing steps: hence this model beside the real power cut
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -102,19 +103,31 @@ class Durable:
                 self.content[number] = moment.content[number]
 
 
+DAMAGES = ("empty", "zeros", "half")
 State = dict[str, bytes | None]  # path below the base -> bytes (None: a folder)
 
 
 def states(
-    recording: Recording, first: int, last: int, rng: random.Random, samples: int = 2
+    recording: Recording,
+    first: int,
+    last: int,
+    rng: random.Random,
+    samples: int = 2,
+    *,
+    every_damage: bool = True,
 ) -> Iterator[tuple[int, State]]:
-    """Yields (moment, what may be on disk if the power goes there), without repetitions."""
+    """Yields (moment, what may be on disk if the power goes there), without repetitions.
+
+    Bytes that were not synced are whole, and damaged in each way, or in one way after the other.
+    """
+    ways = [DAMAGES] if every_damage else [(damage,) for damage in DAMAGES]
     start = recording.moments[0]
     durable = Durable({k: dict(v) for k, v in start.names.items()}, dict(start.content))
     seen: set[int] = set()
+    damages = itertools.cycle(ways)
     for at, moment in enumerate(recording.moments):
         if first <= at <= last:
-            for state in _at(recording.base, durable, moment, rng, samples):
+            for state in _at(recording.base, durable, moment, rng, samples, damages):
                 key = hash(frozenset(state.items()))
                 if key not in seen:
                     seen.add(key)
@@ -123,7 +136,12 @@ def states(
 
 
 def _at(
-    base: str, durable: Durable, moment: Moment, rng: random.Random, samples: int
+    base: str,
+    durable: Durable,
+    moment: Moment,
+    rng: random.Random,
+    samples: int,
+    damages: Iterator[tuple[str, ...]],
 ) -> Iterator[State]:
     pending = sorted(
         (folder, name)
@@ -137,7 +155,7 @@ def _at(
     choices += [{one for one in pending if rng.random() < 0.5} for _ in range(samples)]
     for applied in choices:
         yield _state(base, durable, moment, applied, "whole")
-        for damage in ("empty", "zeros", "half"):
+        for damage in next(damages):
             yield _state(base, durable, moment, applied, damage)
 
 

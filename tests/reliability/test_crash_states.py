@@ -5,13 +5,13 @@ Real file systems (test_power_cut.py) keep more than they promise, and hide miss
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiers import LONG
 
 from dsm.errors import DsmError, NotARepository
 from dsm.store import disk
@@ -29,8 +29,6 @@ from reliability.operations import (
     untouched,
     write,
 )
-
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 
 
 def _change(root: Path) -> None:
@@ -74,7 +72,8 @@ class Story:
         for number, (name, _) in enumerate(STEPS):
             first, last = ends[number] + 1, ends[number + 1]
             rng = random.Random(7)
-            for at, state in states(self.recording, first, last, rng, 6 if LONG else 1):
+            possible = states(self.recording, first, last, rng, 6 if LONG else 1, every_damage=LONG)
+            for at, state in possible:
                 moment = self.recording.moments[at]
                 if not thorough and moment.operation not in ("link", "end", "remove"):
                     continue
@@ -108,7 +107,7 @@ def test_every_state_is_old_or_new(tmp_path: Path) -> None:
     story = Story(tmp_path / "work")
     wrong, seen = story.first_wrong(tmp_path / "trial", thorough=True)
     assert wrong is None
-    assert seen > 1000
+    assert seen > (2000 if LONG else 500)
 
 
 def test_states_can_be_worked_with(tmp_path: Path) -> None:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 from situations import Work
+from tiers import LONG, thinned
 
 from dsm.errors import AnswerIsNo, Conflict, StorageFailed
 from reliability.operations import OPERATIONS, Operation, lay_out, open_repo, primitives_of, write
 from reliability.test_kill import killed_at
 from reliability.test_writers import insist, together
-
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 
 
 def lose_index(work: Work) -> None:
@@ -268,7 +267,8 @@ def test_killed_at_every_write(name: str, lost: bool, tmp_path: Path) -> None:
     operation = with_a_deletion(next(each for each in OPERATIONS if each.name == name))
     root = lay_out(operation.start, tmp_path / "work")
     count = len(primitives_of(operation.run, root))
-    for at in range(1, count + 2):
+    # With the index kept and with it lost, other points are tried.
+    for at in thinned(range(1, count + 2), 3, offset=int(lost)):
         lay_out(operation.start, root)
         killed_at(operation, root, at)
         if lost:

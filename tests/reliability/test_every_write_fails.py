@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiers import LONG, thinned
 
 from dsm.errors import AnswerIsNo, Conflict, DsmError, InvalidInput, NotFound
 from dsm.store import disk
@@ -29,7 +30,6 @@ from reliability.operations import (
     tell,
 )
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 ERRORS = (EIO, ENOSPC, EDQUOT, EROFS, EMFILE)
 KINDS = "create|write|fsync|close|link|rename|remove|append|lock|open"
 LINE = re.compile(rf"cannot ({KINDS})[a-z ]* \S")
@@ -157,7 +157,7 @@ def test_nothing_is_left_for_long(operation: Operation, tmp_path: Path) -> None:
     """What a failed operation leaves behind is gone after gc; only unsaved state may differ."""
     root = tmp_path / "work"
     count = len(primitives_of(operation.run, lay_out(operation.start, root)))
-    for at in range(1, count + 1, 1 if LONG else 2):
+    for at in thinned(range(1, count + 1), 3):
         lay_out(operation.start, root)
         attempt(operation, root, Fault(at, EIO, lasting=True))
         if not (root / ".dsm/repo.json").exists():

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiers import LONG
 
 from dsm.errors import AnswerIsNo, DsmError
 from dsm.maintenance.gc import apply_gc, plan_gc
@@ -19,7 +20,6 @@ from reliability.mounts import tmpfs, why_no_tmpfs
 from reliability.operations import init, open_repo, problems, tell, write
 
 pytestmark = pytest.mark.root
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 KB = 1 << 10
 RANDOM = random.Random(11)
 # Bytes that do not compress, in files of all sizes; the sources lie on the disk that fills up too.

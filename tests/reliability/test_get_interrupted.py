@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 from blake3 import blake3
 from situations import Work
+from tiers import LONG
 
 from dsm.errors import StorageFailed
 from dsm.store import disk
 from dsm.views.view import View
 from reliability.mounts import tmpfs, why_no_tmpfs
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 LAYOUTS = ("webdataset", "tar", "files", "parquet")
 SHARD = 30_000
 

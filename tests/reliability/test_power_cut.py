@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tiers import LONG
 
 import dsm
 from reliability.mounts import LoopDisk, why_no_power_cut
 from reliability.operations import collect_garbage, leftovers, problems, write
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-CUTS = 60 if os.environ.get("DSM_TEST_LONG") == "1" else 10
+CUTS = 60 if LONG else 6
 WRITER = Path(__file__).with_name("power_cut_writer.py")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiers import LONG, thinned
 
 from dsm.errors import AnswerIsNo, Conflict, DsmError, StorageFailed
 from dsm.maintenance import gc
@@ -32,7 +33,6 @@ from reliability.operations import (
     write,
 )
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 WRITERS, COMMITS = 8, 25
 
 
@@ -97,8 +97,8 @@ def commit_paths(root: Path, writer: int, commits: int, lying: bool = False) -> 
 
 @pytest.mark.parametrize("lying", [False, True], ids=["locks", "locks that lie"])
 def test_commits_of_many_processes(root: Path, lying: bool) -> None:
-    """8 processes make 25 commits each: 200 changesets, numbered 1 to 200, none lost."""
-    commits = 8 if lying and not LONG else COMMITS
+    """8 processes commit side by side: all changesets are there, numbered from 1 without a gap."""
+    commits = COMMITS if LONG else 8 if lying else 12
     together(*(
         lambda writer=writer: commit_paths(root, writer, commits, lying)  # type: ignore[misc]
         for writer in range(WRITERS)
@@ -226,7 +226,8 @@ def test_a_frozen_writer(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     count = len(primitives_of(run, root))
     after = tell(root)
     finished = 0
-    for at in range(1, count + 1, 1 if LONG else 2):
+    points = thinned(range(1, count + 1), 3)
+    for at in points:
         lay_out(start, root)
         child = _stopped_before(run, root, at)
         for _ in range(2):
@@ -242,7 +243,7 @@ def test_a_frozen_writer(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             finished += status == 0
         assert problems(root) == [], f"{name}, stopped before primitive {at}"
         assert tell(root) in (before, after), f"{name}, stopped before primitive {at}"
-    assert finished > count // 4
+    assert finished > len(points) // 4
 
 
 def _stopped_before(run: Callable[[Path], object], root: Path, at: int) -> int:

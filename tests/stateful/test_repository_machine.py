@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from hypothesis.stateful import (
 )
 from model import Model, below
 from situations import Work
+from tiers import LONG
 
 from dsm.errors import AnswerIsNo, DsmError, InvalidInput, NotFound
 from dsm.files.restore import UnsavedWork
@@ -31,7 +31,6 @@ from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.model.example import Change
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 # Making a failing sequence short takes minutes: worth it where there is time.
 PHASES = list(Phase) if LONG else [Phase.explicit, Phase.reuse, Phase.generate]
 
@@ -446,7 +445,7 @@ def test_random_sequences_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Repository,
         settings=settings(
-            max_examples=1500 if LONG else 20,
+            max_examples=1500 if LONG else 14,
             stateful_step_count=60 if LONG else 40,
             deadline=None,
             derandomize=not LONG,

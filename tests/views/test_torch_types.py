@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tiers import LONG
 
 CLIENTS = {
     "map": """
@@ -68,6 +69,7 @@ CHECKERS = {
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not LONG, reason="once a week: DSM_TEST_LONG=1")
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_clients_are_clean(checker: str, tmp_path: Path) -> None:
     """Programs as in the pages pass mypy --strict and pyright, torch's own types known."""

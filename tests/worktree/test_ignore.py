@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiers import LONG
 
 from dsm.errors import InvalidInput
 from dsm.worktree.ignore import Hints, IgnoreRules
-
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 
 
 def rules_in(root: Path, text: str) -> IgnoreRules:

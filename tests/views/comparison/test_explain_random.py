@@ -5,7 +5,6 @@ Compared with a slow evaluator in plain Python.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from fractions import Fraction
@@ -17,6 +16,7 @@ from blake3 import blake3
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from situations import Work
+from tiers import LONG
 from views.stories import Row, put, view_of
 
 from dsm.errors import NotFound
@@ -33,7 +33,6 @@ from dsm.views.filters.where import WhereFilter
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.view import View
 
-LONG = os.environ.get("DSM_TEST_LONG") == "1"
 DAY = 86_400_000_000
 START = 1_767_225_600_000_000  # 2026-01-01
 PATHS = ["a", "b", "d/c", "d/e", "f"]

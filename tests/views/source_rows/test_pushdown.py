@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from sources.conftest import MISSING, Asked, Server, asked, server  # noqa: F401
+from tiers import thinned
 
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
@@ -354,12 +355,13 @@ NAMES = ['a"b', "it's :x", "x; DROP TABLE nasty --", "/*", "$1", "$$", "é\u2028
 def test_names_are_data(filled: tuple[str, Asked, list[Any]]) -> None:
     """Columns, labels, keys and values may be spelt as they like: nothing of them is SQL."""
     kind, source, rows = filled
-    for name in NAMES:
+    for number, name in enumerate(NAMES):
         quoted = '"' + name.replace('"', '""') + '"'
         sql = f"SELECT id, label AS {quoted} FROM nasty"
         query = query_on(source, sql, key="id", label=name)
         attribute = query_on(source, sql, key="id")
-        for text in ("fraud'; DROP TABLE nasty; --", ":dsm_1", "$1", "?", "') OR 1=1 --", name):
+        texts = ("fraud'; DROP TABLE nasty; --", ":dsm_1", "$1", "?", "') OR 1=1 --", name)
+        for text in thinned(texts, 3, offset=number):
             view = view_of(labels=(text,), exclude=(text + "x",), paths=("pay/" + text + ".json",))
             found = narrowed(query, view, DIALECTS[kind], time_us=0)
             if found is not None:

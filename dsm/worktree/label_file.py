@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import isfinite
 from typing import Any, BinaryIO, NamedTuple
@@ -21,6 +21,7 @@ from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
+from dsm.worktree.label_row import STRICT, LabelRow, annotation_text, is_utf8, json_text
 from dsm.worktree.label_source import PATH_COLUMNS, LabelSource
 from dsm.worktree.missing_values import DEFAULT
 
@@ -29,22 +30,7 @@ STREAM = "the label file"  # what a file without a name is called in errors
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _INT64 = range(-(2**63), 2**63)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRow:
-    """What a label file says of one path; None where it says nothing.
-
-    `labels` is () when the row says that there are none. `time_us` is in microseconds since 1970
-    in UTC, `annotation` is JSON text with sorted keys and no blanks.
-    """
-
-    labels: tuple[str, ...] | None = None
-    time_us: int | None = None
-    annotation: str | None = None
-    attributes: dict[str, AttributeValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +255,7 @@ def _one_type(source: LabelSource, lines: Sequence[int], name: str, values: list
 def attribute_problem(value: object) -> str | None:
     """Returns why a value cannot be an attribute; None when it can."""
     if isinstance(value, str):
-        return None if _is_utf8(value) else "holds half a character (a lone surrogate)"
+        return None if is_utf8(value) else "holds half a character (a lone surrogate)"
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
@@ -279,27 +265,7 @@ def attribute_problem(value: object) -> str | None:
     return f"is {_kind(value)}; attributes are text, numbers, true or false"
 
 
-def _is_utf8(text: str) -> bool:
-    return text.isascii() or not _SURROGATE.search(text)
-
-
 # JSON Lines
-
-
-def _strict_decoder() -> json.JSONDecoder:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            raise ValueError("an object has the same name twice")
-        return members
-
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is not a number in JSON")
-
-    return json.JSONDecoder(object_pairs_hook=unique, parse_constant=refuse)
-
-
-_DECODER = _strict_decoder()
 
 
 def _read_jsonl(source: LabelSource) -> _Table:
@@ -323,13 +289,13 @@ def _read_jsonl(source: LabelSource) -> _Table:
     columns = {name: source.told(name, values) for name, values in columns.items()}
     for name in _attributes(source, list(columns), introduced):
         columns[name] = _one_type(source, lines, name, columns[name])
-    return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, _json_text))
+    return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, json_text))
 
 
 def _json_object(source: LabelSource, number: int, line: str) -> dict[str, Any]:
     hint = "write one JSON object a line"
     try:
-        row = _DECODER.decode(line)
+        row = STRICT.decode(line)
     except json.JSONDecodeError as error:
         problem = f"this is not JSON: {error.msg} (character {error.colno})"
         raise source.wrong(problem, number, hint) from None
@@ -340,31 +306,6 @@ def _json_object(source: LabelSource, number: int, line: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise source.wrong(f"this is {_kind(row)}", number, hint)
     return row
-
-
-def _json_text(value: object) -> str:
-    """Returns compact JSON with sorted keys; raises ValueError."""
-    try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-        )
-    except (TypeError, RecursionError) as error:  # a date within a Parquet struct, say
-        raise ValueError(f"the annotation is not JSON: {error}") from None
-    if not _is_utf8(text):
-        raise ValueError("the annotation holds half a character (a lone surrogate)")
-    return text
-
-
-def annotation_text(text: str) -> str:
-    """Returns the JSON that the text is, else the text as a JSON string; raises ValueError."""
-    try:
-        value = _DECODER.decode(text)
-    except (ValueError, RecursionError) as error:
-        wrong = isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError)
-        if wrong and text.lstrip()[:1] in ("{", "["):
-            raise
-        value = text  # the word NaN is a transcript here
-    return _json_text(value)
 
 
 # CSV
@@ -452,7 +393,7 @@ def _read_parquet(source: LabelSource) -> _Table:
         raise source.wrong(f"this is not a Parquet file: {printable(str(error))}") from None
     lines = range(1, table.num_rows + 1)
     time: Callable[[Any], int] = _instant
-    annotation: Callable[[Any], str] = _json_text
+    annotation: Callable[[Any], str] = json_text
     columns: dict[str, Sequence[Any]] = {}
     attributes = _attributes(source, table.column_names)
     for name, column in zip(table.column_names, table.columns, strict=True):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.model.reports import Problem
-from dsm.worktree.label_file import LabelRow
+from dsm.worktree.label_row import LabelRow
 
 
 class NoRowFits(AnswerIsNo):

@@ -17,7 +17,8 @@ from dsm.model.rows import Rows
 from dsm.model.wildmatch import compile_pattern
 from dsm.worktree.edit import stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
-from dsm.worktree.label_file import annotation_text, attribute_problem, attribute_value
+from dsm.worktree.label_file import attribute_problem, attribute_value
+from dsm.worktree.label_row import annotation_text
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree

@@ -1,0 +1,72 @@
+"""What is said of one example, and the spelling of annotations: compact JSON with sorted names."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsm.model.example import AttributeValue
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """What a label file says of one path; None where it says nothing.
+
+    `labels` is () when the row says that there are none. `time_us` is in microseconds since 1970
+    in UTC, `annotation` is JSON text with sorted keys and no blanks.
+    """
+
+    labels: tuple[str, ...] | None = None
+    time_us: int | None = None
+    annotation: str | None = None
+    attributes: dict[str, AttributeValue] = field(default_factory=dict)
+
+
+def _strict_decoder() -> json.JSONDecoder:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            raise ValueError("an object has the same name twice")
+        return members
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not a number in JSON")
+
+    return json.JSONDecoder(object_pairs_hook=unique, parse_constant=refuse)
+
+
+STRICT = _strict_decoder()  # refuses names that occur twice, and what is no number in JSON
+
+
+def json_text(value: object) -> str:
+    """Returns compact JSON with sorted keys; raises ValueError."""
+    try:
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+    except (TypeError, RecursionError) as error:  # a date within a Parquet struct, say
+        raise ValueError(f"the annotation is not JSON: {error}") from None
+    if not is_utf8(text):
+        raise ValueError("the annotation holds half a character (a lone surrogate)")
+    return text
+
+
+def annotation_text(text: str) -> str:
+    """Returns the JSON that the text is, else the text as a JSON string; raises ValueError."""
+    try:
+        value = STRICT.decode(text)
+    except (ValueError, RecursionError) as error:
+        wrong = isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError)
+        if wrong and text.lstrip()[:1] in ("{", "["):
+            raise
+        value = text  # the word NaN is a transcript here
+    return json_text(value)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether the text can be written: no half of a character is in it."""
+    return text.isascii() or not _SURROGATE.search(text)

@@ -57,11 +57,12 @@ class Dataset(DatasetHistory):
 
         Files and folders are relative to the current folder; a mapping's paths are below the
         dataset's root and need no file. `labels` go on everything, `pattern` and `label_file` say
-        more of each, the latter a path or an open binary file; `strict` refuses what the pattern
-        does not match, and rows that name nothing. `deletions` also stages that tracked files are
-        gone; `force` takes ignored files, too, which are else left out, and answered as `ignored`
-        when they are named. `dry_run` stages nothing, `follow_symlinks` goes into folders behind
-        links, `keep_going` stages the rest when files cannot be read.
+        more of each, the latter a path or an open binary file in a `label_format` (by default the
+        one that its content tells; docs/how-to/annotations.md lists them); `strict` refuses what
+        the pattern does not match, and rows that name nothing. `deletions` also stages that tracked
+        files are gone; `force` takes ignored files, too, which are else left out, and answered as
+        `ignored` when they are named. `dry_run` stages nothing, `follow_symlinks` goes into folders
+        behind links, `keep_going` stages the rest when files cannot be read.
 
         Raises NotFound for what is not there, InvalidInput for paths, labels, a pattern or a label
         file that cannot be, NoRowFits for a label file of nothing here, Conflict where rows of a
@@ -82,7 +83,13 @@ class Dataset(DatasetHistory):
 
         folder = self._environment.current_folder()
         if asked.get("label_file") is not None:
+            from dsm.worktree.label_formats.places import Places
+
+            tree = self.tree
             asked["missing"] = missing_values(self.repo.config)
+            asked["places"] = Places(
+                tree.root, paths, lambda: tree.index(tree.stage.load()).below("")
+            )
         request = request_for(paths, self.pattern, folder, **asked)
         refuse_databases(self.repo, self.tree, request)
         return request
@@ -133,38 +140,43 @@ class Dataset(DatasetHistory):
         annotation: str | None = None,
         where: Sequence[str] | None = None,
         label_file: str | BinaryIO | None = None,
+        label_format: str | None = None,
     ) -> Counts:
         """Says something else of tracked examples; content and files are not touched.
 
         Paths are examples, folders or globs; `where` takes those of them that meet all conditions.
         `set` replaces all labels, then `add` and `remove` apply. An attribute of None is taken
         away, and an annotation of "" is; another annotation is JSON, or a text. `label_file`, a
-        path or an open binary file, says of each example what its row says.
+        path or an open binary file, says of each example what its row says, in a `label_format`
+        (see `add`).
 
         Raises NotFound for a path, an attribute or a table that is not there, InvalidInput for what
         is no label, attribute, condition, table, or path in the dataset, NoRowFits when the table
         says nothing of them.
         """
-        from dsm.worktree.label_file import read_label_file
-        from dsm.worktree.label_rows import LabelRows
+        from dsm.worktree.label_formats.places import Places
+        from dsm.worktree.label_formats.table import read_labels
         from dsm.worktree.missing_values import missing_values
         from dsm.worktree.relabelling import Relabelling, chosen
         from dsm.worktree.staging import refuse_other_types, stage_without_content
 
         folder = self._environment.current_folder()
-        table = None
+        staged = self.tree.stage.load()
+        index = self.tree.index(staged)
+        table, named = None, self._paths(paths)
         if label_file is not None:
             missing = missing_values(self.repo.config)
-            table = LabelRows(read_label_file(label_file, folder, missing).rows)
+            places = Places(self.root, named, lambda: index.below(""))
+            table, _ = read_labels(label_file, folder, missing, places, label_format)
+        elif label_format is not None:
+            raise InvalidInput("a format of labels is given, but no labels", hint="--labels FILE")
         said = Relabelling(
             None if set is None else check_labels(set), check_labels(add), check_labels(remove),
             attributes or {}, annotation, table,
         )  # fmt: skip
-        staged = self.tree.stage.load()
-        index = self.tree.index(staged)
         if table is not None:
             table.exists = lambda path: index.get(path) is not None
-        wanted = chosen(index, self._paths(paths))
+        wanted = chosen(index, named)
         if where:
             wanted = self._meeting(where, wanted, staged)
         rows = said.rows(self.tree, staged, wanted)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, BinaryIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from dsm.cli import add_options as options
     from dsm.model.reports import AddReport
+    from dsm.worktree.request import AddAsked
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
 OPTIONS = "dsm.cli.add_options"
@@ -28,6 +30,7 @@ def command(
     labels: options.Labels = None,
     pattern: options.Pattern = None,
     label_file: options.LabelFile = None,
+    label_format: options.LabelFormat = None,
     strict: options.Strict = False,
     follow_symlinks: options.FollowSymlinks = False,
     keep_going: options.KeepGoing = False,
@@ -63,6 +66,7 @@ def command(
       dsm add images --label cat --label night
       dsm add train --pattern 'train/{label}/{name}.jpg' --strict
       dsm add audio --labels transcripts.csv
+      dsm add images --labels instances.json --labels-format coco
       dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
     asked = {
@@ -70,24 +74,33 @@ def command(
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
     if source is not None:
-        given = (labels, pattern, label_file, deletions, strict, follow_symlinks, force)
-        if paths or any(given):
-            raise InvalidInput("--source stages a query: give no files, and no options for them")
+        _refuse_files(paths, labels, pattern, label_file, deletions, strict, follow_symlinks, force)
         _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
         return 0
     if any(v not in (None, (), []) for v in (query, sql, name, *asked.values())):
         raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
-    _refuse_lists(labels)
+    return _add_files(
+        ctx, paths, as_json, labels=labels, pattern=pattern, label_file=_table(label_file),
+        label_format=label_format, strict=strict, deletions=deletions, dry_run=dry_run,
+        follow_symlinks=follow_symlinks, keep_going=keep_going, force=force,
+    )  # fmt: skip
+
+
+def _add_files(
+    ctx: typer.Context, paths: list[str] | None, as_json: bool, **asked: Unpack[AddAsked]
+) -> int:
+    _refuse_lists(asked.get("labels"))
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
-        report = s.dataset.add(
-            paths, labels=labels, pattern=pattern, label_file=_table(label_file), strict=strict,
-            deletions=deletions, dry_run=dry_run, follow_symlinks=follow_symlinks,
-            keep_going=keep_going, force=force, progress=s.progress(),
-        )  # fmt: skip
-        _tell(report, s, dry_run, as_json)
+        report = s.dataset.add(paths, progress=s.progress(), **asked)
+        _tell(report, s, asked.get("dry_run", False), as_json)
     return 1 if report.failed or report.ignored else 0
+
+
+def _refuse_files(*given: object) -> None:
+    if any(given):
+        raise InvalidInput("--source stages a query: give no files, and no options for them")
 
 
 def _table(label_file: str | None) -> str | BinaryIO | None:
@@ -98,7 +111,7 @@ def _table(label_file: str | None) -> str | BinaryIO | None:
     return standard_input()
 
 
-def _refuse_lists(labels: list[str] | None) -> None:
+def _refuse_lists(labels: Sequence[str] | None) -> None:
     """Raises InvalidInput for labels with commas: most are lists as other programs take them."""
     for label in labels or ():
         if "," in label:

@@ -40,7 +40,16 @@ LabelFile = Annotated[
         "--labels",
         metavar="FILE",
         help="CSV, JSONL or Parquet file with a path and labels, attributes, … in each row; "
-        "'-' is standard input",
+        "'-' is standard input; or labels in another format",
+    ),
+]
+LabelFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--labels-format",
+        metavar="F",
+        help="table, huggingface, coco, yolo, pascal-voc, label-studio, common-voice, ljspeech or "
+        "kaldi (default: what the content tells)",
     ),
 ]
 Strict = Annotated[

@@ -47,7 +47,9 @@ FLAGS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 TEXTS: dict[str, dict[str, str]] = {
     "log": {"--since": "since", "--until": "until"},
-    "add": {"--pattern": "pattern", "--labels": "label_file"},
+    "add": {
+        "--pattern": "pattern", "--labels": "label_file", "--labels-format": "label_format",
+    },
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
     "prepare": {
         "--since": "since", "--until": "until", "--percent": "percent",

@@ -43,6 +43,10 @@ def command(
         str | None,
         typer.Option("--labels", metavar="FILE", help="Say what a table says; '-' is stdin"),
     ] = None,
+    label_format: Annotated[
+        str | None,
+        typer.Option("--labels-format", metavar="F", help="Format of FILE, see `dsm add`"),
+    ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(metavar="COND", help="Only examples that meet this, such as 'width>=512'"),
@@ -66,14 +70,8 @@ def command(
       dsm label --where 'camera=north' --attr checked=true
       grep -l blurred notes/* | dsm label --from-file - --add blurred
     """
-    if set_ is None and label_file is None and annotation is None and not (
-        add or remove or attributes
-    ):  # fmt: skip
-        raise InvalidInput(
-            "no label is given", hint="use --set, --add or --remove; --attr, --annotation, --labels"
-        )
-    if set_ is not None and (add or remove):
-        raise InvalidInput("--set cannot be combined with --add and --remove")
+    said = label_file is not None or annotation is not None or bool(attributes)
+    _refuse_wrong(set_, [*(add or ()), *(remove or ())], said)
     everywhere = _all_are_meant(paths, from_file, label_file, chosen=bool(where or label_file))
     named = [*(paths or ()), *(_listed(from_file) if from_file is not None else ())]
     wanted = None if set_ is None else [label for label in set_ if label]
@@ -82,10 +80,20 @@ def command(
             s.dataset.root if everywhere else named, set=wanted, add=add, remove=remove,
             attributes=_typed(s, attributes or []), annotation=annotation, where=where,
             label_file=standard_input() if label_file == "-" else label_file,
+            label_format=label_format,
         )  # fmt: skip
         if as_json:
             print_json(labelled_answer(s.dataset.name, counts))
         s.say(_summary(counts))
+
+
+def _refuse_wrong(set_: list[str] | None, changes: list[str], said: bool) -> None:
+    if set_ is None and not (changes or said):
+        raise InvalidInput(
+            "no label is given", hint="use --set, --add or --remove; --attr, --annotation, --labels"
+        )
+    if set_ is not None and changes:
+        raise InvalidInput("--set cannot be combined with --add and --remove")
 
 
 def _summary(counts: Counts) -> str:

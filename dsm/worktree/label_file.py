@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
@@ -35,9 +35,13 @@ _INT64 = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """The rows of a label file by path, relative to the dataset's root, in the file's order."""
+    """The rows of a label file by path, relative to the dataset's root, in the file's order.
+
+    `key` is the column that had the paths; "" of a file without rows.
+    """
 
     rows: dict[str, LabelRow]
+    key: str = ""
 
 
 def read_label_file(
@@ -53,7 +57,7 @@ def read_label_file(
         suffix = _format_of(data)
         unit = "row" if suffix == ".parquet" else "line"
         source = LabelSource(STREAM, folder, unit, data, missing=missing)
-        return LabelFile(_rows(source, _READERS[suffix](source)))
+        return _label_file(source, _READERS[suffix](source))
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in _READERS:
         raise InvalidInput(
@@ -61,7 +65,12 @@ def read_label_file(
             hint=f"use one of the suffixes {', '.join(_READERS)}",
         )
     source = LabelSource(path, folder, "row" if suffix == ".parquet" else "line", missing=missing)
-    return LabelFile(_rows(source, _READERS[suffix](source)))
+    return _label_file(source, _READERS[suffix](source))
+
+
+def _label_file(source: LabelSource, table: _Table) -> LabelFile:
+    key = next((name for name in PATH_COLUMNS if name in table.columns), "")
+    return LabelFile(_rows(source, table), key)
 
 
 def _format_of(data: bytes) -> str:
@@ -287,9 +296,30 @@ def _read_jsonl(source: LabelSource) -> _Table:
             if len(values) < len(lines):
                 values.append(None)
     columns = {name: source.told(name, values) for name, values in columns.items()}
+    if _may_nest(columns):
+        kinds = (dict, list)
+        nested = [
+            name for name, values in columns.items()
+            if name not in _Cells._fields and any(isinstance(value, kinds) for value in values)
+        ]  # fmt: skip
+        if nested:
+            columns["annotation"] = _members({name: columns.pop(name) for name in nested})
     for name in _attributes(source, list(columns), introduced):
         columns[name] = _one_type(source, lines, name, columns[name])
     return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, json_text))
+
+
+def _may_nest(names: Container[str]) -> bool:
+    """Whether lists and objects become members of the annotation: in Hugging Face's tables."""
+    first = next((name for name in PATH_COLUMNS if name in names), None)
+    return first == "file_name" and "annotation" not in names
+
+
+def _members(columns: Mapping[str, Sequence[Any]]) -> list[Any]:
+    """Returns an object for each row, of the columns that say something there."""
+    rows = zip(*columns.values(), strict=True)
+    found = ({n: v for n, v in zip(columns, row, strict=True) if v is not None} for row in rows)
+    return [members or None for members in found]
 
 
 def _json_object(source: LabelSource, number: int, line: str) -> dict[str, Any]:
@@ -396,6 +426,8 @@ def _read_parquet(source: LabelSource) -> _Table:
     annotation: Callable[[Any], str] = json_text
     columns: dict[str, Sequence[Any]] = {}
     attributes = _attributes(source, table.column_names)
+    nested: dict[str, Sequence[Any]] = {}
+    may_nest = _may_nest(table.column_names)
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if name == "time" and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
@@ -410,7 +442,12 @@ def _read_parquet(source: LabelSource) -> _Table:
         except (ValueError, pa.ArrowException) as error:  # text that is not UTF-8, say
             problem = f"the column '{printable(name)}': {printable(str(error))}"
             raise source.wrong(problem) from None
+        if may_nest and name in attributes and pa.types.is_nested(kind):
+            nested[name] = values
+            continue
         columns[name] = _one_type(source, lines, name, values) if name in attributes else values
+    if nested:
+        columns["annotation"] = _members(nested)
     return _Table(lines, columns, _Cells(_one_label, _label_list, time, annotation))
 
 

@@ -17,13 +17,25 @@ class LabelRow:
     """What a label file says of one path; None where it says nothing.
 
     `labels` is () when the row says that there are none. `time_us` is in microseconds since 1970
-    in UTC, `annotation` is JSON text with sorted keys and no blanks.
+    in UTC, `annotation` is JSON text with sorted keys and no blanks; when it `adds_members`, other
+    members of the annotation that there was stay.
     """
 
     labels: tuple[str, ...] | None = None
     time_us: int | None = None
     annotation: str | None = None
     attributes: dict[str, AttributeValue] = field(default_factory=dict)
+    adds_members: bool = False
+
+    def annotated(self, before: str | None) -> str | None:
+        """Returns the annotation of an example that had this one before."""
+        if self.annotation is None:
+            return before
+        if self.adds_members and before is not None:
+            held = json.loads(before)
+            if isinstance(held, dict):
+                return json_text({**held, **json.loads(self.annotation)})
+        return self.annotation
 
 
 def _strict_decoder() -> json.JSONDecoder:

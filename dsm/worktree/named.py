@@ -40,11 +40,13 @@ def named_and_ignored(tree: WorkTree, index: WorkIndex, request: Request) -> Ite
 
 
 def label_table_paths(tree: WorkTree, request: Request) -> frozenset[str]:
-    """Returns the paths in the dataset's folder, if any, of the label file that is read."""
+    """Returns the paths in the dataset's folder, if any, of the label files that are read."""
     if request.label_table is None or request.force:
         return frozenset()
+    if os.path.isdir(request.label_table):
+        return request.label_files
     named = os.path.abspath(request.label_table)
-    found = set()
+    found = {*request.label_files}
     for file in (named, os.path.realpath(named)):
         for root in (tree.root, os.path.realpath(tree.root)):
             if file.startswith(root.rstrip("/") + "/"):

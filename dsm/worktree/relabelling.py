@@ -67,7 +67,7 @@ class Relabelling:
                 labels=before.labels if row.labels is None else tuple(sorted(set(row.labels))),
                 time=before.time if row.time_us is None else row.time_us,
                 time_given=before.time_given or row.time_us is not None,
-                annotation=before.annotation if row.annotation is None else row.annotation,
+                annotation=row.annotated(before.annotation),
                 attributes={**before.attributes, **row.attributes},
             )
         labels = set(after.labels if self.replacing is None else self.replacing)

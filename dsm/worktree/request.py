@@ -16,7 +16,7 @@ from dsm.model.example import Attributes, Example
 from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
-from dsm.worktree.label_file import read_label_file
+from dsm.worktree.label_formats.places import Places
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.missing_values import DEFAULT
 
@@ -40,7 +40,7 @@ class Request:
     `deletions` stages what is gone as deleted, and, when it `spares_lost_folders`, nothing below a
     named folder that is not here at all. `allows_mass_deletion` says that most of a dataset, or all
     of a folder, may go; `force` takes what is ignored, too. `label_table` is the path of the
-    file that `label_rows` came from.
+    file that `label_rows` came from; `label_files` are others that were read, below the root.
     """
 
     paths: tuple[str, ...]
@@ -49,6 +49,7 @@ class Request:
     default_pattern: PathPattern | None = None
     label_rows: LabelRows | None = None
     label_table: str | None = None
+    label_files: frozenset[str] = frozenset()
     strict: bool = False
     deletions: bool = False
     spares_lost_folders: bool = False
@@ -108,7 +109,7 @@ class Request:
         if given is not None:
             labels = labels if given.labels is None else given.labels
             told = told if given.time_us is None else given.time_us
-            annotation = annotation if given.annotation is None else given.annotation
+            annotation = given.annotated(annotation)
             attributes = {**attributes, **given.attributes}
         if told is not None:
             time, time_given = told, True
@@ -192,6 +193,7 @@ class AddAsked(TypedDict, total=False):
     labels: Sequence[str] | None
     pattern: str | None
     label_file: str | BinaryIO | None
+    label_format: str | None
     strict: bool
     deletions: bool
     dry_run: bool
@@ -208,19 +210,29 @@ def request_for(
     labels: Sequence[str] | None = None,
     pattern: str | None = None,
     label_file: str | BinaryIO | None = None,
+    label_format: str | None = None,
+    places: Places | None = None,
     missing: frozenset[str] = DEFAULT,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
-    `folder`, or open.
+    `folder`, or open, and whose names lead to one of the `places`.
 
     Raises InvalidInput, NotFound.
     """
     compiled, default = (
         None if text is None else PathPattern.parse(text) for text in (pattern, default_pattern)
     )
-    rows, table = None, None
+    rows, table, files = None, None, frozenset[str]()
+    if label_format is not None and label_file is None:
+        raise InvalidInput("a format of labels is given, but no labels", hint="--labels FILE")
     if label_file is not None:
-        rows = LabelRows(read_label_file(label_file, folder, missing).rows)
+        from dsm.worktree.label_formats.table import read_labels
+
+        assert places is not None
+        rows, files = read_labels(label_file, folder, missing, places, label_format)
         table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
-    return Request(paths, check_labels(labels), compiled, default, rows, label_table=table, **flags)
+    return Request(
+        paths, check_labels(labels), compiled, default, rows, label_table=table, label_files=files,
+        **flags,
+    )  # fmt: skip

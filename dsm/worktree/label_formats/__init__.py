@@ -1,0 +1,1 @@
+"""Formats that people keep labels in: one module each, and `table.py`, the list of them."""

@@ -1,0 +1,230 @@
+"""The plain part of YAML that `data.yaml` files of detectors are written in.
+
+Mappings and lists by indentation or in brackets, and scalars. Hides nothing else on purpose: no
+tags, anchors, aliases or multi-line texts, so a document is as large as it looks and makes nothing
+but texts, numbers, lists and mappings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_INT = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOW = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\[\]{},:"']+(?::(?!\s)[^\[\]{},:"']+)*""")
+_DEPTH_MAX = 20
+
+
+class NotPlain(ValueError):
+    """The text is not YAML, or more of it than is read; `line` counts from 1."""
+
+    def __init__(self, line: int, problem: str):
+        super().__init__(problem)
+        self.line = line
+
+
+def parse(text: str) -> Any:
+    """Returns what the document says. Raises NotPlain."""
+    lines: list[tuple[int, int, str]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        told = _without_comment(line.rstrip())
+        if not told.strip() or (told in ("---", "...") and not lines):
+            continue
+        if "\t" in told[: len(told) - len(told.lstrip())]:
+            raise NotPlain(number, "a tab stands where blanks should")
+        lines.append((number, len(told) - len(told.lstrip()), told.strip()))
+    reader = _Reader(_joined(lines))
+    value = reader.block(0, 0) if reader.lines else None
+    if reader.at < len(reader.lines):
+        raise NotPlain(reader.lines[reader.at][0], "the indentation fits nothing above")
+    return value
+
+
+def _without_comment(line: str) -> str:
+    if "#" not in line:
+        return line
+    quote = ""
+    for at, char in enumerate(line):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"" and (at == 0 or line[at - 1] in " [{,:-"):
+            quote = char
+        elif char == "#" and (at == 0 or line[at - 1] in " \t"):
+            return line[:at].rstrip()
+    return line
+
+
+def _joined(lines: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Puts a list or mapping in brackets that goes over several lines into one."""
+    found: list[tuple[int, int, str]] = []
+    parts: list[str] = []
+    open_ = 0
+    for number, indent, told in lines:
+        depth = _brackets(told)
+        if not open_:
+            found.append((number, indent, told))
+            parts = [told]
+        else:
+            parts.append(told)
+        open_ += depth
+        if open_ <= 0:
+            first = found[-1]
+            found[-1] = (first[0], first[1], " ".join(parts))
+            open_ = 0
+    if open_:
+        raise NotPlain(found[-1][0], "a bracket is not closed")
+    return found
+
+
+def _brackets(told: str) -> int:
+    depth, quote = 0, ""
+    for at, char in enumerate(told):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"" and (at == 0 or told[at - 1] in " [{,:-"):
+            quote = char
+        else:
+            depth += (char in "[{") - (char in "]}")
+    return depth
+
+
+def _key(told: str) -> tuple[str, str] | None:
+    """Returns a name and what follows its colon; None where there is no name."""
+    if told[0] in "'\"":
+        end = told.find(told[0], 1)
+        rest = told[end + 1 :].lstrip() if end > 0 else ""
+        if rest != ":" and not rest.startswith(": "):
+            return None
+        return told[: end + 1], rest[1:].strip()
+    if told[0] in "[]{}&*!|>%@`,":
+        return None
+    at = told.find(": ")
+    if at < 0 and told.endswith(":"):
+        at = len(told) - 1
+    return None if at < 1 else (told[:at].rstrip(), told[at + 1 :].strip())
+
+
+class _Reader:
+    def __init__(self, lines: list[tuple[int, int, str]]):
+        self.lines, self.at = lines, 0
+
+    def block(self, indent: int, depth: int) -> Any:
+        number, found, told = self.lines[self.at]
+        if depth > _DEPTH_MAX:
+            raise NotPlain(number, "this is nested too deeply")
+        if found < indent:
+            raise NotPlain(number, "the indentation fits nothing above")
+        if told == "-" or told.startswith("- "):
+            return self._list(found, depth)
+        if _key(told):
+            return self._mapping(found, depth)
+        self.at += 1
+        return _scalar(told, number, depth)
+
+    def _list(self, indent: int, depth: int) -> list[Any]:
+        values = []
+        while self.at < len(self.lines):
+            number, found, told = self.lines[self.at]
+            if found != indent or not (told == "-" or told.startswith("- ")):
+                break
+            rest = told[1:].strip()
+            self.at += 1
+            if rest:
+                if _key(rest):
+                    raise NotPlain(number, "a mapping in a list is more YAML than is read")
+                values.append(_scalar(rest, number, depth))
+            else:
+                values.append(self._below(indent + 1, depth))
+        return values
+
+    def _mapping(self, indent: int, depth: int) -> dict[Any, Any]:
+        values: dict[Any, Any] = {}
+        while self.at < len(self.lines):
+            number, found, told = self.lines[self.at]
+            named = _key(told) if found == indent else None
+            if named is None:
+                break
+            key = _scalar(named[0], number, depth)
+            if not isinstance(key, str | int) or key in values:
+                raise NotPlain(number, f"the name {named[0]:.40} cannot stand here, or does twice")
+            self.at += 1
+            rest = named[1]
+            # A list may begin right below its name, without being indented.
+            values[key] = _scalar(rest, number, depth) if rest else self._below(
+                indent + 1, depth, lists_from=indent
+            )  # fmt: skip
+        return values
+
+    def _below(self, indent: int, depth: int, lists_from: int | None = None) -> Any:
+        if self.at == len(self.lines):
+            return None
+        _, found, told = self.lines[self.at]
+        is_list = told == "-" or told.startswith("- ")
+        if found >= indent or (is_list and lists_from is not None and found >= lists_from):
+            return self.block(found, depth + 1)
+        return None
+
+
+def _scalar(text: str, number: int, depth: int) -> Any:
+    if text[0] in "[{":
+        value, end = _flow(text, 0, number, depth + 1)
+        if text[end:].strip():
+            raise NotPlain(number, "there is more after the bracket")
+        return value
+    if text[0] in "&*!|>%@`":
+        raise NotPlain(number, f"'{text[0]}' begins more YAML than is read")
+    if text[0] == '"':
+        try:
+            value = json.loads(text)
+        except ValueError:
+            raise NotPlain(number, "the text in quotes is not closed") from None
+        return value
+    if text[0] == "'":
+        if len(text) < 2 or text[-1] != "'":
+            raise NotPlain(number, "the text in quotes is not closed")
+        return text[1:-1].replace("''", "'")
+    if _INT.fullmatch(text):
+        return int(text)
+    return {"null": None, "~": None, "true": True, "false": False}.get(text, text)
+
+
+def _flow(text: str, at: int, number: int, depth: int) -> tuple[Any, int]:
+    if depth > _DEPTH_MAX:
+        raise NotPlain(number, "this is nested too deeply")
+    closing = "]" if text[at] == "[" else "}"
+    items: list[Any] = []
+    members: dict[Any, Any] = {}
+    at += 1
+    while True:
+        at = _skip(text, at)
+        if text[at : at + 1] == closing:
+            return (items if closing == "]" else members), at + 1
+        value, at = _flow_value(text, at, number, depth)
+        at = _skip(text, at)
+        if closing == "}":
+            if text[at : at + 1] != ":" or not isinstance(value, str | int) or value in members:
+                raise NotPlain(number, "a mapping in brackets has names and values")
+            members[value], at = _flow_value(text, _skip(text, at + 1), number, depth)
+            at = _skip(text, at)
+        else:
+            items.append(value)
+        if text[at : at + 1] == ",":
+            at += 1
+        elif text[at : at + 1] != closing:
+            raise NotPlain(number, f"',' or '{closing}' is missing")
+
+
+def _flow_value(text: str, at: int, number: int, depth: int) -> tuple[Any, int]:
+    if text[at : at + 1] in ("[", "{"):
+        return _flow(text, at, number, depth + 1)
+    match = _FLOW.match(text, at)
+    if match is None:
+        raise NotPlain(number, "a value is missing")
+    return _scalar(match[0].strip(), number, depth), match.end()
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] == " ":
+        at += 1
+    return at

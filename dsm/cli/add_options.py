@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from dsm.cli.suggestions import labels, source_names
 from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.model.names import dataset_name_for, printable
 
@@ -23,7 +24,8 @@ Deletions = Annotated[
     bool, typer.Option("-A", "--all", help="Stage files that are gone as deleted, too")
 ]
 Labels = Annotated[
-    list[str] | None, typer.Option("-l", "--label", metavar="L", help="Label of all of them")
+    list[str] | None,
+    typer.Option("-l", "--label", metavar="L", autocompletion=labels, help="Label of all of them"),
 ]
 Pattern = Annotated[
     str | None,
@@ -75,6 +77,7 @@ Source = Annotated[
     str | None,
     typer.Option(
         "--source",
+        autocompletion=source_names,
         metavar="NAME",
         help="Stage a query against this source, and no rows",
         rich_help_panel=PANEL,

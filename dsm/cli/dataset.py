@@ -17,7 +17,7 @@ from dsm.cli.drawing import label_bars, time_bars, width
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
-from dsm.cli.suggestions import dataset_names
+from dsm.cli.suggestions import dataset_names, label_lists, targets
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 
@@ -83,12 +83,18 @@ def set_(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="COLUMN", help="What the class is: labels or attr.NAME"),
+        typer.Option(
+            "--target",
+            metavar="COLUMN",
+            autocompletion=targets,
+            help="What the class is: labels or attr.NAME",
+        ),
     ] = None,
     classes: Annotated[
         str | None,
         typer.Option(
             "--classes",
+            autocompletion=label_lists,
             metavar="A,B",
             help="The classes in their order; @FILE has one on each line",
         ),

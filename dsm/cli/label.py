@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dsm.answers.staging import labelled_answer
+from dsm.cli import suggestions
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.standard_input import standard_input
@@ -15,30 +16,66 @@ from dsm.model.changeset import Counts
 from dsm.model.example import AttributeValue
 from dsm.model.names import printable
 
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="L",
+        autocompletion=suggestions.labels,
+        help="Label them so and not otherwise; '' for no label",
+    ),
+]
+Add = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add",
+        metavar="L",
+        autocompletion=suggestions.labels,
+        help="Give them this label, too",
+    ),
+]
+Remove = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--remove",
+        metavar="L",
+        autocompletion=suggestions.labels,
+        help="Take this label from them",
+    ),
+]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attr",
+        metavar="K=V",
+        autocompletion=suggestions.attributes,
+        help="Set this attribute; 'K=' takes it away",
+    ),
+]
+Annotation = Annotated[
+    str | None,
+    typer.Option(metavar="JSON", help="Annotate them so; '' takes the annotation away"),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COND",
+        autocompletion=suggestions.condition_names,
+        help="Only examples that meet this, such as 'width>=512'",
+    ),
+]
+
 
 def command(
     ctx: typer.Context,
     paths: Annotated[
         list[str] | None, typer.Argument(metavar="PATH...", help="Examples, folders and globs")
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="L", help="Label them so and not otherwise; '' for no label"),
-    ] = None,
-    add: Annotated[
-        list[str] | None, typer.Option("--add", metavar="L", help="Give them this label, too")
-    ] = None,
-    remove: Annotated[
-        list[str] | None, typer.Option("--remove", metavar="L", help="Take this label from them")
-    ] = None,
-    attributes: Annotated[
-        list[str] | None,
-        typer.Option("--attr", metavar="K=V", help="Set this attribute; 'K=' takes it away"),
-    ] = None,
-    annotation: Annotated[
-        str | None,
-        typer.Option(metavar="JSON", help="Annotate them so; '' takes the annotation away"),
-    ] = None,
+    set_: Set = None,
+    add: Add = None,
+    remove: Remove = None,
+    attributes: Attributes = None,
+    annotation: Annotation = None,
     label_file: Annotated[
         str | None,
         typer.Option("--labels", metavar="FILE", help="Say what a table says; '-' is stdin"),
@@ -47,10 +84,7 @@ def command(
         str | None,
         typer.Option("--labels-format", metavar="F", help="Format of FILE, see `dsm add`"),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COND", help="Only examples that meet this, such as 'width>=512'"),
-    ] = None,
+    where: Where = None,
     from_file: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Read more paths, one a line; '-' is standard input"),

@@ -8,9 +8,9 @@ import typer
 
 from dsm.answers.examples import ls_answer
 from dsm.cli import prepare_options as options
+from dsm.cli import suggestions
 from dsm.cli.output import print_json, quoted, size_text
 from dsm.cli.session import Session
-from dsm.cli.suggestions import view_names
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
@@ -27,25 +27,22 @@ def command(
         typer.Option(
             "--view",
             metavar="VIEW",
-            autocompletion=view_names,
+            autocompletion=suggestions.view_names,
             help="List what this view holds, by name or version",
         ),
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option("--label", metavar="L", help="Only examples with this label"),
+        typer.Option(
+            "--label",
+            metavar="L",
+            autocompletion=suggestions.labels,
+            help="Only examples with this label",
+        ),
     ] = None,
-    all_labels: Annotated[
-        bool, typer.Option("--all-labels", help="Only those that have all of the labels")
-    ] = False,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="COND", help="Only those that fit: 'width>=512'"),
-    ] = None,
+    all_labels: options.AllLabels = False,
+    exclude: options.Excluded = None,
+    where: options.Where = None,
     long: Annotated[
         bool, typer.Option("-l", "--long", help="Show size, time and labels, too")
     ] = False,

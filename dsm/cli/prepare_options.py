@@ -6,18 +6,25 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.suggestions import changeset_names
+from dsm.cli.suggestions import changeset_names, condition_names, label_lists, labels, targets
 
 Labels = Annotated[
     list[str] | None,
-    typer.Option("-l", "--label", metavar="L", help="Take examples with this label"),
+    typer.Option(
+        "-l", "--label", metavar="L", autocompletion=labels, help="Take examples with this label"
+    ),
 ]
 AllLabels = Annotated[
     bool, typer.Option("--all-labels", help="Take those that have all of the labels")
 ]
 Excluded = Annotated[
     list[str] | None,
-    typer.Option("--exclude-label", metavar="L", help="Leave out examples with this label"),
+    typer.Option(
+        "--exclude-label",
+        metavar="L",
+        autocompletion=labels,
+        help="Leave out examples with this label",
+    ),
 ]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="T", help="Take examples of this time or later")
@@ -48,20 +55,29 @@ Paths = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="COND", help="Take those whose attributes fit: 'width>=512'"),
+    typer.Option(
+        "--where",
+        metavar="COND",
+        autocompletion=condition_names,
+        help="Take those whose attributes fit: 'width>=512'",
+    ),
 ]
 Target = Annotated[
     str | None,
     typer.Option(
         "--target",
         metavar="COLUMN",
+        autocompletion=targets,
         help="What the class of an example is: labels or attr.NAME (default: the dataset's)",
     ),
 ]
 Classes = Annotated[
     str | None,
     typer.Option(
-        "--classes", metavar="A,B", help="The classes in their order; @FILE has one on each line"
+        "--classes",
+        metavar="A,B",
+        autocompletion=label_lists,
+        help="The classes in their order; @FILE has one on each line",
     ),
 ]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="What to call the view")]

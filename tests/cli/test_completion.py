@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -99,3 +100,92 @@ def test_other_shells(dsm: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/usr/bin/zsh")
     assert dsm("completion").out == dsm("completion", "zsh").out
     assert "did you mean fish?" in dsm("completion", "fsh", status=2).err
+
+
+@pytest.fixture
+def described(dsm: Runner, empty_repo: Path) -> Path:
+    """A repository whose examples have labels and attributes, some of which are no plain words."""
+    (empty_repo / "labels.csv").write_text(
+        "path,label,width,breed\na,cat,1,x\nb,catfish,2,y\nc,dog,3,z\nd,black cat,4,z\n"
+    )
+    for name in "abcd":
+        (empty_repo / name).write_text(name)
+    dsm("add", "--labels", "labels.csv", "a", "b", "c", "d")
+    dsm("commit", "-m", "all")
+    return empty_repo
+
+
+def test_what_examples_are_told_of_is_completed(dsm: Runner, described: Path) -> None:
+    """Labels, lists of them, attributes and targets; numbers of changesets where one is begun."""
+    for line, expected in {
+        "prepare --label c": ["cat", "catfish"],
+        "prepare -l d": ["dog"],
+        "prepare --exclude-label ca": ["cat", "catfish"],
+        "prepare --where w": ["width"],
+        "prepare --where 's": ["size"],
+        "prepare --target ": ["labels", "attr.breed", "attr.width"],
+        "prepare --classes dog,": ["dog,cat", "dog,catfish"],
+        "dataset set --classes do": ["dog"],
+        "dataset set --target l": ["labels"],
+        "ls --label do": ["dog"],
+        "ls --where b": ["breed"],
+        "label a --add c": ["cat", "catfish"],
+        "label a --remove dog": ["dog"],
+        "label a --attr w": ["width"],
+        "add --label d": ["dog"],
+        "show 1": ["1"],
+        "revert 9": [],
+    }.items():
+        assert completed(f"dsm {line}", described) == expected
+
+
+def test_completion_is_silent_whatever_is_wrong(dsm: Runner, described: Path) -> None:
+    """A damaged repository completes nothing, and writes nothing over the line being typed."""
+    folder = described / ".dsm" / "datasets" / "photos" / "changesets"
+    for path in [*folder.rglob("*")]:
+        if path.is_file():
+            path.chmod(0o644)
+            path.write_bytes(b"\x00")
+    for line in ("prepare --label c", "prepare --where w"):
+        assert completed(f"dsm {line}", described) == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_condition_in_quotes_is_completed_in_bash(
+    dsm: Runner, described: Path, tmp_path: Path
+) -> None:
+    """In an interactive bash TAB completes the attribute behind an open quote."""
+    import pty
+
+    (tmp_path / "dsm").write_text(
+        f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m dsm "$@"\n'
+    )
+    (tmp_path / "dsm").chmod(0o755)
+    (tmp_path / "script").write_text(dsm("completion", "bash").out)
+    master, slave = pty.openpty()
+    env = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "PS1": "", "TERM": "dumb",
+        "HOME": str(tmp_path), "INPUTRC": "/dev/null",
+    }  # fmt: skip
+    shell = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"], stdin=slave, stdout=slave, stderr=slave,
+        env=env, cwd=described, start_new_session=True,
+    )  # fmt: skip
+    os.close(slave)
+
+    def heard(what: bytes) -> bytes:
+        said = b""
+        while what not in said and select.select([master], [], [], 60)[0]:
+            said += os.read(master, 4096)
+        return said
+
+    try:
+        script = str(tmp_path / "script").encode()
+        os.write(master, b"source " + script + b"; echo rea''dy\n")
+        heard(b"ready")
+        os.write(master, b"dsm prepare --where 'wi\t")
+        assert b"dsm prepare --where 'width'" in heard(b"'width'")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(master)

@@ -9,6 +9,7 @@ from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, NotFound
 from dsm.files.typed_path import refuse_address, refuse_root
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
+from dsm.model.unmatched import SKIP, check_unmatched
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
@@ -53,23 +54,28 @@ class Catalog(Repository):
         """
         return Dataset(self, self.identity(name or self.current))
 
-    def create_dataset(self, name: str, *, pattern: str | None = None, root: str = ".") -> Dataset:
+    def create_dataset(
+        self, name: str, *, pattern: str | None = None, root: str = ".", unmatched: str = SKIP
+    ) -> Dataset:
         """Creates a dataset whose examples lie below `root`, a folder in the repository.
 
-        One that was alone until now stays the current one. Raises AlreadyExists when the name is
-        taken, InvalidInput when it, the pattern or the root is not a legal one.
+        `unmatched` says what `add` does with new files that the pattern does not match: "skip" them
+        with a count, take them "unlabelled", or "refuse" to stage anything. One that was alone
+        until now stays the current one. Raises AlreadyExists when the name is taken, InvalidInput
+        when it, the pattern, the root or `unmatched` is not a legal one.
         """
         if pattern is not None:
             from dsm.model.pattern import PathPattern
 
             PathPattern.parse(pattern)
+        check_unmatched(unmatched)
         check_dataset_name(name)
         refuse_address(root)
         root = os.path.normpath(root)
         if root != ".":
             refuse_root(self.root, os.path.join(self.root, check_path(root)))
         identity = DatasetIdentity(
-            os.urandom(16).hex(), name, self.environment.clock(), root, pattern
+            os.urandom(16).hex(), name, self.environment.clock(), root, pattern, unmatched
         )
         others = self.datasets()
         if len(others) == 1 and others[0] != name and self.config.get("core.dataset") is None:

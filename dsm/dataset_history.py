@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
 from dsm.files.typed_path import below_root
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import check_path, quoted
+from dsm.model.unmatched import check_unmatched
 from dsm.repo.log import ChangesetLog, Tag
 from dsm.repo.repository import DatasetIdentity, Repository
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots
     from dsm.model.reports import Diff
     from dsm.model.target import Target
+    from dsm.repo.dataset_settings import DatasetSettings
     from dsm.sources.query import SourceQuery
     from dsm.views.query.resolve import Asked
     from dsm.views.query.view_query import ViewQuery
@@ -65,7 +67,44 @@ class DatasetHistory:
 
     @property
     def pattern(self) -> str | None:
-        return self.identity.pattern
+        """What paths say about new examples, as it is set now."""
+        return self._settings().pattern_of(self.identity)
+
+    @property
+    def unmatched(self) -> str:
+        """What `add` does with new files that the pattern does not match, as it is set now.
+
+        "skip" leaves them out and counts them, "unlabelled" takes them, "refuse" stages nothing.
+        """
+        return self._settings().unmatched_of(self.identity)
+
+    def set_pattern(self, pattern: str | None) -> None:
+        """Sets the pattern that new examples are labelled by; None: by none.
+
+        Examples that are there keep what is said of them. Raises InvalidInput, StorageFailed.
+        """
+        if pattern:
+            from dsm.model.pattern import PathPattern
+
+            PathPattern.parse(pattern)
+        self._change(pattern=pattern or "")
+
+    def set_unmatched(self, unmatched: str) -> None:
+        """Sets what `add` does with files that the pattern does not match; see `unmatched`.
+
+        Raises InvalidInput, StorageFailed.
+        """
+        self._change(unmatched=check_unmatched(unmatched))
+
+    def _settings(self) -> DatasetSettings:
+        from dsm.repo.dataset_settings import read_settings
+
+        return read_settings(self.repo, self.name)
+
+    def _change(self, **changed: Any) -> None:
+        from dsm.repo.dataset_settings import change_settings
+
+        change_settings(self.repo, self.name, lambda settings: replace(settings, **changed))
 
     @property
     def created(self) -> int:
@@ -102,9 +141,7 @@ class DatasetHistory:
     @property
     def target(self) -> Target:
         """What the class of an example is, and which classes there are, for views made from now."""
-        from dsm.repo.dataset_settings import read_settings
-
-        return read_settings(self.repo, self.name).target
+        return self._settings().target
 
     def set_target(self, column: str = "labels", classes: Iterable[str] | None = None) -> Target:
         """Sets the target of views that are made from now on; those made before keep theirs.
@@ -113,14 +150,13 @@ class DatasetHistory:
         Raises InvalidInput, NotFound for an attribute that no example has, StorageFailed.
         """
         from dsm.model.target import target_of, unknown_attribute
-        from dsm.repo.dataset_settings import change_settings
 
         target = target_of(column, classes)
         if target.attribute is not None and self.head:
             known = self.log_.get(self.head).attributes
             if target.attribute not in known:
                 raise unknown_attribute(target.attribute, known)
-        change_settings(self.repo, self.name, lambda settings: replace(settings, target=target))
+        self._change(target=target)
         return target
 
     @cached_property

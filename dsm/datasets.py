@@ -17,6 +17,7 @@ from dsm.files.typed_path import refuse_address, refuse_root, refuse_store
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_labels
+from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ class Dataset(DatasetHistory):
         dataset's root and need no file. `labels` go on everything, `pattern` and `label_file` say
         more of each, the latter a path or an open binary file in a `label_format` (by default the
         one that its content tells; docs/how-to/annotations.md lists them); `strict` refuses what
-        the pattern does not match, and rows that name nothing. `deletions` also stages that tracked
-        files are gone; `force` takes ignored files, too, which are else left out, and answered as
-        `ignored` when they are named. `dry_run` stages nothing, `follow_symlinks` goes into folders
-        behind links, `keep_going` stages the rest when files cannot be read.
+        the pattern does not match, and rows that name nothing. New files that it does not match are
+        skipped, taken or refused as the dataset's `unmatched` says; bytes are never skipped.
+        `deletions` also stages that tracked files are gone; `force` takes ignored and skipped
+        files, too; ignored ones are else left out, and answered as `ignored` when they are named.
+        `dry_run` stages nothing, `follow_symlinks` goes into folders behind links, `keep_going`
+        stages the rest when files cannot be read.
 
         Raises NotFound for what is not there, InvalidInput for paths, labels, a pattern or a label
         file that cannot be, NoRowFits for a label file of nothing here, Conflict where rows of a
@@ -90,7 +93,7 @@ class Dataset(DatasetHistory):
             asked["places"] = Places(
                 tree.root, paths, lambda: tree.index(tree.stage.load()).below("")
             )
-        request = request_for(paths, self.pattern, folder, **asked)
+        request = request_for(paths, self.pattern, folder, unmatched=self.unmatched, **asked)
         refuse_databases(self.repo, self.tree, request)
         return request
 
@@ -241,12 +244,14 @@ class Dataset(DatasetHistory):
     def status(self, *, progress: Progress = SILENT) -> Status:
         """Compares head, stage and work tree.
 
-        Raises NotFound without the dataset's root, InvalidInput for an ignore file or settings that
-        cannot be used.
+        Where the dataset skips files that its pattern does not match, new ones of them are told
+        apart, as `left_out`. Raises NotFound without the dataset's root, InvalidInput for an ignore
+        file or settings that cannot be used.
         """
         from dsm.worktree.status import status
 
-        return status(self.tree, self.name, progress=progress)
+        pattern = self.pattern if self.unmatched == SKIP else None
+        return status(self.tree, self.name, pattern, progress=progress)
 
     # --- history ---------------------------------------------------------------------------
 

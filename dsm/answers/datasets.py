@@ -23,6 +23,7 @@ def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
         "current": dataset.name == current,
         "root": dataset.root,
         "pattern": dataset.pattern,
+        "unmatched": dataset.unmatched,
         "target": {"classes": None, **dataset.target.to_json()},
         "created": format_time(dataset.created),
         "head": head,

@@ -25,6 +25,7 @@ def status_answer(status: Status, checks: Iterable[QueryCheck] | None = None) ->
         "staged": [_change_fields(change) for change in status.staged],
         "unstaged": [_change_fields(change) for change in status.unstaged],
         "untracked": list(status.untracked),
+        "left_out": list(status.left_out),
         "absent": status.absent,
         "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
     }

@@ -137,6 +137,7 @@ def _tell(report: AddReport, s: Session, dry_run: bool, as_json: bool) -> None:
     s.say(summary(report, dry_run))
     if report.carried:
         s.say(f"{count_text(report.carried, 'example')} kept what was said of them before")
+    s.say_left_out(report)
     if report.unlabelled and report.pattern is not None:
         unmatched = count_text(report.unlabelled, "file")
         s.say(f"{unmatched} unlabelled: not matched by {printable(report.pattern)}")
@@ -190,6 +191,8 @@ def summary(report: AddReport, dry_run: bool) -> str:
     if not report.counts.rows:
         if not report.files and not report.unchanged:
             return "nothing to stage: no file was found that .dsmignore does not leave out"
+        if report.left_out and not report.unchanged:
+            return "nothing to stage: no file was found that the pattern matches"
         return f"nothing to stage: {count_text(report.unchanged, 'file')} unchanged"
     done = "would stage" if dry_run else "staged"
     counts = counts_text(report.counts)

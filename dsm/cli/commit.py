@@ -99,3 +99,4 @@ def _tell(s: Session, found: AddReport | MassDeletion) -> None:
         message(f"warning: this commit removes {found.text}")
     else:
         s.warn_of(found)
+        s.say_left_out(found)

@@ -20,12 +20,23 @@ from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names, label_lists, targets
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
+from dsm.model.unmatched import REFUSE, SKIP, WORDS, check_unmatched
 
 if TYPE_CHECKING:
     from dsm.datasets import Dataset
     from dsm.views.comparison.statistics import Histogram, Sizes
 
 app = new_app()
+
+Unmatched = Annotated[
+    str | None,
+    typer.Option(
+        "--unmatched",
+        metavar="[skip|unlabelled|refuse]",
+        autocompletion=lambda incomplete: [w for w in WORDS if w.startswith(incomplete)],
+        help="What add does with new files that the pattern does not match",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -59,16 +70,21 @@ def create(
         str,
         typer.Option("--root", metavar="DIR", help="Its folder, below the repository's"),
     ] = ".",
+    unmatched: Unmatched = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Create a dataset
 
+    New files that the pattern does not match are skipped and counted, unless --unmatched takes them
+    without labels, or refuses to stage anything.
+
     \b
     Examples:
       dsm dataset create speech --pattern '{speaker}/{name}.wav' --root speech
+      dsm dataset create notes --pattern '{topic}/{_}.txt' --unmatched refuse
     """
     with Session(ctx) as s:
-        made = s.repo.create_dataset(name, pattern=pattern, root=root)
+        made = s.repo.create_dataset(name, pattern=pattern, root=root, unmatched=unmatched or SKIP)
         if as_json:
             print_json(dataset_answer(made, current_dataset(s.repo)))
         s.say(f"created dataset {made.name}; `dsm switch {made.name}` makes it the current one")
@@ -99,28 +115,57 @@ def set_(
             help="The classes in their order; @FILE has one on each line",
         ),
     ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option("--pattern", metavar="P", help="What paths say of new examples; '' is none"),
+    ] = None,
+    unmatched: Unmatched = None,
 ) -> None:
-    """Say what the class of an example is
+    """Set the classes, the pattern, and what becomes of other files
 
-    Counts for views that are prepared from now on; those of before keep their version and their
-    classes. Labels that are not in the list of classes are tags: they do not decide the class.
-    --target without --classes takes the classes from the snapshot of each view.
+    --target and --classes count for views that are prepared from now on; those of before keep their
+    version and their classes. Labels that are not in the list of classes are tags: they do not
+    decide the class. --target without --classes takes the classes from the snapshot of each view.
+
+    --pattern and --unmatched count for files that are added from now on: examples that are there
+    stay as they are.
 
     \b
     Examples:
       dsm dataset set --classes cat,dog
       dsm dataset set --target attr.breed --classes @breeds.txt
       dsm dataset set speech --target labels
+      dsm dataset set --pattern '{label}/{_}.jpg' --unmatched unlabelled
     """
-    if target is None and classes is None:
-        raise InvalidInput("nothing is to be set", hint="give --target or --classes")
+    if target is None and classes is None and pattern is None and unmatched is None:
+        raise InvalidInput(
+            "nothing is to be set", hint="give --target, --classes, --pattern or --unmatched"
+        )
     with Session(ctx) as s:
         found = s.dataset if name is None else s.repo.dataset(name)
-        column = found.target.column if target is None else target
-        made = found.set_target(column, class_names(classes))
-        s.say(
-            f"views of {found.name} that are prepared from now on have classes from {made.words()}"
-        )
+        if unmatched is not None:
+            check_unmatched(unmatched)  # before anything is set
+        if pattern is not None:
+            found.set_pattern(pattern)
+        if unmatched is not None:
+            found.set_unmatched(unmatched)
+        if pattern is not None or unmatched is not None:
+            s.say(f"{found.name}: {_of_the_pattern(found)}")
+        if target is not None or classes is not None:
+            column = found.target.column if target is None else target
+            made = found.set_target(column, class_names(classes))
+            s.say(
+                f"views of {found.name} that are prepared from now on have classes from"
+                f" {made.words()}"
+            )
+
+
+def _of_the_pattern(found: Dataset) -> str:
+    if found.pattern is None:
+        return "no pattern labels new examples"
+    done = {SKIP: "skips other files", REFUSE: "refuses other files"}
+    other = done.get(found.unmatched, "takes other files without labels")
+    return f"`dsm add` labels new examples by {printable(found.pattern)}, and {other}"
 
 
 @app.command("list", cls=Command)

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsm.cli.color import Paint
-from dsm.cli.output import LISTED_MAX, listed, message
+from dsm.cli.output import LISTED_MAX, count_text, listed, message
 from dsm.errors import NotFound
 from dsm.model.names import printable
 from dsm.progress import SILENT, Progress
@@ -134,6 +134,12 @@ class Session:
         self.warn("warning", report.warnings)
         self.warn("skipped", report.skipped)
         self.warn("failed", report.failed)
+
+    def say_left_out(self, report: AddReport) -> None:
+        """Says how many new files the pattern of the dataset left out."""
+        if report.left_out and report.pattern is not None:
+            count = count_text(report.left_out, "file")
+            self.say(f"{count} skipped: not matched by {printable(report.pattern)} (-f adds them)")
 
     def shown(self, path: str) -> str:
         """Returns an example's path as one would type it here, fit for a terminal."""

@@ -9,6 +9,7 @@ from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
 from dsm.cli.porcelain import raw, rows
 from dsm.cli.session import Session
 from dsm.model.example import Change
+from dsm.model.names import printable
 from dsm.model.queries import QueryChange
 from dsm.model.reports import Status
 
@@ -102,6 +103,12 @@ def _long(status: Status, s: Session) -> list[str]:
         lines.append(
             f"{count_text(status.absent, 'example')} without a file here "
             '(use "dsm restore" to bring files back)'
+        )
+    if status.left_out:
+        left_out = count_text(len(status.left_out), "file")
+        lines.append(
+            f"{left_out} left out: not matched by {printable(status.pattern or '')} "
+            '(use "dsm add -f <path>..." to add one all the same)'
         )
     if status.queries:
         count = len(status.queries)

@@ -23,9 +23,10 @@ class AddReport:
     """What `add` staged (or would stage).
 
     `files` counts the files looked at, `size` the bytes of the ones read; `stored` is what the
-    packs grew by, in bytes; `unlabelled` counts files that the pattern does not match. `ignored`
-    are paths that were named and yet left out; `carried` counts new paths whose labels, attributes,
-    annotation or time came along from where their content was before.
+    packs grew by, in bytes; `unlabelled` counts files that the pattern does not match; `left_out`
+    counts new ones of those that were not taken, as the dataset has it. `ignored` are paths that
+    were named and yet left out; `carried` counts new paths whose labels, attributes, annotation or
+    time came along from where their content was before.
     """
 
     counts: Counts
@@ -39,6 +40,7 @@ class AddReport:
     failed: tuple[Problem, ...] = ()
     ignored: tuple[Problem, ...] = ()
     carried: int = 0
+    left_out: int = 0
     changes: tuple[Change, ...] = ()  # filled for a dry run
     pattern: str | None = None
 
@@ -73,7 +75,8 @@ class Status:
 
     Changes are sorted by path. `absent` counts examples that have no file here and never had one.
     `queries` names those that stand; `staged_queries` are what becomes of them. `failed` are
-    folders that could not be read: nothing is told of what lies there.
+    folders that could not be read: nothing is told of what lies there. `left_out` are new files
+    that `add` skips, since the `pattern` of the dataset does not match them.
     """
 
     dataset: str
@@ -86,6 +89,8 @@ class Status:
     queries: tuple[str, ...] = ()
     staged_queries: tuple[QueryChange, ...] = ()
     failed: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+    pattern: str | None = None
 
     @property
     def clean(self) -> bool:

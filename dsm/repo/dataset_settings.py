@@ -12,9 +12,10 @@ from typing import Any
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
 from dsm.model.target import DEFAULT, Target
+from dsm.model.unmatched import check_unmatched
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
-from dsm.repo.repository import Repository
+from dsm.repo.repository import DatasetIdentity, Repository
 from dsm.store import disk
 
 _ATTEMPTS = 100
@@ -22,13 +23,30 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class DatasetSettings:
-    """What counts for a dataset: `target` is that of views that are made from now on."""
+    """What counts for a dataset: `target` is that of views that are made from now on.
+
+    `pattern` and `unmatched` take the place of what the dataset was created with, None being that;
+    an empty pattern is none.
+    """
 
     target: Target = DEFAULT
+    pattern: str | None = None
+    unmatched: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as their document has them."""
-        return {} if self.target == DEFAULT else {"target": self.target.to_json()}
+        fields: dict[str, Any] = {"pattern": self.pattern, "unmatched": self.unmatched}
+        if self.target != DEFAULT:
+            fields["target"] = self.target.to_json()
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def pattern_of(self, identity: DatasetIdentity) -> str | None:
+        """Returns the pattern of a dataset with these settings."""
+        return identity.pattern if self.pattern is None else self.pattern or None
+
+    def unmatched_of(self, identity: DatasetIdentity) -> str:
+        """Returns what is done with new files that the pattern does not match."""
+        return identity.unmatched if self.unmatched is None else self.unmatched
 
 
 def read_settings(repository: Repository, dataset: str) -> DatasetSettings:
@@ -60,7 +78,12 @@ def settings_of(fields: dict[str, Any], where: str) -> DatasetSettings:
     try:
         found = fields["settings"]
         target = Target.from_json(found["target"]) if "target" in found else DEFAULT
-        settings = DatasetSettings(target)
+        pattern, unmatched = found.get("pattern"), found.get("unmatched")
+        if not isinstance(pattern, str | None):
+            raise TypeError("the pattern is no text")
+        if unmatched is not None:
+            check_unmatched(unmatched)
+        settings = DatasetSettings(target, pattern, unmatched)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
         raise DamagedData(f"{where} does not hold settings of a dataset: {error}") from error
     if settings.to_json() != found:

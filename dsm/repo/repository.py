@@ -20,6 +20,7 @@ from dsm.errors import (
 )
 from dsm.format import document
 from dsm.model.names import check_dataset_name, check_path, close_matches
+from dsm.model.unmatched import UNLABELLED, WORDS
 from dsm.repo import documents
 from dsm.repo.config import Config, UserConfig, check_workers
 from dsm.repo.environment import Environment
@@ -36,14 +37,16 @@ ORG_DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class DatasetIdentity:
-    """What never changes about a dataset. `root` is its folder below the repository's, with "/";
-    `created` is in microseconds UTC."""
+    """What a dataset was created with. `root` is its folder below the repository's, with "/";
+    `created` is in microseconds UTC. Settings may replace `pattern` and `unmatched`, one of the
+    words of `dsm.model.unmatched`."""
 
     id: str
     name: str
     created: int
     root: str = "."
     pattern: str | None = None
+    unmatched: str = UNLABELLED
 
 
 class Repository:
@@ -191,14 +194,15 @@ class Repository:
         try:
             identity = DatasetIdentity(
                 fields["dataset"], fields["name"], fields["created"], fields["root"],
-                fields["pattern"],
+                fields["pattern"], fields.get("unmatched", UNLABELLED),
             )  # fmt: skip
         except KeyError as error:
             raise DamagedData(f"{where} lacks {error}") from error
         if identity.name != name:
             raise DamagedData(f"{where} belongs to dataset {identity.name!r}")
         texts = (identity.id, identity.root, identity.pattern or "")
-        if not all(isinstance(text, str) for text in texts) or type(identity.created) is not int:
+        known = identity.unmatched in WORDS and type(identity.created) is int
+        if not known or not all(isinstance(text, str) for text in texts):
             raise DamagedData(f"{where} has a field of a kind that does not belong there")
         if identity.root != ".":
             check_path(identity.root)
@@ -240,6 +244,8 @@ class Repository:
             "root": identity.root,
             "pattern": identity.pattern,
         }
+        if identity.unmatched != UNLABELLED:
+            fields["unmatched"] = identity.unmatched
         return identities.create(name, fields)
 
 

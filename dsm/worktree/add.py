@@ -43,6 +43,7 @@ class Outcome:
     unchanged: int = 0
     carried: int = 0  # examples that took along what was said of them elsewhere
     unlabelled: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # new ones that the pattern does not match
     warnings: list[Problem] = field(default_factory=list)
     skipped: list[Problem] = field(default_factory=list)
     failed: list[Problem] = field(default_factory=list)
@@ -109,7 +110,7 @@ class Adder:
                 hint="mend or ignore them (.dsmignore), or add the rest with --keep-going",
                 items=tuple(problem.path for problem in out.failed),
             )
-        request.refuse(out.unlabelled)
+        request.refuse(out.unlabelled, out.left_out)
         self.progress.finish()
         return out
 
@@ -226,13 +227,20 @@ class Adder:
             return
         paths, stats = [], []
         for name, st in zip(new, new_stats, strict=True):
-            if self._label_table and lead + name in self._label_table:
+            path = lead + name
+            if self._label_table and path in self._label_table:
                 continue
             try:
-                paths.append(check_path(lead + name))
-                stats.append(st)
+                check_path(path)
             except InvalidInput as error:
-                self.out.failed.append(Problem(lead + name, error.message))
+                self.out.failed.append(Problem(path, error.message))
+                continue
+            # What is staged as deleted was taken once, and may come back.
+            if self.request.leaves_out(path) and path not in self.staged.where:
+                self.out.left_out.append(path)
+            else:
+                paths.append(path)
+                stats.append(st)
         yield True, paths, stats
         self._warn_of_lookalikes(folder, page)
 

@@ -19,6 +19,7 @@ from dsm.files.writing import UnsafeTarget
 from dsm.format.index import ABSENT, fits
 from dsm.model.names import check_path, printable
 from dsm.model.pattern import PathPattern
+from dsm.repo.dataset_settings import read_settings
 from dsm.worktree.carrying import Carrier
 from dsm.worktree.edit import removal_rows, tracked_below
 from dsm.worktree.index import WorkIndex
@@ -61,7 +62,8 @@ def remove(
 
 
 def _of_the_pattern(tree: WorkTree) -> Request:
-    pattern = tree.repository.identity(tree.log.name).pattern
+    repository, name = tree.repository, tree.log.name
+    pattern = read_settings(repository, name).pattern_of(repository.identity(name))
     return Request((), default_pattern=None if pattern is None else PathPattern.parse(pattern))
 
 

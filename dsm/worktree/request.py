@@ -16,6 +16,7 @@ from dsm.model.example import Attributes, Example
 from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
+from dsm.model.unmatched import REFUSE, UNLABELLED
 from dsm.worktree.label_formats.places import Places
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.missing_values import DEFAULT
@@ -41,6 +42,8 @@ class Request:
     named folder that is not here at all. `allows_mass_deletion` says that most of a dataset, or all
     of a folder, may go; `force` takes what is ignored, too. `label_table` is the path of the
     file that `label_rows` came from; `label_files` are others that were read, below the root.
+    `unmatched` says what is done with new files that the pattern of the dataset, or the one in its
+    place, does not match: see `dsm.model.unmatched`.
     """
 
     paths: tuple[str, ...]
@@ -59,6 +62,7 @@ class Request:
     follow_symlinks: bool = False
     force: bool = False
     keep_going: bool = False
+    unmatched: str = UNLABELLED
 
     def __post_init__(self) -> None:
         known = (self.pattern, self.default_pattern, self.label_rows)
@@ -72,6 +76,16 @@ class Request:
     def restates_meaning(self) -> bool:
         """Whether labels are to be set on files whose content is unchanged too."""
         return bool(self.labels or self.pattern or self.label_rows is not None)
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether a new file is not taken, since no pattern and no row of a table says a thing of
+        it, and the dataset is not to hold such files."""
+        if self.unmatched == UNLABELLED or self.default_pattern is None or self.force:
+            return False
+        pattern = self.pattern or self.default_pattern
+        return pattern.match(path) is None and not (
+            self.label_rows is not None and self.label_rows.get(path) is not None
+        )
 
     def states_time(self, path: str) -> bool:
         """Whether the request says what time an example has, also one of unchanged content."""
@@ -176,14 +190,22 @@ class Request:
             example.labels, example.time, example.time_given, example.annotation, example.attributes
         )  # fmt: skip
 
-    def refuse(self, unmatched: list[str]) -> None:
-        """Raises InvalidInput when the request is strict and paths do not match the pattern."""
-        if self.strict and unmatched:
-            files = "1 file does" if len(unmatched) == 1 else f"{len(unmatched)} files do"
+    def refuse(self, unlabelled: list[str], left_out: Sequence[str] = ()) -> None:
+        """Raises InvalidInput for paths that do not match the pattern, when the request is strict,
+        or the dataset refuses new files (those that are `left_out`) of that kind."""
+        refused = [*unlabelled, *left_out] if self.strict else []
+        hint = "mend the pattern, or leave out --strict"
+        if self.unmatched == UNLABELLED or self.default_pattern is None:
+            hint += " to add them without labels"
+        if self.unmatched == REFUSE and left_out:
+            refused = refused or list(left_out)
+            hint = "-f adds them without labels; `dsm dataset set --unmatched skip` leaves them out"
+        if refused:
+            files = "1 file does" if len(refused) == 1 else f"{len(refused):,} files do"
             raise InvalidInput(
                 f"{files} not match the pattern, so nothing was staged",
-                hint="mend the pattern, or leave out --strict to add them without labels",
-                items=tuple(unmatched[:1000]),
+                hint=hint,
+                items=tuple(refused[:1000]),
             )
 
 
@@ -213,6 +235,7 @@ def request_for(
     label_format: str | None = None,
     places: Places | None = None,
     missing: frozenset[str] = DEFAULT,
+    unmatched: str = UNLABELLED,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
@@ -234,5 +257,5 @@ def request_for(
         table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
     return Request(
         paths, check_labels(labels), compiled, default, rows, label_table=table, label_files=files,
-        **flags,
+        unmatched=unmatched, **flags,
     )  # fmt: skip

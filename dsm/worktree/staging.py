@@ -20,6 +20,7 @@ from dsm.model.names import check_path, close_matches, printable
 from dsm.model.queries import Document, with_queries
 from dsm.model.reports import AddReport
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
+from dsm.model.unmatched import REFUSE
 from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder, Outcome
 from dsm.worktree.edit import kind_against_head, tracked_below
@@ -78,7 +79,9 @@ def add_content(
                 outcome.rows.put(kind, example)
             on_disk = os.path.lexists(os.path.join(tree.root, path))
             outcome.marks[path] = oid if on_disk else ABSENT
-        request.refuse(outcome.unlabelled)
+        # Bytes are there because somebody named their path: none is left out.
+        new = [path for path in paths if path not in known and request.leaves_out(path)]
+        request.refuse(outcome.unlabelled, new if request.unmatched == REFUSE else ())
         if (table := request.label_rows) is not None:
             table.refuse(unused := table.unused(paths), paths, strict=request.strict)
             outcome.warnings += table.warnings(unused)
@@ -147,6 +150,7 @@ def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
         stored=stored,
         unchanged=outcome.unchanged,
         unlabelled=len(outcome.unlabelled),
+        left_out=len(outcome.left_out),
         carried=outcome.carried,
         warnings=tuple(outcome.warnings),
         skipped=tuple(outcome.skipped),

@@ -202,12 +202,15 @@ def staged_queries(tree: WorkTree, staged: Staged) -> list[QueryChange]:
     return query_changes(standing, with_queries(standing, staged.queries))
 
 
-def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Status:
-    """Compares head, stage and work tree."""
+def status(
+    tree: WorkTree, dataset: str, pattern: str | None = None, *, progress: Progress = SILENT
+) -> Status:
+    """Compares head, stage and work tree; new files that `pattern` does not match are left out."""
     staged = tree.stage.load()
     index = tree.index(staged)
     found = compare(tree, index, staged, progress=progress)
     tree.save(index)
+    untracked, left_out = _parted(sorted(found.untracked), staged, pattern)
     head = tree.log.head()
     unstaged = [
         Change("modified", path, after=Example(path, oid, st[3], st[0] // 1000))
@@ -220,12 +223,27 @@ def status(tree: WorkTree, dataset: str, *, progress: Progress = SILENT) -> Stat
         examples=tree.log.get(head).examples if head else 0,
         staged=tuple(_with_renames(tree, staged_changes(staged))),
         unstaged=tuple(sorted(unstaged, key=_path)),
-        untracked=tuple(sorted(found.untracked)),
+        untracked=tuple(untracked),
         absent=found.absent,
         queries=tuple(tree.log.get(head).queries) if head else (),
         staged_queries=tuple(staged_queries(tree, staged)),
         failed=tuple(found.failed),
+        left_out=tuple(left_out),
+        pattern=pattern,
     )
+
+
+def _parted(
+    untracked: list[str], staged: Staged, pattern: str | None
+) -> tuple[list[str], list[str]]:
+    """Parts new files in those that `add` takes and those that a pattern leaves out."""
+    if pattern is None or not untracked:
+        return untracked, []
+    from dsm.model.pattern import PathPattern
+
+    matched = PathPattern.parse(pattern).match
+    taken = {path for path in untracked if path in staged.where or matched(path) is not None}
+    return [p for p in untracked if p in taken], [p for p in untracked if p not in taken]
 
 
 def _path(change: Change) -> str:

@@ -72,11 +72,13 @@ def quiet_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def empty_repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dsm: Runner) -> Path:
-    """A new repository with dataset photos, which takes labels from folders; we stand in it."""
+    """A new repository with dataset photos, which takes labels from folders, and files that are in
+    none without; we stand in it."""
     folder = tmp_path / "photos"
     folder.mkdir()
     monkeypatch.chdir(folder)
     dsm("init", "--pattern", "{label}/{name}.txt")
+    dsm("dataset", "set", "--unmatched", "unlabelled")
     return folder
 
 

@@ -291,6 +291,7 @@ def test_times(work: Work) -> None:
 def test_a_kept_pattern_tells_the_time_of_other_content_too(tmp_path: Path) -> None:
     """The time that a path tells does not give way to that of the file when its bytes change."""
     work = Work(tmp_path / "own", pattern="{time}/{_}.txt")
+    work.ds.set_unmatched("unlabelled")
     day = 1_709_164_800_000_000
     work.commit("one", **{"2024-02-29/a.txt": "a", "2024-02-29/b.txt": "b", "c": "c"})
     work.write({"2024-02-29/a.txt": "A", "2024-02-29/b.txt": "B", "times.jsonl":

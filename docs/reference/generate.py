@@ -225,7 +225,10 @@ def config_page() -> str:
         "DSM_TRUST_SOURCES": "sources whose queries may run, as `dsm source trust` lets them:"
         " names with commas between them, `NAME@DIGEST` for one as it is now, `*` for all",
         "DSM_DEBUG": "set to 1: errors come with their traceback",
-        "NO_COLOR": "set to anything: no colours",
+        "DSM_PAGER": "what shows the output of `log`, `diff`, `show` and `ls` on a terminal; else"
+        " `PAGER`, else less; `cat` or nothing for none",
+        "NO_COLOR": "set to anything: no colours, unless `--color always` asks for them",
+        "FORCE_COLOR": "set to 1: colours also where no terminal is",
     }
     lines = [
         f"# Settings\n\n{NOTE}",

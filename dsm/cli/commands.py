@@ -37,6 +37,9 @@ COMMANDS = {
     "completion": ("dsm.cli.completion", "Print the script that completes dsm in a shell"),
 }
 
+# Those whose output a pager shows on a terminal.
+PAGED = ("log", "diff", "show", "ls")
+
 SECTIONS = {
     "Start": ("init", "dataset", "switch", "demo"),
     "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),

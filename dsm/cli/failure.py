@@ -12,6 +12,7 @@ import re
 import sys
 from contextlib import suppress
 
+from dsm.cli import color
 from dsm.cli.commands import COMMANDS
 from dsm.errors import AnswerIsNo, DsmError
 from dsm.model.names import printable
@@ -133,4 +134,4 @@ def _say(text: str) -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     if sys.stderr is not None:
-        print(printable(text), file=sys.stderr)
+        print(color.headed(printable(text), sys.stderr), file=sys.stderr)

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dsm.cli import color
 from dsm.cli.session import Settings
 
 GLOBAL_FLAGS = {
-    "-q": "quiet", "--quiet": "quiet", "--no-color": "no_color", "-v": "verbose",
+    "-q": "quiet", "--quiet": "quiet", "--no-color": "no_color",
+    "--no-pager": "no_pager", "-v": "verbose",
     "--verbose": "verbose",
 }  # fmt: skip
-GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset"}
+GLOBAL_VALUES = {"-C": "folder", "-d": "dataset", "--dataset": "dataset", "--color": "color"}
 
 # For each command: flags, options with a text, options with texts, options with a number; and
 # each option's parameter of the command's function. Other words are `paths`, or `words`.
@@ -152,6 +154,10 @@ def _option(
     if kind is None:
         if GLOBAL_VALUES[name] == "folder":
             settings.folders.append(value)
+        elif GLOBAL_VALUES[name] == "color":
+            if value not in color.WHEN:
+                return False
+            settings.choose_color(value)
         else:
             settings.dataset = value
         return True

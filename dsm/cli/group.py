@@ -16,7 +16,8 @@ import typer
 from typer._completion_classes import completion_init
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from dsm.cli.commands import COMMANDS, SECTIONS
+from dsm.cli import color
+from dsm.cli.commands import COMMANDS, PAGED, SECTIONS
 from dsm.cli.output import message
 from dsm.cli.session import Settings
 from dsm.cli.suggestions import dataset_names
@@ -58,6 +59,11 @@ def global_options(taken: Iterable[Any] = ()) -> list[Any]:
         settings: Settings = ctx.find_root().obj
         if option.name == "folders":
             settings.folders.extend(value or ())
+        elif option.name == "color":
+            if value is not None and value not in color.WHEN:
+                raise typer.BadParameter(f"it is one of {', '.join(color.WHEN)}", ctx, option)
+            if value is not None:
+                settings.choose_color(value)
         elif option.name == "dataset":
             settings.dataset = value or settings.dataset
         elif value:
@@ -78,7 +84,15 @@ def global_options(taken: Iterable[Any] = ()) -> list[Any]:
         ("verbose", ["-v", "--verbose"], {
             "is_flag": True, "help": "Tell on standard error what is done, and how long it takes",
         }),
+        ("color", ["--color"], {
+            "type": str, "metavar": "WHEN",
+            "autocompletion": lambda word: [when for when in color.WHEN if when.startswith(word)],
+            "help": "Print colours: always, never, or on a terminal (auto, the default)",
+        }),
         ("no_color", ["--no-color"], {"is_flag": True, "help": "Print without colours"}),
+        ("no_pager", ["--no-pager"], {
+            "is_flag": True, "help": "Print what is long without a pager, also on a terminal",
+        }),
     )  # fmt: skip
     return [
         TyperOption(
@@ -118,8 +132,13 @@ class Command(TyperCommand):
         ]  # fmt: skip
 
     def invoke(self, ctx: Any) -> Any:
-        ctx.find_root().obj.enter()
-        return super().invoke(ctx)
+        settings = ctx.find_root().obj
+        settings.enter()
+        if self.name not in PAGED or ctx.command_path != f"dsm {self.name}" or not settings.pager:
+            return super().invoke(ctx)
+        from dsm.cli.pager import paged
+
+        return paged(lambda: super(Command, self).invoke(ctx))
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         # Typer puts what is required into braces, which elsewhere mean a choice.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from dsm.cli import color
 from dsm.errors import StorageFailed
 from dsm.model.names import printable
 
@@ -26,7 +27,7 @@ def message(text: str) -> None:
     if sys.stdout is not None:
         sys.stdout.flush()
     if sys.stderr is not None:
-        print(text, file=sys.stderr)
+        print(color.headed(text, sys.stderr), file=sys.stderr)
 
 
 def listed(lines: Sequence[str], limit: int = LISTED_MAX) -> list[str]:

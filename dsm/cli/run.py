@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 from dsm.cli import fast
-from dsm.cli.commands import COMMANDS
+from dsm.cli.commands import COMMANDS, PAGED
 
 
 def run(words: list[str]) -> int:
@@ -18,5 +19,17 @@ def run(words: list[str]) -> int:
     command, settings, arguments = plain
     settings.enter()
     module = import_module(COMMANDS[command][0])
-    status: int | None = module.command(fast.FastContext(settings), **arguments)
-    return status or 0
+
+    def work() -> int:
+        status: int | None = module.command(fast.FastContext(settings), **arguments)
+        return status or 0
+
+    if command not in PAGED or not settings.pager or not _on_a_terminal():
+        return work()
+    from dsm.cli.pager import paged
+
+    return paged(work)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()

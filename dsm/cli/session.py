@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dsm.cli import color
 from dsm.cli.color import Paint
 from dsm.cli.output import LISTED_MAX, count_text, listed, message
 from dsm.errors import NotFound
@@ -27,23 +28,31 @@ if TYPE_CHECKING:
 class Settings:
     """The options that every command takes, wherever they stand on the command line."""
 
-    __slots__ = ("behind_dashes", "color", "dataset", "folders", "quiet", "verbose")
+    __slots__ = ("behind_dashes", "color", "dataset", "folders", "pager", "quiet", "verbose")
 
     def __init__(self) -> None:
         self.folders: list[str] = []
         self.dataset: str | None = None
         self.quiet = False
         self.verbose = False
-        self.color = True
+        self.pager = True
+        self.choose_color(color.AUTO)
         # How many words stand behind `--`; None where there is none.
         self.behind_dashes: int | None = None
 
     def flag(self, name: str) -> None:
         """Takes in an option without a value."""
         if name == "no_color":
-            self.color = False
+            self.choose_color(color.NEVER)
+        elif name == "no_pager":
+            self.pager = False
         else:
             setattr(self, name, True)
+
+    def choose_color(self, when: str) -> None:
+        """Takes in when there are colours."""
+        self.color = when
+        color.choose(when)
 
     def enter(self) -> None:
         """Goes to the folders that `-C` names, one after the other as git does."""
@@ -66,7 +75,7 @@ class Session:
 
     def __init__(self, ctx: Context):
         self.settings: Settings = ctx.obj
-        self.paint = Paint(sys.stdout, self.settings.color)
+        self.paint = Paint(sys.stdout)
         self._dataset: Dataset | None = None
         self._bar: Any = None
         self._end: Callable[[], None] | None = None
@@ -114,7 +123,7 @@ class Session:
         if self._bar is None:
             from dsm.cli.progress_bar import Bar
 
-            self._bar = Bar(color=Paint(sys.stderr, self.settings.color).enabled)
+            self._bar = Bar(color=Paint(sys.stderr).enabled)
         bar: Progress = self._bar
         return bar
 

@@ -115,17 +115,17 @@ def _long(status: Status, s: Session) -> list[str]:
         noun = "query" if count == 1 else "queries"
         lines.append(f"{count} {noun} to be run in training: {', '.join(status.queries)}")
     if status.staged or status.staged_queries:
-        lines += ["", "Changes to be committed:"]
+        lines += ["", s.paint("Changes to be committed:", "bold")]
         lines.append('  (use "dsm restore --staged <path>..." to unstage)')
         lines += _section([_change(change, s, staged=True) for change in status.staged])
         lines += _section([_query_change(change, s) for change in status.staged_queries])
     if status.unstaged:
-        lines += ["", "Changes not staged for commit:"]
+        lines += ["", s.paint("Changes not staged for commit:", "bold")]
         lines.append('  (use "dsm add -A <path>..." to update what will be committed)')
         lines.append('  (use "dsm restore --force <path>..." to discard changes of files here)')
         lines += _section([_change(change, s, staged=False) for change in status.unstaged])
     if status.untracked:
-        lines += ["", f"Untracked files ({len(status.untracked):,}):"]
+        lines += ["", s.paint(f"Untracked files ({len(status.untracked):,}):", "bold")]
         lines.append('  (use "dsm add <path>..." to include in what will be committed)')
         lines += _section([s.paint(name, "untracked") for name in _untracked(status, s)])
     return [*lines, *([""] if len(lines) > 2 else []), *_advice(status)]

@@ -202,6 +202,9 @@ FAST_LINES = """
     -d photos log
     log --dataset=photos -q
     -q --no-color log
+    --no-pager log
+    log --no-pager --color always
+    --color=never status
     log
     log --oneline -n 5
     log --max-count=3 --stat

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from dsm.cli import progress_bar
+from dsm.cli import color, progress_bar
 from dsm.cli.changes import change_line, name_status, stat_lines
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, listed, print_json, quoted, size_text
 from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange
 
-PLAIN = Paint(None, False)
+PLAIN = Paint(None)
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,35 @@ class Terminal(io.StringIO):
 
 
 def test_colours_only_on_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not in files, not after --no-color, not with NO_COLOR or a dumb terminal."""
+    """Not in files or dumb terminals, nor with NO_COLOR; --color decides before FORCE_COLOR."""
     monkeypatch.setenv("TERM", "xterm")
-    assert Paint(Terminal(), True)("x", "added") == "\x1b[32mx\x1b[0m"
-    assert "x" == Paint(io.StringIO(), True)("x", "added") == Paint(Terminal(), False)("x", "added")
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+    def painted(where: io.StringIO, when: str = color.AUTO) -> bool:
+        color.choose(when)
+        try:
+            found = Paint(where)("x", "added")
+            assert color.headed("error: x", where) == (
+                "\x1b[1;31merror:\x1b[0m x" if found != "x" else "error: x"
+            )
+            assert color.headed("a.jpg: x", where) == "a.jpg: x"
+        finally:
+            color.choose(color.AUTO)
+        assert found in ("x", "\x1b[32mx\x1b[0m")
+        return found != "x"
+
+    file, terminal = io.StringIO(), Terminal()
+    assert (painted(terminal), painted(file)) == (True, False)
+    assert (painted(terminal, "never"), painted(file, "always")) == (False, True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert (painted(file), painted(terminal, "never")) == (True, False)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert Paint(Terminal(), True)("x", "added") == "x"
+    assert (painted(terminal), painted(file), painted(file, "always")) == (False, False, True)
     monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "0")
     monkeypatch.setenv("TERM", "dumb")
-    assert Paint(Terminal(), True)("x", "added") == "x"
+    assert (painted(terminal), painted(terminal, "always")) == (False, True)
 
 
 @pytest.fixture

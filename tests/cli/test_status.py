@@ -148,4 +148,4 @@ def test_settings_begin_fresh() -> None:
     settings = Settings()
     assert (
         settings.folders, settings.dataset, settings.quiet, settings.color,
-    ) == ([], None, False, True)  # fmt: skip
+    ) == ([], None, False, "auto")  # fmt: skip

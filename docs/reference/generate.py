@@ -233,7 +233,7 @@ def config_page() -> str:
     lines = [
         f"# Settings\n\n{NOTE}",
         prose("""Settings belong to one copy of a repository and lie in `.dsm/config.toml`, or with
-            `--global` to you: `dsm/config.toml` in `XDG_CONFIG_HOME`, else in `~/.config`. Read and
+            `--global` to you, in `~/.config/dsm/config.toml` (or below `XDG_CONFIG_HOME`). Read and
             change them with [`dsm config`](cli.md#dsm-config); an editor does as well. `dsm config`
             refuses a key that is not listed here, and `core.dataset` with `--global`."""),
         prose("""The first of these that says something counts: an option of the command, a variable

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from dsm.model.target import Target
     from dsm.repo.dataset_settings import DatasetSettings
     from dsm.sources.query import SourceQuery
-    from dsm.views.query.resolve import Asked
+    from dsm.views.query.resolve import Asked, Named
     from dsm.views.query.view_query import ViewQuery
     from dsm.views.selection.narrowed import Narrowing
+    from dsm.views.split import Split, Splits
     from dsm.views.view import View
 
 Paths = Sequence[str | os.PathLike[str]]
@@ -391,7 +392,10 @@ class DatasetHistory:
 
         now_us = self._environment.clock()
         try:
-            return resolve(self.log_, self.id, query, now_us=now_us, target=lambda: self.target)
+            return resolve(
+                self.log_, self.id, query, now_us=now_us, named=self._named,
+                target=lambda: self.target,
+            )  # fmt: skip
         except NumberAgainstText as error:
             from dsm.views.selection.text_values import first_that_is_no_number
 
@@ -405,6 +409,24 @@ class DatasetHistory:
                 )
             ) from None
 
+    def _named(self) -> Named:
+        from dsm.views.selection.named import NamedThings
+
+        return NamedThings(self.repo, self.name, self.id)
+
+    @property
+    def splits(self) -> Splits:
+        """The splits of the dataset: `create`, `get`, `remove`; iterating yields them by name."""
+        from dsm.views.split import Splits
+
+        return Splits(
+            self.repo, self.log_, lambda: self.snapshots, lambda **asked: self.prepare(**asked)
+        )
+
+    def split(self, name: str) -> Split:
+        """Returns a split: its parts as views, its folds. Raises NotFound with near matches."""
+        return self.splits.get(name)
+
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.
 
@@ -416,8 +438,9 @@ class DatasetHistory:
         `changesets` ("1,3-5", or numbers) folds only those; `at` (a number or tag, the head by
         default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
         `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which
-        there are and in which order; by default they are the dataset's. `name` is a name to find
-        the view by.
+        there are and in which order; by default they are the dataset's. `split` takes a part of a
+        split ("cv:train", "cv:not-fold3"), or several: what is in all of them. `name` is a name to
+        find the view by.
 
         Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
         example has, and AlreadyExists when another view has the name.

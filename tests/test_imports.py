@@ -66,6 +66,7 @@ VIEW_ROOMS: dict[str, set[str]] = {
     "comparison": {"filters", "query", "selection"},
     "view": {"filters", "query", "selection", "source_rows", "reading", "writing", "comparison"},
     "prepare": {"filters", "query", "selection", "view"},
+    "split": {"filters", "query", "selection", "comparison", "view", "prepare"},
 }  # fmt: skip
 
 # Third-party package -> the places that may import it.

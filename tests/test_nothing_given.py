@@ -194,6 +194,10 @@ def query_payload(work: Work, nothing: Any) -> None:
     assert define("q", "s", "SELECT 1", schema, payload=None).payload == ()
 
 
+def prepare_split(work: Work, nothing: Any) -> None:
+    assert work.ds.query(split=nothing) == work.ds.query()
+
+
 def prepare_classes(work: Work, nothing: Any) -> None:
     with pytest.raises(InvalidInput, match="the list of classes is empty"):
         same(work, work.ds.prepare, classes=nothing)
@@ -228,6 +232,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare exclude": prepare_exclude,
     "Dataset.prepare where": prepare_where,
     "Dataset.prepare classes": prepare_classes,
+    "Dataset.prepare split": prepare_split,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
 }

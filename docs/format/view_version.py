@@ -1,14 +1,17 @@
 """Computes versions from view.md beside it, knowing nothing of dsm; exits 1 on a difference."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import ceil
+from fractions import Fraction
+from math import ceil, gcd, isqrt, lcm
 from pathlib import Path
 from unicodedata import normalize
 
 from blake3 import blake3
 
+CONTEXT = "dsm view 1: examples drawn by hash"
 EMPTY = [[], "1", {"column": "labels"}]
 
 
@@ -35,6 +38,48 @@ def condition(name, kind, op, given):
     return ("attribute", name), ("op", op), ("is", kind), ("values", values)
 
 
+def canonical(value):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def part(by, seed, parts, take):
+    shares = {name: Fraction(decimal(share)) for name, share in parts}
+    of = lcm(*(share.denominator for share in shares.values()))
+    first, found = 0, []
+    for name, share in shares.items():
+        end = first + int(share * of)
+        if (name == take) or take == f"not-{name}":
+            found = [[first, end]] if name == take else [[0, first], [end, of]]
+        first = end
+    runs = [run for run in found if run[0] < run[1]]
+    by_all = gcd(of, *(end for run in runs for end in run))
+    runs = [[end // by_all for end in run] for run in runs]
+    return {"by": by, "seed": seed, "of": of // by_all, "take": runs}
+
+
+def drawn(by, seed, unit):
+    key = blake3(f"split\n{by}\n{seed}".encode(), derive_key_context=CONTEXT).digest()
+    return int.from_bytes(blake3(unit.encode(), key=key).digest()[:8], "little")
+
+
+def taken(split, units):
+    by, seed, of, strata = split["by"], split["seed"], split["of"], split.get("strata")
+    buckets = {unit: drawn(by, seed, unit) * of >> 64 for unit in units}
+    if strata:
+        rare = Counter(label for labels in units.values() for label in labels)
+        own = {
+            u: min(labels, key=lambda n: (rare[n], n), default="") for u, labels in units.items()
+        }
+        sizes = Counter(own.values())
+        step = max(1, (isqrt(5 * of * of) - of) // 2)
+        step = next(each for each in range(step, step + of) if gcd(each, of) == 1)
+        for at, stratum in enumerate(sorted(sizes, key=lambda name: (-sizes[name], name))):
+            deal = sorted((drawn(by, seed, u), u) for u in units if own[u] == stratum)
+            for i, (_, unit) in enumerate(deal):
+                buckets[unit] = ((2 * i + 1) * of // (2 * len(deal)) + at * step) % of
+    return [u for u, bucket in buckets.items() if any(a <= bucket < b for a, b in split["take"])]
+
+
 def version(dataset, ask, **at):
     query = {"format": 1, "kind": "view", "dataset": dataset, "at": at}
     query["changesets"] = runs(ask.get("changesets", f"1-{at['number']}"))
@@ -45,19 +90,21 @@ def version(dataset, ask, **at):
         query["labels"] = {"all" if ask.get("all_labels") and len(labels) > 1 else "any": labels}
     query |= {name: instant(ask[name]) for name in ("since", "until") if name in ask}
     query["where"] = [dict(c) for c in sorted({condition(*each) for each in ask.get("where", ())})]
+    parts = {canonical(part(*each)): part(*each) for each in ask.get("split", ())}
+    query["splits"] = [p for _, p in sorted(parts.items()) if p["take"] != [[0, p["of"]]]]
     listed = {"classes": [normalize("NFC", name.strip()) for name in ask.get("classes", ())]}
     query["target"] = {"column": ask.get("target", "labels")} | (listed if "classes" in ask else {})
     asked = {name: it for name, it in query.items() if it not in [*EMPTY, [[1, at["number"]]]]}
-    text = json.dumps(asked, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return blake3(text.encode()).hexdigest()
+    return blake3(canonical(asked).encode()).hexdigest()
 
 
 page = Path(__file__).with_name("view.md").read_text("utf-8")
-vectors = json.loads(page.split("```json\n")[1].split("```")[0])
-ties = json.loads(page.split("```json\n")[2].split("```")[0])
+blocks = [json.loads(block.split("```")[0]) for block in page.split("```json\n")[1:]]
+vectors, ties, *draws = blocks
 newest = sorted(ties["paths"], key=lambda path: blake3(path.encode()).digest(), reverse=True)
 share = newest[: ceil(Decimal(ties["percent"]) * len(newest))]
 wrong = [] if sorted(share) == ties["taken"] else [ties]
+wrong += [draw for draw in draws if taken(draw["split"], draw["units"]) != draw["taken"]]
 wrong += [vector for vector in vectors if vector.pop("version") != version(**vector)]
 print(f"{len(vectors) - len(wrong)} of {len(vectors)} versions agree", *wrong, sep="\n")
 raise SystemExit(1 if wrong or not vectors else 0)

@@ -35,6 +35,7 @@ from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
 from dsm.repo import config
 from dsm.repo.log import Tag
+from dsm.views.filters.split_definition import by_shares, hash_split
 from dsm.views.query.resolve import resolve
 from dsm.views.view import View
 
@@ -386,6 +387,14 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"labels": ["cat"], "target": "attr.camera", "classes": ["right", "left"]},
     {"labels": ["cat", "dog"], "exclude": ["blurred"], "since": "2026-01-01", "percent": "50%",
      "changesets": "2-5", "paths": ["train"], "where": [["score", "number", "<", ["-0.50"]]]},
+    {"split": [["path", "cv", [["train", "80%"], ["val", "10%"], ["test", "10%"]], "train"]]},
+    {"split": [["path", "cv", [["a", "0.80"], ["b", "0.2"]], "a"]]},
+    {"split": [["path", "cv", [["train", "80%"], ["val", "10%"], ["test", "10%"]], "not-val"]]},
+    {"split": [["attr.camera", "other seed", [["x", "12.5%"], ["y", "87.5%"]], "y"]]},
+    {"labels": ["cat"], "split": [["path", "b", [["x", "0.5"], ["y", "0.5"]], "y"],
+     ["content", "a", [["x", "0.25"], ["y", "0.75"]], "x"],
+     ["path", "b", [["one", "50%"], ["two", "50%"]], "two"]]},
+    {"split": [["path", "cv", [["all", "1"]], "all"]]},
 )  # fmt: skip
 
 
@@ -405,6 +414,15 @@ class _Log:
         return SimpleNamespace(number=number, id=CHANGESET, attributes=types)
 
 
+class _Named:
+    """Names that say themselves what they stand for."""
+
+    def split_filter(self, told: Any) -> Any:
+        by, seed, parts, take = told
+        names, shares = by_shares([f"{name}={share}" for name, share in parts])
+        return hash_split(names, shares, by=by, seed=seed).filter_of(take)
+
+
 def vectors() -> list[dict[str, Any]]:
     """Returns questions with their versions, as the library computes them."""
     found = []
@@ -413,7 +431,8 @@ def vectors() -> list[dict[str, Any]]:
         conditions = [
             f"{name} {op} {', '.join(values)}" for name, _, op, values in asked.pop("where", ())
         ]
-        query = resolve(_Log(), DATASET, {**asked, "where": conditions}, now_us=0)
+        asked |= {"where": conditions, "split": asked.get("split", ())}
+        query = resolve(_Log(), DATASET, asked, now_us=0, named=_Named)
         given = {"dataset": DATASET, "number": 5, "changeset": CHANGESET, "ask": question}
         found.append({**given, "version": query.version})
     return found

@@ -69,7 +69,7 @@ LISTS: dict[str, dict[str, str]] = {
     "commit": {"-m": "messages", "--message": "messages"},
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
-        "--where": "where",
+        "--where": "where", "--split": "split",
     },
 }  # fmt: skip
 NUMBERS: dict[str, dict[str, str]] = {

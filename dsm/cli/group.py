@@ -37,7 +37,7 @@ WORDS_OF_OTHERS = {
     "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",
     "views": "view list", "tags": "tag", "sources": "source list", "verify": "fsck",
     "prune": "gc --prune", "clean": "gc", "settings": "config", "rollback": "restore --source",
-    "save": "commit", "split": "prepare --percent", "filter": "prepare", "query": "prepare",
+    "save": "commit", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
 _COPY = "there are no remotes: copy the whole folder, .dsm with it, by rsync or cp -a"
 _LINE = "a dataset is one line of changesets: `dsm tag` names one of them, `dsm view` lists subsets"

@@ -32,6 +32,7 @@ def command(
     at: options.At = None,
     paths: options.Paths = None,
     where: options.Where = None,
+    split: options.Split = None,
     target: options.Target = None,
     classes: options.Classes = None,
     name: options.Name = None,
@@ -53,6 +54,7 @@ def command(
       dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
       dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
       dsm prepare --target attr.breed
+      dsm prepare --split holdout:train --split cv:not-fold3
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
@@ -60,7 +62,7 @@ def command(
         view = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since,
             until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, name=name, target=target, classes=class_names(classes),
+            where=where, split=split, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

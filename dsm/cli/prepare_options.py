@@ -62,6 +62,14 @@ Where = Annotated[
         help="Take those whose attributes fit: 'width>=512'",
     ),
 ]
+Split = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--split",
+        metavar="SPLIT:PART",
+        help="Take a part of a split: cv:fold3, cv:not-fold3",
+    ),
+]
 Target = Annotated[
     str | None,
     typer.Option(

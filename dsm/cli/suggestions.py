@@ -62,6 +62,12 @@ def changeset_names(ctx: Any, incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def split_names(ctx: Any, incomplete: str) -> Iterable[str]:
+    """Returns the splits of the current dataset."""
+    return documents.definitions(_layout(), _dataset(ctx), "split").names()
+
+
+@_silent
 def tag_names(ctx: Any, incomplete: str) -> Iterable[str]:
     """Returns the tags of the current dataset."""
     return documents.tags(_layout(), _dataset(ctx)).names()

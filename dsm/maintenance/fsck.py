@@ -23,6 +23,7 @@ from dsm.model.names import is_plain_name
 from dsm.progress import SILENT, Progress
 from dsm.repo import documents
 from dsm.repo.dataset_settings import settings_of
+from dsm.repo.definitions import KINDS
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
@@ -32,13 +33,17 @@ from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.named import definitions
 from dsm.worktree.restored import check_restored
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
 
 
-_IN_DATASET = ("dataset.json", "changesets", "manifests", "views", "tags", "settings")
+_IN_DATASET = {
+    "dataset.json", "changesets", "manifests", "views", "tags", "settings",
+    *(f"{kind}s" for kind in KINDS),
+}  # fmt: skip
 
 
 class Checker:
@@ -152,14 +157,7 @@ class Checker:
             self.findings.found("document", layout.dataset_document(name), error.message)
             return
         for entry in self.findings.listed(layout.dataset(name), "document"):
-            if entry not in (
-                "dataset.json",
-                "changesets",
-                "manifests",
-                "views",
-                "tags",
-                "settings",
-            ):
+            if entry not in _IN_DATASET:
                 self.findings.stray(layout.dataset(name), entry)
         numbers = self._header_numbers(name)
         used: set[str | None] = set()
@@ -203,6 +201,7 @@ class Checker:
         self._tags(name)
         self._views(name)
         self._dataset_settings(name)
+        self._definitions(name, log)
         self._stage(name)
 
     def _missing(self, dataset: str, first: int, last: int) -> None:
@@ -310,6 +309,18 @@ class Checker:
                 settings_of(place.read(entry.removesuffix(place.ending)) or {}, path)
             except DsmError as error:
                 self.findings.found("document", path, error.message)
+
+    def _definitions(self, name: str, log: ChangesetLog) -> None:
+        for kind in KINDS:
+            place = documents.definitions(self.layout, name, kind)
+            found = definitions(kind, self.repository, name, log.dataset_id)
+            there = os.path.lexists(place.folder)
+            for entry in self._documents(place.folder, "document") if there else ():
+                path = os.path.join(place.folder, entry)
+                try:
+                    found.get(entry.removesuffix(place.ending))
+                except DsmError as error:
+                    self.findings.found("document", path, error.message)
 
     def _stage(self, name: str) -> None:
         folder = self.layout.stage(name)

@@ -176,6 +176,11 @@ def view_names(layout: Layout, dataset: str) -> Documents:
     return Documents(layout.views(dataset), layout.temporary, ".name.json")
 
 
+def definitions(layout: Layout, dataset: str, kind: str) -> Documents:
+    """The splits, or the segments, of a dataset, by name; `kind` is the word for one."""
+    return Documents(layout.definitions(dataset, kind), layout.temporary, what=kind)
+
+
 def sources(layout: Layout) -> Documents:
     """The sources."""
     return Documents(

@@ -115,6 +115,11 @@ class Layout:
             self.tags(name), self.stage(name), self.index(name), self.cache(name),
         )  # fmt: skip
 
+    def late_folders(self, name: str) -> tuple[str, ...]:
+        """The folders of one dataset that are made when something is put there."""
+        kinds = ("split",)
+        return (self.settings(name), *(self.definitions(name, kind) for kind in kinds))
+
     def dataset_document(self, name: str) -> str:
         return self._in("datasets", name, "dataset.json")
 
@@ -138,6 +143,10 @@ class Layout:
 
     def tags(self, name: str) -> str:
         return self._in("datasets", name, "tags")
+
+    def definitions(self, name: str, kind: str) -> str:
+        """Where the splits or the segments of a dataset lie; it need not be there."""
+        return self._in("datasets", name, kind + "s")
 
     def stage(self, name: str) -> str:
         return self._in("local", "stage", name)

@@ -175,7 +175,10 @@ class Repository:
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
         check_dataset_name(name)
-        _refuse_links((*self.layout.dataset_folders(name), self.layout.absent(name)))
+        _refuse_links((
+            *self.layout.dataset_folders(name), *self.layout.late_folders(name),
+            self.layout.absent(name),
+        ))  # fmt: skip
         identities = documents.datasets(self.layout)
         where, fields = identities.path(name), identities.read(name)
         if fields is None and not self.unfinished(name):

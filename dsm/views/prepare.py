@@ -64,7 +64,7 @@ def _which_clause(view: View) -> str | None:
     """Says how many examples each filter leaves by itself, so that the culprit is seen."""
     import pyarrow.compute as pc
 
-    found = view.query.clauses()
+    found = view.clauses
     if not found or not view.snapshot.num_rows:
         return None
     counts = [(pc.sum(c.mask(view.snapshot)).as_py() or 0, c.text) for c in found]

@@ -40,6 +40,7 @@ def history(folder: str, examples: str, changesets: str) -> float:
             [(f"label{draw.randrange(LABELS):02d}",) for _ in range(each)],
             [None] * each,
             [{}] * each,
+            [False] * each,
         )
         intent = Intent(f"changeset {number}", "benchmark", START_US, os.urandom(16).hex())
         record(repo, ds.log_, ds.snapshots, rows.sorted(), number, intent)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import dsm as library
+from dsm.answers.definitions import partition_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.staging import added_answer
 from dsm.answers.status import status_answer
@@ -25,6 +26,7 @@ from dsm.errors import Conflict
 from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
 from dsm.model.reports import AddReport, Problem, Status
+from dsm.views.comparison.partition import Leak, Leakage
 
 from .conftest import Runner, write
 
@@ -287,6 +289,18 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
     for name, status in (("cat/1.txt", 0), ("cat/two.txt", 0), ("dog/2.txt", 1), ("dog/1.txt", 1)):
         take("why", name, "--view", "second", status=status)
     take("get", "first", "-o", str(tmp_path / "out"))
+    take("split create", "s", "--parts", "a=50%,b=50%", "--stratify", "label")
+    take("split create", "t", "--time", "a=..2020,b=2020..2021", "--description", "old ones")
+    take("split create", "u", "--folds", "3")
+    take("split list")
+    for name in "stu":
+        take("split show", name, "--since", "1")
+    with library.open(".") as repo:
+        split = repo.dataset().split("u")
+        leaks = Leakage(1, 2, (Leak("0f" * 32, 2, (("fold1", "a"), ("fold2", "b"))),))
+        told = partition_answer("photos", split, split.partition(), {("a", "b"): 1}, leaks)
+    take("", of="dsm split show", document=told)
+    take("split rm", "t")
     take("rm", "-n", "--query", "wards")
     take("view name", "first", "one")
     take("view rename", "one", "uno")

@@ -225,7 +225,7 @@ def _by_data(
 def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
     """Yields what a view asks, in order, told with its letter."""
     query, letter = lacking.query, "A" if lacking is a else "B"
-    for clause in query.clauses():
+    for clause in lacking.clauses:
         yield clause._replace(text=f"{letter} asks that {clause.text}")
     cutoff = lacking.evaluation.cutoff
     if cutoff is None or query.percent is None:

@@ -83,7 +83,7 @@ def why(view: Selection, path: str) -> Why:
     assert example is not None
     checks = tuple(
         Check(clause.name, clause.text, clause.value.stated(example), _passes(clause.mask(found)))
-        for clause in view.query.clauses()
+        for clause in view.clauses
     )
     selected = all(check.passed for check in checks)
     cutoff, share = view.evaluation.cutoff, view.query.percent
@@ -102,7 +102,7 @@ def _passes(mask: Any) -> bool:
 def _rank(view: Selection, example: Example) -> int:
     """Counts the examples that the filters leave and that are newer, by time and hash of path."""
     rows = view.snapshot.select(["time", "path", "labels", *_asked_columns(view)])
-    for clause in view.query.clauses():
+    for clause in view.clauses:
         rows = rows.filter(clause.mask(rows))
     times = rows.column("time").cast(pa.int64())
     tied = path_hashes(rows.column("path").filter(pc.equal(times, example.time)))
@@ -112,7 +112,7 @@ def _rank(view: Selection, example: Example) -> int:
 
 
 def _asked_columns(view: Selection) -> list[str]:
-    names = {clause.value.column for clause in view.query.clauses()} - {"time", "path", "labels"}
+    names = {clause.value.column for clause in view.clauses} - {"time", "path", "labels"}
     return sorted(names & set(view.snapshot.column_names))
 
 

@@ -54,6 +54,11 @@ class ExcludeFilter(Filter):
     def to_json(self) -> dict[str, Any]:
         return {"exclude": list(self.labels)}
 
+    def joined(self, other: Filter) -> Filter | None:
+        if not isinstance(other, ExcludeFilter):
+            return None
+        return ExcludeFilter(tuple(sorted({*self.labels, *other.labels})))
+
     def words(self) -> list[str]:
         return ["not label " + " or ".join(map(printable, self.labels))]
 

@@ -7,7 +7,7 @@ and a row of `dsm.views.filters.table`; whatever depends on a filter asks it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from dsm.views.filters.values import Value
 
@@ -36,6 +36,19 @@ class Asking:
     def __init__(self, attributes: Mapping[str, str], now_us: int):
         self.attributes = attributes
         self.now_us = now_us
+
+
+class Stored(Protocol):
+    """What a filter may look at beside the row before it, when examples are selected."""
+
+    def snapshot(self, number: int, changeset: str) -> pa.Table:
+        """Returns the live examples after a changeset of this id. Raises DamagedData."""
+
+    def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
+        """Returns what `make` makes of a column under a key; of a long one it is remembered."""
+
+    def once(self, what: Any, make: Callable[[], Any]) -> Any:
+        """Returns what `make` makes, the same whenever this selection is asked for it again."""
 
 
 class DummyWish:
@@ -90,6 +103,21 @@ class Filter:
     def clauses(self) -> list[Clause]:
         """Returns its clauses; several where each can decide by itself."""
         raise NotImplementedError
+
+    def bound(self, stored: Stored) -> Filter:
+        """Returns the same filter with what its masks look at; itself where the row is enough."""
+        return self
+
+    def joined(self, other: Filter) -> Filter | None:
+        """Returns one filter of its kind that takes what both take; None where none says that.
+
+        Raises InvalidInput when nothing can pass both.
+        """
+        return self if self == other else None
+
+    def needs_stored(self) -> str | None:
+        """Returns in words what of it cannot be asked of rows that are not stored, if anything."""
+        return None
 
     def narrow(self, conditions: SqlConditions) -> None:
         """Adds what a database can check: necessary conditions, none is as good as any."""

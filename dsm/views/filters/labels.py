@@ -61,6 +61,15 @@ class LabelFilter(Filter):
         how = "all" if self.need_all and len(self.labels) > 1 else "any"
         return {"labels": {how: list(self.labels)}}
 
+    def joined(self, other: Filter) -> Filter | None:
+        if self == other or not isinstance(other, LabelFilter):
+            return self if self == other else None
+        # One label is all of one; of several, "any" of each list cannot be one list.
+        if not all(each.need_all or len(each.labels) == 1 for each in (self, other)):
+            return None
+        both = tuple(sorted({*self.labels, *other.labels}))
+        return LabelFilter(both, len(both) > 1)
+
     def words(self) -> list[str]:
         return ["label " + self._joined()]
 

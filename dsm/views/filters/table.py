@@ -1,12 +1,17 @@
 """The table of filters, in the order in which they are asked and told.
 
 To add one, write its module (a `Filter` and its keywords), its row, and its option of `prepare`.
+Those that few questions ask for are loaded when one does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
 from dsm.views.filters import exclude, labels, paths, times, where
-from dsm.views.filters.filter import Filter
+from dsm.views.filters.filter import Asking, Filter
 
 FILTERS: tuple[type[Filter], ...] = (
     paths.PathFilter,
@@ -16,6 +21,51 @@ FILTERS: tuple[type[Filter], ...] = (
     where.WhereFilter,
 )
 
+# What is loaded late: its field of the query's document, its keyword ("" where names stand for
+# it), its module and its class.
+LATE = (("splits", "", "dsm.views.filters.splits", "SplitFilter"),)
+
 
 class Asked(paths.Asked, labels.Asked, exclude.Asked, times.Asked, where.Asked, total=False):
     """The keywords of all filters; see `Dataset.prepare` for what they mean."""
+
+
+def asked_for(asked: Mapping[str, Any], asking: Asking) -> list[Filter]:
+    """Returns the filters for the keywords of `prepare`. Raises what `Filter.asked` raises."""
+    found = (each.asked(asked, asking) for each in _kinds(asked, 1))
+    return [each for each in found if each is not None]
+
+
+def read(fields: Mapping[str, Any]) -> list[Filter]:
+    """Returns the filters of a query's document. Raises what `Filter.from_json` raises."""
+    found = (each.from_json(fields) for each in _kinds(fields, 0))
+    return [each for each in found if each is not None]
+
+
+def in_order(filters: list[Filter]) -> tuple[Filter, ...]:
+    """Returns filters in the order of the table, those of a kind as one where one can say it.
+
+    Raises InvalidInput when nothing can pass two of them, ValueError when no one filter can say
+    what two of a kind ask.
+    """
+    found: list[Filter] = []
+    for each in filters:
+        at = next((at for at, other in enumerate(found) if type(other) is type(each)), None)
+        if at is None:
+            found.append(each)
+            continue
+        both = found[at].joined(each)
+        if both is None:
+            raise ValueError(each)
+        found[at] = both
+    names = [name for *_, name in LATE]
+    order = [*(kind.__name__ for kind in FILTERS), *names]
+    return tuple(sorted(found, key=lambda each: order.index(type(each).__name__)))
+
+
+def _kinds(given: Mapping[str, Any], place: int) -> Iterator[type[Filter]]:
+    yield from FILTERS
+    for row in LATE:
+        if given.get(row[place]) is not None:
+            kind: type[Filter] = getattr(import_module(row[2]), row[3])
+            yield kind

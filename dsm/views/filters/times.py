@@ -43,14 +43,18 @@ class TimeFilter(Filter):
             None if asked.get(name) is None else instant(asked[name], asking.now_us)
             for name in ("since", "until")
         )
-        if since is not None and until is not None and since >= until:
-            raise InvalidInput(
-                f"no time is at or after {format_time(since)} (since) and before"
-                f" {format_time(until)} (until)",
-                hint="until is not included: give a later one",
-            )
+        _require_order(since, until)
         since = None if since == EARLIEST_US else since
         return None if since is until is None else cls(since, until)
+
+    def joined(self, other: Filter) -> Filter | None:
+        if not isinstance(other, TimeFilter):
+            return None
+        earliest = [each.since for each in (self, other) if each.since is not None]
+        latest = [each.until for each in (self, other) if each.until is not None]
+        since, until = max(earliest, default=None), min(latest, default=None)
+        _require_order(since, until)
+        return TimeFilter(since, until)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self | None:
@@ -120,6 +124,15 @@ class TimeFilter(Filter):
 
     def shape(self, wish: DummyWish) -> None:
         wish.since, wish.until = self.since, self.until
+
+
+def _require_order(since: int | None, until: int | None) -> None:
+    if since is not None and until is not None and since >= until:
+        raise InvalidInput(
+            f"no time is at or after {format_time(since)} (since) and before"
+            f" {format_time(until)} (until)",
+            hint="until is not included: give a later one",
+        )
 
 
 def _scalar(moment: int | None) -> pa.Scalar:

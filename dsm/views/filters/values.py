@@ -51,6 +51,18 @@ class PathValue(Value):
         return ""
 
 
+class ContentValue(Value):
+    """The content of an example, by the beginning of its hash."""
+
+    column, changed = "object", "content changed"
+
+    def of(self, example: Example) -> str:
+        return example.oid.hex()[:8]
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        return f"content {self.of(example)}"
+
+
 class TimeValue(Value):
     """The time of an example; of the newest share, `cutoff` is that of the oldest that is kept."""
 

@@ -43,6 +43,11 @@ class WhereFilter(Filter):
     def to_json(self) -> dict[str, Any]:
         return {"where": [condition.to_json() for condition in self.conditions]}
 
+    def joined(self, other: Filter) -> Filter | None:
+        if not isinstance(other, WhereFilter):
+            return None
+        return WhereFilter(tuple(sorted({*self.conditions, *other.conditions})))
+
     def words(self) -> list[str]:
         return [str(condition) for condition in self.conditions]
 

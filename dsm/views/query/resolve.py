@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.names import close_matches, printable
@@ -15,7 +16,7 @@ from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters import table as filters
 from dsm.views.filters.conditions import decimal_text
-from dsm.views.filters.filter import Asking
+from dsm.views.filters.filter import Asking, Filter, texts
 from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
 Percent = str | int | float
@@ -30,6 +31,14 @@ class Asked(filters.Asked, total=False):
     at: str | int | None
     target: str | None
     classes: Iterable[str] | None
+    split: str | Iterable[str] | None
+
+
+class Named(Protocol):
+    """What the names in a question stand for."""
+
+    def split_filter(self, text: str) -> Filter | None:
+        """Returns the filter of a part of a split, `NAME:PART`; None when all are in it."""
 
 
 def resolve(
@@ -38,9 +47,12 @@ def resolve(
     asked: Asked,
     *,
     now_us: int,
+    named: Callable[[], Named],
     target: Callable[[], Target] = lambda: DEFAULT,
 ) -> ViewQuery:
     """Returns the query that was asked for; `target` gives the dataset's own, for none asked for.
+
+    `named` gives what knows for what names of splits stand.
 
     Raises InvalidInput, NotFound, AnswerIsNo.
     """
@@ -59,10 +71,14 @@ def resolve(
     else:
         changeset = log.get(log.resolve("head" if at is None else at))
     asking = Asking(changeset.attributes, now_us)
-    found = (each.asked(asked, asking) for each in filters.FILTERS)
+    found = filters.asked_for(asked, asking)
+    given = asked.get("split")
+    for text in texts(given) if given is not None else ():
+        part = named().split_filter(text)
+        found += [] if part is None else [part]
     return ViewQuery(
         dataset_id, changeset.number, changeset.id,
-        tuple(each for each in found if each is not None), runs, _share(asked.get("percent")),
+        filters.in_order(found), runs, _share(asked.get("percent")),
         target=_target(asked, changeset.attributes) or target(),
     )  # fmt: skip
 

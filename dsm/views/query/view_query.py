@@ -18,7 +18,7 @@ from dsm.format.document import canonical
 from dsm.model.target import DEFAULT, Target
 from dsm.views.filters import table
 from dsm.views.filters.conditions import decimal_text
-from dsm.views.filters.filter import Clause, Filter
+from dsm.views.filters.filter import Clause, Filter, Stored
 
 ChangesetRange = tuple[int, int]
 
@@ -45,9 +45,13 @@ class ViewQuery:
     percent: str | None = None
     target: Target = DEFAULT
 
-    def clauses(self) -> list[Clause]:
-        """Returns the clauses of its filters; the newest share comes after them."""
-        return [clause for each in self.filters for clause in each.clauses()]
+    def clauses(self, stored: Stored | None = None) -> list[Clause]:
+        """Returns the clauses of its filters; the newest share comes after them.
+
+        Without what is stored, the masks of some cannot be asked.
+        """
+        found = self.filters if stored is None else [each.bound(stored) for each in self.filters]
+        return [clause for each in found for clause in each.clauses()]
 
     def narrowed_to(self, column: str) -> ViewQuery:
         """Returns the same query with those filters alone that look at one column of a snapshot."""
@@ -78,10 +82,9 @@ class ViewQuery:
     def from_json(cls, fields: dict[str, Any], where: str) -> ViewQuery:
         """Reads what `to_json` returned. Raises DamagedData."""
         try:
-            found = (each.from_json(fields) for each in table.FILTERS)
             query = cls(
                 fields["dataset"], fields["at"]["number"], fields["at"]["changeset"],
-                tuple(each for each in found if each is not None),
+                tuple(table.read(fields)),
                 tuple((first, last) for first, last in fields.get("changesets", ())),
                 fields.get("percent"),
                 Target.from_json(fields["target"]) if "target" in fields else DEFAULT,

@@ -7,7 +7,7 @@ why one is not among them. No Python object is made for an example.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 from dsm.history.fold import FEW, Layer, spliced
+from dsm.views.filters.filter import Clause
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.columns import whole
 
@@ -86,8 +87,13 @@ class Evaluation:
         return tables if columns is None else [table.select(columns) for table in tables]
 
 
-def evaluate(layers: list[Layer], query: ViewQuery, beside: pa.Table | None = None) -> Evaluation:
-    """Applies a query's filters to the layers of a snapshot.
+def evaluate(
+    layers: list[Layer],
+    query: ViewQuery,
+    clauses: Sequence[Clause],
+    beside: pa.Table | None = None,
+) -> Evaluation:
+    """Applies a query's filters, as clauses, to the layers of a snapshot.
 
     The newest share is one of these examples and those `beside` them: (time, path) of examples
     that lie elsewhere and pass the other filters.
@@ -96,7 +102,7 @@ def evaluate(layers: list[Layer], query: ViewQuery, beside: pa.Table | None = No
     count = 0
     for layer in layers:
         mask = layer.live
-        for clause in query.clauses():
+        for clause in clauses:
             passed = clause.mask(layer.table)
             mask = passed if mask is None else pc.and_(mask, passed)
         masks.append(mask)

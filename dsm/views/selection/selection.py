@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dsm.model.target import Target
     from dsm.repo.repository import Repository
     from dsm.store.positions import Positions
+    from dsm.views.filters.filter import Clause
     from dsm.views.selection.classes import ClassList
     from dsm.views.selection.evaluate import Evaluation
     from dsm.views.selection.live_queries import LiveQuery
@@ -139,14 +140,21 @@ class Selection:
         from dsm.views.selection.evaluate import evaluate
 
         everything = ViewQuery(self.query.dataset, self.query.at, self.query.at_id)
-        return evaluate(self.layers, everything).rows()
+        return evaluate(self.layers, everything, ()).rows()
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        """The clauses of its filters, in the order in which they are told."""
+        from dsm.views.selection.stored import StoredData
+
+        return self.query.clauses(StoredData(self.repository, self.log, self._open_snapshots))
 
     @cached_property
     def evaluation(self) -> Evaluation:
         """Which rows are selected, and where the newest share ends."""
         from dsm.views.selection.evaluate import evaluate
 
-        found = evaluate(self.layers, self.query)
+        found = evaluate(self.layers, self.query, self.clauses)
         step(
             __name__, "view %s: %d of %d stored examples", self.version[:12], found.count,
             sum(layer.table.num_rows for layer in self.layers),

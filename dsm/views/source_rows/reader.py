@@ -20,6 +20,7 @@ from dsm.sources import source as sources
 from dsm.sources.access import Access
 from dsm.sources.engines import session_class
 from dsm.sources.source import Source
+from dsm.views.filters.filter import Clause
 from dsm.views.filters.label_counts import counts as label_counts
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.classes import ClassList
@@ -73,19 +74,30 @@ class SourceRowReader:
             # Before anything is passed on.
             for each in selection.queries:
                 self._source(each)
+        for found in self.query.filters if selection.queries else ():
+            if (what := found.needs_stored()) is not None:
+                raise InvalidInput(
+                    f"rows of queries are not stored: {what} cannot be asked of them",
+                    hint="leave them out with --skip-sources (view.without_sources())",
+                )
         self.types = dict(selection.log.get(self.query.at).attributes)
 
     @cached_property
     def _evaluation(self) -> Evaluation:
         if self._cutoff is not None:
-            return cut_at(evaluate(self.selection.layers, self._uncut), self._cutoff)
+            found = evaluate(self.selection.layers, self._uncut, self._clauses)
+            return cut_at(found, self._cutoff)
         beside = None if self.query.percent is None else self._times_and_paths()
-        return evaluate(self.selection.layers, self.query, beside)
+        return evaluate(self.selection.layers, self.query, self._clauses, beside)
 
     @property
     def cutoff(self) -> Cutoff | None:
         """Where the newest share ends, None when the view asks for none."""
         return None if self.query.percent is None else self._evaluation.cutoff
+
+    @property
+    def _clauses(self) -> tuple[Clause, ...]:
+        return tuple(self.selection.clauses)
 
     @property
     def _uncut(self) -> ViewQuery:
@@ -101,13 +113,13 @@ class SourceRowReader:
         Raises what the broker raises, SourceChanged before a row is passed on when columns are
         others than were recorded, and KeyRepeats.
         """
-        filters = RowFilters(self.query, self.cutoff)
+        filters = RowFilters(self._clauses, self.cutoff)
         for each in self.selection.queries:
             yield from self._rows(each, EXAMPLES, filters)
 
     def columns(self, each: LiveQuery) -> Batches:
         """Yields the rows of a query that fit, in the columns of its own answer."""
-        yield from self._rows(each, COLUMNS, RowFilters(self.query, self.cutoff))
+        yield from self._rows(each, COLUMNS, RowFilters(self._clauses, self.cutoff))
 
     def labels(self) -> list[str]:
         """Returns the labels that the rows of the queries have, sorted; asks the sources.
@@ -120,7 +132,7 @@ class SourceRowReader:
         only = query.narrowed_to("labels") if self.selection.classes_of_view else asked
         found: set[str] = set()
         for each in self.selection.queries:
-            for batch in self._rows(each, LABELS, RowFilters(only, None), asked):
+            for batch in self._rows(each, LABELS, RowFilters(tuple(only.clauses()), None), asked):
                 found.update(pc.unique(pc.list_flatten(batch.column("labels"))).to_pylist())
         return sorted(found)
 
@@ -142,7 +154,7 @@ class SourceRowReader:
     def _times_and_paths(self) -> pa.Table:
         """Returns time and path of the rows that fit, by a run of their own."""
         schema = pa.schema([("time", TIME), ("path", pa.string())])
-        filters = RowFilters(self._uncut, None)
+        filters = RowFilters(self._clauses, None)
         found = [
             batch.select(schema.names)
             for each in self.selection.queries

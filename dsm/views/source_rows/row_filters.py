@@ -15,7 +15,6 @@ from dsm.sources.examples import Examples
 from dsm.sources.query import SourceQuery
 from dsm.views.filters.conditions import SIZE
 from dsm.views.filters.filter import Clause
-from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.evaluate import Cutoff
 
 
@@ -23,13 +22,13 @@ from dsm.views.selection.evaluate import Cutoff
 class RowFilters:
     """The filters of a view as they are applied to rows of a source: exactly, as to stored ones."""
 
-    query: ViewQuery
+    clauses: tuple[Clause, ...]
     cutoff: Cutoff | None
 
     @cached_property
     def _clauses(self) -> tuple[list[Clause], list[Clause]]:
         """Those that need no payload, and the others."""
-        found = self.query.clauses()
+        found = self.clauses
         late = [clause for clause in found if clause.value.column == SIZE]
         return [clause for clause in found if clause.value.column != SIZE], late
 

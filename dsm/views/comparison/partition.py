@@ -1,0 +1,135 @@
+"""What a split makes of a snapshot: its parts by size and label, who moved, and what leaks.
+
+Column by column; no Python object is made for an example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.views.filters.filter import Stored
+from dsm.views.filters.label_counts import counts
+from dsm.views.filters.split_definition import HashSplit, Split, filter_of
+
+LEAKS_MAX = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PartFigures:
+    """A part of a split in a snapshot: `share` is what it is to have, None where time decides."""
+
+    name: str
+    share: Fraction | None
+    examples: int
+    size: int
+    labels: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One object that lies on several sides: `places` are (part, path), the first few of them."""
+
+    object: str
+    examples: int
+    places: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leakage:
+    """Objects with examples in several parts: how many, how many examples, the first of them."""
+
+    objects: int
+    examples: int
+    leaks: tuple[Leak, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A split of the snapshot of changeset `number`.
+
+    `outside` are in no part; `alone` lack the attribute that groups, so that each is drawn by its
+    path. `labels` are those of the whole snapshot.
+    """
+
+    number: int
+    parts: tuple[PartFigures, ...]
+    examples: int
+    outside: int
+    alone: int
+    labels: dict[str, int]
+
+
+def assigned(split: Split, name: str, stored: Stored, table: pa.Table) -> pa.Array:
+    """Returns for each row the place of its part among those of the split; null for none."""
+    found = pa.nulls(table.num_rows, pa.int32())
+    for place, part in enumerate(split.names):
+        asked = filter_of(split, name, part)
+        if asked is None:
+            return pa.repeat(pa.scalar(place, pa.int32()), table.num_rows)
+        for clause in asked.bound(stored).clauses()[:1]:
+            mask = clause.mask(table)
+        for clause in asked.bound(stored).clauses()[1:]:
+            mask = pc.and_(mask, clause.mask(table))
+        mask = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
+        found = pc.if_else(mask, pa.scalar(place, pa.int32()), found)
+    return found
+
+
+def partition(split: Split, name: str, stored: Stored, table: pa.Table, number: int) -> Partition:
+    """Returns what a split makes of the rows of a snapshot."""
+    places = assigned(split, name, stored, table)
+    shares = split.shares() if isinstance(split, HashSplit) else {}
+    parts = []
+    for place, part in enumerate(split.names):
+        rows = table.select(["size", "labels"]).filter(pc.equal(places, place))
+        size = pc.sum(rows.column("size")).as_py() or 0
+        parts.append(PartFigures(part, shares.get(part), rows.num_rows, size, counts(rows)))
+    alone = 0
+    if isinstance(split, HashSplit) and split.by.startswith("attr."):
+        known = split.by in table.column_names
+        alone = table.column(split.by).null_count if known else table.num_rows
+    return Partition(
+        number, tuple(parts), table.num_rows, places.null_count, alone, counts(table)
+    )  # fmt: skip
+
+
+def moved(
+    split: Split, name: str, stored: Stored, before: pa.Table, after: pa.Table
+) -> dict[tuple[str, str], int]:
+    """Counts the examples of two snapshots that went from one part to another one, by the two."""
+    old, new = (assigned(split, name, stored, table) for table in (before, after))
+    at = pc.index_in(before.column("path"), value_set=after.column("path").combine_chunks())
+    at = at.combine_chunks()
+    there = pc.is_valid(at)
+    pairs = pa.table({"old": old.filter(there), "new": new.take(at.filter(there))})
+    found = pairs.filter(pc.not_equal(pairs.column("old"), pairs.column("new")))
+    told = found.group_by(["old", "new"]).aggregate([([], "count_all")]).to_pylist()
+    return {
+        (split.names[row["old"]], split.names[row["new"]]): row["count_all"]
+        for row in sorted(told, key=lambda row: (row["old"], row["new"]))
+    }
+
+
+def leakage(split: Split, name: str, stored: Stored, table: pa.Table) -> Leakage:
+    """Finds the objects that examples of several parts have."""
+    places = assigned(split, name, stored, table)
+    rows = table.select(["object", "path"]).append_column("part", places)
+    rows = rows.filter(pc.is_valid(places)).set_column(
+        0, "object", rows.filter(pc.is_valid(places)).column("object").cast(pa.binary())
+    )
+    each = rows.group_by("object").aggregate([("part", "min"), ("part", "max")])
+    leaking = each.filter(pc.not_equal(each.column("part_min"), each.column("part_max")))
+    wanted = leaking.column("object").combine_chunks()
+    found = rows.filter(pc.is_in(rows.column("object"), value_set=wanted))
+    found = found.take(pc.sort_indices(found, [("object", "ascending"), ("path", "ascending")]))
+    leaks: list[Leak] = []
+    places_of: dict[bytes, list[tuple[str, str]]] = {}
+    for row in found.slice(0, 10 * LEAKS_MAX).to_pylist():
+        places_of.setdefault(row["object"], []).append((split.names[row["part"]], row["path"]))
+    for oid, told in list(places_of.items())[:LEAKS_MAX]:
+        leaks.append(Leak(oid.hex(), len(told), tuple(told[:10])))
+    return Leakage(len(wanted), found.num_rows, tuple(leaks))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dsm.sources.query import SourceQuery
     from dsm.views.query.resolve import Asked, Named
     from dsm.views.query.view_query import ViewQuery
+    from dsm.views.segment import Segments
     from dsm.views.selection.narrowed import Narrowing
     from dsm.views.split import Split, Splits
     from dsm.views.view import View
@@ -255,6 +256,12 @@ class DatasetHistory:
 
         return not path or has_any(self.snapshot(), path)
 
+    def definitions_at(self) -> dict[int, list[str]]:
+        """Returns the splits and segments by the changeset that was the head: "split cv"."""
+        from dsm.repo.definitions import made_at
+
+        return made_at(self.repo, self.name)
+
     # --- snapshots --------------------------------------------------------------------------------
 
     def snapshot(self, reference: str | int | None = None) -> pa.Table:
@@ -427,6 +434,15 @@ class DatasetHistory:
         """Returns a split: its parts as views, its folds. Raises NotFound with near matches."""
         return self.splits.get(name)
 
+    @property
+    def segments(self) -> Segments:
+        """The segments of the dataset: `create`, `get`, `remove`, `stats`, `coverage`; iterable."""
+        from dsm.views.segment import Segments
+
+        return Segments(
+            self.repo, self.log_, lambda: self.snapshots, lambda **asked: self.prepare(**asked)
+        )
+
     def prepare(self, *, name: str | None = None, **query: Unpack[Asked]) -> View:
         """Names a query over the snapshot of a changeset and returns its view.
 
@@ -439,8 +455,11 @@ class DatasetHistory:
         default) everything up to one; `paths` are globs, `where` conditions such as "width>=512".
         `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which
         there are and in which order; by default they are the dataset's. `split` takes a part of a
-        split ("cv:train", "cv:not-fold3"), or several: what is in all of them. `name` is a name to
-        find the view by.
+        split ("cv:train", "cv:not-fold3"), or several: what is in all of them; `segment`
+        adds the filters of a segment, or of several. Of what `percent` leaves, `per_label` takes
+        so many of each label, or `balance` ("label", an attribute) as many of each value as the
+        rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the path
+        and `seed`. `name` is a name to find the view by.
 
         Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
         example has, and AlreadyExists when another view has the name.

@@ -67,6 +67,7 @@ VIEW_ROOMS: dict[str, set[str]] = {
     "view": {"filters", "query", "selection", "source_rows", "reading", "writing", "comparison"},
     "prepare": {"filters", "query", "selection", "view"},
     "split": {"filters", "query", "selection", "comparison", "view", "prepare"},
+    "segment": {"filters", "query", "selection", "comparison", "view", "prepare"},
 }  # fmt: skip
 
 # Third-party package -> the places that may import it.

@@ -198,6 +198,10 @@ def prepare_split(work: Work, nothing: Any) -> None:
     assert work.ds.query(split=nothing) == work.ds.query()
 
 
+def prepare_segment(work: Work, nothing: Any) -> None:
+    assert work.ds.query(segment=nothing) == work.ds.query()
+
+
 def prepare_classes(work: Work, nothing: Any) -> None:
     with pytest.raises(InvalidInput, match="the list of classes is empty"):
         same(work, work.ds.prepare, classes=nothing)
@@ -233,6 +237,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare where": prepare_where,
     "Dataset.prepare classes": prepare_classes,
     "Dataset.prepare split": prepare_split,
+    "Dataset.prepare segment": prepare_segment,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
 }

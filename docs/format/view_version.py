@@ -57,8 +57,8 @@ def part(by, seed, parts, take):
     return {"by": by, "seed": seed, "of": of // by_all, "take": runs}
 
 
-def drawn(by, seed, unit):
-    key = blake3(f"split\n{by}\n{seed}".encode(), derive_key_context=CONTEXT).digest()
+def drawn(by, seed, unit, purpose="split"):
+    key = blake3(f"{purpose}\n{by}\n{seed}".encode(), derive_key_context=CONTEXT).digest()
     return int.from_bytes(blake3(unit.encode(), key=key).digest()[:8], "little")
 
 
@@ -80,6 +80,11 @@ def taken(split, units):
     return [u for u, bucket in buckets.items() if any(a <= bucket < b for a, b in split["take"])]
 
 
+def sampled(sample, paths):
+    paths = sorted(paths, key=lambda path: drawn("path", sample["seed"], path, "sample"))
+    return sorted(paths[: ceil(Decimal(sample["share"]) * len(paths))])
+
+
 def version(dataset, ask, **at):
     query = {"format": 1, "kind": "view", "dataset": dataset, "at": at}
     query["changesets"] = runs(ask.get("changesets", f"1-{at['number']}"))
@@ -92,6 +97,11 @@ def version(dataset, ask, **at):
     query["where"] = [dict(c) for c in sorted({condition(*each) for each in ask.get("where", ())})]
     parts = {canonical(part(*each)): part(*each) for each in ask.get("split", ())}
     query["splits"] = [p for _, p in sorted(parts.items()) if p["take"] != [[0, p["of"]]]]
+    if "balance" in ask:
+        query["balance"] = ask["balance"]
+    sample = dict(ask.get("sample", {"share": "1"}))
+    sample |= {"share": decimal(sample["share"])} if "share" in sample else {}
+    query |= {"sample": sample} if sample.get("share") != "1" else {}
     listed = {"classes": [normalize("NFC", name.strip()) for name in ask.get("classes", ())]}
     query["target"] = {"column": ask.get("target", "labels")} | (listed if "classes" in ask else {})
     asked = {name: it for name, it in query.items() if it not in [*EMPTY, [[1, at["number"]]]]}
@@ -100,10 +110,11 @@ def version(dataset, ask, **at):
 
 page = Path(__file__).with_name("view.md").read_text("utf-8")
 blocks = [json.loads(block.split("```")[0]) for block in page.split("```json\n")[1:]]
-vectors, ties, *draws = blocks
+vectors, ties, sample, *draws = blocks
 newest = sorted(ties["paths"], key=lambda path: blake3(path.encode()).digest(), reverse=True)
 share = newest[: ceil(Decimal(ties["percent"]) * len(newest))]
 wrong = [] if sorted(share) == ties["taken"] else [ties]
+wrong += [sample] if sampled(sample["sample"], sample["paths"]) != sample["taken"] else []
 wrong += [draw for draw in draws if taken(draw["split"], draw["units"]) != draw["taken"]]
 wrong += [vector for vector in vectors if vector.pop("version") != version(**vector)]
 print(f"{len(vectors) - len(wrong)} of {len(vectors)} versions agree", *wrong, sep="\n")

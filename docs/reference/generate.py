@@ -395,6 +395,12 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
      ["content", "a", [["x", "0.25"], ["y", "0.75"]], "x"],
      ["path", "b", [["one", "50%"], ["two", "50%"]], "two"]]},
     {"split": [["path", "cv", [["all", "1"]], "all"]]},
+    {"sample": {"seed": "0", "share": "0.10"}},
+    {"sample": {"seed": "other", "count": 1000}},
+    {"sample": {"seed": "0", "share": "1.0"}},
+    {"balance": {"column": "labels", "seed": "0", "count": 10}},
+    {"labels": ["cat"], "percent": "50%", "balance": {"column": "attr.camera", "seed": "é"},
+     "sample": {"seed": "é", "share": "0.5"}},
 )  # fmt: skip
 
 
@@ -412,6 +418,18 @@ class _Log:
     def get(self, number: int) -> Any:
         types = {"width": "int", "camera": "string", "day": "bool", "score": "float"}
         return SimpleNamespace(number=number, id=CHANGESET, attributes=types)
+
+
+def _draws(question: dict[str, Any]) -> dict[str, Any]:
+    """Returns what is drawn, in the words of `prepare`."""
+    found: dict[str, Any] = {}
+    if sample := question.get("sample"):
+        found |= {"sample": sample.get("count", sample.get("share")), "seed": sample["seed"]}
+    if balance := question.get("balance"):
+        many = balance.get("count")
+        how = {"balance": balance["column"]} if many is None else {"per_label": many}
+        found |= {"balance": None, "seed": balance["seed"], **how}
+    return found
 
 
 class _Named:
@@ -432,6 +450,7 @@ def vectors() -> list[dict[str, Any]]:
             f"{name} {op} {', '.join(values)}" for name, _, op, values in asked.pop("where", ())
         ]
         asked |= {"where": conditions, "split": asked.get("split", ())}
+        asked |= _draws(question)
         query = resolve(_Log(), DATASET, asked, now_us=0, named=_Named)
         given = {"dataset": DATASET, "number": 5, "changeset": CHANGESET, "ask": question}
         found.append({**given, "version": query.version})

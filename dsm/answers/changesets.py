@@ -68,8 +68,10 @@ def _log(
     stat: bool,
     patch: bool,
 ) -> Iterator[dict[str, Any]]:
+    made = dataset.definitions_at()
     for changeset in changesets:
         fields = changeset_fields(changeset)
+        fields["definitions"] = made.get(changeset.number, [])
         if stat or patch:
             diff = dataset.changes(changeset.number, paths)
             fields["queries"] = [query_change_fields(change) for change in diff.queries]

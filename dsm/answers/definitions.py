@@ -1,4 +1,4 @@
-"""Splits: what `dsm split` answers."""
+"""Splits and segments: what `dsm split` and `dsm segment` answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dsm.model.timespec import format_time
 if TYPE_CHECKING:
     from dsm.repo.definitions import Definition
     from dsm.views.comparison.partition import Leakage, Partition
+    from dsm.views.comparison.segments import Coverage, SegmentFigures
+    from dsm.views.segment import Segment
     from dsm.views.split import Split
 
 
@@ -79,3 +81,55 @@ def partition_answer(
             ],
         }
     return answer
+
+
+def segment_fields(segment: Segment) -> dict[str, Any]:
+    """Returns what is said of a segment."""
+    return {**definition_fields(segment.definition), "asks": segment.words()}
+
+
+def segment_answer(dataset: str, segment: Segment) -> dict[str, Any]:
+    """Returns what `dsm segment create` and `dsm segment rename` answer."""
+    return {"dataset": dataset, **segment_fields(segment)}
+
+
+def segments_answer(dataset: str, segments: Iterable[Segment]) -> dict[str, Any]:
+    """Returns what `dsm segment list` and `dsm segment rm` answer."""
+    return {"dataset": dataset, "segments": map(segment_fields, segments)}
+
+
+def segment_stats_answer(
+    dataset: str, rows: Iterable[tuple[Segment, SegmentFigures]]
+) -> dict[str, Any]:
+    """Returns what `dsm segment show` and `dsm segment stats` answer."""
+    return {"dataset": dataset, "segments": (_figures(*row) for row in rows)}
+
+
+def _figures(segment: Segment, found: SegmentFigures) -> dict[str, Any]:
+    oldest, newest = (None, None) if found.times is None else map(format_time, found.times)
+    return {
+        **segment_fields(segment),
+        "at": found.number,
+        "of": found.of,
+        "examples": found.examples,
+        "size": found.size,
+        "labels": dict(found.labels),
+        "oldest": oldest,
+        "newest": newest,
+        "growth": [{"changeset": number, "examples": count} for number, count in found.growth],
+        "values": found.values,
+    }
+
+
+def coverage_answer(dataset: str, found: Coverage) -> dict[str, Any]:
+    """Returns what `dsm segment coverage` answers."""
+    return {
+        "dataset": dataset,
+        "at": found.number,
+        "examples": found.examples,
+        "none": found.none,
+        "several": found.several,
+        "overlaps": [
+            {"segments": [one, two], "examples": count} for one, two, count in found.overlaps
+        ],
+    }

@@ -27,6 +27,7 @@ COMMANDS = {
     "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
     "prepare": ("dsm.cli.prepare", "Choose examples for training and print the view's version"),
     "split": ("dsm.cli.split", "Make, list, show and remove splits of a dataset"),
+    "segment": ("dsm.cli.segment", "Make, list, show and compare named filters"),
     "view": ("dsm.cli.view", "List, show, compare and forget prepared views"),
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
@@ -46,7 +47,7 @@ SECTIONS = {
     "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert"),
-    "Train": ("prepare", "split", "view", "why", "get"),
+    "Train": ("prepare", "split", "segment", "view", "why", "get"),
     "Sources": ("source", "receipts"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

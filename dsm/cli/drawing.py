@@ -17,6 +17,7 @@ PIPE_WIDTH = 80
 LABEL_MAX = 30
 LABELS_MAX = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+_HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 def width() -> int:
@@ -59,6 +60,12 @@ def time_bars(times: Histogram | None, room: int) -> list[str]:
     unit = times.unit if times.width == 1 else f"{times.width} {times.unit}s"
     lines = bars([(each.label, each.count) for each in times.bins], room)
     return ["", f"times, by {unit} (UTC)", *lines]
+
+
+def sparkline(counts: Sequence[int]) -> str:
+    """Returns a character for each count, as high as its share of the greatest one."""
+    greatest = max(counts, default=0) or 1
+    return "".join(_HEIGHTS[min(7, count * 8 // greatest)] if count else " " for count in counts)
 
 
 def _bar(count: int, greatest: int, length: int) -> str:

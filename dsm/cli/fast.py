@@ -56,7 +56,8 @@ TEXTS: dict[str, dict[str, str]] = {
     "prepare": {
         "--since": "since", "--until": "until", "--percent": "percent",
         "--changesets": "changesets", "--at": "at", "--name": "name",
-        "--target": "target", "--classes": "classes",
+        "--target": "target", "--classes": "classes", "--sample": "sample", "--seed": "seed",
+        "--balance": "balance",
     },
     "get": {
         "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",
@@ -69,12 +70,13 @@ LISTS: dict[str, dict[str, str]] = {
     "commit": {"-m": "messages", "--message": "messages"},
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
-        "--where": "where", "--split": "split",
+        "--where": "where", "--split": "split", "--segment": "segment",
     },
 }  # fmt: skip
 NUMBERS: dict[str, dict[str, str]] = {
     "log": {"-n": "limit", "--max-count": "limit"},
     "get": {"--dummy-rows": "dummy_rows"},
+    "prepare": {"--per-label": "per_label"},
 }
 # Python refuses to read much longer ones; typer says so.
 NUMBER_DIGITS_MAX = 18

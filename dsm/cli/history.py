@@ -30,8 +30,20 @@ def tags_by_number(dataset: Dataset) -> Tags:
     return found
 
 
-def entry(changeset: Changeset, tags: Tags, paint: Paint) -> list[str]:
-    """Returns the lines of one changeset as `dsm log` and `dsm show` print them."""
+def definitions_by_number(dataset: Dataset) -> Tags:
+    """Returns the splits and segments that were made at each changeset, as `tags_by_number`."""
+    try:
+        return dataset.definitions_at()
+    except DamagedData as error:
+        message(f"warning: {printable(error.message)}")
+        return {}
+
+
+def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = None) -> list[str]:
+    """Returns the lines of one changeset as `dsm log` and `dsm show` print them.
+
+    `made` are the splits and segments that were made when it was the head.
+    """
     names = "".join(f"  tag: {name}" for name in tags.get(changeset.number, ()))
     lines = [
         paint(f"changeset {changeset.number}", "id") + f"  {changeset.id}{names}",
@@ -42,6 +54,8 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint) -> list[str]:
         lines.append(f"Source: {printable(changeset.source)}")
     if changeset.note is not None:
         lines.append(f"Note:   {printable(changeset.note)}")
+    if made and changeset.number in made:
+        lines.append(f"Then:   {', '.join(made[changeset.number])}")
     text = changeset.message.splitlines() or [""]
     counts = _counts(changeset)
     live = _live(changeset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsm.cli.changes import patch_lines, stat_lines
-from dsm.cli.history import entry, one_line, tags_by_number
+from dsm.cli.history import definitions_by_number, entry, one_line, tags_by_number
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
 
@@ -69,12 +69,13 @@ def command(
             print_json(log_answer(s.dataset, found, trail, stat=stat, patch=patch))
             return
         tags, first = tags_by_number(s.dataset), True
+        made = {} if oneline else definitions_by_number(s.dataset)
         for changeset in found:
             if oneline:
                 print(one_line(changeset, tags, s.paint))
             else:
                 print("" if first else "\n", end="")
-                print("\n".join(entry(changeset, tags, s.paint)))
+                print("\n".join(entry(changeset, tags, s.paint, made)))
             diff = s.dataset.changes(changeset.number, trail) if patch or stat else None
             if diff is not None and patch:
                 print("" if oneline else "\n", end="")

@@ -33,6 +33,11 @@ def command(
     paths: options.Paths = None,
     where: options.Where = None,
     split: options.Split = None,
+    segment: options.Segment = None,
+    per_label: options.PerLabel = None,
+    balance: options.Balance = None,
+    sample: options.Sample = None,
+    seed: options.Seed = None,
     target: options.Target = None,
     classes: options.Classes = None,
     name: options.Name = None,
@@ -43,7 +48,9 @@ def command(
     Prints nothing else to standard output. The version is the hash of what was asked for: the
     same everywhere and for ever. Every filter narrows the choice; of several --label or --path
     any one will do. Times are like 2026-01-31, 2026-01-31T08:00:00Z, 7d (ago) or yesterday, in
-    UTC; --until does not include its time. Exit status 1 when no example fits.
+    UTC; --until does not include its time. Of what the filters leave --percent takes the newest,
+    of these --per-label or --balance some of each label, and of these --sample some. Exit status
+    1 when no example fits.
 
     The class of an example is its only label, or its only one of --classes, or an attribute with
     --target. Without a list the classes are all that the snapshot has.
@@ -54,7 +61,7 @@ def command(
       dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
       dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
       dsm prepare --target attr.breed
-      dsm prepare --split holdout:train --split cv:not-fold3
+      dsm prepare --split holdout:train --segment night
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
@@ -62,7 +69,8 @@ def command(
         view = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since,
             until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, split=split, name=name, target=target, classes=class_names(classes),
+            where=where, split=split, segment=segment, per_label=per_label, balance=balance,
+            sample=sample, seed=seed, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

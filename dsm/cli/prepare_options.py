@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from dsm.cli.suggestions import changeset_names, condition_names, label_lists, labels, targets
+from dsm.cli.suggestions import (
+    changeset_names,
+    condition_names,
+    label_lists,
+    labels,
+    segment_names,
+    targets,
+)
 
 Labels = Annotated[
     list[str] | None,
@@ -69,6 +76,34 @@ Split = Annotated[
         metavar="SPLIT:PART",
         help="Take a part of a split: cv:fold3, cv:not-fold3",
     ),
+]
+Segment = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--segment",
+        metavar="NAME",
+        autocompletion=segment_names,
+        help="Take what the filters of a segment take",
+    ),
+]
+PerLabel = Annotated[
+    int | None, typer.Option("--per-label", metavar="N", help="Of that, at most N of each label")
+]
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        "--balance",
+        metavar="label|ATTR",
+        help="Of that, as many of each as of the rarest one",
+    ),
+]
+Sample = Annotated[
+    str | None,
+    typer.Option("--sample", metavar="P|N", help="Of all that, a random share or number: 10%, 99"),
+]
+Seed = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="S", help="What to draw a sample or a balance by (default: 0)"),
 ]
 Target = Annotated[
     str | None,

@@ -68,6 +68,12 @@ def split_names(ctx: Any, incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def segment_names(ctx: Any, incomplete: str) -> Iterable[str]:
+    """Returns the segments of the current dataset."""
+    return documents.definitions(_layout(), _dataset(ctx), "segment").names()
+
+
+@_silent
 def tag_names(ctx: Any, incomplete: str) -> Iterable[str]:
     """Returns the tags of the current dataset."""
     return documents.tags(_layout(), _dataset(ctx)).names()

@@ -1,8 +1,8 @@
-"""Named definitions of a dataset, such as its splits: who made each, when, why and how.
+"""Named definitions of a dataset, splits and segments: who made each, when, why and how.
 
 A definition is created under its name and never changed: another one needs another name, or the
 removal of this one. No view depends on a name: what is defined becomes part of its query.
-Specified in docs/format/split.md.
+Specified in docs/format/split.md and docs/format/segment.md.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from dsm.repo.documents import Documents
 from dsm.repo.repository import Repository
 from dsm.store import disk
 
-SPLIT = "split"
-KINDS = (SPLIT,)
+SPLIT, SEGMENT = KINDS = ("split", "segment")
 TEXT_MAX = 10_000
 
 
@@ -40,7 +39,7 @@ class Definition:
 
 
 class Definitions:
-    """The splits of one dataset, or other definitions of one kind.
+    """The splits, or the segments, of one dataset.
 
     `check` refuses fields that are not what `kind` says, with a DamagedData.
     """
@@ -134,5 +133,23 @@ class Definitions:
 
 
 def check_definition_name(kind: str, name: str) -> str:
-    """Returns `name`, a legal name of a split; raises InvalidInput."""
+    """Returns `name`, a legal name of a split or a segment; raises InvalidInput."""
     return check_tag_name(name, kind)
+
+
+def made_at(repository: Repository, dataset: str) -> dict[int, list[str]]:
+    """Returns which definitions were made when a changeset was the head: "split cv".
+
+    Raises DamagedData for one that does not say it.
+    """
+    found: dict[int, list[str]] = {}
+    for kind in KINDS:
+        place = documents.definitions(repository.layout, dataset, kind)
+        for name in place.names():
+            fields = place.read(name) or {}
+            at = fields.get("at")
+            number = at.get("number") if isinstance(at, dict) else None
+            if type(number) is not int:
+                raise DamagedData(f"{place.path(name)} does not say when it was made")
+            found.setdefault(number, []).append(f"{kind} {name}")
+    return found

@@ -117,7 +117,7 @@ class Layout:
 
     def late_folders(self, name: str) -> tuple[str, ...]:
         """The folders of one dataset that are made when something is put there."""
-        kinds = ("split",)
+        kinds = ("split", "segment")
         return (self.settings(name), *(self.definitions(name, kind) for kind in kinds))
 
     def dataset_document(self, name: str) -> str:

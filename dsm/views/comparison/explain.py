@@ -224,9 +224,17 @@ def _by_data(
 
 def _asked(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
     """Yields what a view asks, in order, told with its letter."""
-    query, letter = lacking.query, "A" if lacking is a else "B"
+    letter = "A" if lacking is a else "B"
     for clause in lacking.clauses:
         yield clause._replace(text=f"{letter} asks that {clause.text}")
+    yield from _asked_newest(a, b, lacking)
+    for clause in lacking.evaluation.draws:
+        yield clause._replace(text=f"{letter} asks that {clause.text}")
+
+
+def _asked_newest(a: Selection, b: Selection, lacking: Selection) -> Iterator[Clause]:
+    """Yields the newest share that a view asks for, if it does."""
+    query, letter = lacking.query, "A" if lacking is a else "B"
     cutoff = lacking.evaluation.cutoff
     if cutoff is None or query.percent is None:
         return

@@ -91,6 +91,13 @@ def why(view: Selection, path: str) -> Why:
     if selected and cutoff is not None and share is not None:
         rank = Rank(_rank(view, example), cutoff, share)
         selected = rank.passed
+    for clause in view.evaluation.draws:
+        if not selected:
+            break  # what comes later draws from what is left
+        passed = _passes(clause.mask(found))
+        value = clause.value.stated(example)
+        checks = (*checks, Check(clause.name, clause.text, value, passed))
+        selected = selected and passed
     return Why(path, events, example, checks, rank, selected)
 
 

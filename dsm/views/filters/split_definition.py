@@ -23,9 +23,9 @@ from dsm.views.filters.splits import (
     CONTENT,
     GROUP_BUCKETS_MAX,
     PATH,
-    SEED_CHARS_MAX,
     Part,
     SplitFilter,
+    check_seed,
 )
 from dsm.views.filters.times import TimeFilter
 
@@ -181,10 +181,7 @@ def hash_split(
     at: tuple[int, str] | None = None, strata: str | None = None,
 ) -> HashSplit:  # fmt: skip
     """Returns a split of these parts. Raises InvalidInput for a seed that is none."""
-    if len(seed) > SEED_CHARS_MAX or any(
-        char < " " or "\ud800" <= char <= "\udfff" for char in seed
-    ):
-        raise InvalidInput(f"a seed is a text of at most {SEED_CHARS_MAX} characters in one line")
+    check_seed(seed)
     of, ends = buckets(shares)
     if at is not None and by != PATH and of > GROUP_BUCKETS_MAX:
         raise InvalidInput(

@@ -26,6 +26,10 @@ FILTERS: tuple[type[Filter], ...] = (
 LATE = (("splits", "", "dsm.views.filters.splits", "SplitFilter"),)
 
 
+class NoOneFilterError(ValueError):
+    """Two filters of a kind, in words, that no one filter of that kind can say."""
+
+
 class Asked(paths.Asked, labels.Asked, exclude.Asked, times.Asked, where.Asked, total=False):
     """The keywords of all filters; see `Dataset.prepare` for what they mean."""
 
@@ -45,8 +49,8 @@ def read(fields: Mapping[str, Any]) -> list[Filter]:
 def in_order(filters: list[Filter]) -> tuple[Filter, ...]:
     """Returns filters in the order of the table, those of a kind as one where one can say it.
 
-    Raises InvalidInput when nothing can pass two of them, ValueError when no one filter can say
-    what two of a kind ask.
+    Raises InvalidInput when nothing can pass two of them, NoOneFilterError when no one filter can
+    say what two of a kind ask.
     """
     found: list[Filter] = []
     for each in filters:
@@ -56,7 +60,7 @@ def in_order(filters: list[Filter]) -> tuple[Filter, ...]:
             continue
         both = found[at].joined(each)
         if both is None:
-            raise ValueError(each)
+            raise NoOneFilterError(f"{found[at].words()[0]} and {each.words()[0]}")
         found[at] = both
     names = [name for *_, name in LATE]
     order = [*(kind.__name__ for kind in FILTERS), *names]

@@ -12,6 +12,7 @@ def describe(query: ViewQuery) -> str:
     parts = [words for each in query.filters for words in each.words()]
     if query.percent is not None:
         parts.append(newest_text(query.percent))
+    parts += [draw.words() for draw in (query.balance, query.sample) if draw is not None]
     if query.target != DEFAULT:
         parts = [*(parts or ["all examples"]), f"classes from {query.target.words()}"]
     return ", ".join([*(parts or ["all examples"]), changesets_text(query)])

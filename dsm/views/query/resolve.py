@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.names import close_matches, printable
@@ -23,15 +23,25 @@ Percent = str | int | float
 _PART = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
 
 
-class Asked(filters.Asked, total=False):
+class FilterAsked(filters.Asked, total=False):
+    """The keywords that narrow a question, with names for some."""
+
+    split: str | Iterable[str] | None
+    segment: str | Iterable[str] | None
+
+
+class Asked(FilterAsked, total=False):
     """What is asked of `prepare`, as it was written; see there for what the keywords mean."""
 
     percent: Percent | None
     changesets: str | Iterable[int | str] | None
     at: str | int | None
+    per_label: int | None
+    balance: str | None
+    sample: str | int | float | None
+    seed: str | int | None
     target: str | None
     classes: Iterable[str] | None
-    split: str | Iterable[str] | None
 
 
 class Named(Protocol):
@@ -39,6 +49,9 @@ class Named(Protocol):
 
     def split_filter(self, text: str) -> Filter | None:
         """Returns the filter of a part of a split, `NAME:PART`; None when all are in it."""
+
+    def segment_filters(self, name: str) -> list[Filter]:
+        """Returns the filters of a segment."""
 
 
 def resolve(
@@ -52,7 +65,7 @@ def resolve(
 ) -> ViewQuery:
     """Returns the query that was asked for; `target` gives the dataset's own, for none asked for.
 
-    `named` gives what knows for what names of splits stand.
+    `named` gives what knows for what names of splits and segments stand.
 
     Raises InvalidInput, NotFound, AnswerIsNo.
     """
@@ -70,17 +83,55 @@ def resolve(
             runs = ()
     else:
         changeset = log.get(log.resolve("head" if at is None else at))
-    asking = Asking(changeset.attributes, now_us)
-    found = filters.asked_for(asked, asking)
+    found = asked_filters(asked, changeset.attributes, now_us=now_us, named=named)
+    return ViewQuery(
+        dataset_id, changeset.number, changeset.id,
+        found, runs, _share(asked.get("percent")),
+        target=_target(asked, changeset.attributes) or target(),
+        **_draws(asked, changeset.attributes),
+    )  # fmt: skip
+
+
+def _draws(asked: Asked, attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what is drawn of what filters leave. Raises InvalidInput, NotFound."""
+    if all(asked.get(name) is None for name in ("per_label", "balance", "sample")):
+        if asked.get("seed") is not None:
+            raise InvalidInput(
+                "there is nothing to draw with a seed",
+                hint="--seed belongs to --sample, --per-label and --balance",
+            )
+        return {}
+    from dsm.views.query.draws import asked_balance, asked_sample
+
+    return {"balance": asked_balance(asked, attributes), "sample": asked_sample(asked)}
+
+
+def asked_filters(
+    asked: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    *,
+    now_us: int,
+    named: Callable[[], Named],
+) -> tuple[Filter, ...]:
+    """Returns the filters that are asked for, those of segments and parts of splits among them.
+
+    Raises InvalidInput, NotFound, AnswerIsNo.
+    """
+    found = filters.asked_for(asked, Asking(attributes, now_us))
     given = asked.get("split")
     for text in texts(given) if given is not None else ():
         part = named().split_filter(text)
         found += [] if part is None else [part]
-    return ViewQuery(
-        dataset_id, changeset.number, changeset.id,
-        filters.in_order(found), runs, _share(asked.get("percent")),
-        target=_target(asked, changeset.attributes) or target(),
-    )  # fmt: skip
+    given = asked.get("segment")
+    for name in texts(given) if given is not None else ():
+        found += named().segment_filters(name)
+    try:
+        return filters.in_order(found)
+    except filters.NoOneFilterError as error:
+        raise InvalidInput(
+            f"no one filter says {error}",
+            hint="prepare each as a view of its own, and take what both have: --view A --and B",
+        ) from None
 
 
 def _target(asked: Asked, attributes: Mapping[str, str]) -> Target | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
@@ -19,6 +19,9 @@ from dsm.model.target import DEFAULT, Target
 from dsm.views.filters import table
 from dsm.views.filters.conditions import decimal_text
 from dsm.views.filters.filter import Clause, Filter, Stored
+
+if TYPE_CHECKING:
+    from dsm.views.query.draws import Balance, Sample
 
 ChangesetRange = tuple[int, int]
 
@@ -33,7 +36,8 @@ class ViewQuery:
 
     `runs` are the first and last numbers of the changesets that are folded, none for all up to
     `at`. `filters` (in the order of their table) must all let an example pass. `percent` is an
-    exact decimal between 0 and 1: the newest share of what the filters leave. `target` says what
+    exact decimal between 0 and 1: the newest share of what the filters leave. Of that, `balance`
+    takes so many of each value, and of what it leaves `sample` takes some. `target` says what
     the class of an example is; it selects nothing.
     """
 
@@ -44,6 +48,8 @@ class ViewQuery:
     runs: tuple[ChangesetRange, ...] = ()
     percent: str | None = None
     target: Target = DEFAULT
+    balance: Balance | None = None
+    sample: Sample | None = None
 
     def clauses(self, stored: Stored | None = None) -> list[Clause]:
         """Returns the clauses of its filters; the newest share comes after them.
@@ -67,6 +73,10 @@ class ViewQuery:
             asked |= each.to_json()
         if self.percent is not None:
             asked["percent"] = self.percent
+        if self.balance is not None:
+            asked["balance"] = self.balance.to_json()
+        if self.sample is not None:
+            asked["sample"] = self.sample.to_json()
         if self.target != DEFAULT:
             asked["target"] = self.target.to_json()
         return {
@@ -88,6 +98,7 @@ class ViewQuery:
                 tuple((first, last) for first, last in fields.get("changesets", ())),
                 fields.get("percent"),
                 Target.from_json(fields["target"]) if "target" in fields else DEFAULT,
+                **_draws(fields),
             )  # fmt: skip
             _check(query)
         except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
@@ -97,9 +108,29 @@ class ViewQuery:
         return query
 
     @property
+    def takes_all(self) -> bool:
+        """Whether it takes the whole snapshot of changeset `at`."""
+        narrows = (self.filters, self.runs, self.percent, self.balance, self.sample)
+        return not any(narrows)
+
+    @property
     def version(self) -> str:
         """The view's version: 64 hex digits, BLAKE3 of the canonical query. O(1) in the data."""
         return blake3(canonical(self.to_json())).hexdigest()
+
+
+def _draws(fields: dict[str, Any]) -> dict[str, Any]:
+    """Reads what is drawn; few questions ask for that, so its module is loaded when one does."""
+    if "balance" not in fields and "sample" not in fields:
+        return {}
+    from dsm.views.query.draws import Balance, Sample
+
+    found: dict[str, Any] = {}
+    if "balance" in fields:
+        found["balance"] = Balance.from_json(fields["balance"])
+    if "sample" in fields:
+        found["sample"] = Sample.from_json(fields["sample"])
+    return found
 
 
 def _check(query: ViewQuery) -> None:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 from dsm.history.fold import FEW, Layer, spliced
-from dsm.views.filters.filter import Clause
+from dsm.views.filters.filter import Clause, Stored
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.columns import whole
 
@@ -54,6 +54,7 @@ class Evaluation:
     masks: list[pa.ChunkedArray | pa.Array | None]
     cutoff: Cutoff | None
     count: int
+    draws: tuple[Clause, ...] = ()  # what was drawn of what the others and the cut-off leave
 
     def rows(self, columns: list[str] | None = None) -> pa.Table:
         """Returns the selected rows, sorted by path; only some columns of them if asked."""
@@ -123,6 +124,33 @@ def evaluate(
     if beside is not None:
         kept -= pc.sum(cutoff.mask(beside)).as_py() or 0
     return Evaluation(layers, masks, cutoff, kept)
+
+
+def drawn_from(found: Evaluation, query: ViewQuery, stored: Stored) -> Evaluation:
+    """Draws of selected rows what a query asks for: so many of each value, then a sample."""
+    from dsm.views.selection.drawn import balanced, sampled
+
+    tables = [layer.table for layer in found.layers]
+    draws: list[Clause] = []
+    masks = list(found.masks)
+
+    def take(clause: Clause | None) -> None:
+        if clause is None:
+            return
+        draws.append(clause)
+        for index, table in enumerate(tables):
+            passed, mask = clause.mask(table), masks[index]
+            masks[index] = passed if mask is None else pc.and_(mask, passed)
+
+    if query.balance is not None:
+        take(balanced(stored, query.balance, tables, masks))
+    if query.sample is not None:
+        take(sampled(stored, query.sample, tables, masks))
+    count = sum(
+        table.num_rows if mask is None else pc.sum(mask).as_py() or 0
+        for table, mask in zip(tables, masks, strict=True)
+    )
+    return Evaluation(found.layers, masks, found.cutoff, count, tuple(draws))
 
 
 def cut_at(found: Evaluation, cutoff: Cutoff) -> Evaluation:

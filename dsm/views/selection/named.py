@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dsm.repo.definitions import SPLIT, Definitions
+from dsm.errors import DamagedData, InvalidInput
+from dsm.repo.definitions import SEGMENT, SPLIT, Definitions
 from dsm.views.filters import split_definition
 
 if TYPE_CHECKING:
@@ -12,16 +13,30 @@ if TYPE_CHECKING:
     from dsm.views.filters.filter import Filter
 
 
-_CHECKS = {SPLIT: split_definition.split_of}
-
-
 def definitions(kind: str, repository: Repository, dataset: str, dataset_id: str) -> Definitions:
     """Returns the splits, or the segments, of a dataset."""
-    return Definitions(repository, dataset, dataset_id, kind, _CHECKS[kind])
+    check = split_definition.split_of if kind == SPLIT else segment_of
+    return Definitions(repository, dataset, dataset_id, kind, check)
+
+
+def segment_of(fields: Any, where: str) -> list[Filter]:
+    """Returns the filters that a segment's document says. Raises DamagedData."""
+    from dsm.views.filters import table
+
+    try:
+        found = table.read(fields)
+        told: dict[str, Any] = {}
+        for each in found:
+            told |= each.to_json()
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
+        raise DamagedData(f"{where} does not define a segment: {error}") from error
+    if not found or told != fields:
+        raise DamagedData(f"{where} asks for something that this dsm does not know")
+    return found
 
 
 class NamedThings:
-    """The splits of one dataset, by name."""
+    """The splits and segments of one dataset, by name."""
 
     def __init__(self, repository: Repository, dataset: str, dataset_id: str):
         self._of = (repository, dataset, dataset_id)
@@ -34,3 +49,7 @@ class NamedThings:
         name, part = split_definition.named_part(text)
         found = definitions(SPLIT, *self._of).get(name)
         return split_definition.filter_of(split_definition.split_of(found.fields, name), name, part)
+
+    def segment_filters(self, name: str) -> list[Filter]:
+        """Returns the filters of a segment. Raises NotFound with near matches, DamagedData."""
+        return segment_of(definitions(SEGMENT, *self._of).get(name).fields, name)

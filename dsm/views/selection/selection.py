@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.evaluate import Evaluation
     from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
+    from dsm.views.selection.stored import StoredData
 
 
 class Selection:
@@ -145,9 +146,13 @@ class Selection:
     @cached_property
     def clauses(self) -> list[Clause]:
         """The clauses of its filters, in the order in which they are told."""
+        return self.query.clauses(self._stored)
+
+    @cached_property
+    def _stored(self) -> StoredData:
         from dsm.views.selection.stored import StoredData
 
-        return self.query.clauses(StoredData(self.repository, self.log, self._open_snapshots))
+        return StoredData(self.repository, self.log, self._open_snapshots)
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -155,6 +160,10 @@ class Selection:
         from dsm.views.selection.evaluate import evaluate
 
         found = evaluate(self.layers, self.query, self.clauses)
+        if self.query.balance is not None or self.query.sample is not None:
+            from dsm.views.selection.evaluate import drawn_from
+
+            found = drawn_from(found, self.query, self._stored)
         step(
             __name__, "view %s: %d of %d stored examples", self.version[:12], found.count,
             sum(layer.table.num_rows for layer in self.layers),
@@ -265,6 +274,6 @@ def class_list(selection: Selection, labels: Iterable[str]) -> ClassList:
         names = values_of(target.column, [*beside, Layer(selection.table())])
         return ClassList(names, target.column)
     found = {*labels}
-    if query.filters or query.runs or query.percent:
+    if not query.takes_all:
         found |= labels_of(beside)
     return ClassList(tuple(sorted(found)))

@@ -74,6 +74,12 @@ class SourceRowReader:
             # Before anything is passed on.
             for each in selection.queries:
                 self._source(each)
+        drawn = (self.query.balance, self.query.sample)
+        if selection.queries and any(draw is not None for draw in drawn):
+            raise InvalidInput(
+                "rows of queries are not stored: nothing can be drawn from all of them",
+                hint="leave them out with --skip-sources (view.without_sources())",
+            )
         for found in self.query.filters if selection.queries else ():
             if (what := found.needs_stored()) is not None:
                 raise InvalidInput(

@@ -18,6 +18,7 @@ from dsm.model.names import quoted
 Run = tuple[int, int]
 # Products of it and the number of examples stay within 64 bits.
 BUCKETS_MAX = 1_000_000_000
+SEED_CHARS_MAX = 255
 _SHARE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})\s*(%?)|([0-9]{1,9})/([0-9]{1,9})")
 
 
@@ -89,3 +90,11 @@ def require_runs(runs: Sequence[Run], of: int) -> None:
         raise ValueError("a number is none, or too large")
     if not runs or not edges[0] >= 0 or edges[-1] > of or any(a >= b for a, b in pairwise(edges)):
         raise ValueError("the buckets of a part are not in order")
+
+
+def check_seed(seed: str) -> str:
+    """Returns `seed`, a text of one line. Raises InvalidInput."""
+    odd = any(char < " " or "\ud800" <= char <= "\udfff" for char in seed)
+    if odd or len(seed) > SEED_CHARS_MAX:
+        raise InvalidInput(f"a seed is a text of at most {SEED_CHARS_MAX} characters in one line")
+    return seed

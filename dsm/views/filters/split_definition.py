@@ -15,7 +15,7 @@ from typing import Any
 
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
 from dsm.model.names import close_matches, is_plain_name, quoted
-from dsm.model.shares import Run, buckets, joined, others, reduced, share_of
+from dsm.model.shares import Run, buckets, check_seed, joined, others, reduced, share_of
 from dsm.model.target import ATTRIBUTE, LABELS
 from dsm.model.timespec import format_time, parse_instant, parse_time
 from dsm.views.filters.filter import Filter
@@ -25,7 +25,6 @@ from dsm.views.filters.splits import (
     PATH,
     Part,
     SplitFilter,
-    check_seed,
 )
 from dsm.views.filters.times import TimeFilter
 

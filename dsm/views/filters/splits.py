@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from dsm.errors import DamagedData, InvalidInput
+from dsm.errors import DamagedData
 from dsm.format.document import canonical
 from dsm.model.names import printable
 from dsm.model.shares import Run, require_runs
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PATH, CONTENT = "path", "content"
-SEED_CHARS_MAX = 255
 # Groups are evened out bucket by bucket, in each class anew.
 GROUP_BUCKETS_MAX = 1000
 
@@ -187,14 +186,6 @@ class SplitFilter(Filter):
         if part.by == PATH and own.equals(known):
             return buckets
         return buckets.take(pc.index_in(own, value_set=known))
-
-
-def check_seed(seed: str) -> str:
-    """Returns `seed`, a text of one line. Raises InvalidInput."""
-    odd = any(char < " " or "\ud800" <= char <= "\udfff" for char in seed)
-    if odd or len(seed) > SEED_CHARS_MAX:
-        raise InvalidInput(f"a seed is a text of at most {SEED_CHARS_MAX} characters in one line")
-    return seed
 
 
 def _spelt(part: Part) -> bytes:

@@ -13,10 +13,10 @@ from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.model.names import printable, quoted
+from dsm.model.shares import check_seed
 from dsm.model.target import ATTRIBUTE, LABELS
 from dsm.views.filters.conditions import decimal_text
 from dsm.views.filters.split_definition import column_of
-from dsm.views.filters.splits import check_seed
 
 SEED = "0"
 COUNT_MAX = 1 << 53

@@ -13,7 +13,8 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from dsm.errors import Conflict, DamagedData, DsmError, StorageFailed
 from dsm.files.folders import Folders, Judged, Obstructed, hash_at, look_at
@@ -21,7 +22,6 @@ from dsm.files.stat import Stat, stat_of
 from dsm.files.temporaries import Temporaries
 from dsm.model.names import printable
 from dsm.store import disk, disk_at
-from dsm.store.objects import ObjectStore
 
 FILE_MODE = 0o666
 MOVE_AWAY = "move it away, or restore --to another folder"
@@ -47,10 +47,24 @@ def not_a_folder(root: str, path: str) -> UnsafeTarget:
     )
 
 
+class Content(Protocol):
+    """Where the content of files comes from: an object store, or what serves as one."""
+
+    temporary: str
+
+    def read_many(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yields the content of each object; None of one that is read by `stream`."""
+        ...
+
+    def stream(self, oid: bytes) -> Iterator[bytes]:
+        """Yields the content of an object in pieces."""
+        ...
+
+
 class Writer:
     """Writes files below one folder; a context manager."""
 
-    def __init__(self, root: str, store: ObjectStore):
+    def __init__(self, root: str, store: Content):
         self._root = root
         self._store = store
         self._folders = Folders(root)

@@ -33,6 +33,17 @@ class ClassList:
 
     names: tuple[str, ...] = ()
     column: str = LABELS
+    listed: bool = False  # whether the view lists them: what is not in the list is no class
+
+    def with_others(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Returns the classes of objects with these labels, in the order of their indices.
+
+        Without a list, labels of objects that no example has come last, sorted.
+        """
+        if self.listed:
+            return self.names
+        names = self.names if self.column == LABELS else ()
+        return (*names, *sorted({*labels} - {*names}))
 
     @cached_property
     def indices(self) -> dict[str, int]:

@@ -267,7 +267,7 @@ def class_list(selection: Selection, labels: Iterable[str]) -> ClassList:
 
     target, query = selection.target, selection.query
     if target.classes is not None:
-        return ClassList(target.classes, target.column)
+        return ClassList(target.classes, target.column, listed=True)
     # The changesets of a query may hold what the snapshot has no more.
     beside = [] if selection.classes_of_view else selection.snapshot_layers
     if target.attribute is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from dsm.errors import Conflict, InvalidInput
 from dsm.files import restore
 from dsm.files.folders import Entry, Folders
 from dsm.files.removing import remove_empty, remove_judged
+from dsm.files.writing import not_a_folder
 from dsm.history.snapshot import examples_of
 from dsm.model.names import check_path
 from dsm.progress import SILENT, Progress
@@ -47,16 +48,16 @@ class PathsCollide(Conflict):
     code = "paths-collide"
 
 
-def write_index(
-    place: OutputFolder, name: str, table: pa.Table, spelled: Callable[[pa.Table], bytes]
+def write_companion(
+    place: OutputFolder, name: str, examples: int, pieces: Iterable[bytes]
 ) -> Written:
-    """Writes a line of JSON for each example."""
+    """Writes one file of these bytes, and lists it as whole."""
     temporary = place.temporary(name)
     file = OutputFile(temporary)
     try:
-        for batch in _slices(table, LINES):
-            file.write(spelled(batch))
-        written = file.finish(name, table.num_rows)
+        for piece in pieces:
+            file.write(piece)
+        written = file.finish(name, examples)
     except BaseException:
         file.abandon()
         raise
@@ -64,13 +65,21 @@ def write_index(
     return written
 
 
+def index_of(table: pa.Table, classes: ClassList) -> Iterator[bytes]:
+    """Yields the index: a line of JSON for each example."""
+    metadata = MetadataWriter(classes)
+    return map(metadata.text, slices(table, LINES))
+
+
 def write_files(
     place: OutputFolder, table: pa.Table, store: ObjectStore, workers: int, progress: Progress
 ) -> None:
     """Writes the files that are not there yet. Raises UnsafeTarget, PathsCollide, StorageFailed."""
-    _refuse_collisions(place, table)
+    refuse_collisions(place, table)
     target = place.path(DATA)
-    for part in _slices(table, SLICE):
+    if os.path.islink(target):
+        raise not_a_folder(place.folder, DATA)
+    for part in slices(table, SLICE):
         planned = restore.plan(target, examples_of(part))
         # What is in the way there was begun by us, and a power cut may have spoilt it.
         restore.perform(
@@ -84,7 +93,7 @@ def damaged_files(folder: str, table: pa.Table, progress: Progress = SILENT) -> 
     """Reads all files and returns the names of those that are not what they should be."""
     target = os.path.join(folder, DATA)
     damaged: list[str] = []
-    for part in _slices(table, LINES):
+    for part in slices(table, LINES):
         planned = restore.plan(target, examples_of(part))
         wrong = [example.path for example in (*planned.write, *planned.in_the_way)]
         damaged += (f"{DATA}/{path}" for path in wrong)
@@ -94,6 +103,8 @@ def damaged_files(folder: str, table: pa.Table, progress: Progress = SILENT) -> 
 
 def remove_listed(folder: str) -> None:
     """Removes the files that the index of another view lists; others stay."""
+    if os.path.islink(os.path.join(folder, DATA)):
+        return
     emptied = set()
     with Folders(os.path.join(folder, DATA)) as folders:
         for entry in _listed(folder, folders):
@@ -105,6 +116,8 @@ def remove_listed(folder: str) -> None:
 
 def listed_files(folder: str) -> list[str]:
     """Returns the files that `remove_listed` would remove, relative to the folder."""
+    if os.path.islink(os.path.join(folder, DATA)):
+        return []
     with Folders(os.path.join(folder, DATA)) as folders:
         return [f"{DATA}/{entry.path}" for entry in _listed(folder, folders)]
 
@@ -119,11 +132,12 @@ def _listed(folder: str, folders: Folders) -> Iterator[Entry]:
                     yield entry
 
 
-def _slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+def slices(table: pa.Table, rows: int) -> Iterator[pa.Table]:
+    """Yields a table cut into parts of at most so many rows."""
     return (table.slice(first, rows) for first in range(0, table.num_rows, rows))
 
 
-def _refuse_collisions(place: OutputFolder, table: pa.Table) -> None:
+def refuse_collisions(place: OutputFolder, table: pa.Table) -> None:
     """Raises PathsCollide where the file system takes two of the paths for one."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -156,9 +170,17 @@ class _Counted:
 
 
 class OneForEach(FolderWriter):
-    """Writes, checks and removes a file for each example, and their index."""
+    """Writes, checks and removes a file for each example, their index, and what is beside it."""
 
-    names = (DATA, INDEX, METADATA)
+    beside: tuple[str, ...] = (METADATA,)
+    names: tuple[str, ...] = (DATA, INDEX, METADATA)
+
+    def companions(
+        self, table: pa.Table, store: ObjectStore, classes: ClassList
+    ) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Yields what is beside the index: names, and the bytes that rows and classes decide."""
+        spelled = partial(MetadataWriter(classes).flat, f"{DATA}/")
+        yield METADATA, map(spelled, slices(table, LINES))
 
     def write(
         self,
@@ -171,24 +193,21 @@ class OneForEach(FolderWriter):
         progress: Progress,
     ) -> list[Written]:
         """Writes the indices, unless they were kept, and the files that are not there yet."""
-        metadata = MetadataWriter(classes)
-        spelled: dict[str, Callable[[pa.Table], bytes]] = {
-            INDEX: metadata.text,
-            METADATA: partial(metadata.flat, f"{DATA}/"),
-        }
-        indices = [
-            kept.get(name) or write_index(folder, name, table, each)
-            for name, each in spelled.items()
-        ]
+        found = [
+            kept.get(name) or write_companion(folder, name, table.num_rows, pieces)
+            for name, pieces in (
+                (INDEX, index_of(table, classes)), *self.companions(table, store, classes)
+            )
+        ]  # fmt: skip
         write_files(folder, table, store, workers, progress)
-        return indices
+        return found
 
     def all_exist(self, folder: str, table: pa.Table) -> bool:
         """Whether there is something under the path of each example."""
         target = os.path.join(folder, DATA)
         return all(
             os.path.lexists(os.path.join(target, path))
-            for part in _slices(table, LINES)
+            for part in slices(table, LINES)
             for path in part.column("path").to_pylist()
         )
 
@@ -200,14 +219,15 @@ class OneForEach(FolderWriter):
         """See `listed_files`; what stands beside the index is listed, too."""
         if not os.path.lexists(os.path.join(folder, INDEX)):
             return []
-        beside = [METADATA] if os.path.lexists(os.path.join(folder, METADATA)) else []
+        beside = [name for name in self.beside if os.path.lexists(os.path.join(folder, name))]
         return [*listed_files(folder), *beside]
 
     def clear(self, folder: str) -> None:
-        """Removes the files that an index lists, if there is one."""
+        """Removes the files that an index lists, if there is one, and what is beside it."""
         if os.path.lexists(os.path.join(folder, INDEX)):
             remove_listed(folder)
-            disk.remove(os.path.join(folder, METADATA))
+            for name in self.beside:
+                disk.remove(os.path.join(folder, name))
 
 
 class FilesWriter(FormatWriter):

@@ -31,6 +31,19 @@ _ROWS = (
         owns=r"examples\.jsonl", compressible=False, takes_rows=False,
     ),
     Format(
+        name="imagefolder", words="Hugging Face", layout=FILE_EACH,
+        module="dsm.views.writing.imagefolder", owns=r"examples\.jsonl", compressible=False,
+        takes_rows=False,
+    ),
+    Format(
+        name="coco", words="", layout=FILE_EACH, module="dsm.views.writing.coco",
+        owns=r"examples\.jsonl", compressible=False, takes_rows=False,
+    ),
+    Format(
+        name="yolo", words="", layout=FILE_EACH, module="dsm.views.writing.yolo",
+        owns=r"examples\.jsonl", compressible=False, takes_rows=False,
+    ),
+    Format(
         name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
         media_type="application/x-parquet", library="pyarrow", one_class=True,

@@ -17,6 +17,7 @@ from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_store
+from dsm.model.keywords import suggests
 from dsm.model.names import check_dataset_name, dataset_name_for
 from dsm.repo.config import Config, UserConfig
 from dsm.repo.environment import Environment
@@ -193,6 +194,7 @@ def _check_names_are_utf8() -> None:
         )
 
 
+@suggests
 def open(path: str | os.PathLike[str] = ".") -> Catalog:
     """Opens the repository at or above `path`.
 
@@ -202,6 +204,7 @@ def open(path: str | os.PathLike[str] = ".") -> Catalog:
     return Catalog(discover(os.fspath(path)), environment())
 
 
+@suggests
 def init(
     path: str | os.PathLike[str] = ".",
     *,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
-from dsm.errors import AlreadyExists, DamagedData, NotFound
+from dsm.errors import AlreadyExists, DamagedData, DsmError, NotFound
 from dsm.files.typed_path import refuse_address, refuse_root
+from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
 from dsm.model.unmatched import SKIP, check_unmatched
 from dsm.repo.repository import DatasetIdentity, Repository
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from dsm.views.view import View
 
 
+NAMED_MAX = 8  # how many datasets a repr names
+
+
+@verbs_suggest
 class Catalog(Repository):
     """The datasets and views of an opened repository, by name."""
 
@@ -126,7 +132,19 @@ class Catalog(Repository):
         ]
 
     def __repr__(self) -> str:
-        return f"<repository {self.root}>"
+        held = ""
+        with contextlib.suppress(DsmError):
+            names = self.datasets()
+            told = [self._told(name) for name in names[:NAMED_MAX]]
+            more = [f"… and {len(names) - NAMED_MAX} more"] if len(names) > NAMED_MAX else []
+            held = ": " + ", ".join([*told, *more]) if names else ": no dataset"
+        return f"<repository {self.root}{held}>"
+
+    def _told(self, name: str) -> str:
+        dataset = self.dataset(name)
+        head = dataset.head
+        examples = dataset.changeset(head).examples if head else 0
+        return f"{name} ({examples:,} example{'s' * (examples != 1)})"
 
     def view(self, version: str) -> View:
         """Opens a prepared view by version, unique prefix of 8 or more digits, or name.

@@ -6,6 +6,7 @@ together.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -13,10 +14,11 @@ from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.errors import AlreadyExists, AnswerIsNo, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, AnswerIsNo, DsmError, InvalidInput, NotFound
 from dsm.files.typed_path import below_root
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
+from dsm.model.keywords import refuse_unknown, verbs_suggest
 from dsm.model.names import check_path, quoted
 from dsm.model.unmatched import check_unmatched
 from dsm.repo.log import ChangesetLog, Tag
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 Paths = Sequence[str | os.PathLike[str]]
 
 
+@verbs_suggest
 class DatasetHistory:
     """The changesets, snapshots, tags and views of one dataset.
 
@@ -133,7 +136,14 @@ class DatasetHistory:
         return isinstance(path, str) and path in self.snapshots.lookup(self.head, [path])
 
     def __repr__(self) -> str:
-        return f"<dataset {self.name} in {self.root}>"
+        held = ""
+        with contextlib.suppress(DsmError):
+            head = self.head
+            if head:
+                examples = self.log_.get(head).examples
+                held = f": {head:,} changeset{'s' * (head != 1)},"
+                held += f" {examples:,} example{'s' * (examples != 1)}"
+        return f"<dataset {self.name} in {self.root}{held}>"
 
     @property
     def head(self) -> int:
@@ -303,8 +313,9 @@ class DatasetHistory:
         """
         from dsm.history.snapshot import examples_of
         from dsm.views.filters.filter import Asking
-        from dsm.views.selection.narrowed import narrowed
+        from dsm.views.selection.narrowed import Narrowing, narrowed
 
+        refuse_unknown("ls", asked, [*Narrowing.__annotations__, "view", "paths", "reference"])
         if view is None:
             number, table = self._number(reference), self.snapshot(reference)
         elif reference is not None:

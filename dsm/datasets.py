@@ -16,6 +16,7 @@ from dsm.errors import InvalidInput
 from dsm.files.typed_path import refuse_address, refuse_root, refuse_store
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import AttributeValue
+from dsm.model.keywords import refuse_unknown, verbs_suggest
 from dsm.model.names import check_labels
 from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dsm.worktree.tree import WorkTree
 
 
+@verbs_suggest
 class Dataset(DatasetHistory):
     """One dataset of a repository: its history, and the files that it is made of."""
 
@@ -72,8 +74,10 @@ class Dataset(DatasetHistory):
         query or another example are in the way, DatabaseInTree, and FilesUnreadable unless
         `keep_going` leaves such files to the report.
         """
+        from dsm.worktree.request import AddAsked
         from dsm.worktree.staging import add_content, add_files
 
+        refuse_unknown("add", asked, [*AddAsked.__annotations__, "progress"])
         if isinstance(paths, Mapping):
             request = self._request((), **asked)
             return add_content(self.tree, request, paths, self._environment.clock())
@@ -112,9 +116,10 @@ class Dataset(DatasetHistory):
         Conflict when examples lie where its rows would, and what the source says: SourceFailed,
         SourceRefused, SecretMissing, DriverMissing, LimitReached.
         """
-        from dsm.sources.recording import query_of
+        from dsm.sources.recording import QueryAsked, query_of
         from dsm.worktree.staging import stage_query
 
+        refuse_unknown("add_query", asked, [*QueryAsked.__annotations__, "name"])
         query = query_of(self.repo, source, sql, name=name, **asked)
         stage_query(self.tree, query.name, query.to_json())
         return query

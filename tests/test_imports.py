@@ -91,6 +91,8 @@ CONFINED = {
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),
     "PIL": ("views/reading/decoded.py",),
+    "soundfile": ("views/reading/decoded.py",),
+    "datasets": ("views/writing/to_hf.py",),
 }  # fmt: skip
 
 # Files that import modules of ours in functions, and why not at their top; a folder stands for its

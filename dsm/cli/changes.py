@@ -11,6 +11,7 @@ from dsm.model.changeset import Counts
 from dsm.model.example import KINDS, LETTERS, Change, kinds_by_folder
 from dsm.model.names import printable
 from dsm.model.queries import QueryChange
+from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.model.reports import Diff
@@ -76,8 +77,6 @@ def _details(change: Change) -> Iterator[str]:
         yield "annotation"
     # Other bytes come with another file time; only a time that changed by itself is news.
     if old.time != new.time and old.oid == new.oid:
-        from dsm.model.timespec import format_time
-
         yield f"time: {format_time(old.time)} -> {format_time(new.time)}"
     elif old.time_given != new.time_given and old.oid == new.oid:
         yield "time given" if new.time_given else "time of the file"

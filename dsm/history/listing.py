@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.changeset import Changeset
+from dsm.model.keywords import refuse_unknown
 from dsm.model.moments import instant
-from dsm.model.names import close_matches
 from dsm.repo.log import ChangesetLog
 
 if TYPE_CHECKING:
@@ -40,11 +40,7 @@ def listed(
 
     Raises NotFound for a changeset that there is not, InvalidInput, before the first one is read.
     """
-    for name in asked:
-        if name not in LogAsked.__annotations__:
-            near = close_matches(name, LogAsked.__annotations__)
-            meant = f". Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"log() got an unexpected keyword argument {name!r}{meant}")
+    refuse_unknown("log", asked, [*LogAsked.__annotations__, "limit", "paths"])
     reference, after = asked.get("reference"), asked.get("after")
     start = log.head() if reference is None else log.resolve(reference)
     end = 0 if after is None else log.resolve(after)

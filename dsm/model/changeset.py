@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dsm.model.moments import datetime_of
+
 if TYPE_CHECKING:
+    from datetime import datetime as Moment
+
     from dsm.model.queries import Document
 
 
@@ -59,3 +63,8 @@ class Changeset:
     attributes: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, int] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
+
+    @property
+    def datetime(self) -> Moment:
+        """Its time with the zone UTC."""
+        return datetime_of(self.time)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dsm.model.moments import datetime_of
+
+if TYPE_CHECKING:
+    from datetime import datetime as Moment
 
 AttributeValue = str | int | float | bool
 Attributes = Mapping[str, AttributeValue]
@@ -26,6 +32,11 @@ class Example:
     attributes: Attributes = field(default_factory=dict)
     annotation: str | None = None
     time_given: bool = False
+
+    @property
+    def datetime(self) -> Moment:
+        """Its time with the zone UTC."""
+        return datetime_of(self.time)
 
     def same_meaning(self, other: Example) -> bool:
         """Whether labels, attributes, annotation and time agree, whatever the content."""

@@ -9,6 +9,7 @@ from dsm.model.timespec import format_time, parse_time
 
 if TYPE_CHECKING:
     from datetime import date
+    from datetime import datetime as Moment
 
     Time = str | int | date
 
@@ -33,3 +34,10 @@ def instant(given: Time, now_us: int) -> int:
     if isinstance(given, date):
         return parse_time(given.isoformat(), now_us=now_us)
     raise InvalidInput(f"{given!r} is not a time")
+
+
+def datetime_of(us: int) -> Moment:
+    """Returns the datetime, in UTC, of so many microseconds since 1970."""
+    from datetime import UTC, datetime, timedelta
+
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dsm.errors import AmbiguousName, DamagedData, InvalidInput, NotFound, OutcomeUnknown
 from dsm.format import header
 from dsm.model.changeset import Changeset
+from dsm.model.moments import datetime_of
 from dsm.model.names import check_tag_name, close_matches
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
@@ -24,6 +25,8 @@ from dsm.store import disk
 from dsm.store.whole_file import read_file
 
 if TYPE_CHECKING:
+    from datetime import datetime as Moment
+
     from dsm.model.queries import Document
 
 _HEADER_NAME = re.compile(r"(?!0+\.)[0-9]{8}\.json")
@@ -42,6 +45,11 @@ class Tag:
     id: str
     time: int
     message: str = ""
+
+    @property
+    def datetime(self) -> Moment:
+        """Its time with the zone UTC."""
+        return datetime_of(self.time)
 
 
 class ChangesetLog:

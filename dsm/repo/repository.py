@@ -19,6 +19,7 @@ from dsm.errors import (
     NotFound,
 )
 from dsm.format import document
+from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, close_matches
 from dsm.model.unmatched import UNLABELLED, WORDS
 from dsm.repo import documents
@@ -49,6 +50,7 @@ class DatasetIdentity:
     unmatched: str = UNLABELLED
 
 
+@verbs_suggest
 class Repository:
     """The folder that holds `.dsm`, `root`, opened for a library that must not ask the world.
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.errors import InvalidInput, NotFound
+from dsm.model.keywords import verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.views.selection.selection import Selection
 from dsm.views.selection.source_mode import SKIP, SourceMode, dummy
@@ -35,6 +36,7 @@ class NumberUnknown(InvalidInput, TypeError):
     code = "number-unknown"
 
 
+@verbs_suggest
 class View(Selection):
     """One query of one dataset; sized and iterable, over its examples sorted by path.
 
@@ -287,7 +289,25 @@ class View(Selection):
         """
         return self.table().to_pandas()
 
+    def to_hf(self, **options: Any) -> Any:
+        """Returns the stored examples as a `datasets.Dataset` of Hugging Face.
+
+        It has the columns of `get(format="parquet")`: images are decoded when they are asked for,
+        classes have their names. The library keeps a copy on disk, in its cache; `options` are
+        those of `datasets.Dataset.from_generator`, such as `cache_dir`. Raises ImportError without
+        the package.
+        """
+        from dsm.views.writing.to_hf import to_hf
+
+        return to_hf(self.without_sources(), options)
+
+    def _repr_html_(self) -> str:
+        from dsm.views.reading.html import view_html
+
+        return view_html(self)
+
     def __repr__(self) -> str:
         known = self.known_content
-        count = "" if known is None else f": {known.examples:,} examples"
+        number = 0 if known is None else known.examples
+        count = "" if known is None else f": {number:,} example{'s' * (number != 1)}"
         return f"<view {self.version[:12]} of {self.dataset}{count}>"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
-from dsm.model.names import close_matches, printable
+from dsm.model.keywords import refuse_unknown
+from dsm.model.names import printable
 from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters import table as filters
@@ -69,9 +70,9 @@ def resolve(
 
     Raises InvalidInput, NotFound, AnswerIsNo.
     """
+    refuse_unknown("prepare", asked, [*Asked.__annotations__, "name"])
     if not log.head():
         raise AnswerIsNo(f"dataset {log.name} has no changeset yet", hint="`dsm commit` first")
-    _refuse_unknown(asked)
     runs: tuple[ChangesetRange, ...] = ()
     at, changesets = asked.get("at"), asked.get("changesets")
     if changesets is not None:
@@ -144,15 +145,6 @@ def _target(asked: Asked, attributes: Mapping[str, str]) -> Target | None:
     if name is not None and name not in attributes:
         raise unknown_attribute(name, attributes)
     return found
-
-
-def _refuse_unknown(asked: Asked) -> None:
-    """Raises TypeError for a keyword that is none."""
-    for name in asked:
-        if name not in Asked.__annotations__:
-            near = close_matches(name, Asked.__annotations__)
-            meant = f". Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"prepare() got an unexpected keyword argument {name!r}{meant}")
 
 
 def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[ChangesetRange, ...]:

@@ -1,4 +1,4 @@
-"""What an example's bytes say, by the libraries that read them: text, JSON or an image.
+"""What an example's bytes say, by the libraries that read them: text, JSON, an image or sound.
 
 Nothing is decoded before it is asked for. Bytes of others are data: no format is read here that
 can run code.
@@ -55,3 +55,37 @@ def image_of(path: str, data: bytes) -> Any:
             hint="`example.bytes` has its bytes",
         ) from None
     return image
+
+
+def thumbnail_of(data: bytes, side: int, pixels: int) -> bytes | None:
+    """Returns an image as a PNG of at most `side` by `side` pixels.
+
+    None without Pillow, for what is no image, and for one that unpacks to more than `pixels`.
+    """
+    try:
+        image = import_module("PIL.Image").open(io.BytesIO(data))
+        if image.width * image.height > pixels:
+            return None
+        image.thumbnail((side, side))
+        out = io.BytesIO()
+        image.convert("RGBA").save(out, "PNG")
+    except Exception:  # each decoder has errors of its own
+        return None
+    return out.getvalue()
+
+
+def audio_of(path: str, data: bytes) -> Any:
+    """Returns samples and rate. Raises ImportError without soundfile, InvalidInput."""
+    try:
+        soundfile = import_module("soundfile")
+    except (ImportError, OSError) as error:  # the latter where libsndfile is not there
+        raise ImportError("`example.audio` needs soundfile: pip install soundfile") from error
+    try:
+        return soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise InvalidInput(
+            f"{printable(path)} cannot be read as sound ({type(error).__name__})",
+            hint="`example.bytes` has its bytes",
+        ) from None

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
 from dsm.model.example import Attributes
-from dsm.views.reading.decoded import image_of, json_of, text_of
+from dsm.views.reading.decoded import audio_of, image_of, json_of, text_of
 
 Content = bytes  # an example has a property of that name
 Moment = datetime  # and of that one
@@ -97,6 +97,14 @@ class ViewExample:
         return image_of(self.path, self.bytes)
 
     @property
+    def audio(self) -> Any:
+        """Its bytes as samples and sampling rate: a float32 array of frames by channels, and hertz.
+
+        Raises InvalidInput when soundfile cannot read them, ImportError where it is not installed.
+        """
+        return audio_of(self.path, self.bytes)
+
+    @property
     def datetime(self) -> Moment:
         """Its time with the zone UTC."""
         return EPOCH + timedelta(microseconds=self.time)
@@ -156,6 +164,11 @@ class ViewExample:
     def __repr__(self) -> str:
         labels = ", ".join(self.labels) or "no label"
         return f"<example {self.path!r}: {labels}; {self.size:,} bytes>"
+
+    def _repr_html_(self) -> str:
+        from dsm.views.reading.html import example_html
+
+        return example_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData
+from dsm.model.keywords import verbs_suggest
 from dsm.repo.log import ChangesetLog
 from dsm.steps import step
 from dsm.views.query.view_query import ViewQuery
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.stored import StoredData
 
 
+@verbs_suggest
 class Selection:
     """One query over one dataset of a repository, and what it selects.
 

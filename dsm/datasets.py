@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
@@ -80,8 +81,37 @@ class Dataset(DatasetHistory):
         refuse_unknown("add", asked, [*AddAsked.__annotations__, "progress"])
         if isinstance(paths, Mapping):
             request = self._request((), **asked)
-            return add_content(self.tree, request, paths, self._environment.clock())
+            now = self._environment.clock()
+            return add_content(self.tree, request, paths, paths.items(), now)
         return add_files(self.tree, self._request(self._paths(paths), **asked), progress)
+
+    def add_hub_dataset(
+        self, folder: str, below: str = "", *, labels: Sequence[str] | None = None
+    ) -> AddReport:
+        """Stages the rows of a folder that Hugging Face's `datasets` wrote, or of the Hub.
+
+        The first column of images or sounds, else `text`, gives the bytes of each example, which
+        need no file; names of classes become labels, other columns attributes, lists and objects
+        members of the annotation, the split the attribute `split`. Examples are called
+        `<below>/<split>/<name>`, by the name in the row where all differ, else by its number.
+        Rows are read a few at a time.
+
+        Raises NotFound, and InvalidInput for a folder or a row that is none of this.
+        """
+        from dsm.model.reports import Problem
+        from dsm.worktree.hub_dataset import read_hub_dataset
+        from dsm.worktree.label_rows import LabelRows
+        from dsm.worktree.staging import add_content
+
+        full = os.path.join(self._environment.current_folder(), folder)
+        place = self._paths([below])[0] if below else ""
+        found = read_hub_dataset(full, folder, place)
+        request = replace(self._request((), labels=labels), label_rows=LabelRows(found.rows))
+        now = self._environment.clock()
+        report = add_content(self.tree, request, found.rows, found.content(), now)
+        reason = "is a further column of images or sounds, which no example keeps"
+        left = tuple(Problem(column, reason) for column in found.left_out)
+        return replace(report, warnings=(*report.warnings, *left))
 
     def _request(self, paths: tuple[str, ...], **asked: Any) -> Request:
         from dsm.worktree.databases import refuse_databases

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from situations import Work
 
 from dsm import api
@@ -64,6 +65,13 @@ def add_labels(work: Work, nothing: Any) -> None:
     work.ds.add(["a"], labels=["kept"])
     work.ds.add(["a"], labels=nothing)
     assert work.ds.commit("labelled") and work.snapshot()["a"][1] == ("kept",)
+
+
+def add_hub_dataset_labels(work: Work, nothing: Any) -> None:
+    work.path("hub").mkdir()
+    parquet.write_table(pa.table({"text": ["x"], "label": ["cat"]}), work.path("hub/a.parquet"))
+    work.ds.add_hub_dataset("hub", labels=nothing)
+    assert work.ds.commit("hub") and work.snapshot()["train/00000000.txt"][1] == ("cat",)
 
 
 def commit_paths(work: Work, nothing: Any) -> None:
@@ -215,6 +223,7 @@ def target_classes(work: Work, nothing: Any) -> None:
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
+    "Dataset.add_hub_dataset labels": add_hub_dataset_labels,
     "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,
     "Dataset.diff paths": diff_paths,

@@ -35,6 +35,7 @@ def command(
     follow_symlinks: options.FollowSymlinks = False,
     keep_going: options.KeepGoing = False,
     force: options.Force = False,
+    hub_folder: options.HubFolder = None,
     source: options.Source = None,
     query: options.QueryFile = None,
     sql: options.Sql = None,
@@ -66,7 +67,7 @@ def command(
       dsm add images --label cat --label night
       dsm add train --pattern 'train/{label}/{name}.jpg' --strict
       dsm add audio --labels transcripts.csv
-      dsm add images --labels instances.json --labels-format coco
+      dsm add --hf ~/saved-dataset mnist
       dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
     asked = {
@@ -74,28 +75,52 @@ def command(
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
     if source is not None:
-        _refuse_files(paths, labels, pattern, label_file, deletions, strict, follow_symlinks, force)
+        files = (paths, hub_folder, labels, pattern, label_file, deletions, strict)
+        _refuse_files(*files, follow_symlinks, force)
         _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
         return 0
-    if any(v not in (None, (), []) for v in (query, sql, name, *asked.values())):
-        raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
+    _refuse_query(query, sql, name, *asked.values())
     return _add_files(
-        ctx, paths, as_json, labels=labels, pattern=pattern, label_file=_table(label_file),
-        label_format=label_format, strict=strict, deletions=deletions, dry_run=dry_run,
-        follow_symlinks=follow_symlinks, keep_going=keep_going, force=force,
+        ctx, paths, as_json, hub_folder, labels=labels, pattern=pattern, strict=strict, force=force,
+        label_file=_table(label_file), label_format=label_format, deletions=deletions,
+        dry_run=dry_run, follow_symlinks=follow_symlinks, keep_going=keep_going,
     )  # fmt: skip
 
 
+def _refuse_query(*given: object) -> None:
+    if any(value not in (None, (), []) for value in given):
+        raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
+
+
 def _add_files(
-    ctx: typer.Context, paths: list[str] | None, as_json: bool, **asked: Unpack[AddAsked]
+    ctx: typer.Context,
+    paths: list[str] | None,
+    as_json: bool,
+    hub_folder: str | None,
+    **asked: Unpack[AddAsked],
 ) -> int:
     _refuse_lists(asked.get("labels"))
+    if hub_folder is not None:
+        return _add_hub(ctx, paths or [], as_json, hub_folder, asked)
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
     with Session(ctx) as s:
         report = s.dataset.add(paths, progress=s.progress(), **asked)
         _tell(report, s, asked.get("dry_run", False), as_json)
     return 1 if report.failed or report.ignored else 0
+
+
+def _add_hub(
+    ctx: typer.Context, paths: list[str], as_json: bool, folder: str, asked: AddAsked
+) -> int:
+    if len(paths) > 1 or any(value for name, value in asked.items() if name != "labels"):
+        raise InvalidInput(
+            "--hf takes one PATH, below which its examples are named, and --label alone"
+        )
+    with Session(ctx) as s:
+        report = s.dataset.add_hub_dataset(folder, *paths, labels=asked.get("labels"))
+        _tell(report, s, False, as_json)
+    return 0
 
 
 def _refuse_files(*given: object) -> None:

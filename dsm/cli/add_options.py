@@ -65,6 +65,15 @@ FollowSymlinks = Annotated[
     bool,
     typer.Option("--follow-symlinks", help="Follow links to folders, and links out of the dataset"),
 ]
+HubFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--hf",
+        metavar="DIR",
+        help="Stage the rows of a Hugging Face dataset on disk (save_to_disk, or a snapshot of the "
+        "Hub), below PATH; no file is made of them",
+    ),
+]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Add files that are ignored, too")]
 KeepGoing = Annotated[
     bool,

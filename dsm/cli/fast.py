@@ -51,6 +51,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "log": {"--since": "since", "--until": "until"},
     "add": {
         "--pattern": "pattern", "--labels": "label_file", "--labels-format": "label_format",
+        "--hf": "hub_folder",
     },
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
     "prepare": {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
@@ -53,12 +53,19 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
 
 
 def add_content(
-    tree: WorkTree, request: Request, content: Mapping[str, bytes | BinaryIO], now: int
+    tree: WorkTree,
+    request: Request,
+    named: Iterable[str],
+    content: Iterable[tuple[str, bytes | BinaryIO]],
+    now: int,
 ) -> AddReport:
-    """Stages bytes by path, which need no file; new ones get the time `now` (microseconds)."""
+    """Stages bytes by path, which need no file; new ones get the time `now` (microseconds).
+
+    `named` are all paths, `content` gives the bytes of each, one after the other.
+    """
     if request.dry_run or request.deletions:
         raise InvalidInput("bytes given by path are staged: dry_run and deletions are for files")
-    paths = [check_path(path) for path in content]
+    paths = [check_path(path) for path in named]
     with publishing(tree.repository) as publish:
         before = publish.stored_bytes()
         adder = Adder(tree, request)
@@ -66,7 +73,7 @@ def add_content(
         _refuse_nested(adder.index, paths)
         known = tree.lookup(paths, adder.staged)
         committed = tree.committed(paths)
-        for path, oid, size in tree.repository.store.put_many(content.items()):
+        for path, oid, size in tree.repository.store.put_many(content):
             outcome.size += size
             old = known.get(path)
             example = request.example(

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
-from dsm.errors import AlreadyExists, DamagedData, DsmError, NotFound
+from dsm.errors import AlreadyExists, DamagedData, DsmError, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_root
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
@@ -15,11 +15,18 @@ from dsm.model.unmatched import SKIP, check_unmatched
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
+    from dsm.model.reports import DatasetRemoval
     from dsm.sources.source import Source
     from dsm.views.view import View
 
 
 NAMED_MAX = 8  # how many datasets a repr names
+
+
+class DatasetHoldsData(Refused):
+    """A dataset with changesets, or something staged, was to be removed, unconfirmed."""
+
+    code = "dataset-holds-data"
 
 
 @verbs_suggest
@@ -92,6 +99,52 @@ class Catalog(Repository):
                 f"there is a dataset {name!r} already", hint="`dsm dataset list` lists them"
             )
         return self.dataset(name)
+
+    def rename_dataset(self, name: str, new: str) -> Dataset:
+        """Gives a dataset another name, and returns it under that one.
+
+        Its id, changesets, tags, views with their versions and what is staged stay; files of the
+        work tree are not touched. Objects that were opened by the old name can read no more.
+        Raises NotFound with near matches, AlreadyExists when the name is taken, InvalidInput when
+        it is none, and Busy while gc or a writer does not let go.
+        """
+        from dsm.repo.renaming import rename_dataset
+
+        self.require_ours()
+        rename_dataset(self, name, new)
+        return self.dataset(new)
+
+    def plan_remove_dataset(self, name: str) -> DatasetRemoval:
+        """Returns what `remove_dataset` removes. Raises NotFound with near matches."""
+        from dsm.model.reports import DatasetRemoval
+        from dsm.views.selection.prepared import list_records
+
+        found = self.dataset(name)
+        staged = found.tree.stage.load()
+        return DatasetRemoval(
+            found.name, found.head, len(found), len(found.tags()), len(list_records(self, name)),
+            len(staged.where) + len(staged.queries),
+        )  # fmt: skip
+
+    def remove_dataset(self, name: str, *, confirmed: bool = False) -> DatasetRemoval:
+        """Removes a dataset with its changesets, tags, views and what is staged, for good.
+
+        Files of the work tree stay, and so does the content of its examples until gc finds that
+        nothing refers to it. Raises NotFound with near matches, DatasetHoldsData for one that is
+        not empty unless `confirmed`, and Busy while gc or a writer does not let go.
+        """
+        from dsm.repo.renaming import remove_dataset
+
+        self.require_ours()
+        planned = self.plan_remove_dataset(name)
+        if (planned.changesets or planned.staged) and not confirmed:
+            raise DatasetHoldsData(
+                f"dataset {name} has {planned.changesets:,} changesets and {planned.staged:,}"
+                " staged changes, which would be gone for good",
+                hint=f"`dsm dataset rm -n {name}` says what goes; --yes removes it",
+            )
+        remove_dataset(self, name)
+        return planned
 
     def trust_source(self, name: str) -> Source:
         """Lets the queries of a source run for this user, as the source is written now.

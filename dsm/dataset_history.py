@@ -53,7 +53,8 @@ class DatasetHistory:
     is not given, an empty sequence for nothing: `ls()` yields all examples, `ls([])` none.
 
     Beside what it says of itself, any verb raises DamagedData when what is stored cannot be
-    trusted, StorageFailed when the disk fails, and Refused when permission is missing.
+    trusted, StorageFailed when the disk fails or the dataset was renamed or removed since it was
+    opened (DatasetMoved), and Refused when permission is missing.
     """
 
     def __init__(self, repo: Repository, identity: DatasetIdentity):
@@ -109,6 +110,7 @@ class DatasetHistory:
     def _change(self, **changed: Any) -> None:
         from dsm.repo.dataset_settings import change_settings
 
+        self.log_.require()
         change_settings(self.repo, self.name, lambda settings: replace(settings, **changed))
 
     @property
@@ -478,4 +480,5 @@ class DatasetHistory:
         from dsm.views.prepare import prepare
 
         resolved = self.query(**query)
+        self.log_.require()
         return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)

@@ -11,6 +11,7 @@ from dsm.errors import NotFound
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
+    from dsm.model.reports import DatasetRemoval
     from dsm.views.comparison.statistics import Histogram, Sizes
 
 
@@ -44,6 +45,19 @@ def dataset_details_answer(
         "times": None if times is None else times_fields(times),
         "queries": sorted(dataset.changeset(head).queries) if head else [],
         "tags": [tag.name for tag in dataset.tags()],
+    }
+
+
+def removed_dataset_answer(removal: DatasetRemoval, *, dry_run: bool) -> dict[str, Any]:
+    """Returns what `dsm dataset rm` answers."""
+    return {
+        "name": removal.name,
+        "dry_run": dry_run,
+        "changesets": removal.changesets,
+        "examples": removal.examples,
+        "tags": removal.tags,
+        "views": removal.views,
+        "staged": removal.staged,
     }
 
 

@@ -11,6 +11,7 @@ from dsm.answers.datasets import (
     dataset_answer,
     dataset_details_answer,
     datasets_answer,
+    removed_dataset_answer,
 )
 from dsm.cli.class_names import class_names
 from dsm.cli.drawing import label_bars, time_bars, width
@@ -51,6 +52,8 @@ def dataset(ctx: typer.Context) -> None:
       dsm dataset list
       dsm dataset show speech --json
       dsm dataset set --classes cat,dog
+      dsm dataset rename speech utterances
+      dsm dataset rm scratch --yes
     """
     if ctx.invoked_subcommand is None:
         list_datasets(ctx)
@@ -166,6 +169,75 @@ def _of_the_pattern(found: Dataset) -> str:
     done = {SKIP: "skips other files", REFUSE: "refuses other files"}
     other = done.get(found.unmatched, "takes other files without labels")
     return f"`dsm add` labels new examples by {printable(found.pattern)}, and {other}"
+
+
+@app.command("rename", cls=Command)
+def rename(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="OLD", autocompletion=dataset_names, help="Dataset to rename")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Give a dataset another name
+
+    Changesets, tags, what is staged, and views with their versions stay; no file is moved. Commands
+    that are writing to it meanwhile fail and record nothing.
+
+    \b
+    Examples:
+      dsm dataset rename speech utterances
+    """
+    with Session(ctx) as s:
+        made = s.repo.rename_dataset(name, new)
+        if as_json:
+            print_json(dataset_answer(made, current_dataset(s.repo)))
+        s.say(f"dataset {printable(name)} is now {made.name}")
+
+
+@app.command("rm", cls=Command)
+def remove(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", autocompletion=dataset_names, help="Dataset to remove")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Say what would go, remove nothing")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it though it has changesets, or staged changes")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Remove a dataset with its history, for good
+
+    Its changesets, tags, views and what is staged go; files in the work tree stay. Content that
+    nothing else refers to is freed by `dsm gc --prune`. Exit status 6 when the dataset is not empty
+    and --yes is not given.
+
+    \b
+    Examples:
+      dsm dataset rm -n scratch
+      dsm dataset rm scratch --yes
+    """
+    with Session(ctx) as s:
+        planned = (
+            s.repo.plan_remove_dataset(name)
+            if dry_run
+            else s.repo.remove_dataset(name, confirmed=yes)
+        )
+        if as_json:
+            print_json(removed_dataset_answer(planned, dry_run=dry_run))
+        counts = [
+            count_text(planned.changesets, "changeset"), count_text(planned.examples, "example"),
+            count_text(planned.tags, "tag"), count_text(planned.views, "view"),
+            count_text(planned.staged, "staged change"),
+        ]  # fmt: skip
+        done = "would remove" if dry_run else "removed"
+        s.say(f"{done} dataset {planned.name}: {', '.join(counts)}; no file of the work tree")
+        if not dry_run:
+            s.say("`dsm gc --prune` frees what nothing refers to any more")
 
 
 @app.command("list", cls=Command)

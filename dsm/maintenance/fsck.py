@@ -41,7 +41,7 @@ EXAMPLES_LISTED = 1000
 
 
 _IN_DATASET = {
-    "dataset.json", "changesets", "manifests", "views", "tags", "settings",
+    "dataset.json", "changesets", "manifests", "views", "tags", "settings", "names",
     *(f"{kind}s" for kind in KINDS),
 }  # fmt: skip
 

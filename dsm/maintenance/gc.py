@@ -24,6 +24,7 @@ from dsm.format import pack as pack_format
 from dsm.maintenance.references import STAGED, dataset_log, referenced_ids, references
 from dsm.maintenance.reports import GcPlan
 from dsm.model.names import printable
+from dsm.repo.renaming import clear_removed
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import SUFFIX as LEASE_SUFFIX
@@ -143,6 +144,7 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         left = {each.full: each for each in leftovers(layout.temporary, living(layout.temporary))}
         for path, _ in files:
             left[path].remove() if path in left else disk.remove(path)
+        clear_removed(repository)
         return GcPlan(
             packs=packs,
             repack=tuple(done_repack),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -9,6 +10,7 @@ from dsm.errors import DsmError
 from dsm.format import index as index_format
 from dsm.maintenance.cached_snapshots import check_caches
 from dsm.maintenance.findings import Findings, entries
+from dsm.maintenance.references import dataset_log
 from dsm.repo.repository import Repository
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.store.lease import living
@@ -92,5 +94,21 @@ def _lost_head(
     """The newest changeset has no successor to miss it, but this machine has seen it."""
     seen = max((int(position.get("head", 0)) for position in positions), default=0)
     path = repository.layout.changeset(name, seen)
-    if seen and not os.path.exists(path):
+    if not seen or os.path.exists(path):
+        return
+    ids = {position.get("id") for position in positions if position.get("head") == seen}
+    if os.path.lexists(repository.layout.dataset(name)) or not _has_another_name(
+        repository, seen, ids
+    ):
         findings.found("changeset", path, f"changeset {seen} was here and is missing")
+    else:
+        findings.notes.append(f"{name} was renamed: `dsm dataset rename` again clears what is left")
+
+
+def _has_another_name(repository: Repository, number: int, ids: set[object]) -> bool:
+    """Whether a changeset is one of a dataset that is here: its renaming was interrupted."""
+    for name in repository.datasets():
+        with contextlib.suppress(DsmError):
+            if dataset_log(repository, name)[0].get(number).id in ids:
+                return True
+    return False

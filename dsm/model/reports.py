@@ -70,6 +70,19 @@ class MassDeletion:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetRemoval:
+    """What goes with a dataset: how many changesets, examples of the newest one, tags, prepared
+    views and staged changes."""
+
+    name: str
+    changesets: int
+    examples: int
+    tags: int
+    views: int
+    staged: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The stage and the work tree against the head.
 

@@ -64,7 +64,7 @@ def change_settings(
         changed = change(settings)
         if changed == settings:
             return settings
-        disk.make_dirs(place.folder)
+        disk.make_dir(place.folder)  # not those above it, which a rename may have moved
         fields = {"number": number + 1, "settings": changed.to_json()}
         if place.create(f"{number + 1:0{NUMBER_DIGITS}d}", fields):
             return changed

@@ -118,13 +118,28 @@ class Documents:
         """Like `create`, for a document that is encoded already."""
         return create_file(self.path(name), data, self._temporary)
 
-    def remove(self, name: str) -> None:
-        """Removes a document, for good when it returns; one that is gone already is fine."""
+    def unclaim(self, name: str) -> None:
+        """Gives up what `claim` kept for a name, if it is this one's."""
         if self.claims is not None:
-            # Before the document: a claim without one must mean that one was never finished.
             claimed = self.claims.read(name.casefold())
             if claimed is not None and claimed.get("name") == name:
                 self.claims.remove(name.casefold())
+
+    def rename_folder(self, name: str, target: str) -> bool:
+        """Gives the folder of a document, and all that is in it, another name below the same one.
+
+        `target` need be no legal name: what has none is no document. For good when it returns;
+        False when there is no such folder. Raises WriteFailed, also where something is in the way.
+        """
+        if not disk.rename_away(os.path.join(self.folder, name), os.path.join(self.folder, target)):
+            return False
+        disk.sync_dir(self.folder)
+        return True
+
+    def remove(self, name: str) -> None:
+        """Removes a document, for good when it returns; one that is gone already is fine."""
+        # Before the document: a claim without one must mean that one was never finished.
+        self.unclaim(name)
         disk.remove(self.path(name))
         disk.sync_dir(os.path.dirname(self.path(name)))
 
@@ -145,6 +160,11 @@ def datasets(layout: Layout) -> Documents:
 def dataset_settings(layout: Layout, dataset: str) -> Documents:
     """What can be changed of a dataset, by the number of the change in 8 digits."""
     return Documents(layout.settings(dataset), layout.temporary)
+
+
+def given_names(layout: Layout, dataset: str) -> Documents:
+    """The names that a dataset was given after it was created, each a document."""
+    return Documents(layout.given_names(dataset), layout.temporary)
 
 
 def headers(layout: Layout, dataset: str) -> Documents:

@@ -118,13 +118,17 @@ class Layout:
     def late_folders(self, name: str) -> tuple[str, ...]:
         """The folders of one dataset that are made when something is put there."""
         kinds = ("split", "segment")
-        return (self.settings(name), *(self.definitions(name, kind) for kind in kinds))
+        folders = (self.settings(name), self.given_names(name))
+        return (*folders, *(self.definitions(name, kind) for kind in kinds))
 
     def dataset_document(self, name: str) -> str:
         return self._in("datasets", name, "dataset.json")
 
     def settings(self, name: str) -> str:
         return self._in("datasets", name, "settings")
+
+    def given_names(self, name: str) -> str:
+        return self._in("datasets", name, "names")
 
     def changesets(self, name: str) -> str:
         return self._in("datasets", name, "changesets")

@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dsm.errors import AmbiguousName, DamagedData, InvalidInput, NotFound, OutcomeUnknown
+from dsm.errors import (
+    AmbiguousName,
+    DamagedData,
+    InvalidInput,
+    NotFound,
+    OutcomeUnknown,
+    StorageFailed,
+)
 from dsm.format import header
 from dsm.model.changeset import Changeset
 from dsm.model.moments import datetime_of
@@ -34,6 +41,12 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 # A name and what goes back from it: `head`, `v1~2`, `head^^`, `head^~3`.
 _BACK = r"([^~^]*)((?:~[0-9]{0,18}|\^)*)"
 _STEP = r"~[0-9]*|\^"
+
+
+class DatasetMoved(StorageFailed):
+    """A dataset was renamed or removed after it was opened, so that nothing can be recorded."""
+
+    code = "dataset-moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +88,19 @@ class ChangesetLog:
                 hint="run `dsm fsck`; copy the missing header back from a backup",
             )
         return len(numbers)
+
+    def require(self) -> None:
+        """Raises DatasetMoved when the dataset has another name by now, or is gone.
+
+        Before a changeset or a segment of the stage is recorded, call it with the lock held that
+        keeps gc out: no dataset is renamed or removed under it.
+        """
+        fields = documents.datasets(self.layout).read(self.name)
+        if fields is None or fields.get("dataset") != self.dataset_id:
+            raise DatasetMoved(
+                f"dataset {self.name} was renamed or removed meanwhile; nothing was recorded",
+                hint="`dsm dataset list` lists what is there",
+            )
 
     def numbers(self) -> list[int]:
         """Returns the numbers of all headers that are there, in no order."""
@@ -129,6 +155,7 @@ class ChangesetLog:
         Durable when it returns: the header file is synced before it is linked, and the folder
         after. Raises OutcomeUnknown when the header is there but could not be made durable.
         """
+        self.require()
         where = f"{changeset.number:0{NUMBER_DIGITS}d}"
         path, data = self._headers.path(where), header.encode(changeset)
         if changeset.number > 1:
@@ -253,6 +280,7 @@ class ChangesetLog:
     def create_tag(self, tag: Tag) -> bool:
         """Creates a tag; False when the name is taken. Tags never move."""
         check_tag_name(tag.name)
+        self.require()
         fields = {
             "name": tag.name,
             "number": tag.number,

@@ -204,7 +204,10 @@ class Repository:
         except KeyError as error:
             raise DamagedData(f"{where} lacks {error}") from error
         if identity.name != name:
-            raise DamagedData(f"{where} belongs to dataset {identity.name!r}")
+            given = documents.given_names(self.layout, name).read(name)
+            if given is None or given.get("dataset") != identity.id:
+                raise DamagedData(f"{where} belongs to dataset {identity.name!r}")
+            identity = replace(identity, name=name)
         texts = (identity.id, identity.root, identity.pattern or "")
         known = identity.unmatched in WORDS and type(identity.created) is int
         if not known or not all(isinstance(text, str) for text in texts):
@@ -214,8 +217,13 @@ class Repository:
         return identity
 
     def unfinished(self, name: str) -> bool:
-        """Whether no dataset of this name is here, but for folders of an interrupted creation."""
+        """Whether no dataset of this name is here, but for folders of an interrupted creation.
+
+        Without a folder it was renamed or removed, and what is staged of it is a leftover.
+        """
         layout = self.layout
+        if not os.path.lexists(layout.dataset(name)):
+            return True
         folders = (
             layout.changesets(name), layout.manifests(name), layout.views(name),
             layout.tags(name), layout.stage(name),
@@ -240,6 +248,9 @@ class Repository:
         identities = documents.datasets(layout)
         identities.claim(name)
         _refuse_links(layout.dataset_folders(name))
+        if not os.path.lexists(layout.dataset(name)):
+            for folder in (layout.stage(name), layout.index(name), layout.cache(name)):
+                disk.remove_tree(folder)
         for folder in layout.dataset_folders(name):
             disk.make_dirs(folder)
         fields = {

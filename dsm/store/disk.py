@@ -333,6 +333,22 @@ def remove_dir(path: str) -> bool:
     return True
 
 
+def remove_tree(path: str) -> None:
+    """Removes a folder of the repository and what is in it, links as links; or a file.
+
+    What is gone already is fine. Raises WriteFailed.
+    """
+    for above, folders, files in os.walk(path, topdown=False):
+        for name in (*files, *folders):
+            inner = os.path.join(above, name)
+            if name in files or os.path.islink(inner):
+                remove(inner)
+            else:
+                remove_dir(inner)
+    if os.path.lexists(path):
+        remove_dir(path) if os.path.isdir(path) and not os.path.islink(path) else remove(path)
+
+
 def remove_empty(root: str, folders: Iterable[str]) -> None:
     """Removes those of the folders below `root` that are empty, and parents that this empties.
 
@@ -345,7 +361,10 @@ def remove_empty(root: str, folders: Iterable[str]) -> None:
 
 
 def rename_away(path: str, target: str) -> bool:
-    """Moves a file that gc condemned into the trash; False when it is gone already."""
+    """Gives a file, or a folder, another name where nothing is; False when it is gone already.
+
+    For packs that gc condemned, and for all that a dataset has. The caller syncs the folders.
+    """
     try:
         before("rename", target)
         os.rename(path, target)

@@ -179,6 +179,7 @@ class Stage:
 
         `queries` is as `Segment` has it.
         """
+        self._log.require()
         disk.make_dirs(self._folder)
         taken = [int(name[:8]) for name in self._names() if _NUMBERED.match(name)]
         number = max(taken, default=0) + 1
@@ -196,6 +197,7 @@ class Stage:
         """Notes what a commit is about to use up. Durable before the commit point."""
         seen = [name for name in self._names() if name.endswith(SEGMENT)] if forget else []
         note = StageNote(transaction, after, consumed, tuple(forget), tuple(seen))
+        self._log.require()
         disk.make_dirs(self._folder)
         path = os.path.join(self._folder, transaction + NOTE)
         create_file(path, stage_note.encode(note), self._temporary)

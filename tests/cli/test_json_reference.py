@@ -183,6 +183,8 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("config unset", "user.email")
     take("init", "--dataset", "speech")
     take("dataset create", "text", "--pattern", "{label}/{name}.txt", "--root", "text")
+    take("dataset rename", "text", "texts")
+    take("dataset rm", "texts")
     take("switch", "photos")
     take("mv", "-n", "cat/2.txt", "cat/two.txt")
     take("mv", "cat/2.txt", "cat/two.txt")

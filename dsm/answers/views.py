@@ -21,6 +21,7 @@ Runs = list[tuple["LiveQuery", tuple["Receipt", ...]]]
 
 def prepare_answer(view: View) -> dict[str, Any]:
     """Returns what `dsm prepare` answers."""
+    ties = view.ties
     return {
         "version": view.version,
         "dataset": view.dataset,
@@ -30,6 +31,7 @@ def prepare_answer(view: View) -> dict[str, Any]:
         "size": view.size,
         "labels": dict(view.labels),
         "queries": [each.query.name for each in view.queries],
+        "ties": None if ties is None else {"examples": ties[0], "taken": ties[1]},
     }
 
 

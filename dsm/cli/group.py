@@ -39,6 +39,12 @@ WORDS_OF_OTHERS = {
     "prune": "gc --prune", "clean": "gc", "settings": "config", "rollback": "restore --source",
     "save": "commit", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
+# Options that belong to another command, and why.
+_PINNED = (
+    "a version pins its classes, so that its indices never move: `dsm prepare` with this option"
+    " makes a view of others"
+)
+OPTIONS_OF_OTHERS = {("get", "--target"): _PINNED, ("get", "--classes"): _PINNED}
 _COPY = "there are no remotes: copy the whole folder, .dsm with it, by rsync or cp -a"
 _LINE = "a dataset is one line of changesets: `dsm tag` names one of them, `dsm view` lists subsets"
 # What has no counterpart here, and what does the work instead.
@@ -262,5 +268,7 @@ def run_with_typer(words: list[str]) -> int:
     except UsageError as error:
         message(f"error: {printable(error.format_message())}")
         if error.ctx is not None:
-            message(f"hint: run `{error.ctx.command_path} --help`")
+            path = error.ctx.command_path
+            known = OPTIONS_OF_OTHERS.get((path[4:], getattr(error, "option_name", "")))
+            message(f"hint: {known or f'run `{path} --help`'}")
         return 2

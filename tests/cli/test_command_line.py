@@ -15,7 +15,7 @@ import pytest
 from dsm.cli import fast
 from dsm.cli.add_options import PANEL
 from dsm.cli.commands import COMMANDS, SECTIONS
-from dsm.cli.group import ADVICE, WORDS_OF_OTHERS, load, root
+from dsm.cli.group import ADVICE, OPTIONS_OF_OTHERS, WORDS_OF_OTHERS, load, root
 from dsm.cli.session import Settings
 
 from .conftest import Runner, write
@@ -118,6 +118,8 @@ def test_lines_from_habit(dsm: Runner, two_changesets: Path) -> None:
     """A line that means something to fingers elsewhere is answered by the one to type here."""
     dsm("prepare", "--name", "base")
     for line, status, hint in (
+        ("get base --target attr.x", 2, OPTIONS_OF_OTHERS["get", "--target"]),
+        ("get base --classes=cat", 2, OPTIONS_OF_OTHERS["get", "--classes"]),
         ("show 1:cat/1.txt", 4, "`dsm cat 1:cat/1.txt` writes an example of a changeset"),
         ("show base", 4, "base is a view: `dsm view show base`"),
         ("prepare --label cat,dog", 4, "give each label its own option: --label cat --label dog"),

@@ -283,6 +283,11 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
     take("prepare", "--at", "1", "--name", "first")
     take("prepare", "--at", "3", "--label", "cat", "--percent", "70%", "--name", "second")
     take("prepare")
+    with library.open(".") as repo:
+        even = repo.create_dataset("even", root="even")
+        even.add({"a": b"1", "b": b"2"})
+        even.commit("at one time")
+    take("prepare", "-d", "even", "--percent", "50%")
     take("view list")
     take("view show", "first")
     for words in (("first", "second"), ("second", "first"), ("before", "rows")):

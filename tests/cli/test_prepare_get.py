@@ -41,7 +41,7 @@ def test_filters(dsm: Runner, two_changesets: Path) -> None:
     assert chosen("--at", "1") == 5
     said = dsm("prepare", "--json").json
     assert set(said) == {
-        "version", "dataset", "query", "digest", "examples", "size", "labels", "queries",
+        "version", "dataset", "query", "digest", "examples", "size", "labels", "queries", "ties",
     }  # fmt: skip
     assert said["labels"] == {"cat": 3, "dog": 2, "night": 1}
     assert chosen("--path", "cat") == 3
@@ -185,3 +185,17 @@ def test_classes(dsm: Runner, two_changesets: Path, tmp_path: Path) -> None:
     assert dsm("prepare", "--classes", "@nowhere", status=2).out == ""
     assert dsm("get", view, "--classes-from", "moon", status=2).out == ""
     assert dsm("dataset", "set", status=2).out == ""
+
+
+def test_ties_are_counted_in_json(dsm: Runner, empty_repo: Path) -> None:
+    """How many examples have the time where the newest share ends, and how many of them it takes."""
+    (empty_repo / "t.csv").write_text(
+        "path,time\n" + "".join(f"{name},2026-01-01\n" for name in "abcd") + "e,2026-02-01\n"
+    )
+    for name in "abcde":
+        (empty_repo / name).write_text(name)
+    dsm("add", "--labels", "t.csv", *"abcde")
+    dsm("commit", "-m", "five")
+    assert dsm("prepare", "--percent", "60%", "--json").json["ties"] == {"examples": 4, "taken": 2}
+    assert dsm("prepare", "--percent", "20%", "--json").json["ties"] is None
+    assert dsm("prepare", "--json").json["ties"] is None

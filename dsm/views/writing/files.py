@@ -211,7 +211,14 @@ class OneForEach(FolderWriter):
             for path in part.column("path").to_pylist()
         )
 
-    def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
+    def damaged(
+        self,
+        folder: str,
+        table: pa.Table,
+        store: ObjectStore,
+        classes: ClassList,
+        progress: Progress,
+    ) -> list[str]:
         """See `damaged_files`."""
         return damaged_files(folder, table, progress)
 

@@ -182,7 +182,14 @@ class FolderWriter:
         """Whether no file has gone; their content is not looked at."""
         raise NotImplementedError
 
-    def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
+    def damaged(
+        self,
+        folder: str,
+        table: pa.Table,
+        store: ObjectStore,
+        classes: ClassList,
+        progress: Progress,
+    ) -> list[str]:
         """Reads all files and returns the names of those that are not what they should be."""
         raise NotImplementedError
 

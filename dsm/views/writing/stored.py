@@ -183,7 +183,10 @@ class _StoredWriting:
                 damaged.append(item["name"])
             self.progress.advance(1, item["size"])
         if self.writer.folder is not None:
-            damaged += self.writer.folder.damaged(self.out, self.view.table(), self.progress)
+            damaged += self.writer.folder.damaged(
+                self.out, self.view.table(), self.view.repository.store, self.view.stored_classes,
+                self.progress,
+            )  # fmt: skip
         self.progress.finish()
         if damaged:
             raise DamagedData(

@@ -158,6 +158,17 @@ class _Lines:
         return [*box, score] if type(score) in (int, float) and "relative_box" in found else box
 
 
+def _texts(part: pa.Table, store: ObjectStore, where: Mapping[str, str], lines: _Lines) -> _Texts:
+    """Returns the texts of these rows, by where they lie."""
+    texts = _Texts(store.temporary)
+    columns = (part.column(name).to_pylist() for name in ("path", "object", "annotation"))
+    for path, oid, text in zip(*columns, strict=True):
+        data = lines.of(path, oid, text)
+        if data is not None:
+            texts.add(text_of(where[path]), data)
+    return texts
+
+
 def _points(found: dict[str, Any], path: str) -> list[list[Any]]:
     points = found.get("relative_keypoints")
     if points is None:
@@ -216,12 +227,7 @@ class Yolo(FolderWriter):
         examples = [replace(e, path=where[e.path]) for e in examples_of(part)]
         planned = restore.plan(target, examples)
         restore.perform(planned, store, force=True, workers=workers).refuse()
-        texts = _Texts(store.temporary)
-        columns = (part.column(name).to_pylist() for name in ("path", "object", "annotation"))
-        for path, oid, text in zip(*columns, strict=True):
-            data = lines.of(path, oid, text)
-            if data is not None:
-                texts.add(text_of(where[path]), data)
+        texts = _texts(part, store, where, lines)
         wanted = restore.plan(target, texts.files)
         files = [
             (e.path, e.oid, e.size, wanted.over.get(e.path))
@@ -249,13 +255,22 @@ class Yolo(FolderWriter):
                     return False
         return True
 
-    def damaged(self, folder: str, table: pa.Table, progress: Progress) -> list[str]:
-        """See `FolderWriter.damaged`."""
+    def damaged(
+        self,
+        folder: str,
+        table: pa.Table,
+        store: ObjectStore,
+        classes: ClassList,
+        progress: Progress,
+    ) -> list[str]:
+        """See `FolderWriter.damaged`: images and their texts."""
         where = places(table.column("path").to_pylist())
+        lines = _Lines(table, store, classes)
         wrong: list[str] = []
         for part in slices(table, _ROWS):
-            examples = [replace(e, path=where[e.path]) for e in examples_of(part)]
-            planned = restore.plan(folder, examples)
+            wanted = [replace(e, path=where[e.path]) for e in examples_of(part)]
+            wanted += _texts(part, store, where, lines).files
+            planned = restore.plan(folder, wanted)
             wrong += [e.path for e in (*planned.write, *planned.in_the_way)]
             progress.advance(part.num_rows)
         return sorted(wrong)

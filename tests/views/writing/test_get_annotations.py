@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from situations import Work
 
-from dsm.errors import InvalidInput
+from dsm.errors import DamagedData, InvalidInput
 from dsm.files.writing import UnsafeTarget
 from dsm.model.image_objects import image_size
 from dsm.views.writing.output_folder import OtherContent
@@ -374,6 +374,21 @@ def test_the_same_bytes_everywhere(work: Work, tmp_path: Path, format: str) -> N
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
     report = get(work, tmp_path / "one", format, verify=True)
     assert not report.fresh
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_verify_finds_every_damaged_file(work: Work, tmp_path: Path, format: str) -> None:
+    """Also a text of YOLO, which no document lists."""
+    coco_work(work)
+    get(work, tmp_path / "out", format)
+    for name, data in tree(tmp_path / "out").items():
+        if name in ("dataset.json", ".dsmignore", "README.md", "croissant.json") or not data:
+            continue
+        (tmp_path / "out" / name).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(DamagedData) as caught:
+            get(work, tmp_path / "out", format, verify=True)
+        assert caught.value.items == (name,)
+        (tmp_path / "out" / name).write_bytes(data)
 
 
 @pytest.mark.parametrize("format", FORMATS)

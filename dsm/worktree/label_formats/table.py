@@ -91,11 +91,16 @@ def _table(
         return LabelRows(found.rows)
     file = LabelInput(given, os.path.join(folder, given), places, missing)
     rows = [NamedRow((path,), row, printable(path)) for path, row in found.rows.items()]
-    return LabelRows(fitted(file, rows, places.finder(file.folder)))
+    return LabelRows(fitted(file, rows, places.finder(file.folder), by_ends=False))
 
 
-def fitted(file: LabelInput, rows: list[NamedRow], finder: Finder) -> dict[str, LabelRow]:
+def fitted(
+    file: LabelInput, rows: list[NamedRow], finder: Finder, *, by_ends: bool = True
+) -> dict[str, LabelRow]:
     """Returns the rows by the paths of their examples; those that fit none keep their first name.
+
+    Names that lead nowhere are looked for `by_ends` of paths where none leads anywhere, or where
+    they are those of another machine.
 
     Raises InvalidInput where two rows differ that are of one example, or a row fits several.
     """
@@ -107,7 +112,13 @@ def fitted(file: LabelInput, rows: list[NamedRow], finder: Finder) -> dict[str, 
             wanted[str(at)] = named.names
         else:
             paths[at] = path
-    if wanted:
+    if paths:  # names count from a folder that is known: what is not there is missing
+        wanted = {
+            key: absolute
+            for key, names in wanted.items()
+            if (absolute := tuple(name for name in names if name.startswith("/")))
+        }
+    if wanted and by_ends:
         paths.update((int(key), path) for key, path in finder.by_ends(wanted).items())
     found: dict[str, LabelRow] = {}
     places: dict[str, str] = {}

@@ -152,6 +152,26 @@ def test_names_are_found_in_a_folder_that_is_not_named(work: Work) -> None:
     }  # fmt: skip
 
 
+def test_what_is_missing_is_not_looked_for_elsewhere(work: Work) -> None:
+    """Once names lead from a folder, another file of a missing one's name gets no labels."""
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)]
+    work.write({"train/1.jpg": "1", "val/2.jpg": "2"})
+    work.write({"train/coco.json": json.dumps({"images": images, "annotations": []})})
+    found = added(work, ["."], "train/coco.json")
+    assert {path: e.annotation for path, e in found.items()} == {
+        "train/1.jpg": '{"image":{"id":1}}', "val/2.jpg": None,
+    }  # fmt: skip
+
+
+def test_a_table_of_hugging_face_speaks_of_its_own_folder(work: Work) -> None:
+    """Its names are relative: none is looked for by the end of a path."""
+    work.write({"val/1.jpg": "1", "train/metadata.csv": "file_name,label\n1.jpg,cat\n"})
+    with pytest.raises(NoRowFits):
+        work.ds.add(["val/1.jpg"], label_file="train/metadata.csv", label_format="table")
+    with pytest.raises(NoRowFits):
+        work.ds.add(["."], label_file="train/metadata.csv")
+
+
 def test_a_name_that_may_be_of_two_examples_is_refused(work: Work) -> None:
     """Labels are not given to one of them by chance."""
     coco = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}

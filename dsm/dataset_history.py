@@ -469,10 +469,12 @@ class DatasetHistory:
         `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which
         there are and in which order; by default they are the dataset's. `split` takes a part of a
         split ("cv:train", "cv:not-fold3"), or several: what is in all of them; `segment`
-        adds the filters of a segment, or of several. Of what `percent` leaves, `per_label` takes
-        so many of each label, or `balance` ("label", an attribute) as many of each value as the
-        rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the path
-        and `seed`. `name` is a name to find the view by.
+        adds the filters of a segment, or of several. `view` (one, or its version or
+        name) takes what another view takes, by path; of it `and_` keeps what others take, too,
+        `or_` adds what others take, and `minus` takes away. Of what `percent` leaves, `per_label`
+        takes so many of each label, or `balance` ("label", an attribute) as many of each value as
+        the rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the
+        path and `seed`. `name` is a name to find the view by.
 
         Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
         example has, and AlreadyExists when another view has the name.

@@ -336,7 +336,7 @@ def test_versions_recompute_from_the_page_alone() -> None:
     """A short script that knows only the page computes every test vector."""
     script = DOCS / "format" / "view_version.py"
     assert "dsm" not in re.findall(r"^(?:import|from) (\w+)", script.read_text(), re.MULTILINE)
-    assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 120
+    assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 140
     done = subprocess.run(
         [sys.executable, script], capture_output=True, text=True, cwd="/", check=False
     )

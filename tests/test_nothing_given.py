@@ -210,6 +210,12 @@ def prepare_segment(work: Work, nothing: Any) -> None:
     assert work.ds.query(segment=nothing) == work.ds.query()
 
 
+def prepare_operands(work: Work, nothing: Any) -> None:
+    view = work.ds.prepare(paths=["a"])
+    more: Any = {"and_": nothing, "or_": nothing, "minus": nothing}
+    assert work.ds.query(view=view, **more) == view.query
+
+
 def prepare_classes(work: Work, nothing: Any) -> None:
     with pytest.raises(InvalidInput, match="the list of classes is empty"):
         same(work, work.ds.prepare, classes=nothing)
@@ -246,6 +252,9 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare where": prepare_where,
     "Dataset.prepare classes": prepare_classes,
     "Dataset.prepare split": prepare_split,
+    "Dataset.prepare and_": prepare_operands,
+    "Dataset.prepare or_": prepare_operands,
+    "Dataset.prepare minus": prepare_operands,
     "Dataset.prepare segment": prepare_segment,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,

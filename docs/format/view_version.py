@@ -12,6 +12,7 @@ from unicodedata import normalize
 from blake3 import blake3
 
 CONTEXT = "dsm view 1: examples drawn by hash"
+PURE = {"format", "kind", "dataset", "at", "views"}
 EMPTY = [[], "1", {"column": "labels"}]
 
 
@@ -85,7 +86,35 @@ def sampled(sample, paths):
     return sorted(paths[: ceil(Decimal(sample["share"]) * len(paths))])
 
 
+def joined(kind, parts):
+    inner = [each for part in parts for each in part.get(kind, [part])]
+    found = [each for _, each in sorted({canonical(each): each for each in inner}.items())]
+    return found[0] if len(found) == 1 else {kind: found}
+
+
+def negated(part):
+    if "view" in part:
+        return {"not": part}
+    if "not" in part:
+        return part["not"]
+    ((kind, parts),) = part.items()
+    return joined("any" if kind == "all" else "all", [negated(each) for each in parts])
+
+
+def expression(dataset, words, at):
+    if words[0] == "view":
+        asked = query_of(dataset, words[1], **at)
+        return asked["views"] if asked.keys() == PURE else {"view": asked}
+    first, second = (expression(dataset, each, at) for each in words[1:])
+    second = negated(second) if words[0] == "minus" else second
+    return joined("any" if words[0] == "or" else "all", [first, second])
+
+
 def version(dataset, ask, **at):
+    return blake3(canonical(query_of(dataset, ask, **at)).encode()).hexdigest()
+
+
+def query_of(dataset, ask, **at):
     query = {"format": 1, "kind": "view", "dataset": dataset, "at": at}
     query["changesets"] = runs(ask.get("changesets", f"1-{at['number']}"))
     query |= {"paths": sorted({*ask.get("paths", ())}), "percent": decimal(ask.get("percent", "1"))}
@@ -105,7 +134,11 @@ def version(dataset, ask, **at):
     listed = {"classes": [normalize("NFC", name.strip()) for name in ask.get("classes", ())]}
     query["target"] = {"column": ask.get("target", "labels")} | (listed if "classes" in ask else {})
     asked = {name: it for name, it in query.items() if it not in [*EMPTY, [[1, at["number"]]]]}
-    return blake3(canonical(asked).encode()).hexdigest()
+    if "views" in ask:
+        asked["views"] = expression(dataset, ask["views"], at)
+        if "view" in asked["views"] and asked.keys() == PURE:
+            return asked["views"]["view"]
+    return asked
 
 
 page = Path(__file__).with_name("view.md").read_text("utf-8")

@@ -395,6 +395,12 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
      ["content", "a", [["x", "0.25"], ["y", "0.75"]], "x"],
      ["path", "b", [["one", "50%"], ["two", "50%"]], "two"]]},
     {"split": [["path", "cv", [["all", "1"]], "all"]]},
+    {"views": ["or", ["view", {"labels": ["cat"]}], ["view", {"labels": ["dog"]}]]},
+    {"views": ["or", ["view", {"labels": ["dog"]}], ["view", {"labels": ["cat"]}]]},
+    {"views": ["and", ["view", {"labels": ["cat"]}], ["view", {"labels": ["cat"]}]]},
+    {"views": ["minus", ["view", {"percent": "0.5"}], ["view", {"views":
+     ["and", ["view", {"labels": ["cat"]}], ["view", {"labels": ["dog"]}]]}]]},
+    {"exclude": ["owl"], "views": ["minus", ["view", {}], ["view", {"labels": ["cat"]}]]},
     {"sample": {"seed": "0", "share": "0.10"}},
     {"sample": {"seed": "other", "count": 1000}},
     {"sample": {"seed": "0", "share": "1.0"}},
@@ -445,16 +451,29 @@ def vectors() -> list[dict[str, Any]]:
     """Returns questions with their versions, as the library computes them."""
     found = []
     for question in QUESTIONS:
-        asked = dict(question)
-        conditions = [
-            f"{name} {op} {', '.join(values)}" for name, _, op, values in asked.pop("where", ())
-        ]
-        asked |= {"where": conditions, "split": asked.get("split", ())}
-        asked |= _draws(question)
-        query = resolve(_Log(), DATASET, asked, now_us=0, named=_Named)
+        query = _query(question)
         given = {"dataset": DATASET, "number": 5, "changeset": CHANGESET, "ask": question}
         found.append({**given, "version": query.version})
     return found
+
+
+def _query(question: dict[str, Any]) -> Any:
+    asked = dict(question)
+    conditions = [
+        f"{name} {op} {', '.join(values)}" for name, _, op, values in asked.pop("where", ())
+    ]
+    asked |= {"where": conditions, "split": asked.get("split", ())}
+    asked |= _draws(question)
+    if "views" in asked:
+        how, first, second = asked.pop("views")
+        name = {"and": "and_", "or": "or_"}.get(how, how)
+        asked |= {"view": _operand(first), name: _operand(second)}
+    return resolve(_Log(), DATASET, asked, now_us=0, named=_Named)
+
+
+def _operand(words: list[Any]) -> Any:
+    """Returns something with the query of one view, or of several that are put together."""
+    return SimpleNamespace(query=_query(words[1] if words[0] == "view" else {"views": words}))
 
 
 def hashed_rows() -> str:

@@ -58,7 +58,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "--since": "since", "--until": "until", "--percent": "percent",
         "--changesets": "changesets", "--at": "at", "--name": "name",
         "--target": "target", "--classes": "classes", "--sample": "sample", "--seed": "seed",
-        "--balance": "balance",
+        "--balance": "balance", "--view": "view",
     },
     "get": {
         "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",
@@ -72,6 +72,7 @@ LISTS: dict[str, dict[str, str]] = {
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
         "--where": "where", "--split": "split", "--segment": "segment",
+        "--and": "and_", "--or": "or_", "--minus": "minus",
     },
 }  # fmt: skip
 NUMBERS: dict[str, dict[str, str]] = {

@@ -34,6 +34,10 @@ def command(
     where: options.Where = None,
     split: options.Split = None,
     segment: options.Segment = None,
+    view: options.OfView = None,
+    and_: options.And = None,
+    or_: options.Or = None,
+    minus: options.Minus = None,
     per_label: options.PerLabel = None,
     balance: options.Balance = None,
     sample: options.Sample = None,
@@ -62,23 +66,25 @@ def command(
       dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
       dsm prepare --target attr.breed
       dsm prepare --split holdout:train --segment night
+      dsm prepare --view all-cats --minus trained-on --sample 1000
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
     with Session(ctx) as s:
-        view = s.dataset.prepare(
+        made = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since,
             until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, split=split, segment=segment, per_label=per_label, balance=balance,
+            where=where, split=split, segment=segment, view=view, and_=and_, or_=or_,
+            minus=minus, per_label=per_label, balance=balance,
             sample=sample, seed=seed, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer
 
-            print_json(prepare_answer(view))
+            print_json(prepare_answer(made))
         else:
-            print(view.version)
-        _sum_up(s, view)
+            print(made.version)
+        _sum_up(s, made)
 
 
 def _sum_up(s: Session, view: View) -> None:

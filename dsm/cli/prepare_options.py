@@ -13,6 +13,7 @@ from dsm.cli.suggestions import (
     labels,
     segment_names,
     targets,
+    view_names,
 )
 
 Labels = Annotated[
@@ -84,6 +85,26 @@ Segment = Annotated[
         metavar="NAME",
         autocompletion=segment_names,
         help="Take what the filters of a segment take",
+    ),
+]
+OfView = Annotated[
+    str | None,
+    typer.Option(
+        "--view", metavar="V", autocompletion=view_names, help="Take what another view takes"
+    ),
+]
+And = Annotated[
+    list[str] | None,
+    typer.Option("--and", metavar="V", autocompletion=view_names, help="And this view, too"),
+]
+Or = Annotated[
+    list[str] | None,
+    typer.Option("--or", metavar="V", autocompletion=view_names, help="Or this view, after --and"),
+]
+Minus = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--minus", metavar="V", autocompletion=view_names, help="But not this view, last of these"
     ),
 ]
 PerLabel = Annotated[

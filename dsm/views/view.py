@@ -263,6 +263,36 @@ class View(Selection):
 
         return compare(self, other)
 
+    def __and__(self, other: View) -> View:
+        """Returns the view of the examples that are in both, by path. Raises InvalidInput."""
+        return self._with(other, "and_")
+
+    def __or__(self, other: View) -> View:
+        """Returns the view of the examples that are in either. Raises InvalidInput."""
+        return self._with(other, "or_")
+
+    def __add__(self, other: View) -> View:
+        """Returns the view of the examples that are in either. Raises InvalidInput."""
+        return self._with(other, "or_")
+
+    def __sub__(self, other: View) -> View:
+        """Returns the view of the examples of this one that are not in `other`.
+
+        Raises InvalidInput.
+        """
+        return self._with(other, "minus")
+
+    def _with(self, other: View, how: str) -> View:
+        from dsm.views.query.resolve import together
+
+        if not isinstance(other, View):
+            return NotImplemented
+        query = together(self.log, self.query, other.query, how)
+        return View(
+            self.repository, self.dataset, self._open_snapshots, query,
+            source_mode=self.source_mode,
+        )  # fmt: skip
+
     def explain(self, other: View) -> Explanation:
         """Finds what decided for each example in which two views differ: a filter or a changeset.
 

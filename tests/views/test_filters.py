@@ -93,6 +93,7 @@ def test_no_other_file_knows_what_the_filters_ask() -> None:
     shared = {
         "split_definition",
         "keyed_hash",
+        "members",
         "filter",
         "table",
         "values",

@@ -47,6 +47,9 @@ class Stored(Protocol):
     def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
         """Returns what `make` makes of a column under a key; of a long one it is remembered."""
 
+    def paths_of(self, query: Mapping[str, Any]) -> pa.Array:
+        """Returns the paths that another query of the dataset selects, given as it is hashed."""
+
     def once(self, what: Any, make: Callable[[], Any]) -> Any:
         """Returns what `make` makes, the same whenever this selection is asked for it again."""
 

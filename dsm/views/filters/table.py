@@ -23,7 +23,10 @@ FILTERS: tuple[type[Filter], ...] = (
 
 # What is loaded late: its field of the query's document, its keyword ("" where names stand for
 # it), its module and its class.
-LATE = (("splits", "", "dsm.views.filters.splits", "SplitFilter"),)
+LATE = (
+    ("splits", "", "dsm.views.filters.splits", "SplitFilter"),
+    ("views", "", "dsm.views.filters.members", "MembersFilter"),
+)
 
 
 class NoOneFilterError(ValueError):

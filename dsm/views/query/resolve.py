@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from dsm.errors import AnswerIsNo, InvalidInput, NotFound
+from dsm.model.changeset import Changeset
 from dsm.model.keywords import refuse_unknown
 from dsm.model.names import printable
 from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
@@ -20,6 +22,16 @@ from dsm.views.filters.conditions import decimal_text
 from dsm.views.filters.filter import Asking, Filter, texts
 from dsm.views.query.view_query import ChangesetRange, ViewQuery
 
+
+class HasQuery(Protocol):
+    """Whatever asks a question, such as a view."""
+
+    @property
+    def query(self) -> ViewQuery:
+        """The question."""
+
+
+Operand = str | HasQuery
 Percent = str | int | float
 _PART = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
 
@@ -41,6 +53,10 @@ class Asked(FilterAsked, total=False):
     balance: str | None
     sample: str | int | float | None
     seed: str | int | None
+    view: Operand | None
+    and_: Operand | Iterable[Operand] | None
+    or_: Operand | Iterable[Operand] | None
+    minus: Operand | Iterable[Operand] | None
     target: str | None
     classes: Iterable[str] | None
 
@@ -50,6 +66,9 @@ class Named(Protocol):
 
     def split_filter(self, text: str) -> Filter | None:
         """Returns the filter of a part of a split, `NAME:PART`; None when all are in it."""
+
+    def view_query(self, text: str) -> ViewQuery:
+        """Returns the query of a prepared view, by version or name."""
 
     def segment_filters(self, name: str) -> list[Filter]:
         """Returns the filters of a segment."""
@@ -74,6 +93,7 @@ def resolve(
     if not log.head():
         raise AnswerIsNo(f"dataset {log.name} has no changeset yet", hint="`dsm commit` first")
     runs: tuple[ChangesetRange, ...] = ()
+    expression = _expression(asked, dataset_id, named)
     at, changesets = asked.get("at"), asked.get("changesets")
     if changesets is not None:
         if at is not None:
@@ -82,15 +102,102 @@ def resolve(
         changeset = log.get(runs[-1][1])
         if runs == ((1, changeset.number),):
             runs = ()
+    elif at is None and expression is not None:
+        changeset = _newest(log, expression)
     else:
         changeset = log.get(log.resolve("head" if at is None else at))
     found = asked_filters(asked, changeset.attributes, now_us=now_us, named=named)
-    return ViewQuery(
+    if expression is not None:
+        from dsm.views.filters.members import MembersFilter
+
+        found = filters.in_order([*found, MembersFilter.of(expression)])
+    query = ViewQuery(
         dataset_id, changeset.number, changeset.id,
         found, runs, _share(asked.get("percent")),
         target=_target(asked, changeset.attributes) or target(),
         **_draws(asked, changeset.attributes),
     )  # fmt: skip
+    return query if expression is None else plain(query)
+
+
+def plain(query: ViewQuery) -> ViewQuery:
+    """Returns the query of the one view that a query asks for, if it asks for nothing else."""
+    fields = query.to_json()
+    asked = fields.get("views", {}).get("view")
+    beside = fields.keys() - {"format", "kind", "dataset", "at", "views", "target"}
+    if asked is None or beside or asked["at"] != fields["at"]:
+        return query
+    found = ViewQuery.from_json(asked, "a view")
+    return replace(found, target=query.target)
+
+
+class _Question:
+    """Something that has a query."""
+
+    def __init__(self, query: ViewQuery):
+        self.query = query
+
+
+def together(log: ChangesetLog, one: ViewQuery, other: ViewQuery, how: str) -> ViewQuery:
+    """Returns the query of two views put together; `how` is `and_`, `or_` or `minus`.
+
+    Their target is that of the first one. Raises InvalidInput for views of two datasets.
+    """
+    asked: Any = {"view": _Question(one), how: _Question(other)}
+    return resolve(log, one.dataset, asked, now_us=0, named=_no_names, target=lambda: one.target)
+
+
+def _no_names() -> Named:
+    raise AssertionError("no names were given")
+
+
+def _expression(asked: Asked, dataset_id: str, named: Callable[[], Named]) -> dict[str, Any] | None:
+    """Returns the expression of views that is asked for: of `and_`, `or_` and `minus` in turn."""
+    first = asked.get("view")
+    rest = {name: asked.get(name) for name in ("and_", "or_", "minus")}
+    if first is None:
+        if any(given is not None for given in rest.values()):
+            raise InvalidInput(
+                "views are put together with a first one", hint="such as --view A --minus B"
+            )
+        return None
+    from dsm.views.filters import members
+
+    def one(operand: Operand) -> dict[str, Any]:
+        query = named().view_query(operand) if isinstance(operand, str) else operand.query
+        if query.dataset != dataset_id:
+            raise InvalidInput(
+                "views of two datasets cannot be put together",
+                hint="views of one dataset can; `dsm view list` lists them",
+            )
+        return members.view(query.to_json())
+
+    found = one(first)
+    for name, given in rest.items():
+        several: list[Any] = [given] if _is_one(given) else list(given or ())  # type: ignore[call-overload]
+        for each in several:
+            if name == "and_":
+                found = members.both(found, one(each))
+            elif name == "or_":
+                found = members.either(found, one(each))
+            else:
+                found = members.both(found, members.negated(one(each)))
+    return found
+
+
+def _is_one(given: Any) -> bool:
+    return isinstance(given, str) or hasattr(given, "query")
+
+
+def _newest(log: ChangesetLog, expression: dict[str, Any]) -> Changeset:
+    """Returns the newest changeset that views ask for. Raises InvalidInput."""
+    from dsm.views.filters.members import newest
+
+    at = newest(expression)
+    changeset = log.get(at["number"])
+    if changeset.id != at["changeset"]:
+        raise InvalidInput(f"a view asks for changeset {changeset.number} of another history")
+    return changeset
 
 
 def _draws(asked: Asked, attributes: Mapping[str, str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dsm.views.filters import split_definition
 if TYPE_CHECKING:
     from dsm.repo.repository import Repository
     from dsm.views.filters.filter import Filter
+    from dsm.views.query.view_query import ViewQuery
 
 
 def definitions(kind: str, repository: Repository, dataset: str, dataset_id: str) -> Definitions:
@@ -53,3 +54,12 @@ class NamedThings:
     def segment_filters(self, name: str) -> list[Filter]:
         """Returns the filters of a segment. Raises NotFound with near matches, DamagedData."""
         return segment_of(definitions(SEGMENT, *self._of).get(name).fields, name)
+
+    def view_query(self, text: str) -> ViewQuery:
+        """Returns the query of a prepared view, by version or name.
+
+        Raises NotFound with near matches, AmbiguousName, InvalidInput.
+        """
+        from dsm.views.selection.prepared import find_record
+
+        return find_record(self._of[0], text).query

@@ -18,7 +18,7 @@ from dsm.views.selection.content import ContentSummary, summed_up
 from dsm.views.selection.source_mode import READ, SKIP, SourceMode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     import pyarrow as pa
 
@@ -154,7 +154,14 @@ class Selection:
     def _stored(self) -> StoredData:
         from dsm.views.selection.stored import StoredData
 
-        return StoredData(self.repository, self.log, self._open_snapshots)
+        def paths_of(fields: Mapping[str, Any]) -> pa.Array:
+            query = ViewQuery.from_json(dict(fields), f"a view of {self.dataset}")
+            if query.dataset != self.query.dataset:
+                raise DamagedData(f"a view of {self.dataset} asks for one of another dataset")
+            other = Selection(self.repository, self.dataset, self._open_snapshots, query)
+            return other.evaluation.rows(["path"]).column("path").combine_chunks()
+
+        return StoredData(self.repository, self.log, self._open_snapshots, paths_of)
 
     @cached_property
     def evaluation(self) -> Evaluation:

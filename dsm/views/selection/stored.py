@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,14 @@ class StoredData:
     """What is stored of one dataset, for the filters of one selection."""
 
     def __init__(
-        self, repository: Repository, log: ChangesetLog, snapshots: Callable[[], Snapshots]
+        self,
+        repository: Repository,
+        log: ChangesetLog,
+        snapshots: Callable[[], Snapshots],
+        paths_of: Callable[[Mapping[str, Any]], pa.Array] | None = None,
     ):
         self._repository = repository
+        self._paths_of = paths_of
         self._log = log
         self._open_snapshots = snapshots
         self._made: dict[Any, Any] = {}
@@ -49,6 +54,11 @@ class StoredData:
     def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
         """Returns what `make` makes of a column under a key; of a long one it is remembered."""
         return self._cache.get(column, key, make)
+
+    def paths_of(self, query: Mapping[str, Any]) -> pa.Array:
+        """Returns the paths that another query of the dataset selects, given as it is hashed."""
+        assert self._paths_of is not None, "only selections look at other views"
+        return self._paths_of(query)
 
     def once(self, what: Any, make: Callable[[], Any]) -> Any:
         """Returns what `make` makes, the same whenever this selection is asked for it again."""

@@ -106,9 +106,11 @@ class JsonStream:
             raise BadJson(f"one value has more than {ELEMENT_CHARS_MAX >> 20} Mi characters")
         # Twice as much each time: a long value is begun anew only a few times.
         piece = self._file.read(max(self._piece, waiting))
-        self._ended = not piece
+        if not piece:
+            self._ended = True
+            return False
         self._text, self._at = self._text[self._at :] + piece, 0
-        return bool(piece)
+        return True
 
     def _value(self) -> Any:
         self._peek()
@@ -123,8 +125,8 @@ class JsonStream:
                 raise BadJson("this is nested too deeply") from None
             except ValueError as error:  # a number of thousands of digits, say
                 raise BadJson(str(error)) from None
-            # A number may go on in the next piece.
-            if end == len(self._text) and self._more():
+            # A number may go on in the next piece, also after a point or an exponent's sign.
+            if end + 2 >= len(self._text) and self._more():
                 continue
             self._at = end
             return value

@@ -219,7 +219,7 @@ def _flow_value(text: str, at: int, number: int, depth: int) -> tuple[Any, int]:
     if text[at : at + 1] in ("[", "{"):
         return _flow(text, at, number, depth + 1)
     match = _FLOW.match(text, at)
-    if match is None:
+    if match is None or not match[0].strip():
         raise NotPlain(number, "a value is missing")
     return _scalar(match[0].strip(), number, depth), match.end()
 

@@ -96,11 +96,11 @@ def _names(file: LabelInput, told: dict[Any, Any]) -> list[str]:
         raise file.wrong(f"there are {len(found):,} classes (at most {_CLASSES_MAX:,})", "names")
     texts = [str(name) if type(name) in (int, bool) else name for name in found]
     labels = [file.label(name, f"names, {at}") for at, name in enumerate(texts)]
-    twice = next((name for name in labels if labels.count(name) > 1), None) if (
-        len(set(labels)) < len(labels)
-    ) else None  # fmt: skip
-    if twice is not None:
-        raise file.wrong(f"two classes are called {printable(twice)}", "names")
+    seen: set[str] = set()
+    for name in labels:
+        if name in seen:
+            raise file.wrong(f"two classes are called {printable(name)}", "names")
+        seen.add(name)
     return labels
 
 

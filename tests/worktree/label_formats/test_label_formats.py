@@ -290,6 +290,7 @@ def test_what_yolo_cannot_say_is_refused(work: Work, text: str, problem: str) ->
         ("names: [cat, cat]\n", "data.yaml, names: two classes are called cat"),
         ("names: &a [cat]\n", "data.yaml, line 1: '&' begins more YAML than is read"),
         ("names: [cat\n", "data.yaml, line 1: a bracket is not closed"),
+        ("names: [cat, -  ]\nx: [ ,]\n", "data.yaml, line 2: a value is missing"),
         ("- names\n", "data.yaml: this is not a mapping of names and values"),
         ("names: [cat]\nkpt_shape: [1]\n", "data.yaml, kpt_shape: is not [number of keypoints, 2 or 3]"),
         ("names: " + "[" * 1000 + "]" * 1000, "data.yaml, line 1: this is nested too deeply"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from typing import Annotated
@@ -200,13 +201,18 @@ def query_text(path: str | None, sql: str | None) -> tuple[str, str | None]:
     if path == "-":
         return sys.stdin.read(), None
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            data = file.read()
     except FileNotFoundError:
         raise NotFound(f"there is no file {printable(path)}") from None
     except OSError as error:
         raise StorageFailed(f"cannot read {printable(path)}: {error.strerror}") from error
-    except ValueError:
+    # Editors of some systems put a mark first: before UTF-8 it says nothing, else which text it is.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InvalidInput(f"{printable(path)} is UTF-16 text", hint="save it as UTF-8 text")
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError:
         raise InvalidInput(f"{printable(path)} is not UTF-8 text") from None
     return text, dataset_name_for(os.path.basename(path).removesuffix(".sql"))
 

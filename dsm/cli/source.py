@@ -233,8 +233,8 @@ def test(
 def check(ctx: typer.Context, at: At = None, as_json: Json = False) -> int:
     """Test that the queries of the dataset can be run
 
-    Every source is asked for the columns of the dataset's queries; no row is read. Exit status 1
-    when a source cannot be reached, refuses, or has other columns than were recorded.
+    Every source is asked for the columns of the dataset's queries, and begins each; no row is read.
+    Exit status 1 when a source cannot be reached, refuses, or has other columns than were recorded.
 
     \b
     Examples:

@@ -72,7 +72,10 @@ def schema_of(
     access: Access,
     timeout: float | None = None,
 ) -> pa.Schema:
-    """Returns the columns of a query's answer without reading a row of it."""
+    """Returns the columns of a query's answer without reading a row of it.
+
+    The query is begun, so that the source refuses what this account may not read.
+    """
     work = _Work(source, sql, values, Limits(timeout=timeout), access, rows=False)
     with Rows(work, None) as rows:
         return rows.schema
@@ -133,7 +136,9 @@ class _Work:
                             break
                         del batch
             else:
-                self._tell("schema", self.session.schema(self.statement, self.values))
+                schema = self.session.schema(self.statement, self.values)
+                self.session.probe(self.statement, self.values)
+                self._tell("schema", schema)
         except DsmError as error:
             failure = error
         except Exception as error:  # whatever a driver raises; its text goes no further

@@ -141,6 +141,11 @@ def translated(error: Exception, name: str, statement: Statement | None, phase: 
     return kind(f"source {name}: {what}{place}{shown}", hint=hint)
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether a database says that the account may not do what it asks for."""
+    return _meaning(_state(error), "read")[0] is SourceRefused
+
+
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an engine says that it may take no more memory."""
     return _state(error)[:2] == "53"

@@ -95,14 +95,22 @@ class PostgresqlSession(Session):
         with self._asking(statement.text, options) as asked:
             yield from self._reader(asked)
 
-    def _fetched(self, statement: Statement, values: Values) -> Batches:
-        # The driver would hold the whole answer of a query with parameters.
+    def probe(self, statement: Statement, values: Values) -> None:
+        # A plan alone tells no rights: they are looked at when a query is begun, as a cursor is.
+        self._declare("dsm_probe", statement, values)
+
+    def _declare(self, cursor: str, statement: Statement, values: Values) -> None:
         with self._asking(statement.text) as asked:
             batch = self._bind(asked, statement, values)
-        with self._asking(f"DECLARE dsm NO SCROLL CURSOR FOR {statement.text}") as asked:
-            asked.prepare()
-            asked.bind(batch)
+        with self._asking(f"DECLARE {cursor} NO SCROLL CURSOR FOR {statement.text}") as asked:
+            if batch is not None:
+                asked.prepare()
+                asked.bind(batch)
             asked.execute_update()
+
+    def _fetched(self, statement: Statement, values: Values) -> Batches:
+        # The driver would hold the whole answer of a query with parameters.
+        self._declare("dsm", statement, values)
         rows = min(FIRST_ROWS, self.limits.batch_rows)
         while True:
             count = size = 0

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dsm.sources.drivers import library
-from dsm.sources.failures import BadQuery
+from dsm.sources.failures import BadQuery, is_refusal
 from dsm.sources.statement import (
     UNKNOWN,
     Dialect,
@@ -99,6 +99,21 @@ class Session:
         with self._asking(f"SELECT * FROM ({inner}\n) AS dsm_columns WHERE 1 = 0") as asked:
             self._bind(asked, statement, values)
             return self._reader(asked).schema
+
+    def probe(self, statement: Statement, values: Values) -> None:
+        """Has the database begin a query, so that it says whether this account may run it.
+
+        As cheaply as it can be had: no row is read. What a database that is not known says of a
+        query within another one counts only when it is a refusal.
+        """
+        inner = statement.text.strip()
+        try:
+            with self._asking(f"SELECT * FROM ({inner}\n) AS dsm_probe WHERE 1 = 0") as asked:
+                self._bind(asked, statement, values)
+                self._reader(asked)
+        except self.manager.Error as error:
+            if is_refusal(error):
+                raise
 
     def begin(self, statement: Statement, values: Values) -> Answer:
         """Starts a query; returns its columns, and its batches as they come."""

@@ -69,6 +69,9 @@ class SqliteSession(Session):
             zip(program["opcode"].to_pylist(), program["p4"].to_pylist(), strict=True)
         )
 
+    def probe(self, statement: Statement, values: Values) -> None:
+        """Nothing: whoever may open the file may read all of it."""
+
     def schema(self, statement: Statement, values: Values) -> pa.Schema:
         import pyarrow as pa
 

@@ -228,3 +228,20 @@ def test_listing_loads_no_driver(wards: Path, dsm: Runner) -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, cwd=wards)
     assert (done.returncode, done.stdout) == (0, b"wards  sqlite  variable WARDS_URI\n")
+
+
+def test_query_files_with_a_byte_order_mark(wards: Path, dsm: Runner) -> None:
+    """The mark of UTF-8 and line ends of Windows say nothing; UTF-16 is told by its name."""
+    sql = "SELECT id\r\nFROM patient\r\n"
+    Path("q.sql").write_bytes(b"\xef\xbb\xbf" + sql.encode())
+    assert dsm("source", "test", "wards", "--query", "q.sql").lines == ["id  int64"]
+    for encoding in ("utf-16", "utf-16-be"):
+        mark = b"" if encoding == "utf-16" else b"\xfe\xff"
+        Path("q.sql").write_bytes(mark + sql.encode(encoding))
+        said = dsm("source", "test", "wards", "--query", "q.sql", status=2)
+        assert said.err == "error: q.sql is UTF-16 text\nhint: save it as UTF-8 text\n"
+    Path("q.sql").write_bytes(b"SELECT '\xff'")
+    assert (
+        "q.sql is not UTF-8 text"
+        in dsm("source", "test", "wards", "--query", "q.sql", status=2).err
+    )

@@ -393,4 +393,13 @@ def test_a_role_that_may_not_read(project: Project, server: Server, table: str) 
     address = server.address.replace("//postgres:", "//stranger:")
     err = fails(project, version, 6, environment={"ADDRESS": address})
     assert "may not read" in err
+    # A check begins the query, so that it says so as well: the columns alone are told to anybody.
+    for words in (("source", "check"), ("status", "--sources")):
+        checked = project(*words, status=1, environment={"ADDRESS": address})
+        assert "may not read" in checked.out.decode() + checked.err
+    for sql in ("SELECT id, name FROM visit", "SELECT id FROM visit WHERE id > :id::int"):
+        words = ("source", "test", "pay", "-e", sql, *(("--param", "id=1") if ":" in sql else ()))
+        refused = project(*words, status=6, environment={"ADDRESS": address})
+        assert "may not read" in refused.err
+        project(*words)
     server.do("DROP ROLE stranger")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
+
+import dsm as library
+from dsm.errors import InvalidInput
 
 from .conftest import Runner, write
 
@@ -87,3 +92,34 @@ def test_mistakes_are_one_line_and_a_hint(dsm: Runner, voices: Path) -> None:
         assert len(lines) == 2 and lines[0].startswith(message) and lines[1].startswith("hint: ")
     assert dsm("split", "list", "--json").json["splits"][0]["name"] == "cv"
     assert len(dsm("split", "list").out.splitlines()) == 1
+
+
+def test_rows_of_queries_are_on_one_side(
+    dsm: Runner, voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are drawn by their path, each into one part; what needs all of them is refused."""
+    pytest.importorskip("adbc_driver_sqlite", reason="needs dsm-datasets[sources]")
+    with contextlib.closing(sqlite3.connect(tmp_path / "w.db")) as database:
+        database.execute("CREATE TABLE p (id INTEGER)")
+        database.executemany("INSERT INTO p VALUES (?)", [(number,) for number in range(40)])
+        database.commit()
+    monkeypatch.setenv("W_URI", str(tmp_path / "w.db"))
+    dsm("source", "add", "w", "--driver", "sqlite", "--uri-env", "W_URI")
+    dsm("add", "--source", "w", "-e", "SELECT * FROM p", "--key-col", "id")
+    dsm("commit", "-m", "rows")
+    dsm("split", "create", "h", "--parts", "a=50%,b=50%")
+    dsm("split", "create", "c", "--parts", "a=50%,b=50%", "--by-content")
+    sides: dict[str, set[str]] = {}
+    for part in ("a", "b"):
+        version = dsm("prepare", "-q", "--split", f"h:{part}").out.strip()
+        with library.open(".") as repo:
+            sides[part] = {example.path for example in repo.view(version)}
+    assert sides["a"] & sides["b"] == set()
+    assert len(sides["a"] | sides["b"]) == 40 + 40
+    for words in (["--split", "c:a"], ["--sample", "3"], ["--per-label", "1"]):
+        version = dsm("prepare", "-q", *words).out.strip()
+        with (
+            library.open(".") as repo,
+            pytest.raises(InvalidInput, match="rows of queries are not"),
+        ):
+            list(repo.view(version))

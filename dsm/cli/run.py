@@ -19,16 +19,13 @@ def run(words: list[str]) -> int:
     command, settings, arguments = plain
     settings.enter()
     module = import_module(COMMANDS[command][0])
+    context = fast.FastContext(settings)
+    if command in PAGED and settings.pager and _on_a_terminal():
+        from dsm.cli.pager import paged
 
-    def work() -> int:
-        status: int | None = module.command(fast.FastContext(settings), **arguments)
-        return status or 0
-
-    if command not in PAGED or not settings.pager or not _on_a_terminal():
-        return work()
-    from dsm.cli.pager import paged
-
-    return paged(work)
+        return paged(lambda: module.command(context, **arguments) or 0)
+    status: int | None = module.command(context, **arguments)
+    return status or 0
 
 
 def _on_a_terminal() -> bool:

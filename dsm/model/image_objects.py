@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Number = int | float
+_FAR = 1e9  # what is further out is no place in an image
 # The members that say a place in another form than COCO.
 FORMS = (
     "corners", "relative_box", "relative_polygon", "relative_keypoints", "percent_box",
@@ -42,7 +43,7 @@ def size_of(annotation: dict[str, Any]) -> tuple[Number, Number] | None:
         return None
     width, height = image.get("width"), image.get("height")
     size = _numbers([width, height], 2)
-    return (size[0], size[1]) if size is not None and min(size) > 0 else None
+    return (size[0], size[1]) if size is not None and min(size) >= 1 else None
 
 
 def needs_size(found: dict[str, Any], *, relative: bool) -> bool:
@@ -110,6 +111,11 @@ def pixel_polygon(found: dict[str, Any], size: tuple[Number, Number]) -> list[Nu
     return None if points is None else [value * size[at % 2] for at, value in enumerate(points)]
 
 
+def numbers_of(values: Any) -> list[Number] | None:
+    """Returns a list of numbers; None of anything else."""
+    return _numbers(values)
+
+
 def _numbers(values: Any, count: int | None = None) -> list[Number] | None:
     if not isinstance(values, list) or not values or not all(map(_is_number, values)):
         return None
@@ -117,7 +123,7 @@ def _numbers(values: Any, count: int | None = None) -> list[Number] | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR
 
 
 def image_size(head: bytes) -> tuple[int, int] | None:

@@ -89,7 +89,8 @@ class _Known:
             self.images.add(_image(annotation).get("id"))
             for found in objects_of(annotation):
                 self.objects.add(found.get("id"))
-                ids.setdefault(found["label"], set()).add(found.get("category_id"))
+                number = found.get("category_id")
+                ids.setdefault(found["label"], set()).add(number if type(number) is int else None)
                 above.setdefault(found["label"], found.get("supercategory"))
             for found in _captions(annotation):
                 self.captions.add(found.get("id"))

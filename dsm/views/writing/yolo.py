@@ -26,6 +26,7 @@ from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
 from dsm.model.image_objects import (
     needs_size,
+    numbers_of,
     objects_of,
     read_annotation,
     relative_box,
@@ -173,7 +174,7 @@ def _points(found: dict[str, Any], path: str) -> list[list[Any]]:
     points = found.get("relative_keypoints")
     if points is None:
         return []
-    good = isinstance(points, list) and all(isinstance(p, list) and p for p in points)
+    good = isinstance(points, list) and all(numbers_of(point) for point in points)
     if not good or len({len(point) for point in points}) != 1:
         raise InvalidInput(f"{printable(path)} has keypoints that are no list of points")
     return list(points)

@@ -87,8 +87,11 @@ def _names(data: dict[str, Any]) -> tuple[str, ...]:
     texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
     order = [key for key in _MEDIA if key in texts] + [key for key in texts if key not in _MEDIA]
     for key in order:
-        found = urlsplit(texts[key]) if len(texts[key]) < 4096 and "\n" not in texts[key] else None
-        if found is None:
+        if len(texts[key]) > 4096 or "\n" in texts[key]:
+            continue
+        try:
+            found = urlsplit(texts[key])
+        except ValueError:  # no address
             continue
         path = parse_qs(found.query).get("d", [unquote(found.path)])[0]
         base = posixpath.basename(path)

@@ -337,7 +337,8 @@ def test_boxes_without_a_size_are_refused(work: Work, tmp_path: Path) -> None:
     "annotation",
     ['"text"', "[1]", '{"objects": 3}', '{"objects": [3, {"label": 4}]}', '{"image": 3}', '{"captions": [1]}',
      '{"objects": [{"label": "x", "bbox": ["a"]}]}', '{"objects": [{"label": "x", "bbox": null}]}',
-     '{"image": {"width": -1, "height": true}}'],
+     '{"image": {"width": -1, "height": true}}', '{"objects": [{"label": "x", "category_id": [1]}]}',
+     '{"objects": [{"label": "x", "bbox": [1, 2, 3, 1' + '0' * 400 + ']}]}'],
 )  # fmt: skip
 @pytest.mark.parametrize("format", FORMATS)
 def test_annotations_of_any_form_do_no_harm(

@@ -398,6 +398,7 @@ def test_what_is_cancelled_says_nothing(work: Work) -> None:
     [
         ([{"image": "a.jpg"}], "task 1: this is not a task with data"),
         ([{"data": {"n": 1}}], "task 1: its data names no file"),
+        ([{"data": {"image": "http://[a.jpg"}}], "task 1: its data names no file"),
         ([task(3)], "task 1, result 1: this is not an object"),  # type: ignore[arg-type]
         ([task({"type": "rectanglelabels", "value": {}})], "task 1, result 1, value, x: a number is missing"),
     ],

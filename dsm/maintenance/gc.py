@@ -77,13 +77,14 @@ def _planned(repository: Repository, survey: _Survey) -> GcPlan:
     repack: list[tuple[str, int, int]] = []
     objects = live_objects = 0
     for pack in packs:
-        total = kept = rows_kept = 0
+        rows_kept, everything, needed = 0, [], []
         for row, prefix in _rows(pack):
-            _, size, _ = pack.contents.location(row)
-            total += size
+            span = pack.contents.location(row)[:2]
+            everything.append(span)
             if prefix in survey.live:
-                kept += size
+                needed.append(span)
                 rows_kept += 1
+        total, kept = _bytes_of(everything), _bytes_of(needed)
         objects += len(pack)
         live_objects += rows_kept
         if not rows_kept:
@@ -353,6 +354,15 @@ def _condemn(repository: Repository, names: list[str]) -> int:
     return len(moved) if alive else 0
 
 
+def _bytes_of(spans: list[tuple[int, int]]) -> int:
+    """Returns how many bytes of raw space these (start, size) take: objects may overlap."""
+    total = reach = 0
+    for start, size in sorted(spans):
+        total += max(0, start + size - max(start, reach))
+        reach = max(reach, start + size)
+    return total
+
+
 def _repack(repository: Repository, name: str, survey: _Survey) -> None:
     """Writes what is live in a pack to a new one. The old one goes after the new one is durable."""
     layout = repository.layout
@@ -360,30 +370,57 @@ def _repack(repository: Repository, name: str, survey: _Survey) -> None:
     with Lease(layout.temporary) as lease:
         writer = PackWriter(lease.temporary(".pack"))
         try:
-            for row, prefix in sorted(
-                _rows(pack), key=lambda item: pack.contents.location(item[0])
-            ):
-                if prefix not in survey.live:
-                    continue
-                frame, offset, size, is_list = pack.place(row)
-                data = pack.read(frame, offset, size)
+            for row, parts in _with_parts(pack, survey.live):
+                data, oid = _proven(pack, row)
+                start, _, is_list = pack.contents.location(row)
+                members: dict[bytes, tuple[int, int]] = {}
+                for part in parts:
+                    at, size, _ = pack.contents.location(part)
+                    members.setdefault(_proven(pack, part)[1], (at - start, size))
                 if is_list:
-                    writer.add_list(data[4:36], data)
-                    continue
-                from blake3 import blake3
-
-                oid = blake3(data).digest()
-                if oid[: pack_format.PREFIX] != prefix:
-                    raise DamagedData(
-                        f"pack {name} is damaged; it was not rewritten",
-                        hint="run `dsm fsck --full`",
-                    )
-                writer.add(oid, data, "")
+                    writer.add_list(oid, data)
+                elif members:
+                    writer.add_group(oid, data, members, "")
+                else:
+                    writer.add(oid, data, "")
             new = writer.seal().hex()
             publish_pack(layout.packs, writer.path, new)
         except BaseException:
             writer.abandon()
             raise
+
+
+def _with_parts(pack: Pack, live: set[bytes]) -> Iterator[tuple[int, list[int]]]:
+    """Yields the live rows of a pack as they lie, each with those that are parts of its bytes."""
+    rows = [row for row, prefix in _rows(pack) if prefix in live]
+    places = {row: pack.contents.location(row) for row in rows}
+    rows.sort(key=lambda row: (places[row][0], -places[row][1]))
+    whole, parts, reach = -1, [], 0
+    for row in rows:
+        start, size, is_list = places[row]
+        if whole >= 0 and not is_list and not places[whole][2] and 0 < size <= reach - start:
+            parts.append(row)
+            continue
+        if whole >= 0:
+            yield whole, parts
+        whole, parts, reach = row, [], start + size
+    if whole >= 0:
+        yield whole, parts
+
+
+def _proven(pack: Pack, row: int) -> tuple[bytes, bytes]:
+    """Returns the bytes and the id of a row. Raises DamagedData when they are not what it says."""
+    from blake3 import blake3
+
+    frame, offset, size, is_list = pack.place(row)
+    data = pack.read(frame, offset, size)
+    oid = data[4:36] if is_list else blake3(data).digest()
+    width = pack_format.PREFIX
+    if oid[:width] != pack.contents.prefixes[row * width : row * width + width]:
+        raise DamagedData(
+            f"pack {pack.name} is damaged; it was not rewritten", hint="run `dsm fsck --full`"
+        )
+    return data, oid
 
 
 def explain(repository: Repository, text: str) -> list[str]:

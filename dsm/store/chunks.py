@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from dsm.errors import DamagedData
 from dsm.format.pack import OBJECT_BYTES_MAX
@@ -89,6 +90,20 @@ class Cutter:
                 break
             at += count
         return at
+
+
+def readinto_of(file: BinaryIO) -> ReadInto:
+    """Returns a file's `readinto`, made from `read` where it has none."""
+    own = getattr(file, "readinto", None)
+    if own is not None:
+        return lambda view: own(view) or 0
+
+    def readinto(view: memoryview) -> int:
+        data = file.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    return readinto
 
 
 def compiled() -> bool:

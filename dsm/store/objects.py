@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -18,9 +18,10 @@ from blake3 import blake3
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import chunk_list
 from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.store.chunks import Chunking, Cutter, ReadInto
+from dsm.store.chunks import Chunking, Cutter, ReadInto, readinto_of
 from dsm.store.lease import Lease
 from dsm.store.lookup import Lookup
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
 from dsm.store.object_file import ObjectFile
 from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
@@ -32,40 +33,6 @@ GAP_BYTES = 64 << 10
 ROWS_BYTES_MAX = 1 << 29
 TOO_LONG = "(its chunk list is too long to go back and forth in)"
 UNEVEN = "(its chunk list does not add up)"
-
-
-class ObjectMissing(DamagedData):
-    """No pack holds this object."""
-
-    code = "object-missing"
-
-    def __init__(self, oid: bytes, damaged: Iterable[str] = ()):
-        packs = tuple(damaged)
-        more = (
-            f" ({len(packs)} damaged pack{'s' * (len(packs) > 1)} could not be searched)"
-            if packs
-            else ""
-        )
-        super().__init__(
-            f"object {oid.hex()} is not in the store{more}",
-            hint="`dsm fsck` tells which examples and changesets need it",
-            items=(oid.hex(),),
-        )
-        self.oid = oid
-
-
-class ObjectDamaged(DamagedData):
-    """The bytes stored for this object are not what its name says."""
-
-    code = "object-damaged"
-
-    def __init__(self, oid: bytes, pack: str):
-        super().__init__(
-            f"object {oid.hex()} is damaged in pack {pack}",
-            hint="`dsm fsck --full` tells which examples and changesets it hits",
-            items=(oid.hex(),),
-        )
-        self.oid = oid
 
 
 class ObjectStore:
@@ -91,6 +58,7 @@ class ObjectStore:
         self._scanned = False
         self._writer: PackWriter | None = None
         self._fresh: set[bytes] = set()
+        self._fresh_groups: set[bytes] = set()  # and lists of pieces that are groups
         self._cutter: Cutter | None = None
 
     # --- reading ---------------------------------------------------------------------------
@@ -356,7 +324,45 @@ class ObjectStore:
             if isinstance(content, (bytes, bytearray, memoryview)):
                 yield name, self.put(content, suffix), len(content)
             else:
-                yield name, *self.put_stream(_readinto_of(content), suffix)
+                yield name, *self.put_stream(readinto_of(content), suffix)
+
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
+        """Stores bytes in a frame of their own, and parts of them, (offset, size) by their ids, as
+        objects as well; returns the id of the whole. The caller vouches for the ids of the parts.
+
+        Its parts lie where it does, whether or not they were stored elsewhere before: reading one
+        reads this frame, and what keeps one keeps the frame.
+        """
+        oid: bytes = blake3(data).digest()
+        if oid not in self._fresh_groups and not self._holds_group(oid, data, members):
+            self._fresh_groups.add(oid)
+            self._fresh.add(oid)
+            self._fresh.update(members)
+            self._room().add_group(oid, data, members, suffix)
+        return oid
+
+    def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
+        """Stores which pieces, all stored, make up an object; `rows` are those of `chunk_list`."""
+        if oid not in self._fresh_groups and not self._has_list(oid, rows):
+            self._fresh_groups.add(oid)
+            self._room().add_list(oid, self._list_payload(oid, size, rows))
+
+    def _holds_group(
+        self, oid: bytes, data: bytes, members: Mapping[bytes, tuple[int, int]]
+    ) -> bool:
+        """Whether a pack has these bytes, compared, and all of the parts where they lie in them."""
+        self.lookup.expect(len(members))
+        for pack, row in self._holders(oid):
+            if self._is_copy(pack, row, data):
+                start = pack.contents.location(row)[0]
+                if pack.has_all(
+                    (member, (start + at, size, False)) for member, (at, size) in members.items()
+                ):
+                    self.relied_on.add(pack.name)
+                    return True
+        return False
 
     def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
         """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file."""
@@ -405,18 +411,29 @@ class ObjectStore:
         """Whether exactly these bytes are stored: read and compared, so that a damaged copy or a
         chance agreement of prefixes never stands in for the content."""
         for pack, row in self._holders(oid):
-            try:
-                frame, offset, size, is_list = pack.place(row)
-                if not is_list and size == len(data) and pack.read(frame, offset, size) == data:
-                    self.relied_on.add(pack.name)
-                    return True
-            except (DamagedData, StorageFailed):
-                continue
+            if self._is_copy(pack, row, data):
+                self.relied_on.add(pack.name)
+                return True
         return False
 
-    def _has_list(self, oid: bytes) -> bool:
+    @staticmethod
+    def _is_copy(pack: Pack, row: int, data: bytes | memoryview) -> bool:
+        try:
+            frame, offset, size, is_list = pack.place(row)
+            return not is_list and size == len(data) and pack.read(frame, offset, size) == data
+        except (DamagedData, StorageFailed):
+            return False
+
+    def _has_list(self, oid: bytes, rows: bytes | None = None) -> bool:
+        """Whether there is a list of an object whose pieces are all there; with `rows` that one."""
         with contextlib.suppress(DamagedData, StorageFailed):
             payload, is_list = self._fetch(oid)
+            if (
+                rows is not None
+                and is_list
+                and b"".join(self._row_tables(chunk_list.decode(payload))) != rows
+            ):
+                return False
             if is_list and not self.missing(chunk for chunk, _ in self._chunks(payload)):
                 for pack, _ in self._holders(oid):
                     self.relied_on.add(pack.name)
@@ -452,6 +469,7 @@ class ObjectStore:
         """Makes everything put so far durable and visible to other processes."""
         self._seal()
         self._fresh.clear()
+        self._fresh_groups.clear()
         self._scanned = False
 
     def abandon(self) -> None:
@@ -460,6 +478,7 @@ class ObjectStore:
             self._writer.abandon()
             self._writer = None
         self._fresh.clear()
+        self._fresh_groups.clear()
 
     def close(self) -> None:
         """Drops what was not flushed and releases descriptors and the lease."""
@@ -471,17 +490,3 @@ class ObjectStore:
         if self.lease is not None:
             self.lease.release()
             self.lease = None
-
-
-def _readinto_of(file: BinaryIO) -> ReadInto:
-    """Returns a file's `readinto`, made from `read` where it has none."""
-    own = getattr(file, "readinto", None)
-    if own is not None:
-        return lambda view: own(view) or 0
-
-    def readinto(view: memoryview) -> int:
-        data = file.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    return readinto

@@ -11,7 +11,7 @@ import os
 import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from blake3 import blake3
@@ -91,6 +91,21 @@ class PackWriter:
                 self._decide(kind)
         elif kind.waiting_bytes >= 16 * LARGE_BYTES:
             self._frame_waiting(kind)
+
+    def add_group(
+        self, oid: bytes, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> None:
+        """Appends an object in a frame of its own, and parts of it, (offset, size) by their ids,
+        which are objects, too."""
+        kind = self._kinds.setdefault(suffix, Kind(suffix))
+        self._end_raw_run()  # what lies raw before it is no part of its frame
+        start = self._raw_end
+        self._add_large(oid, data, kind)
+        self._objects += [
+            (member[: fmt.PREFIX], fmt.pack_location(start + at, size, False))
+            for member, (at, size) in members.items()
+            if member != oid
+        ]
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
         """Appends the chunk list of a large object."""
@@ -374,6 +389,11 @@ class Pack:
             else:
                 high = middle
         return low
+
+    def has_all(self, places: Iterable[tuple[bytes, tuple[int, int, bool]]]) -> bool:
+        """Whether each object, by its id, lies at its location, as `Contents.location` tells it."""
+        location = self.contents.location
+        return all(any(location(row) == at for row in self.find(oid)) for oid, at in places)
 
     def place(self, row: int) -> tuple[int, int, int, bool]:
         """Returns (frame, offset in its raw bytes, size, is a chunk list) of a table row."""

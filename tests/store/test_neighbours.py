@@ -14,7 +14,8 @@ from stores import content, damage, packs_in, put_all
 from dsm.store.batch import NEIGHBOURS, expect, read_batch, read_into
 from dsm.store.chunks import KB, MB, Chunking
 from dsm.store.lookup import Lookup
-from dsm.store.objects import ObjectDamaged, ObjectStore
+from dsm.store.object_errors import ObjectDamaged
+from dsm.store.objects import ObjectStore
 
 
 @pytest.fixture

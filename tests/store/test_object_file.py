@@ -17,7 +17,8 @@ from stores import content, damage, packs_in
 
 from dsm.format import chunk_list
 from dsm.store.chunks import Chunking
-from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
+from dsm.store.objects import ObjectStore
 
 CHUNKED = {"smallest": 64, "average": 256, "largest": 1024, "from_size": 2000}
 DATA = {size: content(size, 7) for size in (0, 1, 1999, 2000, 30_000)}

@@ -19,7 +19,8 @@ from dsm.format import chunk_list
 from dsm.format import pack as fmt
 from dsm.store import objects, packs
 from dsm.store.chunks import KB, MB, Chunking
-from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
+from dsm.store.objects import ObjectStore
 
 SIZES = [
     0, 1, 31, 16 * KB - 1, 16 * KB, 16 * KB + 1, 64 * KB, 256 * KB, 256 * KB + 1, MB - 1, MB, MB + 1,

@@ -15,7 +15,8 @@ from stores import content, damage, packs_in, put_all
 
 from dsm.store.chunks import KB, MB, Chunking
 from dsm.store.lookup import Lookup
-from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
+from dsm.store.objects import ObjectStore
 from dsm.store.positions import Positions
 
 

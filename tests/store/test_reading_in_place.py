@@ -14,7 +14,8 @@ from stores import damage, put_all
 from dsm.store import batch, packs
 from dsm.store.batch import read_into
 from dsm.store.chunks import KB, MB
-from dsm.store.objects import ObjectDamaged, ObjectMissing, ObjectStore
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
+from dsm.store.objects import ObjectStore
 
 
 def places_for(sizes: list[int], gap: int = 3) -> tuple[bytearray, list[memoryview]]:

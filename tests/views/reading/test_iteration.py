@@ -15,7 +15,7 @@ from situations import Work
 
 from dsm.errors import InvalidInput
 from dsm.store import batch
-from dsm.store.objects import ObjectDamaged, ObjectMissing
+from dsm.store.object_errors import ObjectDamaged, ObjectMissing
 from dsm.views.reading import iterate, window
 from dsm.views.reading.shuffle import shuffled
 from dsm.views.selection import columns

@@ -285,12 +285,12 @@ class DatasetHistory:
         (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
         (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
         each attribute of the dataset (text, int64, float64 or bool; null where an example has
-        none); `time_given` (bool: whether somebody gave the time; null is false); `changeset`
-        (int32: the number of the one that last put it).
+        none); `time_given` (bool: whether somebody gave the time; null is false); `records` (text:
+        "#" for a record, else null); `changeset` (int32: the number of the one that last put it).
 
         Raises what `resolve` raises.
         """
-        return self.snapshots.table(self._number(reference))
+        return self.snapshots.examples(self._number(reference))
 
     def _number(self, reference: str | int | None) -> int:
         """Like `resolve`, 0 for the head of a dataset without a changeset."""

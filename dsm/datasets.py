@@ -214,7 +214,7 @@ class Dataset(DatasetHistory):
         )  # fmt: skip
         if table is not None:
             table.exists = lambda path: index.get(path) is not None
-        wanted = chosen(index, named)
+        wanted = chosen(self.tree, index, staged, named)
         if where:
             wanted = self._meeting(where, wanted, staged)
         rows = said.rows(self.tree, staged, wanted)

@@ -30,6 +30,7 @@ LAYERS = [
     "model",
     "format",
     "store",
+    "records",
     "files",
     "repo",
     "history",
@@ -78,13 +79,13 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "records/", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
         "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
-        "format/", "store/", "files/", "repo/", "history/", "worktree/", "views/", "maintenance/",
+        "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
         "sources/",
     ),
     "fsspec": ("filesystem.py",),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
+from dsm.cli.record_lines import is_record, records_lines
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
@@ -36,6 +37,9 @@ def command(
     keep_going: options.KeepGoing = False,
     force: options.Force = False,
     hub_folder: options.HubFolder = None,
+    records: options.Records = False, records_format: options.RecordsFormat = None,
+    key_field: options.KeyField = None, label_field: options.LabelField = None,
+    time_field: options.TimeField = None, attr_field: options.AttrField = None,
     source: options.Source = None,
     query: options.QueryFile = None,
     sql: options.Sql = None,
@@ -46,17 +50,18 @@ def command(
     time: options.Time = None,
     payload: options.Payload = None,
     extension: options.Extension = None,
-    max_rows: options.MaxRows = None,
-    timeout: options.Timeout = None,
-    purpose: options.Purpose = None,
-    as_json: options.AsJson = False,
-) -> int:
+    max_rows: options.MaxRows = None, timeout: options.Timeout = None,
+    purpose: options.Purpose = None, as_json: options.AsJson = False,
+) -> int:  # fmt: skip
     """Stage new and changed files for the next changeset
 
-    Files that have not changed are not read again; .dsmignore (written like .gitignore) names
-    files to leave out, as what systems and editors leave behind is. A PATH that is left out is
-    refused, with exit status 1, unless -f is given; the others are staged. When a file cannot be
-    read nothing is staged, unless --keep-going is given.
+    Files that have not changed are not read again; .dsmignore (written like .gitignore) names files
+    to leave out, as what systems and editors leave behind is. A PATH that is left out is refused,
+    with exit status 1, unless -f is given; the others are staged. When a file cannot be read
+    nothing is staged, unless --keep-going is given.
+
+    With --records, each line of a JSON Lines file is an example, FILE#KEY; later a plain `dsm add`
+    does the same. -n tells how a file would be read.
 
     With --source, a query is staged instead: its rows are examples of the dataset that are read
     from the database whenever a view is, and never kept. Columns without a role are attributes.
@@ -67,6 +72,7 @@ def command(
       dsm add images --label cat --label night
       dsm add train --pattern 'train/{label}/{name}.jpg' --strict
       dsm add audio --labels transcripts.csv
+      dsm add train.jsonl --records --key-field id --label-field topic
       dsm add --hf ~/saved-dataset mnist
       dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
@@ -74,39 +80,39 @@ def command(
         "parameters": param, "key": key, "label": label, "time": time, "payload": payload,
         "extension": extension, "max_rows": max_rows, "timeout": timeout, "purpose": purpose,
     }  # fmt: skip
-    if source is not None:
-        files = (paths, hub_folder, labels, pattern, label_file, deletions, strict)
-        _refuse_files(*files, follow_symlinks, force)
-        _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
-        return 0
-    _refuse_query(query, sql, name, *asked.values())
-    return _add_files(
-        ctx, paths, as_json, hub_folder, labels=labels, pattern=pattern, strict=strict, force=force,
-        label_file=_table(label_file), label_format=label_format, deletions=deletions,
-        dry_run=dry_run, follow_symlinks=follow_symlinks, keep_going=keep_going,
-    )  # fmt: skip
+    files: AddAsked = {
+        "labels": labels, "pattern": pattern, "label_file": label_file, "strict": strict,
+        "label_format": label_format, "deletions": deletions, "follow_symlinks": follow_symlinks,
+        "force": force, "dry_run": dry_run, "keep_going": keep_going, "time_field": time_field,
+        "records": records_format or records, "key_field": key_field or None,
+        "label_field": label_field, "attr_field": attr_field or None,
+    }  # fmt: skip
+    if source is None:
+        _refuse_query([query, sql, name, *asked.values()])
+        return _add_files(ctx, paths or [], files, as_json, hub_folder)
+    _refuse_files(paths or hub_folder, files)
+    _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
+    return 0
 
 
-def _refuse_query(*given: object) -> None:
-    if any(value not in (None, (), []) for value in given):
+def _refuse_query(given: Sequence[object]) -> None:
+    if any(each not in (None, (), []) for each in given):
         raise InvalidInput("a query needs a source", hint="--source NAME; `dsm source list`")
 
 
 def _add_files(
-    ctx: typer.Context,
-    paths: list[str] | None,
-    as_json: bool,
-    hub_folder: str | None,
-    **asked: Unpack[AddAsked],
+    ctx: typer.Context, paths: list[str], files: AddAsked, as_json: bool, hub_folder: str | None
 ) -> int:
-    _refuse_lists(asked.get("labels"))
+    """Stages files, records of files or a dataset of Hugging Face; returns the exit status."""
+    _refuse_lists(files["labels"])
     if hub_folder is not None:
-        return _add_hub(ctx, paths or [], as_json, hub_folder, asked)
+        return _add_hub(ctx, paths, as_json, hub_folder, files)
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
+    files["label_file"] = _table(files["label_file"])
     with Session(ctx) as s:
-        report = s.dataset.add(paths, progress=s.progress(), **asked)
-        _tell(report, s, asked.get("dry_run", False), as_json)
+        report = s.dataset.add(paths, progress=s.progress(), **files)
+        _tell(report, s, files["dry_run"], as_json)
     return 1 if report.failed or report.ignored else 0
 
 
@@ -123,12 +129,12 @@ def _add_hub(
     return 0
 
 
-def _refuse_files(*given: object) -> None:
-    if any(given):
+def _refuse_files(named: object, files: AddAsked) -> None:
+    if named or any(v for n, v in files.items() if n not in ("dry_run", "keep_going")):
         raise InvalidInput("--source stages a query: give no files, and no options for them")
 
 
-def _table(label_file: str | None) -> str | BinaryIO | None:
+def _table(label_file: str | BinaryIO | None) -> str | BinaryIO | None:
     if label_file != "-":
         return label_file
     from dsm.cli.standard_input import standard_input  # the fast path never comes here
@@ -154,11 +160,16 @@ def _tell(report: AddReport, s: Session, dry_run: bool, as_json: bool) -> None:
 
         print_json(added_answer(s.dataset.name, report, dry_run=dry_run))
     for change in () if as_json else report.changes:
-        print(name_status(change))
+        if not is_record(change):  # those are told by file
+            print(name_status(change))
     s.warn_of(report)
     if report.ignored:
         s.warn("refused", report.ignored)
         s.say("hint: -f adds what is ignored")
+    if not as_json:
+        for told in report.records:
+            for line in records_lines(told, dry_run=dry_run):
+                s.say(line)
     s.say(summary(report, dry_run))
     if report.carried:
         s.say(f"{count_text(report.carried, 'example')} kept what was said of them before")
@@ -213,7 +224,11 @@ def _add_query(
 
 def summary(report: AddReport, dry_run: bool) -> str:
     """Returns the report in one line."""
-    if not report.counts.rows:
+    if not report.counts.examples:
+        if report.counts.files:
+            files = count_text(report.counts.files, "records file")
+            done = "would stage" if dry_run else "staged"
+            return f"{done} {files}, none of whose records changed"
         if not report.files and not report.unchanged:
             return "nothing to stage: no file was found that .dsmignore does not leave out"
         if report.left_out and not report.unchanged:
@@ -221,7 +236,7 @@ def summary(report: AddReport, dry_run: bool) -> str:
         return f"nothing to stage: {count_text(report.unchanged, 'file')} unchanged"
     done = "would stage" if dry_run else "staged"
     counts = counts_text(report.counts)
-    text = f"{done} {count_text(report.counts.rows, 'example')} ({counts})"
+    text = f"{done} {count_text(report.counts.examples, 'example')} ({counts})"
     if dry_run:
         return text
     return f"{text}, {size_text(report.size)} read, {size_text(report.stored)} stored"

@@ -81,6 +81,51 @@ KeepGoing = Annotated[
     typer.Option("--keep-going", help="Stage the rest when files cannot be read; exit 1"),
 ]
 
+# --- records ---
+
+RECORDS = "Lines as examples"
+Records = Annotated[
+    bool,
+    typer.Option(
+        "--records",
+        help="Each line of a .jsonl or .ndjson file is an example, FILE#KEY; --records=jsonl reads"
+        " a file of another name so",
+        rich_help_panel=RECORDS,
+    ),
+]
+RecordsFormat = Annotated[
+    str | None,
+    typer.Option("--records-format", metavar="FORMAT", hidden=True, rich_help_panel=RECORDS),
+]
+KeyField = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key-field",
+        metavar="F",
+        help="Field that names a record, a.b in an object; repeatable (default: its content)",
+        rich_help_panel=RECORDS,
+    ),
+]
+LabelField = Annotated[
+    str | None,
+    typer.Option(
+        "--label-field", metavar="F", help="Field with its label or labels", rich_help_panel=RECORDS
+    ),
+]
+TimeField = Annotated[
+    str | None,
+    typer.Option("--time-field", metavar="F", help="Field with its time", rich_help_panel=RECORDS),
+]
+AttrField = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attr-field",
+        metavar="F",
+        help="Field that becomes an attribute; repeatable, '*' is all single values of one type",
+        rich_help_panel=RECORDS,
+    ),
+]
+
 # --- queries ---
 
 Source = Annotated[

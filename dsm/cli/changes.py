@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, listed, quoted, size_text
+from dsm.cli.record_lines import RecordsChanged, by_file
 from dsm.model.changeset import Counts
 from dsm.model.example import KINDS, LETTERS, Change, kinds_by_folder
 from dsm.model.names import printable
@@ -45,8 +46,10 @@ def query_line(change: QueryChange, paint: Paint) -> str:
     return line + ")"
 
 
-def change_line(change: Change, paint: Paint) -> str:
+def change_line(change: Change | RecordsChanged, paint: Paint) -> str:
     """Returns a change as a line for people."""
+    if isinstance(change, RecordsChanged):
+        return f"{paint('records'.ljust(KIND_WIDTH), 'modified')}{change.text}"
     path = printable(change.path)
     if change.renamed_from is not None:
         path = f"{printable(change.renamed_from)} -> {path}"
@@ -92,7 +95,7 @@ def _value(value: object) -> str:
 
 def change_lines(number: int, changes: Sequence[Change], paint: Paint) -> list[str]:
     """Returns the changes of a changeset as lines for people, the first 100 of them."""
-    lines = listed([change_line(change, paint) for change in changes], CHANGES_MAX)
+    lines = listed([change_line(change, paint) for change in by_file(changes)], CHANGES_MAX)
     if len(lines) > CHANGES_MAX:
         lines[-1] += f" (`dsm show {number} --name-status` lists all)"
     return lines

@@ -15,6 +15,7 @@ from dsm.cli.changes import (
     stat_lines,
 )
 from dsm.cli.output import print_json
+from dsm.cli.record_lines import by_file
 from dsm.cli.revisions import told_apart
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
@@ -66,8 +67,11 @@ def command(
         elif stat:
             print("\n".join(stat_lines(diff.changes, diff.queries)))
         else:
-            for change in diff.changes:
-                print(name_status(change) if name_status_only else change_line(change, s.paint))
+            if name_status_only:
+                print(*map(name_status, diff.changes), sep="\n", end="\n" if diff.changes else "")
+            else:
+                for change in by_file(diff.changes):
+                    print(change_line(change, s.paint))
             for moved in diff.queries:
                 print(query_status(moved) if name_status_only else query_line(moved, s.paint))
     return 1 if exit_code and (diff.changes or diff.queries) else 0

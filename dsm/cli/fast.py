@@ -34,6 +34,7 @@ FLAGS: dict[str, dict[str, str]] = {
         "-n": "dry_run", "--dry-run": "dry_run", "-A": "deletions", "--all": "deletions",
         "--strict": "strict", "--follow-symlinks": "follow_symlinks",
         "--keep-going": "keep_going", "-f": "force", "--force": "force", "--json": "as_json",
+        "--records": "records",
     },
     "commit": {
         "-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
@@ -52,6 +53,8 @@ TEXTS: dict[str, dict[str, str]] = {
     "add": {
         "--pattern": "pattern", "--labels": "label_file", "--labels-format": "label_format",
         "--hf": "hub_folder",
+        "--label-field": "label_field", "--time-field": "time_field",
+        "--records-format": "records_format",
     },
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
     "prepare": {
@@ -67,7 +70,10 @@ TEXTS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {
     "log": {"--author": "author", "--grep": "grep"},
-    "add": {"--label": "labels", "-l": "labels"},
+    "add": {
+        "--label": "labels", "-l": "labels", "--key-field": "key_field",
+        "--attr-field": "attr_field",
+    },
     "commit": {"-m": "messages", "--message": "messages"},
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",

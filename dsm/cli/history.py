@@ -71,6 +71,8 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = No
 def _counts(changeset: Changeset) -> str:
     put = [f"query {name}" for name in changeset.documents]
     counts = counts_text(changeset.counts)
+    if not counts and changeset.counts.files:
+        counts = count_text(changeset.counts.files, "records file")
     # What has neither rows nor documents, and is there all the same, took queries away.
     removed = changeset.kind in ("query", "revert") and not counts and not put
     fallback = "query removed" if removed else "no changes"

@@ -10,6 +10,7 @@ from dsm.answers.changesets import changeset_answer, revert_plan_answer
 from dsm.cli.changes import change_line, query_line
 from dsm.cli.history import recorded
 from dsm.cli.output import count_text, print_json
+from dsm.cli.record_lines import by_file
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 
@@ -58,7 +59,7 @@ def command(
             if as_json:
                 print_json(revert_plan_answer(s.dataset.name, planned))
                 return
-            for change in planned.changes:
+            for change in by_file(planned.changes):
                 print(change_line(change, s.paint))
             for moved in planned.queries:
                 print(query_line(moved, s.paint))

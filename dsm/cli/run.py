@@ -11,6 +11,7 @@ from dsm.cli.commands import COMMANDS, PAGED
 
 def run(words: list[str]) -> int:
     """Runs a command line and returns its exit status. Raises what the command raises."""
+    words = _spelt_out(words)
     plain = fast.parse(words)
     if plain is None:
         from dsm.cli.group import run_with_typer
@@ -30,3 +31,13 @@ def run(words: list[str]) -> int:
 
 def _on_a_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _spelt_out(words: list[str]) -> list[str]:
+    """Gives the value of `--records=jsonl` an option of its own: no other flag may have one."""
+    end = words.index("--") if "--" in words else len(words)
+    flag, option = "--records=", "--records-format="
+    return [
+        option + word.removeprefix(flag) if at < end and word.startswith(flag) else word
+        for at, word in enumerate(words)
+    ]

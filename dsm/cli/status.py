@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from dsm.cli.changes import KIND_WIDTH
 from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
 from dsm.cli.porcelain import raw, rows
+from dsm.cli.record_lines import RecordsChanged, by_file
 from dsm.cli.session import Session
 from dsm.model.example import Change
 from dsm.model.names import printable
@@ -117,13 +118,13 @@ def _long(status: Status, s: Session) -> list[str]:
     if status.staged or status.staged_queries:
         lines += ["", s.paint("Changes to be committed:", "bold")]
         lines.append('  (use "dsm restore --staged <path>..." to unstage)')
-        lines += _section([_change(change, s, staged=True) for change in status.staged])
+        lines += _section([_change(c, s, staged=True) for c in by_file(status.staged)])
         lines += _section([_query_change(change, s) for change in status.staged_queries])
     if status.unstaged:
         lines += ["", s.paint("Changes not staged for commit:", "bold")]
         lines.append('  (use "dsm add -A <path>..." to update what will be committed)')
         lines.append('  (use "dsm restore --force <path>..." to discard changes of files here)')
-        lines += _section([_change(change, s, staged=False) for change in status.unstaged])
+        lines += _section([_change(c, s, staged=False) for c in by_file(status.unstaged)])
     if status.untracked:
         lines += ["", s.paint(f"Untracked files ({len(status.untracked):,}):", "bold")]
         lines.append('  (use "dsm add <path>..." to include in what will be committed)')
@@ -138,7 +139,10 @@ def _section(names: list[str]) -> list[str]:
     return [f"        {line}" for line in lines]
 
 
-def _change(change: Change, s: Session, *, staged: bool) -> str:
+def _change(change: Change | RecordsChanged, s: Session, *, staged: bool) -> str:
+    if isinstance(change, RecordsChanged):
+        text = f"{'records:':{KIND_WIDTH}}{change.text}"
+        return s.paint(text, "added" if staged else "deleted")
     name = s.shown(change.path)
     if change.renamed_from is not None:
         name = f"{s.shown(change.renamed_from)} -> {name}"

@@ -39,6 +39,7 @@ def encode(changeset: Changeset) -> bytes:
             "modified": changeset.counts.modified,
             "relabelled": changeset.counts.relabelled,
             "deleted": changeset.counts.deleted,
+            **({"files": changeset.counts.files} if changeset.counts.files else {}),
         },
         "bytes": changeset.size,
         "examples": changeset.examples,
@@ -53,6 +54,8 @@ def encode(changeset: Changeset) -> bytes:
         fields["queries"] = {
             "live": dict(changeset.queries), "documents": dict(changeset.documents)
         }  # fmt: skip
+    if changeset.records_files:
+        fields["records_files"] = changeset.records_files
     return document.encode(fields)
 
 
@@ -72,7 +75,13 @@ def decode(data: bytes, where: str) -> Changeset:
             message=fields["message"],
             author=fields["author"],
             time=fields["time"],
-            counts=Counts(rows["added"], rows["modified"], rows["relabelled"], rows["deleted"]),
+            counts=Counts(
+                rows["added"],
+                rows["modified"],
+                rows["relabelled"],
+                rows["deleted"],
+                rows.get("files", 0),
+            ),
             size=fields["bytes"],
             examples=fields["examples"],
             manifest=manifest["id"],
@@ -84,6 +93,7 @@ def decode(data: bytes, where: str) -> Changeset:
             attributes=fields["attributes"],
             queries=live,
             documents=documents,
+            records_files=fields.get("records_files", 0),
         )
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
@@ -118,6 +128,7 @@ def _check_types(changeset: Changeset) -> None:
     numbers = (
         changeset.number, changeset.time, changeset.size, changeset.examples,
         changeset.manifest_bytes, counts.added, counts.modified, counts.relabelled, counts.deleted,
+        counts.files, changeset.records_files,
     )  # fmt: skip
     texts = (
         changeset.dataset, changeset.transaction, changeset.kind, changeset.message,

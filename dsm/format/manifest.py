@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.model.names import check_path
+from dsm.model.record_path import RECORD, checked_records
 from dsm.model.rows import ADDED, DELETED, Rows
 
 ATTRIBUTE = "attr."
@@ -35,6 +36,8 @@ FIXED = [
 ]
 # Only where a row says true; then it comes after the fixed columns.
 TIME_GIVEN = pa.field("time_given", pa.bool_())
+# Only where a row is of a record or of a file of records; then it comes next.
+RECORDS = pa.field("records", pa.string())
 ARROW_TYPES = {
     "string": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(),
 }  # fmt: skip
@@ -81,6 +84,9 @@ def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:
     if any(rows.times_given):
         arrays.append(column(rows.times_given, pa.bool_()))
         fields.append(TIME_GIVEN)
+    if any(each is not None for each in rows.records):
+        arrays.append(pa.array(rows.records, pa.string()))
+        fields.append(RECORDS)
     used = sorted({name for attributes in rows.attributes for name in attributes})
     for name in used:
         kind = ARROW_TYPES[types[name]]
@@ -265,6 +271,8 @@ def _check_columns(names: list[str]) -> None:
     known = [field.name for field in FIXED]
     if TIME_GIVEN.name in names:
         known.append(TIME_GIVEN.name)
+    if RECORDS.name in names:
+        known.append(RECORDS.name)
     if names != known + [name for name in names if name.startswith(ATTRIBUTE)]:
         raise ValueError("unexpected columns")
 
@@ -274,6 +282,8 @@ def _normal(table: pa.Table) -> pa.Table:
     fields = list(FIXED)
     if TIME_GIVEN.name in table.column_names:
         fields.append(TIME_GIVEN)
+    if RECORDS.name in table.column_names:
+        fields.append(RECORDS)
     for field in table.schema:
         if field.name.startswith(ATTRIBUTE):
             if field.type not in ARROW_TYPES.values():
@@ -308,12 +318,29 @@ def check_rows(table: pa.Table, where: str) -> None:
     for name in told:
         if not pc.all(pc.equal(put, pc.is_valid(table.column(name)))).as_py():
             raise ManifestDamaged(f"{where}: a row puts nothing, or deletes something")
+    if RECORDS.name in table.column_names:
+        _check_records(table, where)
     for name in ("offset", "length"):
         if table.column(name).null_count != table.num_rows:
             raise ManifestDamaged(
                 f"{where}: a row puts a part of an object; this dsm knows whole ones only",
                 hint="a newer dsm wrote it: upgrade with `pip install --upgrade dsm-datasets`",
             )
+
+
+def _check_records(table: pa.Table, where: str) -> None:
+    """Refuses what no records file says of itself, and records without a name."""
+    import pyarrow.compute as pc
+
+    said = table.column(RECORDS.name)
+    try:
+        for value in pc.unique(said).to_pylist():
+            checked_records(value)
+    except ValueError as error:
+        raise ManifestDamaged(f"{where}: {error}") from error
+    names = table.column("path").filter(pc.equal(said, RECORD))
+    if pc.all(pc.match_substring_regex(names, r"[^/]#[^#/]+\z")).as_py() is False:
+        raise ManifestDamaged(f"{where}: a record has a path that no record has")
 
 
 def _unusual(paths: pa.Array) -> pa.Array:
@@ -346,6 +373,9 @@ def to_rows(table: pa.Table) -> Rows:
     given = [False] * len(oids)
     if TIME_GIVEN.name in table.column_names:
         given = [bool(value) for value in table.column(TIME_GIVEN.name).to_pylist()]
+    records: list[str | None] = [None] * len(oids)
+    if RECORDS.name in table.column_names:
+        records = table.column(RECORDS.name).to_pylist()
     return Rows(
         paths=table.column("path").to_pylist(),
         kinds=[DELETED if oid is None else ADDED for oid in oids],
@@ -356,4 +386,5 @@ def to_rows(table: pa.Table) -> Rows:
         annotations=table.column("annotation").to_pylist(),
         attributes=attributes,  # type: ignore[arg-type]
         times_given=given,
+        records=records,
     )

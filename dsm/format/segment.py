@@ -23,12 +23,13 @@ from blake3 import blake3
 from dsm.errors import DamagedData, InvalidInput
 from dsm.model.deflated import PATHS_RATIO, deflate, inflate, most
 from dsm.model.names import check_paths
+from dsm.model.record_path import checked_records
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 
 MAGIC = b"DSMSTAG\x01"
 LENGTH = struct.Struct("<I")
 DIGEST = 32
-PARTS = (11, 12)
+PARTS = (11, 12, 14)
 _KINDS = frozenset((ADDED, MODIFIED, RELABELLED, DELETED, FORGET))
 # Rows beyond as many as their deflated paths have bytes: a path costs more than that.
 _ROWS_FREE = 1024
@@ -46,8 +47,11 @@ def encode(header: dict[str, Any], rows: Rows) -> bytes:
         *_dictionary(rows.annotations),
         *_dictionary(rows.attributes),
     ]
-    if any(rows.times_given):
+    has_records = any(each is not None for each in rows.records)
+    if has_records or any(rows.times_given):
         parts.append(zlib.compress(bytes(rows.times_given), 1))
+    if has_records:
+        parts += _dictionary(rows.records)
     meta = {**header, "rows": len(rows), "parts": [len(part) for part in parts]}
     head = json.dumps(meta, separators=(",", ":")).encode()
     body = b"".join((MAGIC, LENGTH.pack(len(head)), head, *parts))
@@ -120,6 +124,9 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
     given = [False] * count
     if len(parts) > PARTS[0]:
         given = [flag == 1 for flag in inflate(parts[11], count)]
+    records: list[str | None] = [None] * count
+    if len(parts) > PARTS[1]:
+        records = _read_dictionary(parts[12], parts[13], count, _records)
     rows = Rows(
         paths=paths,
         kinds=kinds,
@@ -130,6 +137,7 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
         annotations=_read_dictionary(parts[7], parts[8], count, _annotation),
         attributes=_read_dictionary(parts[9], parts[10], count, _attributes),
         times_given=given,
+        records=records,
     )
     if min(rows.sizes) < 0:
         raise ValueError("a size is negative")
@@ -150,6 +158,12 @@ def _annotation(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ValueError("an annotation is of another kind")
+
+
+def _records(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return checked_records(value)
+    raise ValueError("what is said of records is of another kind")
 
 
 def _attributes(value: Any) -> dict[str, Any]:

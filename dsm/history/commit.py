@@ -22,11 +22,12 @@ from dsm.history.conflicts import (
     refuse_shared_folders,
     without_conflicts,
 )
+from dsm.history.counting import counted, size_put
 from dsm.model.attributes import FLOAT_INT_MAX, attribute_types
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.names import printable
 from dsm.model.queries import StagedQuery, attributes_of
-from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
+from dsm.model.rows import Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 
@@ -114,7 +115,8 @@ def record(
         before_commit()
         all_types = _with_attributes({**known, **types}, queries)
         _refuse_rounding(snapshots, head, rows, known, all_types)
-        changeset = _header(log, parent, rows, manifest, all_types, intent, queries)
+        told = counted(rows, parent.records_files if parent else 0, snapshots, head)
+        changeset = _header(log, parent, rows, manifest, all_types, intent, queries, told)
         made = log.append(changeset)
         if made is not None:
             return made
@@ -128,8 +130,9 @@ def _header(
     types: Mapping[str, str],
     intent: Intent,
     queries: Mapping[str, StagedQuery],
+    told: tuple[Counts, int],
 ) -> Changeset:
-    counts = Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
+    counts, files = told
     kind = intent.kind
     if kind == "files" and counts.relabelled and counts.relabelled == counts.rows:
         kind = "relabel"
@@ -151,7 +154,7 @@ def _header(
         author=intent.author,
         time=intent.time,
         counts=counts,
-        size=sum(rows.sizes),
+        size=size_put(rows),
         examples=live,
         manifest=manifest.id if manifest else None,
         manifest_file=manifest.file if manifest else None,
@@ -162,6 +165,7 @@ def _header(
         attributes=types,
         queries=dict(sorted(standing.items())),
         documents=documents,
+        records_files=files,
     )
 
 

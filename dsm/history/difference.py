@@ -7,13 +7,19 @@ neighbours costs their changes and not the dataset.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
 
+from dsm.format.manifest import RECORDS
 from dsm.history.snapshot import Snapshots
 from dsm.model.changeset import Changeset
 from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange
+from dsm.model.record_path import is_below
 from dsm.model.renames import paired
 from dsm.repo.log import ChangesetLog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def between(snapshots: Snapshots, first: int, second: int) -> list[Change]:
@@ -51,14 +57,22 @@ class Trail:
         """Whether a changeset has rows at or below one of the paths, or a query of that name."""
         number = changeset.number
         table = self._snapshots.manifests.of(number)
-        touched = [] if table is None else table.column("path").to_pylist()
-        hit = any(_is_within(path, self._paths) for path in touched)
+        hit = table is not None and self._is_hit(table)
         moved = not self._paths.isdisjoint(self._log.queries_moved(number))
         if hit and self._may_rename(changeset):
             for change in between(self._snapshots, number - 1, number):
-                if change.renamed_from is not None and _is_within(change.path, self._paths):
+                if change.renamed_from is not None and _is_within(change, self._paths):
                     self._paths.add(change.renamed_from)
         return hit or moved
+
+    def _is_hit(self, table: pa.Table) -> bool:
+        paths = table.column("path").to_pylist()
+        if RECORDS.name not in table.column_names:
+            return any(is_below(path, self._paths) for path in paths)
+        records = table.column(RECORDS.name).to_pylist()
+        return any(
+            is_below(path, self._paths, each) for path, each in zip(paths, records, strict=True)
+        )
 
     def pass_over(self, changeset: Changeset) -> None:
         """Looks for renames alone in a changeset that is not to be told."""
@@ -69,16 +83,12 @@ class Trail:
         return bool(self._follow and changeset.counts.added and changeset.counts.deleted)
 
 
-def _is_within(path: str, wanted: set[str]) -> bool:
-    """Whether a path, or a folder above it, is wanted."""
-    if path in wanted or "" in wanted:
-        return True
-    at = path.rfind("/")
-    while at > 0:
-        if path[:at] in wanted:
-            return True
-        at = path.rfind("/", 0, at)
-    return False
+def _is_within(change: Change, wanted: Collection[str]) -> bool:
+    """Whether a change ends, or began, at or below one of the paths."""
+    told = change.after or change.before
+    records = None if told is None else told.records
+    paths = (change.path, change.renamed_from)
+    return any(is_below(path, wanted, records) for path in paths if path is not None)
 
 
 def changes_below(changes: Iterable[Change], paths: Collection[str] | None) -> tuple[Change, ...]:
@@ -86,11 +96,7 @@ def changes_below(changes: Iterable[Change], paths: Collection[str] | None) -> t
     if paths is None:
         return tuple(changes)
     wanted = set(paths)
-    return tuple(
-        change for change in changes
-        if _is_within(change.path, wanted)
-        or (change.renamed_from is not None and _is_within(change.renamed_from, wanted))
-    )  # fmt: skip
+    return tuple(change for change in changes if _is_within(change, wanted))
 
 
 def queries_below(

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from dsm.format import manifest as fmt
+from dsm.model.record_path import RECORD
 
 # Changes count as few below this share of the rows that they lie over.
 FEW = 50
@@ -23,7 +24,7 @@ class Layer:
     """Rows sorted by path, and which of them are live (None: all)."""
 
     table: pa.Table
-    live: pa.Array | None = None
+    live: pa.Array | pa.ChunkedArray | None = None
 
 
 def snapshot_schema(types: Any) -> pa.Schema:
@@ -31,7 +32,7 @@ def snapshot_schema(types: Any) -> pa.Schema:
     fields += [
         pa.field(fmt.ATTRIBUTE + name, fmt.ARROW_TYPES[types[name]]) for name in sorted(types)
     ]
-    return pa.schema([*fields, fmt.TIME_GIVEN, CHANGESET])
+    return pa.schema([*fields, fmt.TIME_GIVEN, fmt.RECORDS, CHANGESET])
 
 
 def empty(types: Any) -> pa.Table:
@@ -105,6 +106,66 @@ def puts_of(overlay: pa.Table) -> pa.Table:
     put = pc.equal(overlay.column("op"), "put")
     rows = overlay.drop_columns(["op"])
     return rows if pc.all(put).as_py() else rows.filter(put)
+
+
+def examples_mask(table: pa.Table) -> pa.ChunkedArray | None:
+    """Which rows are examples: all but those of records files; None when all are."""
+    import pyarrow.compute as pc
+
+    if fmt.RECORDS.name not in table.column_names:
+        return None
+    column = table.column(fmt.RECORDS.name)
+    if column.null_count == len(column):
+        return None
+    return pc.equal(column, RECORD).fill_null(True)
+
+
+def records_mask(table: pa.Table) -> pa.ChunkedArray:
+    """Which rows are of records."""
+    import pyarrow.compute as pc
+
+    if fmt.RECORDS.name not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, pa.bool_()).fill_null(False)])
+    return pc.equal(table.column(fmt.RECORDS.name), RECORD).fill_null(False)
+
+
+def examples_in(table: pa.Table) -> pa.Table:
+    """The rows of examples: records files are none."""
+    mask = examples_mask(table)
+    return table if mask is None else table.filter(mask)
+
+
+def records_files(table: pa.Table) -> list[bytes]:
+    """The objects of the records files that rows put."""
+    mask = examples_mask(table)
+    if mask is None:
+        return []
+    import pyarrow.compute as pc
+
+    files = table.column("object").filter(pc.invert(mask))
+    return [oid for oid in files.to_pylist() if oid is not None]
+
+
+def without_records_files(layer: Layer) -> Layer:
+    """The layer without the rows of records files."""
+    import pyarrow.compute as pc
+
+    mask = examples_mask(layer.table)
+    if mask is None:
+        return layer
+    return Layer(layer.table, mask if layer.live is None else pc.and_(layer.live, mask))
+
+
+def files_in(table: pa.Table) -> pa.Table:
+    """The rows of what has a file of its own: all but records."""
+    import pyarrow.compute as pc
+
+    if fmt.RECORDS.name not in table.column_names:
+        return table
+    column = table.column(fmt.RECORDS.name)
+    if column.null_count == len(column):
+        return table
+    return table.filter(pc.not_equal(column, RECORD).fill_null(True))
 
 
 def place_of(paths: pa.Array | pa.ChunkedArray, path: str, first: int = 0) -> int:

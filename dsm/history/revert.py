@@ -11,6 +11,7 @@ from dsm.history.conflicts import folders_of
 from dsm.history.snapshot import Snapshots
 from dsm.model.example import Example
 from dsm.model.queries import StagedQuery
+from dsm.model.record_path import RECORD
 from dsm.model.rows import ADDED, MODIFIED, RELABELLED, Rows
 from dsm.repo.log import ChangesetLog
 
@@ -68,7 +69,7 @@ def plan_revert(
         old, current = before.get(path), now.get(path)
         if old is None:
             if current is not None:
-                rows.delete(path)
+                rows.delete(path, records=current.records)
         elif current is None:
             rows.put(ADDED, old)
         elif old != current:
@@ -121,7 +122,7 @@ def _without_room(
     now: dict[str, Example],
 ) -> set[str]:
     """Returns the paths that cannot come back: an example stands above or below them now."""
-    coming = [path for path in before if path not in now]
+    coming = [path for path, e in before.items() if path not in now and e.records != RECORD]
     if not coming:
         return set()
     going = {path for path in mine if path in now and path not in before}

@@ -20,11 +20,13 @@ from dsm.history.fold import (
     FEW,
     Layer,
     empty,
+    examples_in,
     fold,
     numbered,
     overlay_of,
     place_of,
     puts_of,
+    records_mask,
     snapshot_schema,
     widened,
 )
@@ -111,7 +113,7 @@ class Snapshots:
         """Returns the snapshot as an Arrow table sorted by path.
 
         Columns: path, object, offset, length, size, time, labels, annotation, attr.<name>…,
-        time_given, and changeset, the number that last put the example.
+        time_given, records, and changeset, the number that last put the example.
         """
         if number == 0:
             return empty({})
@@ -135,6 +137,10 @@ class Snapshots:
             self._bases[number] = table
             self._save(number, table.schema, [table])
         return table
+
+    def examples(self, number: int) -> pa.Table:
+        """Returns the snapshot without the rows of records files, which are no examples."""
+        return examples_in(self.table(number))
 
     def _merged(self, base: _Found, numbers: range, schema: pa.Schema) -> pa.Table | None:
         """Folds more rows than should be in memory: sorted runs on disk, merged into the cache.
@@ -271,6 +277,9 @@ def example_at(table: pa.Table, row: int) -> Example | None:
         table.column("annotation")[row].as_py(),
         fmt.TIME_GIVEN.name in table.column_names
         and bool(table.column(fmt.TIME_GIVEN.name)[row].as_py()),
+        table.column(fmt.RECORDS.name)[row].as_py()
+        if fmt.RECORDS.name in table.column_names
+        else None,
     )
 
 
@@ -293,6 +302,18 @@ def _all_but(table: pa.Table, paths: pa.ChunkedArray) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), table.num_rows, [None, pa.py_buffer(bytes(live))])
 
 
+def records_below(table: pa.Table, file: str) -> dict[str, bytes]:
+    """Returns the records of a file: their objects by path."""
+    column = table.column("path")
+    first, end = place_of(column, f"{file}#"), place_of(column, f"{file}$")
+    part = table.slice(first, end - first)
+    if fmt.RECORDS.name not in part.column_names:
+        return {}
+    part = part.filter(records_mask(part))
+    paths, oids = part.column("path").to_pylist(), part.column("object").to_pylist()
+    return dict(zip(paths, oids, strict=True))
+
+
 def has_any(table: pa.Table, path: str) -> bool:
     """Whether a snapshot has an example at or below a path."""
     return bool(paths_below(table, path))
@@ -304,6 +325,7 @@ def paths_below(table: pa.Table, path: str) -> list[str]:
 
     column = table.column("path")
     found = pc.or_(pc.equal(column, path), pc.starts_with(column, path + "/"))
+    found = pc.or_(found, pc.and_(records_mask(table), pc.starts_with(column, path + "#")))
     below: list[str] = column.filter(found).to_pylist()
     return below
 

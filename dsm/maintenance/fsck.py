@@ -15,11 +15,13 @@ from blake3 import blake3
 from dsm.errors import DamagedData, DsmError, NotFound, StorageFailed
 from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
+from dsm.history.fold import records_files
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
 from dsm.maintenance.references import STAGED, dataset_log
 from dsm.maintenance.reports import FsckReport
 from dsm.model.names import is_plain_name
+from dsm.model.record_path import is_records_file
 from dsm.progress import SILENT, Progress
 from dsm.repo import documents
 from dsm.repo.dataset_settings import settings_of
@@ -197,6 +199,8 @@ class Checker:
                 for path, oid, size in zip(*columns, strict=True):
                     if oid is not None:
                         self._need(oid, size, (name, number, path))
+                # However small, these are made up of pieces.
+                self.large.update(records_files(table))
         self._spare_manifests(name, used if known else None)
         self._tags(name)
         self._views(name)
@@ -347,9 +351,12 @@ class Checker:
         if data is None:
             return  # committed in this moment
         _, rows = segment.decode(data, path)
-        for example, oid, size in zip(rows.paths, rows.oids, rows.sizes, strict=True):
+        columns = zip(rows.paths, rows.oids, rows.sizes, rows.records, strict=True)
+        for example, oid, size, records in columns:
             if oid is not None:
                 self._need(oid, size, (name, STAGED, example))
+                if is_records_file(records):
+                    self.large.add(oid)
 
     def _need(self, oid: bytes, size: int, example: tuple[str, int, str]) -> None:
         self.needed.setdefault(oid, []).append(example)

@@ -19,15 +19,23 @@ CHANGESET_KINDS = ("files", "relabel", "revert", "query")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many examples an update added, modified, relabelled and deleted."""
+    """How many examples an update added, modified, relabelled and deleted.
+
+    `files` counts its rows of records files, which are no examples.
+    """
 
     added: int = 0
     modified: int = 0
     relabelled: int = 0
     deleted: int = 0
+    files: int = 0
 
     @property
     def rows(self) -> int:
+        return self.examples + self.files
+
+    @property
+    def examples(self) -> int:
         return self.added + self.modified + self.relabelled + self.deleted
 
 
@@ -39,7 +47,7 @@ class Changeset:
     1970 in UTC; `size` sums the bytes of the examples it put; `examples` counts the live ones
     after it; `attributes` maps every attribute name used so far to its type; `queries` the name of
     each query that stands after it to the number of the changeset that put it, whose `documents`
-    hold it.
+    hold it; `records_files` counts the live files of records.
     """
 
     number: int
@@ -63,6 +71,7 @@ class Changeset:
     attributes: Mapping[str, str] = field(default_factory=dict)
     queries: Mapping[str, int] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
+    records_files: int = 0
 
     @property
     def datetime(self) -> Moment:

@@ -21,7 +21,8 @@ class Example:
 
     `oid` is the BLAKE3 of its bytes (32 bytes), `size` is in bytes, `time` in microseconds since
     1970 in UTC, `annotation` is JSON text. `time_given` says that somebody gave the time, which
-    then stays when the content is replaced; else it is that of the file.
+    then stays when the content is replaced; else it is that of the file. `records` is as
+    `dsm.model.record_path` has it: None but for records and the files that they are in.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Example:
     attributes: Attributes = field(default_factory=dict)
     annotation: str | None = None
     time_given: bool = False
+    records: str | None = None
 
     @property
     def datetime(self) -> Moment:
@@ -46,6 +48,7 @@ class Example:
             and self.time_given == other.time_given
             and self.annotation == other.annotation
             and dict(self.attributes) == dict(other.attributes)
+            and self.records == other.records
         )
 
 
@@ -54,7 +57,8 @@ class Change:
     """What happened to one path: `kind` is added, modified, relabelled, deleted or renamed.
 
     `modified` means other bytes (labels may differ too); `relabelled` means the same bytes with
-    other labels, attributes, annotation or time. A rename names where it came from.
+    other labels, attributes, annotation or time. A rename names where it came from. `of_record` is
+    said where neither `before` nor `after` is there to say it.
     """
 
     kind: str
@@ -62,6 +66,7 @@ class Change:
     before: Example | None = None
     after: Example | None = None
     renamed_from: str | None = None
+    of_record: bool = False
 
 
 KINDS = ("added", "modified", "relabelled", "deleted", "renamed")

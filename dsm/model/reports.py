@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dsm.model.changeset import Counts
@@ -43,6 +44,27 @@ class AddReport:
     left_out: int = 0
     changes: tuple[Change, ...] = ()  # filled for a dry run
     pattern: str | None = None
+    records: tuple[RecordsReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsReport:
+    """A file whose lines were staged (or would be) as records.
+
+    `counts` says how many of its `records` are added, modified, relabelled and deleted; `fields`
+    maps those of the first records to their types; `samples` are the first keys.
+    """
+
+    path: str
+    format: str
+    records: int
+    counts: Mapping[str, int]
+    fields: Mapping[str, str]
+    key: tuple[str, ...] = ()
+    label: str | None = None
+    time: str | None = None
+    attributes: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

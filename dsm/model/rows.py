@@ -20,7 +20,7 @@ NOTHING: Attributes = {}
 class Rows:
     """Columns. `kinds` says what a row does to the snapshot before it: A, M, L or D; in the stage
     also F, which forgets an earlier staged row. Sizes in bytes, times in microseconds UTC;
-    `times_given` as an example has it."""
+    `times_given` and `records` as an example has them, the latter also where a row deletes."""
 
     paths: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
@@ -31,6 +31,7 @@ class Rows:
     annotations: list[str | None] = field(default_factory=list)
     attributes: list[Attributes] = field(default_factory=list)
     times_given: list[bool] = field(default_factory=list)
+    records: list[str | None] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -46,9 +47,13 @@ class Rows:
         self.annotations.append(example.annotation)
         self.attributes.append(example.attributes)
         self.times_given.append(example.time_given)
+        self.records.append(example.records)
 
-    def delete(self, path: str, kind: str = DELETED) -> None:
-        """Appends a row that deletes an example (or, with kind F, forgets a staged row)."""
+    def delete(self, path: str, kind: str = DELETED, records: str | None = None) -> None:
+        """Appends a row that deletes an example (or, with kind F, forgets a staged row).
+
+        `records` is that of what is deleted.
+        """
         self.paths.append(path)
         self.kinds.append(kind)
         self.oids.append(None)
@@ -58,6 +63,7 @@ class Rows:
         self.annotations.append(None)
         self.attributes.append(NOTHING)
         self.times_given.append(False)
+        self.records.append(records)
 
     def example(self, row: int) -> Example | None:
         """Returns the example that a row puts, or None for a row that deletes."""
@@ -67,6 +73,7 @@ class Rows:
         return Example(
             self.paths[row], oid, self.sizes[row], self.times[row], self.labels[row],
             self.attributes[row], self.annotations[row], self.times_given[row],
+            self.records[row],
         )  # fmt: skip
 
     def change(self, row: int, example: Example) -> None:
@@ -74,7 +81,7 @@ class Rows:
         self.oids[row], self.sizes[row] = example.oid, example.size
         self.times[row], self.times_given[row] = example.time, example.time_given
         self.labels[row], self.annotations[row] = example.labels, example.annotation
-        self.attributes[row] = example.attributes
+        self.attributes[row], self.records[row] = example.attributes, example.records
 
     def take(self, rows: list[int]) -> Rows:
         """Returns the given rows, in that order."""
@@ -88,7 +95,7 @@ class Rows:
     def columns(self) -> tuple[list, ...]:  # type: ignore[type-arg]
         return (
             self.paths, self.kinds, self.oids, self.sizes, self.times, self.labels,
-            self.annotations, self.attributes, self.times_given,
+            self.annotations, self.attributes, self.times_given, self.records,
         )  # fmt: skip
 
     def sorted(self) -> Rows:

@@ -6,13 +6,15 @@ that of two processes that change something neither undoes the other's change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
+from dsm.model.record_path import above
 from dsm.model.target import DEFAULT, Target
 from dsm.model.unmatched import check_unmatched
+from dsm.records.settings import RecordSettings
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.repository import DatasetIdentity, Repository
@@ -26,18 +28,22 @@ class DatasetSettings:
     """What counts for a dataset: `target` is that of views that are made from now on.
 
     `pattern` and `unmatched` take the place of what the dataset was created with, None being that;
-    an empty pattern is none.
+    an empty pattern is none. `records` says by path, of a file or a folder, how files are read that
+    `add` finds there.
     """
 
     target: Target = DEFAULT
     pattern: str | None = None
     unmatched: str | None = None
+    records: Mapping[str, RecordSettings] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as their document has them."""
         fields: dict[str, Any] = {"pattern": self.pattern, "unmatched": self.unmatched}
         if self.target != DEFAULT:
             fields["target"] = self.target.to_json()
+        if self.records:
+            fields["records"] = {path: each.to_json() for path, each in self.records.items()}
         return {name: value for name, value in fields.items() if value is not None}
 
     def pattern_of(self, identity: DatasetIdentity) -> str | None:
@@ -47,6 +53,16 @@ class DatasetSettings:
     def unmatched_of(self, identity: DatasetIdentity) -> str:
         """Returns what is done with new files that the pattern does not match."""
         return identity.unmatched if self.unmatched is None else self.unmatched
+
+    def records_at(self, path: str) -> RecordSettings | None:
+        """Returns how a new file is read as records; None when it is one example.
+
+        What is said of a file itself, or of the nearest folder above it, counts.
+        """
+        for each in above(path) if self.records else ():
+            if each in self.records:
+                return self.records[each]
+        return self.records.get("")
 
 
 def read_settings(repository: Repository, dataset: str) -> DatasetSettings:
@@ -78,12 +94,15 @@ def settings_of(fields: dict[str, Any], where: str) -> DatasetSettings:
     try:
         found = fields["settings"]
         target = Target.from_json(found["target"]) if "target" in found else DEFAULT
+        records = {
+            path: RecordSettings.from_json(each) for path, each in found.get("records", {}).items()
+        }
         pattern, unmatched = found.get("pattern"), found.get("unmatched")
         if not isinstance(pattern, str | None):
             raise TypeError("the pattern is no text")
         if unmatched is not None:
             check_unmatched(unmatched)
-        settings = DatasetSettings(target, pattern, unmatched)
+        settings = DatasetSettings(target, pattern, unmatched, records)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
         raise DamagedData(f"{where} does not hold settings of a dataset: {error}") from error
     if settings.to_json() != found:

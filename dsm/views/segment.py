@@ -140,7 +140,7 @@ class Segments:
 
         number = self._log.resolve("head" if reference is None else reference)
         stored = StoredData(self._repository, self._log, self._snapshots)
-        return number, self._snapshots().table(number), stored
+        return number, self._snapshots().examples(number), stored
 
 
 class Segment:

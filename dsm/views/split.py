@@ -131,7 +131,7 @@ class Splits:
 
         number = self._log.resolve("head" if reference is None else reference)
         stored = StoredData(self._repository, self._log, self._snapshots)
-        return number, self._snapshots().table(number), stored
+        return number, self._snapshots().examples(number), stored
 
     def _by_hash(
         self,
@@ -178,7 +178,7 @@ class Splits:
             now = self._repository.environment.clock()
             length = now - parse_time(gap, now_us=now)
         moments = self._moments(edges, number)
-        table = self._snapshots().table(number)
+        table = self._snapshots().examples(number)
         if length and _older(table, moments[0] - length) == 0:
             raise InvalidInput(
                 "with this gap, fold1 has nothing to train on",
@@ -193,7 +193,7 @@ class Splits:
         """
         import pyarrow.compute as pc
 
-        times = self._snapshots().table(number).column("time").cast("int64")
+        times = self._snapshots().examples(number).column("time").cast("int64")
         count, found = len(times), list[int]()
         order = pc.array_sort_indices(times)
         before = times[order[0].as_py()].as_py() if count else None

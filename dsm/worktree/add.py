@@ -9,52 +9,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import cast
 
-from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.errors import InvalidInput, NotFound
 from dsm.files.stat import Stat, file_stat, hash_file, is_gone
 from dsm.format.index import ABSENT, Mark, fits, mark_of
 from dsm.model.example import Example
 from dsm.model.names import check_path, lookalike_key, printable
+from dsm.model.record_path import RECORD
 from dsm.model.reports import Problem
-from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED
 from dsm.progress import SILENT, Progress
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.carrying import Carrier
 from dsm.worktree.index import RACY_NS, WorkIndex
 from dsm.worktree.label_fitting import LabelFitting
 from dsm.worktree.named import label_table_paths, named_and_ignored
+from dsm.worktree.outcome import FilesUnreadable, Outcome
+from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
 from dsm.worktree.scan import Folder, Scan, without_nested
 from dsm.worktree.tree import WorkTree, settled
 
 BATCH_FILES = 512
 BATCH_BYTES = 16 << 20
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Rows to stage and what was met on the way."""
-
-    rows: Rows = field(default_factory=Rows)
-    files: int = 0
-    size: int = 0
-    unchanged: int = 0
-    carried: int = 0  # examples that took along what was said of them elsewhere
-    unlabelled: list[str] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)  # new ones that the pattern does not match
-    warnings: list[Problem] = field(default_factory=list)
-    skipped: list[Problem] = field(default_factory=list)
-    failed: list[Problem] = field(default_factory=list)
-    ignored: list[Problem] = field(default_factory=list)  # named, and left out
-    marks: dict[str, int | bytes | None] = field(default_factory=dict)
-
-
-class FilesUnreadable(StorageFailed):
-    """Some files to be added could not be read; nothing was staged."""
-
-    code = "files-unreadable"
 
 
 class Adder:
@@ -71,11 +49,16 @@ class Adder:
         if request.label_rows is not None:
             request.label_rows.exists = self._exists
         self._carrier = Carrier(tree, request, self.staged)
+        self._records = RecordsFiles(tree, request, self.staged)
         self._gone: dict[str, Mark | None] = {}  # examples that are staged as deleted
         self._folders_seen: dict[str, str] = {}
         self._relook: list[tuple[str, Stat]] = []  # unchanged files that get new labels
         self._changed: list[tuple[str, Stat, bytes]] = []  # tracked files that were read
         self._passed_over: list[tuple[str, str]] = []  # (folder, name) that a walk did not meet
+
+    def remember(self) -> None:
+        """Notes what was asked of records files for the next `add`; the stage is written."""
+        self._records.remember()
 
     # --- gathering ---
 
@@ -97,8 +80,10 @@ class Adder:
             out.size += size
             self.progress.advance(len(batch.paths), size)
         self._judge_tracked(moment)
+        self._add_records(moment)
         self._make_room()
         self._delete_missing()
+        self._records.follow(out.rows, self._gone)
         if request.label_rows is not None:
             self._fit_labels()
         self._carry()
@@ -122,6 +107,8 @@ class Adder:
         for new, paths, stats in self._candidates():
             batch = waiting[new]
             for path, st in zip(paths, stats, strict=True):
+                if self._records.concerned and self._records.takes(path, st, new=new):
+                    continue
                 batch.paths.append(path)
                 batch.stats.append(st)
                 sizes[new] += st[3]
@@ -236,7 +223,8 @@ class Adder:
                 self.out.failed.append(Problem(path, error.message))
                 continue
             # What is staged as deleted was taken once, and may come back.
-            if self.request.leaves_out(path) and path not in self.staged.where:
+            left_out = self.request.leaves_out(path) and path not in self.staged.where
+            if left_out and not self._records.claims(path):
                 self.out.left_out.append(path)
             else:
                 paths.append(path)
@@ -256,10 +244,14 @@ class Adder:
         changed: list[str] = []
         changed_stats: list[Stat] = []
         relook, get = self.request.restates_meaning, page.get
+        asked = self.request.records is not None
         for name, st in zip(folder.names, folder.stats, strict=True):
             mark = get(name)
             if fits(mark, st):
-                if relook:
+                if asked and self._records.asked_again(lead + name):
+                    changed.append(lead + name)
+                    changed_stats.append(st)
+                elif relook:
                     self._relook.append((lead + name, st))
                 else:
                     self.out.unchanged += 1
@@ -354,12 +346,27 @@ class Adder:
             rows.times_given += [False] * len(paths)
             rows.annotations += [None] * len(paths)
             rows.attributes += [NOTHING] * len(paths)
+        rows.records += [None] * len(paths)
         before = 0 if moment is None else moment - RACY_NS
         marks = [
             mark_of(st, oid) if st[0] < before and st[1] < before else oid
             for st, oid in zip(stats, oids, strict=True)
         ]
         out.marks.update(zip(paths, marks, strict=True))
+
+    def _add_records(self, moment: int | None) -> None:
+        """Reads the records files that were met, and takes their rows."""
+        if not self._records.waiting:
+            return
+        out = self.out
+        added = self._records.add(self.progress.advance, dry_run=self.request.dry_run)
+        out.rows.extend(added.rows)
+        out.failed += added.failed
+        out.records += added.reports
+        out.size += added.size
+        out.unchanged += sum(not any(each.counts.values()) for each in added.reports)
+        for path, (st, oid) in added.stats.items():
+            out.marks[path] = mark_of(st, oid) if settled(st, moment) else oid
 
     def _judge_tracked(self, moment: int | None) -> None:
         """Compares what was read of tracked files with what the head and the stage say."""
@@ -415,7 +422,7 @@ class Adder:
         rows = self.out.rows
         again = [
             row for row, path in enumerate(rows.paths)
-            if rows.kinds[row] == ADDED and path in self.staged.where
+            if rows.kinds[row] == ADDED and rows.records[row] is None and path in self.staged.where
         ] if self.staged.where else []  # fmt: skip
         committed = self.tree.committed(rows.paths[row] for row in again) if again else {}
         for row in again:
@@ -439,7 +446,7 @@ class Adder:
             return
         new = [
             row for row, path in enumerate(rows.paths)
-            if rows.kinds[row] == ADDED and index.get(path) is None
+            if rows.kinds[row] == ADDED and rows.records[row] is None and index.get(path) is None
         ]  # fmt: skip
         self._carrier.carry(rows, new, self._gone)
         carried = set(self._carrier.carried)
@@ -453,7 +460,10 @@ class Adder:
     def _make_room(self) -> None:
         """New files take the place of examples that they cannot be beside: `a` and `a/b`."""
         rows = self.out.rows
-        new = [path for path, oid in zip(rows.paths, rows.oids, strict=True) if oid is not None]
+        new = [
+            path for path, oid, records in zip(rows.paths, rows.oids, rows.records, strict=True)
+            if oid is not None and records != RECORD
+        ]  # fmt: skip
         for path in self.index.in_the_way(p for p in new if self.index.get(p) is None):
             if path not in self.out.marks or self.out.marks[path] is not None:
                 self._delete(path)

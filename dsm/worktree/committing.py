@@ -13,6 +13,7 @@ from dsm.errors import DsmError, StorageFailed
 from dsm.history.commit import NO_QUERIES, Intent, record
 from dsm.model.changeset import Changeset
 from dsm.model.queries import StagedQuery
+from dsm.model.record_path import is_below
 from dsm.model.reports import AddReport, MassDeletion
 from dsm.model.rows import FORGET, Rows
 from dsm.progress import SILENT, Progress
@@ -171,6 +172,6 @@ def commit_paths(
 def _staged_below(adder: Adder, paths: tuple[str, ...]) -> list[str]:
     return [
         path
-        for path in adder.staged.where
-        if any(not p or path == p or path.startswith(p + "/") for p in paths)
+        for path, (segment, row) in adder.staged.where.items()
+        if is_below(path, paths, segment.rows.records[row])
     ]

@@ -7,8 +7,11 @@ from dsm.history.difference import between, changes_below, queries_below
 from dsm.history.difference import compare as compare_examples
 from dsm.model.example import Example
 from dsm.model.queries import query_changes, with_queries
+from dsm.model.record_path import is_records_file
 from dsm.model.reports import Diff
-from dsm.worktree.status import compare
+from dsm.worktree.stage import Staged
+from dsm.worktree.status import Differences, compare
+from dsm.worktree.tracked_records import has_records, records_of
 from dsm.worktree.tree import WorkTree
 
 
@@ -79,6 +82,8 @@ def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
     found = compare(tree, index, staged, ("",) if paths is None else paths)
     tree.save(index)
     touched = {path for path, _, _ in found.modified} | set(found.deleted)
+    records = _records_now(tree, staged, found)
+    touched |= set(records)
     if first is not None:
         touched |= _touched_since(tree, first) | set(staged.where)
         before = _states(tree, first, touched)
@@ -89,13 +94,33 @@ def _against_files(tree: WorkTree, first: int | None, paths: tuple[str, ...] | N
         old = now.get(path)
         if old is not None:
             now[path] = Example(
-                path, oid, st[3], old.time, old.labels, old.attributes, old.annotation
-            )
+                path, oid, st[3], old.time, old.labels, old.attributes, old.annotation,
+                records=old.records,
+            )  # fmt: skip
     for path in found.deleted:
         now.pop(path, None)
+    for path, example in records.items():
+        if example is None:
+            now.pop(path, None)
+        else:
+            now[path] = example
     changes = changes_below(compare_examples(before, now), paths)
     if first is None:
         return Diff("stage", "work tree", changes)
     after = with_queries(tree.log.queries(tree.log.head()), staged.queries)
     queries = queries_below(query_changes(tree.log.queries(first), after), paths)
     return Diff(str(first), "work tree", changes, queries)
+
+
+def _records_now(tree: WorkTree, staged: Staged, found: Differences) -> dict[str, Example | None]:
+    """Returns the records, and the files of them, that are not as they are tracked; None of those
+    that are gone."""
+    if not (found.modified or found.deleted) or not has_records(tree, staged):
+        return {}
+    from dsm.worktree.records import changes_here
+
+    told = changes_here(tree, staged, [(path, st) for path, _, st in found.modified])
+    now = {change.path: change.after for changes in told.values() for change in changes}
+    gone = tree.lookup(found.deleted, staged)
+    files = [path for path, example in gone.items() if is_records_file(example.records)]
+    return {**now, **dict.fromkeys(records_of(tree, staged, files))}

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dsm.errors import NotFound
 from dsm.model.example import Example
 from dsm.model.names import close_matches, printable
+from dsm.model.record_path import RECORD, parts_of
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
+from dsm.worktree.tracked_records import has_records, remove_records_with
 from dsm.worktree.tree import WorkTree
 
 
@@ -57,4 +59,15 @@ def removal_rows(tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
     for path in listed:
         only_staged = path in staged.where and path not in committed
         rows.delete(path, FORGET if only_staged else DELETED)
+    if has_records(tree, staged):
+        remove_records_with(tree, staged, rows)
     return rows
+
+
+def named_records(
+    tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]
+) -> list[str]:
+    """Returns those of the paths that are records, sorted."""
+    named = [path for path in paths if parts_of(path)[0] and index.get(path) is None]
+    found = tree.lookup(named, staged) if named and has_records(tree, staged) else {}
+    return sorted(path for path, each in found.items() if each.records == RECORD)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from dsm.errors import Refused
+from dsm.model.record_path import RECORD, is_records_file, parts_of
 from dsm.model.reports import MassDeletion
 from dsm.model.rows import ADDED, DELETED, Rows
 from dsm.worktree.index import WorkIndex
@@ -49,7 +50,7 @@ def find_mass_deletion(
     head do not count any more. A folder is one directly below the dataset's root. The index may
     have seen the rows, or not.
     """
-    deleted = [p for p, kind in zip(rows.paths, rows.kinds, strict=True) if kind == DELETED]
+    deleted = _deleted(rows)
     head = tree.log.head()
     if len(deleted) < EXAMPLES_MIN or not head:
         return None
@@ -66,6 +67,18 @@ def find_mass_deletion(
     if len(removed) < EXAMPLES_MIN or not (folders or len(removed) * 2 > examples):
         return None
     return MassDeletion(len(removed), examples, tuple(sorted(folders)), tuple(removed[:LISTED_MAX]))
+
+
+def _deleted(rows: Rows) -> list[str]:
+    """Returns the examples that go. Records that a file has no more, as it stays, are none of them:
+    nobody loses a file of lines by chance, and a record without a key goes when it is edited."""
+    deleted = [row for row, kind in enumerate(rows.kinds) if kind == DELETED]
+    files = {rows.paths[row] for row in deleted if is_records_file(rows.records[row])}
+    return [
+        rows.paths[row] for row in deleted
+        if rows.records[row] is None
+        or (rows.records[row] == RECORD and parts_of(rows.paths[row])[0] in files)
+    ]  # fmt: skip
 
 
 def _emptied(index: WorkIndex, deleted: list[str], put: list[str]) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dsm.errors import Conflict, DsmError, InvalidInput, StorageFailed
@@ -15,12 +15,14 @@ from dsm.files.restore import FilesChanged
 from dsm.files.writing import UnsafeTarget, not_a_folder
 from dsm.format.index import ABSENT, Mark
 from dsm.model.names import check_path, printable
+from dsm.model.record_path import is_records_file, parts_of, record_path
 from dsm.model.rows import Rows
 from dsm.store import disk
 from dsm.worktree.edit import removal_rows, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
 from dsm.worktree.staging import refuse_among_queries, stage_without_content
+from dsm.worktree.tracked_records import records_of
 from dsm.worktree.tree import WorkTree
 
 
@@ -171,11 +173,40 @@ def _rows_of(tree: WorkTree, staged: Staged, moves: Sequence[tuple[str, str]]) -
     """Returns rows that rename examples, labels and all."""
     old = [path for path, _ in moves]
     known = tree.lookup(old, staged)
+    _refuse_records(tree, staged, [new for _, new in moves])
     committed = tree.committed(new for _, new in moves)
     rows = removal_rows(tree, staged, old)
     for path, new in moves:
         stage_example(rows, replace(known[path], path=new), committed.get(new))
+    files = {p: new for p, new in moves if is_records_file(known[p].records)}
+    if files:
+        _move_records(tree, staged, files, rows)
     return rows
+
+
+def _refuse_records(tree: WorkTree, staged: Staged, targets: Sequence[str]) -> None:
+    """Raises Conflict where a move would replace a file of records."""
+    for path, example in tree.lookup(targets, staged).items():
+        if is_records_file(example.records):
+            raise Conflict(
+                f"{printable(path)} is a file of records, which no other file replaces",
+                hint="remove it first: `dsm rm`",
+                items=(path,),
+            )
+
+
+def _move_records(tree: WorkTree, staged: Staged, files: Mapping[str, str], rows: Rows) -> None:
+    """Appends rows that give records the names that they have by the new names of their files;
+    that they lose the old ones is said already."""
+    records = records_of(tree, staged, files)
+    known = tree.lookup(records, staged)
+    names = {}
+    for path in records:
+        file, key = parts_of(path)
+        names[path] = check_path(record_path(files[file], key))
+    committed = tree.committed(names.values())
+    for path, new in names.items():
+        stage_example(rows, replace(known[path], path=new), committed.get(new))
 
 
 def _move_back(tree: WorkTree, renamed: Sequence[tuple[str, str]]) -> None:

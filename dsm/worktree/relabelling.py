@@ -13,14 +13,16 @@ from dsm.errors import InvalidInput
 from dsm.model.attributes import TYPE_NAMES
 from dsm.model.example import AttributeValue, Example
 from dsm.model.names import check_attribute_name, printable
+from dsm.model.record_path import is_records_file
 from dsm.model.rows import Rows
 from dsm.model.wildmatch import compile_pattern
-from dsm.worktree.edit import stage_example, tracked_below
+from dsm.worktree.edit import named_records, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.label_file import attribute_problem, attribute_value
 from dsm.worktree.label_row import annotation_text
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.stage import Staged
+from dsm.worktree.tracked_records import has_records, records_of
 from dsm.worktree.tree import WorkTree
 
 _WILD = re.compile(r"[*?\[]")
@@ -101,19 +103,30 @@ class Relabelling:
         return rows
 
 
-def chosen(index: WorkIndex, paths: Iterable[str]) -> list[str]:
+def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> list[str]:
     """Returns the tracked examples at or below the paths, or that a glob among them selects.
 
-    A path with an example is taken as it is. Raises NotFound for one that has none.
+    A path with an example is taken as it is. Of a records file, its records are. Raises NotFound
+    for one that has none.
     """
+    with_records = has_records(tree, staged)
+    given = list(paths)
     found: set[str] = set()
-    for path in paths:
+    if with_records:
+        found.update(named_records(tree, index, staged, given))
+    for path in given:
+        if path in found:
+            continue
         if path and _WILD.search(path) and next(iter(index.below(path)), None) is None:
             fits = compile_pattern(path if "/" in path else f"**/{path}", paths=True)
             selected = [each for each in index.below("") if any(map(fits, _and_above(each)))]
             found.update(selected or tracked_below(index, [path]))
         else:
             found.update(tracked_below(index, [path]))
+    if with_records:
+        files = [p for p, e in tree.lookup(found, staged).items() if is_records_file(e.records)]
+        found.difference_update(files)
+        found.update(records_of(tree, staged, files))
     return sorted(found)
 
 

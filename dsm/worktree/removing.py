@@ -19,13 +19,15 @@ from dsm.files.writing import UnsafeTarget
 from dsm.format.index import ABSENT, fits
 from dsm.model.names import check_path, printable
 from dsm.model.pattern import PathPattern
+from dsm.model.record_path import is_records_file
 from dsm.repo.dataset_settings import read_settings
 from dsm.worktree.carrying import Carrier
-from dsm.worktree.edit import removal_rows, tracked_below
+from dsm.worktree.edit import named_records, removal_rows, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.staging import stage_without_content
+from dsm.worktree.tracked_records import has_records, records_of, removed_records
 from dsm.worktree.tree import WorkTree
 
 
@@ -43,9 +45,10 @@ def remove(
     """Removes tracked examples at and below the paths; see `Dataset.remove`."""
     staged = tree.stage.load()
     index = tree.index(staged)
-    listed = tuple(tracked_below(index, paths))
+    records = tuple(named_records(tree, index, staged, paths))
+    listed = tuple(tracked_below(index, [path for path in paths if path not in set(records)]))
     files = {} if keep_files else _files_of(tree, index, staged, listed, force=force)
-    planned = Removal(listed, files)
+    planned = Removal(_examples(tree, staged, listed, records), files)
     if not dry_run:
         tree.repository.require_writable()
         rows = removal_rows(tree, staged, listed)
@@ -53,12 +56,27 @@ def remove(
         Carrier(tree, _of_the_pattern(tree), staged).carry(
             rows, (), {path: index.get(path) for path in listed}
         )
+        if records:
+            said = set(rows.paths)
+            removed_records(tree, staged, (path for path in records if path not in said), rows)
         if not keep_files:
             _remove_files(tree, planned)
             for path in listed:  # should this be unstaged: they lack a file by intent
                 index.set(path, ABSENT)
         stage_without_content(tree, index, staged, rows, dict.fromkeys(listed))
     return planned.paths
+
+
+def _examples(
+    tree: WorkTree, staged: Staged, listed: tuple[str, ...], records: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Returns the examples that go: records in the place of their files."""
+    if not has_records(tree, staged):
+        return listed
+    known = tree.lookup(listed, staged)
+    files = {path for path, example in known.items() if is_records_file(example.records)}
+    others = (path for path in listed if path not in files)
+    return tuple(sorted({*others, *records, *records_of(tree, staged, files)}))
 
 
 def _of_the_pattern(tree: WorkTree) -> Request:
@@ -145,7 +163,7 @@ def _remove_files(tree: WorkTree, planned: Removal) -> None:
             if not gone:
                 left.append(path)
         if not left:
-            parents = {path.rpartition("/")[0] for path in planned.paths}
+            parents = {path.rpartition("/")[0] for path in planned.files}
             remove_empty(folders, parents, tree.occupied())
     if left:
         raise FilesChanged(

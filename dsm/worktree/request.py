@@ -17,6 +17,7 @@ from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.model.unmatched import REFUSE, UNLABELLED
+from dsm.records.settings import JSONL, RecordSettings, checked_fields
 from dsm.worktree.label_formats.places import Places
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.missing_values import DEFAULT
@@ -43,7 +44,9 @@ class Request:
     of a folder, may go; `force` takes what is ignored, too. `label_table` is the path of the
     file that `label_rows` came from; `label_files` are others that were read, below the root.
     `unmatched` says what is done with new files that the pattern of the dataset, or the one in its
-    place, does not match: see `dsm.model.unmatched`.
+    place, does not match: see `dsm.model.unmatched`. `records`
+    says how files are read as records from now on, with `records_format_given` whatever they are
+    called.
     """
 
     paths: tuple[str, ...]
@@ -63,6 +66,8 @@ class Request:
     force: bool = False
     keep_going: bool = False
     unmatched: str = UNLABELLED
+    records: RecordSettings | None = None
+    records_format_given: bool = False
 
     def __post_init__(self) -> None:
         known = (self.pattern, self.default_pattern, self.label_rows)
@@ -222,6 +227,11 @@ class AddAsked(TypedDict, total=False):
     follow_symlinks: bool
     keep_going: bool
     force: bool
+    records: bool | str
+    key_field: str | Sequence[str] | None
+    label_field: str | None
+    time_field: str | None
+    attr_field: str | Sequence[str] | None
 
 
 def request_for(
@@ -236,6 +246,11 @@ def request_for(
     places: Places | None = None,
     missing: frozenset[str] = DEFAULT,
     unmatched: str = UNLABELLED,
+    records: bool | str = False,
+    key_field: str | Sequence[str] | None = None,
+    label_field: str | None = None,
+    time_field: str | None = None,
+    attr_field: str | Sequence[str] | None = None,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
@@ -255,7 +270,27 @@ def request_for(
         assert places is not None
         rows, files = read_labels(label_file, folder, missing, places, label_format)
         table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
+    settings = _record_settings(records, key_field, label_field, time_field, attr_field)
     return Request(
         paths, check_labels(labels), compiled, default, rows, label_table=table, label_files=files,
-        unmatched=unmatched, **flags,
+        unmatched=unmatched, records=settings, records_format_given=isinstance(records, str),
+        **flags,
     )  # fmt: skip
+
+
+def _record_settings(
+    records: bool | str,
+    key: str | Sequence[str] | None,
+    label: str | None,
+    time: str | None,
+    attributes: str | Sequence[str] | None,
+) -> RecordSettings | None:
+    """Returns how files are to be read as records, None when they are not. Raises InvalidInput."""
+    if records is False:
+        if any(each is not None for each in (key, label, time, attributes)):
+            raise InvalidInput(
+                "fields are those of records", hint="say that the lines are examples: --records"
+            )
+        return None
+    form = JSONL if records is True else records
+    return RecordSettings(form, checked_fields(key), label, time, checked_fields(attributes))

@@ -17,9 +17,11 @@ from dsm.files.restore import (
     refuse_unsaved,
 )
 from dsm.format.index import fits, mark_of
+from dsm.history.fold import files_in
 from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
 from dsm.model.names import printable
+from dsm.model.record_path import RECORD, parts_of
 from dsm.model.reports import RestoreReport
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex
@@ -169,7 +171,7 @@ def _wanted(
             example = segment.rows.example(row)
             if example is None:
                 found.pop(path, None)
-            elif _chosen(path, paths):
+            elif _chosen(path, paths) and example.records != RECORD:
                 found[path] = example
         examples = sorted(found.values(), key=_path)
     else:
@@ -181,14 +183,18 @@ def _wanted(
             which = "tracked example" if number is None else f"example of changeset {number}"
             raise NotFound(
                 f"no {which} is {printable(path)} or lies below it",
-                hint=_where_to_look(staged, path, number),
+                hint=_where_to_look(tree, staged, path, number),
                 items=(path,),
             )
     return examples
 
 
-def _where_to_look(staged: Staged, path: str, number: int | None) -> str:
+def _where_to_look(tree: WorkTree, staged: Staged, path: str, number: int | None) -> str:
     """Returns what may help when there is no example at or below a path."""
+    file = parts_of(path)[0]
+    found = tree.lookup([path], staged).get(path) if file else None
+    if found is not None and found.records == RECORD:
+        return f"it is a record, a part of its file: `dsm restore {printable(file)}`"
     if number is not None:
         return f"`dsm ls --at {number}` lists them"
     if any(_chosen(held, (path,)) for held in staged.where):  # what is staged there are deletions
@@ -199,7 +205,7 @@ def _where_to_look(staged: Staged, path: str, number: int | None) -> str:
 def _snapshot(tree: WorkTree, number: int, paths: tuple[str, ...] | None) -> list[Example]:
     if not number:
         return []
-    table = tree.snapshots().table(number)
+    table = files_in(tree.snapshots().table(number))
     return [example for example in examples_of(table) if _chosen(example.path, paths)]
 
 

@@ -20,6 +20,7 @@ from dsm.history.revert import RevertPlan, plan_revert
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.queries import query_changes, with_queries
+from dsm.model.record_path import RECORD
 from dsm.model.reports import RevertReport
 from dsm.worktree.committing import one_at_a_time, recorded
 from dsm.worktree.index import WorkIndex
@@ -41,7 +42,7 @@ def commit_revert(
         rows = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
         files = RestorePlan(tree.root) if keep_files else plan_files(tree, staged, index, rows)
         # Until the files of these are written they have none, and nobody has deleted them.
-        back = dict.fromkeys((path for path in rows.before if index.get(path) is None), ABSENT)
+        back = dict.fromkeys((path for path in _files(rows) if index.get(path) is None), ABSENT)
         with publish:
             changeset = recorded(
                 tree, intent, rows.rows, head, (), [], head, False, rows.queries,
@@ -88,7 +89,7 @@ def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPla
     that stands where it must go to makes room if it goes itself.
     """
     clean = _clean_files(tree, index, rows.now)
-    paths = [path for path in rows.rows.paths if path not in staged.where]
+    paths = [path for path in _files(rows, removed=True) if path not in staged.where]
     back = [rows.before[path] for path in paths if path in rows.before]
     gone = {path: clean[path] for path in paths if path not in rows.before and path in clean}
 
@@ -106,11 +107,23 @@ def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPla
     return plan(tree.root, wanted, judge, release=release, remove=gone, stay=stay, leave=True)
 
 
+def _files(planned: RevertPlan, *, removed: bool = False) -> list[str]:
+    """Returns the paths that come back, with `removed` all that are concerned, but for records:
+    those have no files."""
+    rows = planned.rows
+    return [
+        path for path, records in zip(rows.paths, rows.records, strict=True)
+        if records != RECORD and (removed or path in planned.before)
+    ]  # fmt: skip
+
+
 def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Judged]:
     """Returns the files that hold exactly what the head has."""
     clean: dict[str, Judged] = {}
     with Folders(tree.root) as folders:
         for path, example in now.items():
+            if example.records == RECORD:
+                continue
             with contextlib.suppress(OSError):
                 entry = folders.look(path)
                 if entry is None or not entry.is_file:
@@ -131,7 +144,7 @@ def _bring_files(
     store, workers = tree.repository.store, tree.repository.workers
     written = perform(files, store, force=False, workers=workers, stay=tree.occupied()).written
     same = dict(files.same)
-    for path in rows.rows.paths:
+    for path in _files(rows, removed=True):
         if path in staged.where:
             continue
         if path not in rows.before:

@@ -13,19 +13,22 @@ from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
+from dsm.history.counting import counts_of
 from dsm.model.attributes import attribute_types
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
 from dsm.model.names import check_path, close_matches, printable
 from dsm.model.queries import Document, with_queries
+from dsm.model.record_path import RECORD, is_below
 from dsm.model.reports import AddReport
-from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
+from dsm.model.rows import FORGET, Rows
 from dsm.model.unmatched import REFUSE
 from dsm.progress import SILENT, Progress
-from dsm.worktree.add import Adder, Outcome
-from dsm.worktree.edit import kind_against_head, tracked_below
+from dsm.worktree.add import Adder
+from dsm.worktree.edit import kind_against_head, named_records, tracked_below
 from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.mass_deletion import refuse_mass_deletion
+from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
@@ -49,6 +52,7 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
             refuse_mass_deletion(tree, adder.index, outcome.rows, adder.staged.rows())
         with publish:
             stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+        adder.remember()
         return report(outcome, publish.stored_bytes() - before, request)
 
 
@@ -135,11 +139,6 @@ def stage_without_content(
     return counts_of(rows)
 
 
-def counts_of(rows: Rows) -> Counts:
-    """Counts the rows by kind."""
-    return Counts(*(rows.kinds.count(kind) for kind in (ADDED, MODIFIED, RELABELLED, DELETED)))
-
-
 def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
     """Builds what `add` answers; `stored` is what the packs grew by, in bytes."""
     changes: tuple[Change, ...] = ()
@@ -165,6 +164,7 @@ def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
         ignored=tuple(outcome.ignored),
         changes=changes,
         pattern=used.text if used else None,
+        records=tuple(outcome.records),
     )
 
 
@@ -218,17 +218,22 @@ def unstage(tree: WorkTree, paths: tuple[str, ...] | None) -> int:
         staged = tree.stage.load()
         gone = {
             path
-            for path in staged.where
-            if paths is None or any(not p or path == p or path.startswith(p + "/") for p in paths)
+            for path, (segment, row) in staged.where.items()
+            if paths is None or is_below(path, paths, segment.rows.records[row])
         }
         queries = [n for n in staged.queries if paths is None or "" in paths or n in paths]
         index = tree.index(staged)
         named = {*gone, *folders_above(gone), *staged.queries, *tree.log.queries(tree.log.head())}
-        tracked_below(index, [path for path in paths or () if path not in named])
+        unnamed = [path for path in paths or () if path not in named]
+        records = named_records(tree, index, staged, unnamed)
+        tracked_below(index, [path for path in unnamed if path not in records])
         committed = tree.committed(gone)
         written = tree.stage.drop(staged, gone, queries)
         absent = tree.absent()
         for path in gone:
+            segment, row = staged.where[path]
+            if segment.rows.records[row] == RECORD:
+                continue  # it has no file, and so no mark
             if path in committed:
                 oid = committed[path].oid
                 tree.mark_unseen(index, absent, path, oid, was_here=absent.known)

@@ -14,13 +14,17 @@ from dsm.files.stat import Stat, file_stat, hash_file, is_gone
 from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange, query_changes, with_queries
+from dsm.model.record_path import RECORD
 from dsm.model.reports import Problem, Status
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.stage import Staged
+from dsm.worktree.tracked_records import has_records
 from dsm.worktree.tree import WorkTree, settled
 
+# A records file that changed is read by `status` up to this size; `diff` reads any.
+TOLD_BYTES_MAX = 64 << 20
 KIND_NAMES = {ADDED: "added", MODIFIED: "modified", RELABELLED: "relabelled", DELETED: "deleted"}
 
 
@@ -175,7 +179,8 @@ def staged_changes(staged: Staged) -> list[Change]:
     for path in sorted(staged.where):
         segment, row = staged.where[path]
         kind = KIND_NAMES[segment.rows.kinds[row]]
-        changes.append(Change(kind, path, after=segment.rows.example(row)))
+        record = segment.rows.records[row] == RECORD
+        changes.append(Change(kind, path, after=segment.rows.example(row), of_record=record))
     return changes
 
 
@@ -217,6 +222,7 @@ def status(
         for path, oid, st in found.modified
     ]
     unstaged += [Change("deleted", path) for path in found.deleted]
+    unstaged = _with_records(tree, staged, unstaged, found)
     return Status(
         dataset=dataset,
         head=head,
@@ -244,6 +250,20 @@ def _parted(
     matched = PathPattern.parse(pattern).match
     taken = {path for path in untracked if path in staged.where or matched(path) is not None}
     return [p for p in untracked if p in taken], [p for p in untracked if p not in taken]
+
+
+def _with_records(
+    tree: WorkTree, staged: Staged, unstaged: list[Change], found: Differences
+) -> list[Change]:
+    """Tells of records files that changed what became of their records, unless they are large."""
+    files = [(path, st) for path, _, st in found.modified if st[3] <= TOLD_BYTES_MAX]
+    if not files or not has_records(tree, staged):
+        return unstaged
+    from dsm.worktree.records import changes_here
+
+    told = changes_here(tree, staged, files)
+    rest = [change for change in unstaged if change.path not in told]
+    return rest + [change for changes in told.values() for change in changes]
 
 
 def _path(change: Change) -> str:

@@ -12,6 +12,7 @@ from dsm.files.stat import Stat
 from dsm.files.typed_path import current_below
 from dsm.format.index import ABSENT
 from dsm.model.example import Example
+from dsm.model.record_path import RECORD
 from dsm.model.rows import FORGET, Rows
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
@@ -113,11 +114,13 @@ class WorkTree:
 
     def _apply_manifest(self, index: WorkIndex, absent: Absent, number: int) -> None:
         from dsm.format.manifest import check_rows
+        from dsm.history.fold import files_in
 
         table = self.snapshots().manifests.of(number)
         if table is None:
             return
         check_rows(table, f"the manifest of changeset {number}")
+        table = files_in(table)
         was_here = absent.was_here(self.log.get(number))
         oids = table.column("object").to_pylist()
         for path, oid in zip(table.column("path").to_pylist(), oids, strict=True):
@@ -128,7 +131,7 @@ class WorkTree:
 
     def _apply_staged(self, index: WorkIndex, absent: Absent, staged: Staged, name: str) -> None:
         for path, (segment, row) in staged.where.items():
-            if segment.name == name:
+            if segment.name == name and segment.rows.records[row] != RECORD:
                 oid = segment.rows.oids[row]
                 if oid is None:
                     index.remove(path)
@@ -147,8 +150,9 @@ class WorkTree:
         committed = self.committed(paths) if paths else {}
         for path in paths:
             if path in committed:
-                oid = committed[path].oid
-                self.mark_unseen(index, absent, path, oid, was_here=absent.known)
+                if committed[path].records != RECORD:
+                    oid = committed[path].oid
+                    self.mark_unseen(index, absent, path, oid, was_here=absent.known)
             else:
                 index.remove(path)
 
@@ -162,7 +166,9 @@ class WorkTree:
             before[path] = index.get(path) != ABSENT
             index.remove(path)
         if head:
-            table = self.snapshots().table(head)
+            from dsm.history.fold import files_in
+
+            table = files_in(self.snapshots().table(head))
             numbers = table.column("changeset").unique().to_pylist()
             here = {number: absent.was_here(self.log.get(number)) for number in numbers}
             columns = (table.column(name).to_pylist() for name in ("path", "object", "changeset"))

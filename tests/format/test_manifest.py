@@ -74,11 +74,26 @@ def golden_rows_with_time() -> Rows:
     return rows
 
 
+def golden_rows_with_records() -> Rows:
+    rows = Rows()
+    record = Example("t.jsonl#k", blake3(b"{}").digest(), 2, 5, ("cat",), records="#")
+    settings = '{"format":"jsonl","key":["id"],"records":2}'
+    rows.put(ADDED, Example("a.jpg", blake3(b"one").digest(), 3, 6))
+    rows.put(ADDED, Example("t.jsonl", blake3(b"{}\n{}\n").digest(), 6, 5, records=settings))
+    rows.put(ADDED, record)
+    rows.delete("t.jsonl#l", records="#")
+    return rows
+
+
 def table_of(rows: Rows) -> pa.Table:
     return fmt.to_table(rows, attribute_types(rows, {}))
 
 
-GOLDEN = {"manifest-v1": golden_rows(), "manifest-v1-time": golden_rows_with_time()}
+GOLDEN = {
+    "manifest-v1": golden_rows(),
+    "manifest-v1-time": golden_rows_with_time(),
+    "manifest-v1-records": golden_rows_with_records(),
+}
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -104,6 +119,21 @@ def test_the_column_of_given_times_is_there_when_one_was_given() -> None:
     columns = {name: table_of(rows).column_names for name, rows in GOLDEN.items()}
     assert "time_given" not in columns["manifest-v1"]
     assert columns["manifest-v1-time"].index("time_given") == len(fmt.FIXED)
+    assert all("records" not in columns[name] for name in ("manifest-v1", "manifest-v1-time"))
+    assert columns["manifest-v1-records"].index("records") == len(fmt.FIXED)
+
+
+@pytest.mark.parametrize(
+    ("path", "records"),
+    [("a", "#"), ("a#", "#"), ("#k", "#"), ("a/#k", "#"), ("a#b/c", "#"), ("a", "x"), ("a", "[]"),
+     ("a", "{"), ("a", "")],
+)  # fmt: skip
+def test_records_that_no_dsm_writes_are_refused(path: str, records: str) -> None:
+    """A record has a file and a key, and a file of records says an object of itself."""
+    rows = Rows()
+    rows.put(ADDED, Example(path, blake3(b"").digest(), 0, 0, records=records))
+    with pytest.raises(DamagedData):
+        fmt.check_rows(table_of(rows), "m")
 
 
 def as_rows(table: pa.Table) -> list[tuple[str, Example | None]]:

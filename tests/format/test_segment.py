@@ -70,7 +70,20 @@ def golden_rows_with_time() -> Rows:
     return rows
 
 
-GOLDEN = {"segment-v1": golden_rows(), "segment-v1-time": golden_rows_with_time()}
+def golden_rows_with_records() -> Rows:
+    rows = golden_rows()
+    settings = '{"format":"jsonl","records":1}'
+    rows.put(ADDED, Example("t.jsonl", blake3(b"{}").digest(), 2, 9, records=settings))
+    rows.put(ADDED, Example("t.jsonl#k", blake3(b"{}").digest(), 2, 9, ("cat",), records="#"))
+    rows.delete("t.jsonl#l", records="#")
+    return rows
+
+
+GOLDEN = {
+    "segment-v1": golden_rows(),
+    "segment-v1-time": golden_rows_with_time(),
+    "segment-v1-records": golden_rows_with_records(),
+}
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -200,7 +200,7 @@ def test_the_table_has_every_column(work: Work) -> None:
     table = work.ds.snapshot()
     assert table.column_names == [
         "path", "object", "offset", "length", "size", "time", "labels", "annotation",
-        "attr.f", "attr.ok", "attr.s", "attr.width", "time_given", "changeset",
+        "attr.f", "attr.ok", "attr.s", "attr.width", "time_given", "records", "changeset",
     ]  # fmt: skip
     assert str(table.schema.field("time").type) == "timestamp[us, tz=UTC]"
     rows = table.to_pylist()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
+from dsm.model.record_path import RECORD
 from dsm.views.filters.filter import Asking, Clause, Filter, require_texts, texts
 from dsm.views.filters.values import PathValue
 
@@ -73,11 +74,21 @@ class PathFilter(Filter):
     def _mask(self, table: pa.Table) -> pa.ChunkedArray:
         import pyarrow.compute as pc
 
+        from dsm.format.manifest import RECORDS
         from dsm.views.filters.glob import expression
 
         column, mask = table.column("path"), None
+        files = None
+        if RECORDS.name in table.column_names:
+            own = table.column(RECORDS.name)
+            if own.null_count < len(own):
+                said = pc.equal(own, RECORD).fill_null(False)
+                without = pc.replace_substring_regex(column, r"#[^#]*\z", "")
+                files = pc.if_else(said, without, column)
         for glob in self.globs:
             passed = pc.match_substring_regex(column, expression(glob))
+            if files is not None:  # a record fits where its file does
+                passed = pc.or_(passed, pc.match_substring_regex(files, expression(glob)))
             mask = passed if mask is None else pc.or_(mask, passed)
         return mask
 

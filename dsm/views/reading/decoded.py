@@ -38,6 +38,17 @@ def json_of(path: str, data: bytes) -> Any:
         ) from None
 
 
+def record_of(path: str, data: bytes) -> dict[str, Any]:
+    """Returns the fields of a record, which is a JSON object. Raises InvalidInput."""
+    found = json_of(path, data)
+    if not isinstance(found, dict):
+        raise InvalidInput(
+            f"{printable(path)} is no record: it holds no JSON object",
+            hint="`example.json` has what it holds",
+        )
+    return found
+
+
 def image_of(path: str, data: bytes) -> Any:
     """Returns a `PIL.Image.Image`, decoded. Raises ImportError without Pillow, InvalidInput."""
     try:

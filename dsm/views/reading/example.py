@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
 from dsm.model.example import Attributes
-from dsm.views.reading.decoded import audio_of, image_of, json_of, text_of
+from dsm.views.reading.decoded import audio_of, image_of, json_of, record_of, text_of
 
 Content = bytes  # an example has a property of that name
 Moment = datetime  # and of that one
@@ -87,6 +87,11 @@ class ViewExample:
     def json(self) -> Any:
         """What its bytes hold as a JSON document. Raises InvalidInput when they are none."""
         return json_of(self.path, self.bytes)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The fields of a record, in order. Raises InvalidInput for what is no JSON object."""
+        return record_of(self.path, self.bytes)
 
     @property
     def image(self) -> Any:

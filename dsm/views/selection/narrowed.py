@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dsm.errors import NotFound
+from dsm.history.fold import records_mask
 from dsm.history.snapshot import has_any
 from dsm.model.names import printable
 from dsm.views.filters import exclude, labels, times, where
@@ -52,6 +53,7 @@ def _path_mask(table: pa.Table, paths: Sequence[str], asking: Asking) -> pa.Chun
     for path in paths:
         if _WILD.isdisjoint(path) or has_any(table, path):
             fits = pc.or_(pc.equal(column, path), pc.starts_with(column, path + "/"))
+            fits = pc.or_(fits, pc.and_(records_mask(table), pc.starts_with(column, path + "#")))
         else:
             glob = path_filter.PathFilter.asked({"paths": [path]}, asking)
             assert glob is not None

@@ -121,20 +121,24 @@ class Selection:
 
         Raises DamagedData when the changeset that the query pins is not that of the dataset.
         """
-        from dsm.history.fold import Layer
+        from dsm.history.fold import Layer, without_records_files
 
         snapshots, query = self._open_snapshots(), self.query
         if not snapshots.is_of_this_history(query.at, query.at_id):
             raise DamagedData(
                 f"the view asks for changeset {query.at} of another history of {self.dataset}"
             )
-        return [Layer(snapshots.folded(query.runs))] if query.runs else snapshots.layers(query.at)
+        found = [Layer(snapshots.folded(query.runs))] if query.runs else snapshots.layers(query.at)
+        return [without_records_files(layer) for layer in found]
 
     @property
     def snapshot_layers(self) -> list[Layer]:
         """The examples of the changeset that the query pins, and of all before it."""
         if self.query.runs:
-            return self._open_snapshots().layers(self.query.at)
+            from dsm.history.fold import without_records_files
+
+            found = self._open_snapshots().layers(self.query.at)
+            return [without_records_files(layer) for layer in found]
         return self.layers
 
     @cached_property

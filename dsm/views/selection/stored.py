@@ -49,7 +49,7 @@ class StoredData:
             raise DamagedData(
                 f"the view asks for changeset {number} of another history of {self._log.name}"
             )
-        return self._snapshots.table(number)
+        return self._snapshots.examples(number)
 
     def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
         """Returns what `make` makes of a column under a key; of a long one it is remembered."""

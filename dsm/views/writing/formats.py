@@ -48,6 +48,12 @@ _ROWS = (
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
         media_type="application/x-parquet", library="pyarrow", one_class=True,
     ),
+    Format(
+        name="jsonl", words="records as the lines they were", layout=SHARDS,
+        module="dsm.views.writing.jsonl", file_name="part-{number:06d}.jsonl{zst}",
+        owns=r"part-\d{6}\.jsonl(\.zst)?", media_type="application/jsonl", takes_rows=False,
+        described=False, tells_classes=False,
+    ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = ("none", "zstd")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dsm.history.fold import records_mask
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
 from dsm.views.writing import croissant, tar_header
 from dsm.views.writing.format import FormatWriter, Recipe, compressed
@@ -38,7 +39,8 @@ class WebdatasetWriter(FormatWriter):
 
         Rows that are not `alone` are some of more: their keys do not depend on those beside them.
         """
-        keys, extensions = keys_of(table.column("path"), alone=alone)
+        records = records_mask(table)
+        keys, extensions = keys_of(table.column("path"), records, alone=alone)
         return table.append_column("key", keys).append_column("ext", extensions)
 
     def write(

@@ -43,23 +43,32 @@ _SPLIT = rf"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>{_TWO_PARTS}|[
 _UNFIT = r"[.\x00-\x1f\x7f]"
 
 
-def keys_of(paths: pa.ChunkedArray, *, alone: bool = True) -> tuple[pa.Array, pa.Array]:
+def keys_of(
+    paths: pa.ChunkedArray, records: pa.ChunkedArray | None = None, *, alone: bool = True
+) -> tuple[pa.Array, pa.Array]:
     """Returns the key and the extension of each path, in this order.
 
     Paths that are not `alone` are some of many that are not known here: a key is then the same
-    whatever is beside it, and differs from those of other paths if letter case counts.
+    whatever is beside it, and differs from those of other paths if letter case counts. Of
+    `records`, which are JSON, the whole name is the key, the file's with it.
     """
     array = paths.combine_chunks() if isinstance(paths, pa.ChunkedArray) else paths
     if isinstance(array, pa.ChunkedArray):  # pyarrow leaves an empty one as it is
         array = pa.array([], pa.string())
     parts = pc.extract_regex(array, _SPLIT)
     folder, stem, ext = (pc.struct_field(parts, name) for name in ("folder", "stem", "ext"))
+    own = None if records is None or not pc.any(records).as_py() else records.combine_chunks()
+    if own is not None:
+        stem = pc.if_else(own, pc.replace_substring_regex(array, r"(?s)^.*/", ""), stem)
+        ext = pc.if_else(own, "json", ext)
     plain = pc.binary_join_element_wise(folder, stem, "")
     keys = pc.binary_join_element_wise(
         pc.replace_substring_regex(folder, r"[\x00-\x1f\x7f]", "_"),
         pc.replace_substring_regex(stem, _UNFIT, "_"),
         "",
     )
+    if own is not None and alone:  # dots in names of files are no reason for a hash
+        plain = pc.if_else(own, keys, plain)
     # Readers pass over what begins with two underscores and ends with two.
     keys = pc.replace_substring_regex(keys, r"^__+", "_")
     marked = pc.or_(pc.not_equal(keys, plain), pc.equal(stem, ""))

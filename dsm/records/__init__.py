@@ -1,0 +1,1 @@
+"""Files whose lines are examples: how they are read, and what is said of each record."""

@@ -1,0 +1,121 @@
+"""What the fields of a record say: its key, its labels, its time, its attributes.
+
+Plain Python values of one JSON object; each function raises ValueError with a reason that names the
+field, which the caller completes with file and line.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dsm.errors import InvalidInput
+from dsm.model.example import AttributeValue
+from dsm.model.names import check_labels, printable
+from dsm.model.record_path import spelt_key
+from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def value_at(record: Mapping[str, Any], field: str) -> Any:
+    """Returns the value of a field, None without one; dots lead into nested objects."""
+    value = record.get(field)
+    if value is not None or "." not in field or field in record:
+        return value
+    found: Any = record
+    for part in field.split("."):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(part)
+    return found
+
+
+def key_of(record: Mapping[str, Any], fields: tuple[str, ...]) -> str:
+    """Returns the key, spelt for paths; several fields are joined by commas."""
+    parts = []
+    for field in fields:
+        value = value_at(record, field)
+        if value is None or value == "":
+            raise ValueError(f"has nothing in the field '{printable(field)}', which is the key")
+        if not isinstance(value, str):
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                raise ValueError(f"has no text and no number in the key '{printable(field)}'")
+            value = json.dumps(value)
+        parts.append(value)
+    return joined_key(parts)
+
+
+def joined_key(parts: list[str]) -> str:
+    """Returns the key that these texts make, spelt for paths. Raises ValueError."""
+    try:
+        if len(parts) == 1:
+            return spelt_key(parts[0])
+        return spelt_key(",".join(part.replace("%", "%25").replace(",", "%2C") for part in parts))
+    except UnicodeEncodeError:
+        raise ValueError("has a key that is not UTF-8") from None
+
+
+def labels_of(value: Any, field: str) -> tuple[str, ...]:
+    """Returns the labels that the value of a field says; a list says several."""
+    if value is None or value == "":
+        return ()
+    given = value if isinstance(value, list) else [value]
+    texts = []
+    for each in given:
+        if isinstance(each, str):
+            texts.append(each)
+        elif isinstance(each, int | float):
+            texts.append(json.dumps(each))
+        else:
+            raise ValueError(f"has no label in the field '{printable(field)}'")
+    try:
+        return check_labels(texts)
+    except InvalidInput as error:
+        raise ValueError(
+            f"has no label in the field '{printable(field)}': {error.message}"
+        ) from None
+
+
+def time_of(value: Any, field: str) -> int | None:
+    """Returns the time, in microseconds UTC, of a text or of a number of seconds since 1970."""
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            return parse_instant(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            time = round(value * 1_000_000)
+            if EARLIEST_US <= time <= LATEST_US:
+                return time
+        raise InvalidInput(f"{printable(str(value)[:100])} is no time")
+    except InvalidInput as error:
+        raise ValueError(
+            f"has no time in the field '{printable(field)}': {error.message}"
+        ) from None
+
+
+def attribute_of(value: Any, field: str) -> AttributeValue | None:
+    """Returns the attribute that the value of a field is; None where there is none."""
+    if value is None:
+        return None
+    if not is_scalar(value):
+        raise ValueError(
+            f"has no attribute in the field '{printable(field)}': neither a text, a number of 64"
+            " bits nor true or false"
+        )
+    found: AttributeValue = value
+    return found
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a value can be an attribute."""
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, int):
+        return value in _INT64
+    return isinstance(value, float) and math.isfinite(value)

@@ -1,0 +1,66 @@
+"""Records as lines again: the bytes that each had in its file, in the order of their paths.
+
+Specified in docs/format/materialised.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from dsm.errors import InvalidInput
+from dsm.history.fold import records_mask
+from dsm.model.names import printable
+from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces
+from dsm.views.writing.format import FormatWriter, Recipe, compressed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.store.objects import ObjectStore
+
+
+class JsonlWriter(FormatWriter):
+    """Writes shards of lines."""
+
+    def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
+        """Returns the table as it is. Raises InvalidInput when not all of it are records."""
+        import pyarrow.compute as pc
+
+        others = table.column("path").filter(pc.invert(records_mask(table)))
+        if table.num_rows and len(others):
+            raise InvalidInput(
+                f"{printable(others[0].as_py())} is no record, so it is no line of a file",
+                hint="choose the records with --path FILE, or another format",
+                items=(others[0].as_py(),),
+            )
+        return table
+
+    def write(
+        self,
+        recipe: Recipe,
+        store: ObjectStore,
+        tables: Iterable[pa.Table],
+        write: Write,
+        counted: Counted,
+        write_index: Write | None = None,
+        at: int = 0,
+    ) -> None:
+        """Writes one shard; see `FormatWriter.write`."""
+        with compressed(recipe.compression, write) as compressor:
+            out = Collected(compressor)
+            for payloads, rows, content in all_batches(store, tables):
+                sizes = rows.column("size").to_pylist()
+                for number, data in enumerate(content):
+                    if data is not None:
+                        out.add((data, b"\n"), sizes[number] + 1)
+                        continue
+                    path, oid = rows.column("path")[number].as_py(), rows.column("object")[number]
+                    for piece in pieces(payloads.store, oid.as_py(), path, sizes[number]):
+                        out.add((piece,), len(piece))
+                    out.add((b"\n",), 1)
+                counted(rows.num_rows, sum(sizes))
+            out.flush()
+
+
+WRITER = JsonlWriter()

@@ -1,0 +1,279 @@
+"""Records files in a run of `add`: which files they are, and how each is read, stored and judged.
+
+A file is one when `--records` was given for it, when it is tracked as one, or when it is new and
+the dataset's settings say so of its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from dsm.errors import InvalidInput
+from dsm.files.stat import Stat, stat_of
+from dsm.model.example import Change, Example
+from dsm.model.names import printable
+from dsm.model.record_path import is_records_file
+from dsm.model.reports import Problem, RecordsReport
+from dsm.model.rows import FORGET, Rows
+from dsm.records.settings import RecordSettings, format_of
+from dsm.repo.dataset_settings import DatasetSettings, change_settings, read_settings
+from dsm.store.ingest import FileUnreadable
+from dsm.worktree.request import Request
+from dsm.worktree.stage import Staged
+from dsm.worktree.tracked_records import has_records, remove_records_with
+from dsm.worktree.tree import WorkTree
+
+if TYPE_CHECKING:
+    from dsm.records.jsonl import Read
+    from dsm.worktree.record_rows import Judged
+
+READ_AGAIN = 3
+SAMPLES = 3
+
+
+@dataclass(slots=True)
+class Added:
+    """What was made of the records files of one `add`: rows, and the stat that each file had."""
+
+    rows: Rows = field(default_factory=Rows)
+    stats: dict[str, tuple[Stat, bytes]] = field(default_factory=dict)
+    reports: list[RecordsReport] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
+    size: int = 0
+
+
+class RecordsFiles:
+    """The records files that one `add` meets."""
+
+    def __init__(self, tree: WorkTree, request: Request, staged: Staged):
+        self.tree, self.request, self.staged = tree, request, staged
+        self.settings: DatasetSettings = read_settings(tree.repository, tree.log.name)
+        self.concerned = bool(
+            request.records is not None or self.settings.records or has_records(tree, staged)
+        )
+        self.waiting: dict[str, Stat] = {}
+        self._known: dict[str, Example] = {}
+
+    def settings_for(self, path: str, *, new: bool) -> RecordSettings | None:
+        """Returns how a file is read as records; None when it is one example.
+
+        Raises InvalidInput for a named file of which dsm cannot read records.
+        """
+        asked = self.request.records
+        if asked is not None:
+            named = path in self.request.paths
+            try:
+                found = format_of(path)
+            except InvalidInput:
+                if named:
+                    raise
+                found = None
+            if found is None and named and not self.request.records_format_given:
+                raise InvalidInput(
+                    f"{printable(path)} does not say by its name how its records are written",
+                    hint="say it: --records=jsonl",
+                    items=(path,),
+                )
+            if found is not None or named:
+                return asked
+        if not new:
+            return self._tracked(path)
+        said = self.settings.records_at(path)
+        if said is None or path in self.settings.records:
+            return said
+        try:
+            return None if format_of(path) is None else said
+        except InvalidInput:
+            return None
+
+    def _tracked(self, path: str) -> RecordSettings | None:
+        before = self.tree.lookup([path], self.staged).get(path)
+        if before is None or not is_records_file(before.records):
+            return None
+        self._known[path] = before
+        assert before.records is not None
+        return RecordSettings.from_text(before.records)[0]
+
+    def claims(self, path: str) -> bool:
+        """Whether a new file is to be read as records."""
+        return self.concerned and self.settings_for(path, new=True) is not None
+
+    def takes(self, path: str, stat: Stat, *, new: bool) -> bool:
+        """Whether a file to be added is a records file, which is then read by `add`."""
+        if self.settings_for(path, new=new) is None:
+            return False
+        self.waiting[path] = stat
+        return True
+
+    def asked_again(self, path: str) -> bool:
+        """Whether an unchanged file is to be read as records all the same: it was named so."""
+        if self.request.records is None:
+            return False
+        return self.settings_for(path, new=False) is not None
+
+    def add(self, advance: Callable[[int, int], None], *, dry_run: bool) -> Added:
+        """Reads, stores and judges the files that wait. Raises RecordsInvalid for one that is not
+        what records are read of, unless what fails is to be left out."""
+        from dsm.records.jsonl import RecordsInvalid
+
+        out = Added()
+        store = self.tree.repository.store
+        for path, stat in sorted(self.waiting.items()):
+            new = path not in self._known and self.request.records is None
+            settings = self.settings_for(path, new=new) or RecordSettings()
+            try:
+                read, seen = self._read(path, stat, settings, dry_run=dry_run)
+            except (RecordsInvalid, FileUnreadable) as error:
+                if isinstance(error, RecordsInvalid) and not self.request.keep_going:
+                    raise
+                reason = error.message.removeprefix(f"{printable(path)}, ")
+                out.failed.append(Problem(path, reason))
+                continue
+            judged = self._judge(path, read, seen, settings)
+            out.rows.extend(judged.rows)
+            out.stats[path] = (seen, read.oid)
+            out.size += read.size
+            out.reports.append(_report(path, settings, read, judged))
+            advance(1, read.size)
+        if not dry_run and self.waiting:
+            store.flush()
+        self._refuse_shared(out.rows)
+        return out
+
+    def _read(
+        self, path: str, stat: Stat, settings: RecordSettings, *, dry_run: bool
+    ) -> tuple[Read, Stat]:
+        from dsm.records.jsonl import read_jsonl
+
+        store = None if dry_run else self.tree.repository.store
+        full = os.path.join(self.tree.root, path)
+        for _ in range(READ_AGAIN):
+            try:
+                with open(full, "rb", buffering=0) as file:
+                    before = stat_of(os.fstat(file.fileno()))
+                    read = read_jsonl(file.read, path, settings, store)
+                    after = stat_of(os.fstat(file.fileno()))
+            except OSError as error:
+                raise FileUnreadable(error.strerror or str(error)) from error
+            if before == after and read.size == after[3]:
+                return read, after
+        raise FileUnreadable("changes while it is read")
+
+    def _judge(self, path: str, read: Read, stat: Stat, settings: RecordSettings) -> Judged:
+        from dsm.worktree.record_rows import RecordsJudge
+
+        before = self.tree.lookup([path], self.staged).get(path)
+        committed = self.tree.committed([path]).get(path)
+        time, given = stat[0] // 1000, False
+        for known in (before, committed):
+            if known is not None and known.oid == read.oid:
+                time, given = known.time, known.time_given
+                break
+        row = Example(
+            path, read.oid, read.size, time, time_given=given, records=settings.to_text(len(read))
+        )
+        judge = RecordsJudge(self.tree, self.staged, self.request, settings, read, row)
+        return judge.judge(before, committed)
+
+    def _refuse_shared(self, rows: Rows) -> None:
+        from dsm.worktree.record_rows import refuse_files_as_records
+
+        names: list[str] = []
+        if not self.waiting:
+            return
+        index = self.tree.index(self.staged)
+        for path in self.waiting:
+            folder, _, name = path.rpartition("/")
+            lead = f"{folder}/" if folder else ""
+            names += [lead + each for each in index.folder(folder) if each.startswith(name + "#")]
+        refuse_files_as_records(self.tree, self.staged, rows, names)
+
+    def follow(self, rows: Rows, gone: Iterable[str]) -> None:
+        """Removes the records of files that are `gone`, of which the rows say so already."""
+        if not self.concerned:
+            return
+        from dsm.worktree.record_rows import refuse_files_as_records
+
+        refuse_files_as_records(self.tree, self.staged, rows, ())
+        files = dict.fromkeys(gone)
+        if files:
+            own = [row for row, path in enumerate(rows.paths) if path in files]
+            deleted = rows.take(own)
+            remove_records_with(self.tree, self.staged, deleted)
+            for row, said in zip(own, deleted.records, strict=False):
+                rows.records[row] = said
+            rows.extend(deleted.take(list(range(len(own), len(deleted)))))
+
+    def remember(self) -> None:
+        """Notes in the dataset's settings how the named files and folders are read from now on."""
+        asked = self.request.records
+        if asked is None:
+            return
+        named = {path: asked for path in self.request.paths}
+
+        def changed(settings: DatasetSettings) -> DatasetSettings:
+            kept = {
+                path: each for path, each in settings.records.items()
+                if not any(path.startswith(f"{top}/") or not top for top in named)
+            }  # fmt: skip
+            return replace(settings, records=dict(sorted({**kept, **named}.items())))
+
+        if changed(self.settings) != self.settings:
+            change_settings(self.tree.repository, self.tree.log.name, changed)
+
+
+def _report(path: str, settings: RecordSettings, read: Read, judged: Judged) -> RecordsReport:
+    return RecordsReport(
+        path=path,
+        format=settings.format,
+        records=len(read),
+        counts=judged.counts,
+        fields=read.fields,
+        key=settings.key,
+        label=settings.label,
+        time=settings.time,
+        attributes=settings.attributes,
+        samples=tuple(read.keys[:SAMPLES]),
+    )
+
+
+def changes_here(
+    tree: WorkTree, staged: Staged, files: Iterable[tuple[str, Stat]]
+) -> dict[str, list[Change]]:
+    """Returns what `add` would do to the records of files that changed, by file.
+
+    A file that holds no records any more is left out: its own change is told.
+    """
+    from dsm.history.difference import change_of
+
+    found: dict[str, list[Change]] = {}
+    here = RecordsFiles(tree, Request(()), staged)
+    for path, stat in files if here.concerned else ():
+        try:
+            if not here.takes(path, stat, new=False):
+                continue
+            added = here.add(lambda files, size: None, dry_run=True)
+        except InvalidInput:
+            continue
+        finally:
+            here.waiting.clear()
+        if added.failed:
+            continue
+        rows = added.rows
+        before = tree.lookup(rows.paths, staged)
+        committed = tree.committed(
+            p for p, kind in zip(rows.paths, rows.kinds, strict=True) if kind == FORGET
+        )
+        changes = []
+        for row, each in enumerate(rows.paths):
+            after = rows.example(row)
+            if rows.kinds[row] == FORGET:
+                after = committed.get(each)
+            change = change_of(each, before.get(each), after)
+            if change is not None:
+                changes.append(change)
+        found[path] = changes
+    return found

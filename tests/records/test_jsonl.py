@@ -1,0 +1,260 @@
+"""JSON Lines as records: what is a record, what its fields say, and what is refused where."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from typing import Any
+
+import pytest
+from blake3 import blake3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsm.records import jsonl
+from dsm.records.groups import LARGEST
+from dsm.records.jsonl import Read, RecordsInvalid, fields_of, read_jsonl
+from dsm.records.settings import RecordSettings
+
+NOTHING = RecordSettings()
+
+
+class Groups:
+    """Stands for a store: keeps groups, their parts and lists."""
+
+    def __init__(self) -> None:
+        self.groups: list[bytes] = []
+        self.parts: dict[bytes, bytes] = {}
+        self.listed = b""
+
+    def put(self, data: bytes, suffix: str = "") -> bytes:
+        self.groups.append(data)
+        return blake3(data).digest()
+
+    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+        self.groups.append(data)
+        for oid, (at, size) in members.items():
+            self.parts[oid] = data[at : at + size]
+        return blake3(data).digest()
+
+    def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
+        self.listed = rows
+
+
+def read(data: bytes, settings: RecordSettings = NOTHING, store: Groups | None = None) -> Read:
+    return read_jsonl(io.BytesIO(data).read, "t.jsonl", settings, store)
+
+
+def lines(*records: Any) -> bytes:
+    return "".join(json.dumps(each) + "\n" for each in records).encode()
+
+
+def said(found: Read) -> list[Any]:
+    return [
+        found.keys, [*map(len, (found.oids, found.sizes))], found.labels, found.times,
+        found.attributes,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "records"),
+    [
+        (b"", []),
+        (b"\n", []),
+        (b' \n\t\n{"a":1}\n\n', [b'{"a":1}']),
+        (b'{"a":1}', [b'{"a":1}']),
+        (b'{"a":1}\r\n{"a":2}\r\n', [b'{"a":1}', b'{"a":2}']),
+        (b'\xef\xbb\xbf{"a":1}\n', [b'{"a":1}']),
+        (b'  {"a":1}  \n', [b'  {"a":1}']),
+        (b'{"a":NaN}\n', [b'{"a":NaN}']),
+        (b'{"a":1, "a":2}\n', [b'{"a":1, "a":2}']),
+        ('{"é":"\u2028"}\n'.encode(), ['{"é":"\u2028"}'.encode()]),
+    ],
+)
+def test_records_are_the_lines_that_hold_objects(data: bytes, records: list[bytes]) -> None:
+    """A record is a line without its end, blank ones are none, and the file is kept whole."""
+    store = Groups()
+    found = read(data, store=store)
+    assert [blake3(each).digest() for each in records] == found.oids
+    assert [len(each) for each in records] == found.sizes
+    assert set(records) == set(store.parts.values())
+    assert data == b"".join(store.groups)
+    assert (blake3(data).digest(), len(data)) == (found.oid, found.size)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"[1]\n", 1),
+        (b'"text"\n', 1),
+        (b"1\n", 1),
+        (b'{"a":1}\n{"a":\n', 2),
+        (b'{"a":1}\n\n{"a": tru', 3),
+        (b'{"a":1}{"a":2}\n', 1),
+        (b'{"a":1}{"a":2}\n{"a":\n1}\n', 1),
+        (b'{"a":{}\n,"b":1}\n', 1),
+        (b'{"a":"\xff"}\n', 1),
+        (b'{"a":"x\x00y"}\n', 1),
+        (b"\xff\xfe{\x00}\x00\n\x00", 1),
+        (b'{"a":1}\n' + b"[" * 200_000 + b"\n", 2),
+        (b'{"a":' + b"9" * 5000 + b',"b":tru}\n', 1),
+    ],
+)
+@pytest.mark.parametrize("settings", [NOTHING, RecordSettings(label="a"), RecordSettings(time="a")])
+def test_what_is_no_object_is_refused(data: bytes, line: int, settings: RecordSettings) -> None:
+    """One line names the file and the line of the first that is none."""
+    with pytest.raises(RecordsInvalid) as caught:
+        read(data, settings)
+    assert caught.value.message.startswith(f"t.jsonl, line {line}: ")
+    assert "\n" not in caught.value.message
+
+
+def test_a_record_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that no pack could hold is refused before all of it is in memory."""
+    monkeypatch.setattr(jsonl, "OBJECT_BYTES_MAX", 1000)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 400)
+    with pytest.raises(RecordsInvalid, match=r"line 2: is 1,\d{3} bytes long or longer"):
+        read(lines({"a": 1}, {"a": "x" * 5000}))
+
+
+def test_the_key_is_the_content_without_a_field() -> None:
+    """The same content has the same key wherever it stands; a copy has a number."""
+    one, two = {"a": 1}, {"a": 2}
+    first, second = read(lines(one, two, one)), read(lines(two, one))
+    assert first.keys == [*second.keys[::-1], f"{second.keys[1]}-2"]
+    assert second.keys == [oid.hex()[:16] for oid in second.oids]
+
+
+def test_fields_say_key_label_time_and_attributes() -> None:
+    """Each is taken from the field that was named, also from one in an object."""
+    settings = RecordSettings(
+        key=("id",), label="meta.kind", time="at", attributes=("n", "meta.lang")
+    )
+    found = read(
+        lines(
+            {"id": 7, "meta": {"kind": "spam", "lang": "de"}, "at": "2026-01-31", "n": 1},
+            {"id": "x/y#z%", "meta": {"kind": ["b", "a"]}, "at": 1_700_000_000, "n": None},
+            {"id": 1.5, "at": None},
+        ),
+        settings,
+    )
+    assert found.keys == ["7", "x%2Fy%23z%25", "1.5"]
+    assert found.labels == [("spam",), ("a", "b"), ()]
+    assert found.times == [1_769_817_600_000_000, 1_700_000_000_000_000, None]
+    assert found.attributes == [{"n": 1, "meta.lang": "de"}, {}, {}]
+
+
+def test_several_key_fields_are_joined() -> None:
+    """Keys of two fields differ where one of them does, whatever is in them."""
+    pairs = [("a,b", "c"), ("a", "b,c"), ("a", "b"), ("%2C", "c"), (",", "c")]
+    found = read(lines(*({"x": x, "y": y} for x, y in pairs)), RecordSettings(key=("x", "y")))
+    assert len(pairs) == len(set(found.keys))
+    assert found.keys[2] == "a,b"
+
+
+@pytest.mark.parametrize(
+    ("settings", "record", "words"),
+    [
+        (RecordSettings(key=("id",)), {"b": 1}, "has nothing in the field 'id', which is the key"),
+        (RecordSettings(key=("id",)), {"id": ""}, "has nothing in the field 'id'"),
+        (RecordSettings(key=("id",)), {"id": [1]}, "has no text and no number in the key 'id'"),
+        (RecordSettings(key=("id",)), {"id": "y"}, "has the key 'y' in 'id', as line 1 has"),
+        (RecordSettings(label="id"), {"id": {"a": 1}}, "has no label in the field 'id'"),
+        (RecordSettings(label="id"), {"id": "x" * 300}, "has no label in the field 'id'"),
+        (RecordSettings(time="id"), {"id": "soon"}, "has no time in the field 'id'"),
+        (RecordSettings(time="id"), {"id": 1e300}, "has no time in the field 'id'"),
+        (RecordSettings(attributes=("id",)), {"id": [1]}, "has no attribute in the field 'id'"),
+        (RecordSettings(attributes=("id",)), {"id": 2**70}, "has no attribute in the field 'id'"),
+    ],
+)
+def test_fields_that_cannot_say_it_are_refused(
+    settings: RecordSettings, record: dict[str, Any], words: str
+) -> None:
+    """The line and the field are named."""
+    first = {"id": "2026" if settings.time else "y"}
+    with pytest.raises(RecordsInvalid) as caught:
+        read(lines(first) + b"\n" + lines(record), settings)
+    assert caught.value.message.startswith(f"t.jsonl, line 3: {words}")
+
+
+def test_a_field_that_no_record_has_is_refused() -> None:
+    """A field that was misspelt is told, with those that there are."""
+    with pytest.raises(RecordsInvalid, match="no record has the field 'lable'") as caught:
+        read(lines({"id": 1, "label": "x"}), RecordSettings(label="lable"))
+    assert caught.value.hint == "the first records have id, label"
+
+
+def test_all_fields_are_those_of_one_type() -> None:
+    """'*' takes single values whose types agree; lists, nulls and mixed ones are left out."""
+    found = read(
+        lines(
+            {"id": 1, "n": 1, "f": 1, "t": "a", "l": [1], "mixed": 1, "big": 2**60, "path": "x"},
+            {"id": 2, "n": 2, "f": 0.5, "t": None, "l": [], "mixed": "x", "big": -(2**60)},
+        ),
+        RecordSettings(key=("id",), attributes=("*",)),
+    )
+    assert found.attributes == [
+        {"n": 1, "f": 1, "t": "a", "big": 2**60}, {"n": 2, "f": 0.5, "big": -(2**60)}
+    ]  # fmt: skip
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXTS)
+
+
+@given(
+    st.lists(st.dictionaries(TEXTS, st.one_of(VALUES, st.lists(VALUES, max_size=3))), max_size=9)
+)
+def test_arrow_and_python_read_the_same(records: list[dict[str, Any]]) -> None:
+    """Whichever of the two reads a block, the records and what they say are the same."""
+    data = lines(*({"k": str(n), **each} for n, each in enumerate(records)))
+    settings = RecordSettings(key=("k",))
+    try:
+        fast = said(read(data, settings))
+    except RecordsInvalid as error:
+        fast = [error.message]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jsonl._Reader, "_fields_by_arrow", lambda self, records: False)
+        try:
+            slow = said(read(data, settings))
+        except RecordsInvalid as error:
+            slow = [error.message]
+    assert slow == fast
+
+
+def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the file comes, records and groups are the same."""
+    rng = random.Random(1)
+    data = lines(*({"i": n, "t": "x" * rng.randrange(900)} for n in range(500)))
+    whole, parts = Groups(), Groups()
+    expected = read(data, NOTHING, whole)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 1777)
+    assert said(expected) == said(read(data, NOTHING, parts))
+    assert whole.groups == parts.groups
+    assert whole.listed == parts.listed
+
+
+def test_groups_are_of_bounded_size_and_ends_are_found_again() -> None:
+    """A line inserted at the front changes the first groups alone."""
+    rng = random.Random(2)
+    records = [{"i": n, "t": "x" * rng.randrange(900)} for n in range(3000)]
+    before, after = Groups(), Groups()
+    read(lines(*records), NOTHING, before)
+    read(lines({"new": 1}, *records), NOTHING, after)
+    assert len(before.groups) > 20
+    assert max(map(len, before.groups)) <= LARGEST
+    assert len(set(after.groups) - set(before.groups)) <= 2
+
+
+def test_a_long_line_has_a_group_of_its_own() -> None:
+    """Neighbours of a record of a megabyte are read without it."""
+    store = Groups()
+    read(lines({"a": 1}, {"a": "x" * 1_000_000}, {"a": 2}), NOTHING, store)
+    assert len(store.groups) == 3
+
+
+def test_a_record_nested_too_deeply_says_so() -> None:
+    """Asking a record for its fields never ends the program."""
+    with pytest.raises(ValueError, match="nested too deeply"):
+        fields_of(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")

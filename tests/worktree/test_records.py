@@ -1,0 +1,372 @@
+"""Records files from end to end: what is staged, told, kept, reverted and read of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from situations import Work
+
+from dsm.errors import Conflict, InvalidInput, NotFound
+from dsm.history.revert import TouchedLater
+from dsm.maintenance.fsck import fsck
+from dsm.maintenance.gc import apply_gc, plan_gc
+from dsm.records.jsonl import RecordsInvalid
+
+FILE = "train.jsonl"
+
+
+def lines(records: Iterable[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(each) + "\n" for each in records).encode()
+
+
+def people(count: int = 200, **more: Any) -> list[dict[str, Any]]:
+    return [
+        {"id": f"p{n}", "text": f"text of {n} " * 20, "topic": "ab"[n % 2], **more}
+        for n in range(count)
+    ]
+
+
+def add(work: Work, wanted: list[dict[str, Any]], **asked: Any) -> None:
+    work.write({FILE: lines(wanted)})
+    work.ds.add([FILE], **asked)
+
+
+def start(work: Work, **asked: Any) -> list[dict[str, Any]]:
+    """Commits 200 records of a file with keys and labels."""
+    records = people()
+    add(work, records, records=True, key_field="id", label_field="topic", **asked)
+    work.ds.commit("first")
+    return records
+
+
+def kinds(work: Work, *range_: int) -> dict[str, int]:
+    return work.ds.diff(*range_).counts()
+
+
+def labels(work: Work) -> dict[str, tuple[str, ...]]:
+    return {each.path.partition("#")[2]: each.labels for each in work.ds.ls()}
+
+
+def test_each_line_is_an_example(work: Work) -> None:
+    """Records have the bytes of their lines and the labels of their field; the file is none."""
+    records = start(work)
+    expected = {
+        f"{FILE}#{each['id']}": (json.dumps(each).encode(), (each["topic"],)) for each in records
+    }
+    assert expected == work.snapshot()
+    assert len(work.ds) == 200
+    assert lines(records) == work.ds.read(FILE)
+    assert work.ds.status().clean
+    header = work.ds.changeset(1)
+    assert (
+        header.examples, header.counts.added, header.counts.files, header.records_files
+    ) == (200, 200, 1, 1)  # fmt: skip
+
+
+def test_an_edit_stages_the_records_that_changed(work: Work) -> None:
+    """Added, changed and removed records are rows, the others are not; status says the same."""
+    records = start(work)
+    records[3]["text"] = "other"
+    records[4]["text"] = "another"
+    del records[100]
+    records += people(203)[200:]
+    work.write({FILE: lines(reversed(records))})
+    assert kinds(work) == {"added": 3, "modified": 3, "deleted": 1}
+    unstaged = work.ds.status().unstaged
+    assert len(unstaged) == 7
+    work.ds.add(["."])
+    assert len(unstaged) == len(work.ds.status().staged)
+    changeset = work.ds.commit("second")
+    counts = changeset.counts
+    assert (counts.added, counts.modified, counts.deleted, counts.files) == (3, 2, 1, 1)
+    assert changeset.examples == 202
+    assert kinds(work, 1, 2) == {"added": 3, "modified": 3, "deleted": 1}
+
+
+def test_another_order_changes_no_record(work: Work) -> None:
+    """A file whose lines were shuffled is another file of the same records."""
+    records = start(work)
+    before = work.snapshot()
+    work.write({FILE: lines(reversed(records))})
+    changeset = work.ds.commit("order", all=True)
+    assert (changeset.counts.examples, changeset.counts.files) == (0, 1)
+    assert before == work.snapshot()
+    assert lines(reversed(records)) == work.ds.read(FILE)
+
+
+def test_labels_of_people_stay_until_the_field_changes(work: Work) -> None:
+    """What `label` said beats the field, also when other fields change; then the field counts."""
+    records = start(work)
+    work.ds.label([f"{FILE}#p0", f"{FILE}#p1"], set=["spam"])
+    work.ds.commit("labels")
+    records[0]["text"] = "other"
+    records[1]["topic"] = "c"
+    add(work, records)
+    work.ds.commit("edited")
+    assert {k: labels(work)[k] for k in ("p0", "p1")} == {"p0": ("spam",), "p1": ("c",)}
+
+
+def test_labels_of_all_records_of_a_file(work: Work) -> None:
+    """A label that is given to the file is given to its records."""
+    start(work)
+    assert work.ds.label([FILE], add=["new"]).relabelled == 200
+    work.ds.commit("labels")
+    assert {("a", "new"), ("b", "new")} == set(labels(work).values())
+
+
+def test_a_label_file_names_records(work: Work, tmp_path: Path) -> None:
+    """The paths of a table may be those of records."""
+    start(work)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"path,label\n{FILE}#p7,seven\n")
+    assert work.ds.label([FILE], label_file=str(table)).relabelled == 1
+    work.ds.commit("labels")
+    assert labels(work)["p7"] == ("seven",)
+
+
+def test_a_withdrawn_record_stays_away(work: Work) -> None:
+    """`rm` takes a record out of snapshots and leaves the file; a later edit does not bring it
+    back, but naming the file as records does."""
+    records = start(work)
+    assert (f"{FILE}#p5",) == work.ds.remove([f"{FILE}#p5"])
+    work.ds.commit("withdrawn")
+    assert "p5" not in labels(work)
+    assert lines(records) == work.path(FILE).read_bytes() == work.ds.read(FILE)
+    assert work.ds.status().clean
+    records[9]["text"] = "other"
+    records[5]["text"] = "of the withdrawn one"
+    add(work, records)
+    assert work.ds.commit("edited").counts.examples == 1
+    assert "p5" not in labels(work)
+    work.ds.add([FILE], records=True, key_field="id", label_field="topic")
+    work.ds.commit("all of them")
+    assert len(work.ds) == 200
+
+
+def test_a_removed_file_takes_its_records_along(work: Work) -> None:
+    """`rm`, a file that is gone, and a file that was only staged: no record is left."""
+    start(work)
+    assert len(work.ds.remove([FILE], dry_run=True)) == 200
+    work.path(FILE).unlink()
+    work.ds.add(["."], deletions=True)
+    changeset = work.ds.commit("gone")
+    assert (changeset.counts.deleted, changeset.examples, changeset.records_files) == (200, 0, 0)
+    assert work.snapshot() == {}
+    add(work, people(5), records=True)
+    work.path(FILE).unlink()
+    work.ds.add(["."], deletions=True)
+    assert work.ds.status().clean
+
+
+def test_a_move_takes_the_records_along(work: Work) -> None:
+    """Records have the new name of their file, and what was said of them."""
+    start(work)
+    work.ds.label([f"{FILE}#p0"], set=["spam"])
+    work.ds.move(FILE, "new.jsonl")
+    work.ds.commit("moved")
+    assert len(work.ds) == 200
+    assert labels(work)["p0"] == ("spam",)
+    assert all(path.startswith("new.jsonl#") for path in work.snapshot())
+    records = people()[1:]
+    work.write({"new.jsonl": lines(records)})
+    assert work.ds.commit("edited", all=True).counts.deleted == 1
+
+
+def test_revert_restores_records_and_file(work: Work) -> None:
+    """The snapshot and the file are as they were; a file that was changed since stays."""
+    records = start(work)
+    before, content = work.snapshot(), work.path(FILE).read_bytes()
+    records[3]["text"] = "wrong"
+    del records[10:22]
+    add(work, records)
+    work.ds.commit("a mistake")
+    work.ds.revert(2)
+    assert before == work.snapshot()
+    assert content == work.path(FILE).read_bytes() == work.ds.read(FILE)
+    assert work.ds.status().clean
+    work.ds.label([f"{FILE}#p0"], set=["spam"])
+    work.ds.commit("label")
+    work.ds.revert(4)
+    assert before == work.snapshot()
+    with pytest.raises(TouchedLater):
+        work.ds.revert(1)
+
+
+def test_a_file_is_restored_byte_for_byte(work: Work) -> None:
+    """Whatever is between the records, and whatever was said of them since."""
+    content = b'\xef\xbb\xbf{"id":1}\r\n\n  {"id": 2} \n{"id":3}'
+    work.write({FILE: content})
+    work.ds.add([FILE], records=True, key_field=["id"])
+    work.ds.commit("first")
+    work.ds.label([f"{FILE}#2"], set=["x"])
+    work.ds.remove([f"{FILE}#3"])
+    work.ds.commit("second")
+    work.path(FILE).unlink()
+    work.ds.restore()
+    assert content == work.path(FILE).read_bytes()
+    assert {f"{FILE}#1": (b'{"id":1}', ()), f"{FILE}#2": (b'  {"id": 2}', ("x",))} == (
+        work.snapshot()
+    )
+    with pytest.raises(NotFound) as caught:
+        work.ds.restore([f"{FILE}#2"])
+    assert f"it is a record, a part of its file: `dsm restore {FILE}`" == caught.value.hint
+
+
+def test_an_example_becomes_records(work: Work) -> None:
+    """A file that was one example is none any more, and the counts say so; revert puts it back."""
+    work.write({FILE: lines(people(3)), "b.txt": "b"})
+    work.ds.add(["."])
+    work.ds.commit("one example")
+    work.ds.add([FILE], records=True)
+    changeset = work.ds.commit("its lines")
+    assert (
+        changeset.counts.added, changeset.counts.deleted, changeset.counts.files,
+        changeset.examples,
+    ) == (3, 1, 0, 4)  # fmt: skip
+    assert len(work.snapshot()) == 4
+    back = work.ds.revert(2)
+    assert (back.examples, back.records_files) == (2, 0)
+    assert {FILE, "b.txt"} == set(work.snapshot())
+
+
+def test_the_settings_of_a_folder_stand_for_new_files(work: Work) -> None:
+    """A file that comes later is read as those before; another kind of file is one example."""
+    work.write({"d/a.jsonl": lines(people(2)), "d/note.txt": "x"})
+    work.ds.add(["d"], records=True, key_field="id")
+    work.ds.commit("first")
+    work.write({"d/b.jsonl": lines(people(3)), "d/c.csv": "a,b\n", "e.jsonl": lines(people(4))})
+    work.ds.add(["."])
+    work.ds.commit("second")
+    assert {
+        "d/a.jsonl#p0", "d/a.jsonl#p1", "d/b.jsonl#p0", "d/b.jsonl#p1", "d/b.jsonl#p2", "d/c.csv",
+        "d/note.txt", "e.jsonl",
+    } == set(work.snapshot())  # fmt: skip
+
+
+def test_paths_of_records_in_commands(work: Work) -> None:
+    """A file's name stands for its records; a record's for itself; others are not touched."""
+    start(work)
+    work.write({"train.jsonl.bak": "x", "train.jsonl2#p1": "y"})
+    work.ds.add(["."])
+    work.ds.commit("others")
+    assert len(list(work.ds.ls([FILE]))) == 200
+    assert [f"{FILE}#p1"] == [each.path for each in work.ds.ls([f"{FILE}#p1"])]
+    assert [each.number for each in work.ds.log(paths=["train.jsonl2#p1"])] == [2]
+    work.ds.label([f"{FILE}#p1"], set=["x"])
+    work.ds.commit("label")
+    assert [each.number for each in work.ds.log(paths=[f"{FILE}#p1"])] == [3, 1]
+    assert [each.number for each in work.ds.log(paths=[FILE])] == [3, 1]
+    assert len(work.ds.changes(3, [FILE]).changes) == 1
+    work.ds.label([f"{FILE}#p2"], set=["x"])
+    assert work.ds.unstage([FILE]) == 1
+
+
+def test_a_file_and_a_record_cannot_share_a_name(work: Work) -> None:
+    """Neither a file over a record nor a record over a file: nothing is staged."""
+    start(work)
+    work.write({f"{FILE}#p1": "a file"})
+    with pytest.raises(Conflict, match="would be a file and a record at once"):
+        work.ds.add(["."])
+    work.write({"b.jsonl#p1": "a file", "b.jsonl": lines(people(3))})
+    work.ds.add(["b.jsonl#p1"])
+    with pytest.raises(Conflict, match="would be a file and a record at once"):
+        work.ds.add(["b.jsonl"], records=True, key_field="id")
+
+
+def test_what_is_no_records_file_is_refused(work: Work) -> None:
+    """Nothing is staged, unless the rest is asked for."""
+    work.write({"a.jsonl": lines(people(2)), "b.jsonl": b'{"a":1}\n{"b"', "c.csv": b"a\n1\n"})
+    with pytest.raises(RecordsInvalid, match=r"b\.jsonl, line 2"):
+        work.ds.add(["."], records=True)
+    assert not work.ds.status().staged
+    report = work.ds.add(["a.jsonl", "b.jsonl"], records=True, keep_going=True)
+    assert ([each.path for each in report.failed], report.counts.added) == (["b.jsonl"], 2)
+    with pytest.raises(InvalidInput, match="JSON Lines alone"):
+        work.ds.add(["c.csv"], records=True)
+    with pytest.raises(InvalidInput, match="fields are those of records"):
+        work.ds.add(["a.jsonl"], key_field="id")
+    with pytest.raises(InvalidInput, match="not supported"):
+        work.ds.add(["a.jsonl"], records="csv")
+
+
+def test_a_dry_run_tells_how_a_file_would_be_read(work: Work) -> None:
+    """Format, number, fields with their types and first keys; nothing is stored."""
+    work.write({FILE: lines(people(5, n=1, x=None))})
+    report = work.ds.add([FILE], records=True, key_field="id", dry_run=True)
+    (told,) = report.records
+    types = {"id": "text", "text": "text", "topic": "text", "n": "int", "x": "null"}
+    assert (5, "jsonl", types) == (told.records, told.format, told.fields)
+    assert (told.key, told.samples) == (("id",), ("p0", "p1", "p2"))
+    assert report.counts.added == 5
+    assert not work.ds.status().staged
+
+
+def test_views_select_records(work: Work, tmp_path: Path) -> None:
+    """Labels, the newest share and paths select records; files of records are never among them."""
+    records = start(work)
+    work.write({"other.txt": "x"})
+    work.ds.add(["."])
+    work.ds.commit("another")
+    assert len(work.ds.prepare()) == 201
+    assert len(work.ds.prepare(labels=["a"])) == 100
+    view = work.ds.prepare(paths=[FILE])
+    assert len(view) == 200
+    assert len(work.ds.prepare(paths=[FILE], percent="10%")) == 20
+    assert sorted(records, key=lambda each: each["id"]) == [each.record for each in view]
+    assert json.dumps(records[0]).encode() == next(iter(view)).bytes
+    view.get(str(tmp_path / "out"), format="jsonl")
+    expected = lines(sorted(records, key=lambda each: each["id"]))
+    assert expected == (tmp_path / "out" / "part-000000.jsonl").read_bytes()
+    with pytest.raises(InvalidInput, match=r"other\.txt is no record"):
+        work.ds.prepare().get(str(tmp_path / "all"), format="jsonl")
+
+
+def test_gc_keeps_what_any_record_or_file_needs(work: Work) -> None:
+    """A pack of which little is live is rewritten without storing a record twice; all stays
+    readable, and fsck finds nothing."""
+    records = start(work)
+    work.write({f"waste/{n}": f"{n}" * 9000 for n in range(40)})
+    for number in range(3):
+        records[number]["text"] = f"edited {number}"
+        work.write({FILE: lines(records)})
+        work.ds.add(["."])
+        work.ds.unstage(["waste"])
+        work.ds.commit(f"edit {number}")
+    for n in range(40):
+        work.path(f"waste/{n}").unlink()
+    before = {number: work.snapshot(number) for number in range(1, 5)}
+    for _ in range(2):
+        size = plan_gc(work.repo).size
+        apply_gc(work.repo, plan_gc(work.repo))
+        work.reopen()
+        assert before == {number: work.snapshot(number) for number in range(1, 5)}
+        assert not fsck(work.repo, full=True).findings
+        assert plan_gc(work.repo).size <= size
+
+
+def test_fsck_finds_a_missing_group(work: Work) -> None:
+    """A file whose group is in no pack is told, and so are the records in it."""
+    start(work)
+    for pack in (work.root / ".dsm" / "packs").rglob("*.pack"):
+        pack.unlink()
+    work.reopen()
+    findings = fsck(work.repo).findings
+    told = {path for each in findings for _, _, path in each.examples}
+    assert {FILE, f"{FILE}#p0"} <= told
+
+
+def test_new_bytes_are_near_the_edit(work: Work) -> None:
+    """One changed record stores one group or two, and two rows."""
+    records = people(4000)
+    add(work, records, records=True, key_field="id")
+    work.ds.commit("first")
+    records[2000]["text"] = "x"
+    work.write({FILE: lines(records)})
+    report = work.ds.add(["."])
+    changeset = work.ds.commit("second")
+    assert report.stored < 100_000
+    assert changeset.counts.rows == 2

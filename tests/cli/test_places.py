@@ -22,6 +22,8 @@ WRITERS: dict[tuple[str, str], Callable[[str], list[str]]] = {
     ("demo", "folder"): lambda place: ["demo", place],
     ("dataset create", "root"): lambda place: ["dataset", "create", "more", "--root", place],
 }  # fmt: skip
+# Those that name a folder to read.
+READERS = {("add", "hub_folder")}
 MORE = {
     "get files": lambda place: ["get", "all", "--format", "files", "-o", place],
     "get tar": lambda place: ["get", "all", "--format", "tar", "-o", place],
@@ -104,7 +106,7 @@ def test_every_option_that_names_a_place_is_in_the_table() -> None:
             ]
             params = [p for p in command.params if p.name != "folders"]  # that is -C
             found |= {(words, p.name) for p in params if p.metavar == "DIR"}
-    assert set(WRITERS) == found
+    assert set(WRITERS) | READERS == found
 
 
 def test_a_root_that_became_a_link_is_refused(dsm: Runner, here: Path) -> None:

@@ -98,6 +98,7 @@ class _StoredWriting:
         refuse_among_data(self.view.repository, self.folder)
         fields = None if force else self._present()
         if fields is not None:
+            self._refuse_stray_shards({item["name"] for item in fields["files"]})
             self.folder.sweep()
             self._verify(fields, verify)
             return self._report(fields, fresh=False)
@@ -128,7 +129,10 @@ class _StoredWriting:
                 if os.path.lexists(self.folder.document):
                     replaced.append(os.path.basename(self.folder.document))
             else:
-                complete = self._whole() is not None
+                found = self._whole()
+                complete = found is not None
+                if found is not None:
+                    self._refuse_stray_shards({item["name"] for item in found["files"]})
                 if self.folder.finished() is None and self.folder.begun() is None:
                     self._refuse_foreign(self._parts())
         content = self.view.content
@@ -249,6 +253,7 @@ class _StoredWriting:
             self.folder.keep_from_adding()
             self.folder.begin()
         else:
+            self._refuse_stray_shards({*listed, *(part.name for part in parts)})
             for name, written in listed.items():
                 if is_whole(self.folder, written):
                     kept[name] = written
@@ -311,8 +316,26 @@ class _StoredWriting:
                 items=tuple(taken),
             )
 
+    def _refuse_stray_shards(self, own: set[str]) -> None:
+        """Raises OtherContent for a shard beside ours: who reads the folder takes them all."""
+        strays = [name for name in self._shards() if name not in own]
+        if strays:
+            raise OtherContent(
+                f"{self.out} has {strays[0]}, which this get has not written",
+                hint="remove it, or give another folder with -o: readers take every shard",
+                items=tuple(strays),
+            )
+
+    def _shards(self) -> list[str]:
+        """Returns what lies in the folder under the name of a shard, whatever its number."""
+        if self.options.row.layout != SHARDS or not os.path.isdir(self.out):
+            return []
+        return sorted(n for n in os.listdir(self.out) if re.fullmatch(self.options.row.owns, n))
+
     def _taken(self, parts: Sequence[Part]) -> list[str]:
         """Returns which names of data files exist."""
+        if self.options.row.layout == SHARDS:
+            return self._shards()
         names = [name for part in parts for name in (part.name, part.index) if name]
         if self.writer.folder is not None:
             names = [*self.writer.folder.names]

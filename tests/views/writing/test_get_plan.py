@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,30 @@ def test_a_view_that_is_there_is_complete(
     planned = view.plan_get(str(out), format=format)
     assert (planned.complete, planned.replaced) == (True, ())
     assert tree(out) == was
+
+
+@pytest.mark.parametrize("layout", ["webdataset", "parquet"])
+def test_a_shard_of_others_is_refused(
+    views: tuple[View, View], tmp_path: Path, layout: str
+) -> None:
+    """Readers take every shard of a folder: one with a number of its own does not stay unseen."""
+    view, out = views[0], tmp_path / "out"
+    for stray in ("000000", "000007"):
+        name = f"shard-{stray}.tar.zst" if layout == "webdataset" else f"part-{stray}.parquet"
+        out.mkdir()
+        (out / name).write_text("mine")
+        for verb in (view.plan_get, view.get):
+            with pytest.raises(OtherContent, match=f"has {name}, which this get has not written"):
+                verb(str(out), format=layout)
+        assert os.listdir(out) == [name]
+        shutil.rmtree(out)
+    view.get(str(out), format=layout)
+    (out / name).write_text("mine")
+    for verb in (view.plan_get, view.get):
+        with pytest.raises(OtherContent, match=f"has {name}, which this get has not written"):
+            verb(str(out), format=layout)
+    (out / name).unlink()
+    assert not view.get(str(out), format=layout).fresh
 
 
 def test_a_plan_is_refused_as_get_is(views: tuple[View, View], tmp_path: Path) -> None:

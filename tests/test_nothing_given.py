@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, get_args, get_type_hints
 
@@ -15,6 +16,7 @@ from dsm import api
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import AnswerIsNo, InvalidInput
+from dsm.model.example import Example
 from dsm.sources.query import define
 from dsm.sources.recording import QueryAsked
 from dsm.views.query.resolve import Asked
@@ -65,6 +67,21 @@ def add_labels(work: Work, nothing: Any) -> None:
     work.ds.add(["a"], labels=["kept"])
     work.ds.add(["a"], labels=nothing)
     assert work.ds.commit("labelled") and work.snapshot()["a"][1] == ("kept",)
+
+
+def added_record(work: Work, **fields: Any) -> Example:
+    work.write({"r.jsonl": '{"id": "one", "n": 1}\n'})
+    work.ds.add(["r.jsonl"], records=True, **fields)
+    work.ds.commit("a record", paths=["r.jsonl"])
+    return next(work.ds.ls(["r.jsonl"]))
+
+
+def add_key_field(work: Work, nothing: Any) -> None:
+    assert re.fullmatch(r"r\.jsonl#[0-9a-f]{16}", added_record(work, key_field=nothing).path)
+
+
+def add_attr_field(work: Work, nothing: Any) -> None:
+    assert added_record(work, key_field="id", attr_field=nothing).attributes == {}
 
 
 def add_hub_dataset_labels(work: Work, nothing: Any) -> None:
@@ -229,6 +246,8 @@ def target_classes(work: Work, nothing: Any) -> None:
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
+    "Dataset.add key_field": add_key_field,
+    "Dataset.add attr_field": add_attr_field,
     "Dataset.add_hub_dataset labels": add_hub_dataset_labels,
     "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,
@@ -296,7 +315,7 @@ def test_what_need_not_be_given_is_none() -> None:
     """No default is an empty sequence: it would mean something else where it is given."""
     wrong = [name for name, p in parameters() if p.default not in (p.empty, None)]
     assert wrong == []
-    hints = {**get_type_hints(Asked), **get_type_hints(QueryAsked)}
+    hints = {**get_type_hints(Asked), **get_type_hints(QueryAsked), **get_type_hints(AddAsked)}
     given = {name.split(" ")[1] for name in keywords()}
     assert [name for name in given if type(None) not in get_args(hints[name])] == []
 

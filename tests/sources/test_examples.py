@@ -76,7 +76,8 @@ def test_a_row_becomes_an_example() -> None:
     expected = {
         "path": "fraud/12.json", "object": blake3(payload).digest(), "offset": None,
         "length": None, "size": len(payload), "time": at, "labels": ["bad"],
-        "annotation": None, "time_given": None, "changeset": 7, CONTENT: payload,
+        "annotation": None, "time_given": None, "records": None, "changeset": 7,
+        CONTENT: payload,
     }  # fmt: skip
     assert expected == found.to_pylist()[0]
 
@@ -150,7 +151,7 @@ def test_attributes_are_those_of_the_dataset() -> None:
     types = {"n": "float", "d": "float", "s": "string", "f": "float", "b": "bool", "z": "int"}
     found = converted(batch, types).drop_columns(
         ["path", "object", "offset", "length", "size", "time", "labels", "annotation",
-         "time_given", "changeset", CONTENT]
+         "time_given", "records", "changeset", CONTENT]
     )  # fmt: skip
     rows = found.to_pylist()
     assert repr(float("nan")) == repr(rows[0].pop("attr.f"))

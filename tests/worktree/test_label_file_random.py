@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dsm.errors import InvalidInput
 from dsm.model.names import check_label
 from dsm.worktree.label_file import read_label_file
+from dsm.worktree.missing_values import DEFAULT
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(
     lambda text: text.strip() and "/" not in text and "." not in text
@@ -18,7 +19,8 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 LABELS = st.text("ab é", min_size=1, max_size=4).filter(str.strip)
 VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False),
-    st.booleans(), st.text(st.characters(exclude_categories=["Cs"])),
+    st.booleans(),
+    st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text not in DEFAULT),
 )  # fmt: skip
 JSON_VALUES = st.recursive(
     st.none() | VALUES, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab"), inner)

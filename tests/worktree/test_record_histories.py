@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from situations import Work
+from tiers import LONG
 
 from dsm.errors import AnswerIsNo
 from dsm.maintenance.fsck import fsck
@@ -82,7 +83,7 @@ def told(work: Work) -> State:
 
 
 @given(ops=st.lists(OPS, max_size=25))
-@settings(max_examples=40)
+@settings(max_examples=300 if LONG else 15)
 def test_histories(ops: list[tuple[object, ...]], tmp_path_factory: object) -> None:
     """After each commit the snapshot is what the model says, the file is restored as it was, and
     fsck finds nothing, also after gc; each snapshot stays what it was."""

@@ -49,6 +49,7 @@ def test_in_order(many: View) -> None:
 def test_what_an_example_tells(make_work: Callable[..., Work]) -> None:
     """An example has the columns of the snapshot, and its bytes."""
     work = make_work(pattern="{split}/{label}/{_}.txt")
+    work.ds.set_unmatched("unlabelled")
     work.write({"train/cat/a.txt": b"meow", "train/b.txt": b"?"})
     work.ds.add(["."])
     work.ds.commit("one")

@@ -45,7 +45,7 @@ THOUSAND = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE
 SQLITE = {
     "a giant value": "SELECT hex(zeroblob(300000000)) AS x",
     "a giant text": "SELECT printf('%.*c', 900000000, 'x') AS x",
-    "values gathered": f"{THOUSAND} SELECT group_concat(a.i || 'some text') AS x FROM n a, n b, n c",
+    "values gathered": f"{THOUSAND} SELECT group_concat(printf('%.*c', 4000, 'x')) AS x FROM n a, n b",
     "a cross join, sorted": f"{THOUSAND} SELECT a.i AS x FROM n a, n b, n c ORDER BY random()",
     "distinct rows": f"{THOUSAND} SELECT DISTINCT a.i || '/' || b.i || '/' || c.i AS x"
     " FROM n a, n b, n c",

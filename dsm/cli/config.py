@@ -51,7 +51,8 @@ def as_command(args: list[str]) -> list[str]:
             command = _COMMANDS[word]
         elif word != "--local":
             options.append(word)
-    if command is None and rest and rest[0] in KEYS:
+    # No command has a dot: what has one is a setting, and a misspelt one is told as such.
+    if command is None and rest and "." in rest[0]:
         command = "set" if any(not word.startswith("-") for word in rest[1:]) else "get"
     if command is None and not options:
         return args

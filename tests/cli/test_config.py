@@ -39,8 +39,10 @@ def test_a_bad_value_is_told_what_works(dsm: Runner, empty_repo: Path) -> None:
 
 
 def test_unknown_settings_are_refused(dsm: Runner, empty_repo: Path) -> None:
-    """A misspelt key exits 2 and the hint has the right one."""
+    """A misspelt key exits 2 and the hint has the right one, in the forms of git as well."""
     assert "user.name" in dsm("config", "set", "user.nam", "Ada", status=2).err
+    for words in (["user.nam", "Ada"], ["--global", "user.nam", "Ada"], ["--get", "user.nam"]):
+        assert "user.name" in dsm("config", *words, status=2).err
 
 
 def test_the_author_comes_from_the_settings(dsm: Runner, empty_repo: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]

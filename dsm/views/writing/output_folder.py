@@ -202,7 +202,9 @@ class OutputFolder:
         if version != self.head["version"]:
             what = f"view {version[:12]}"
         else:
-            what = f"this view as {fields.get('layout')} with {_shown(fields.get('options'))}"
+            what = f"this view as {fields.get('layout')}"
+            if fields.get("layout") == self.head.get("layout"):
+                what += f" with {_shown(fields.get('options'))}"
         return OtherContent(
             f"{self.folder} holds {what}",
             hint="give another folder with -o, or --force to replace it",

@@ -101,6 +101,10 @@ def test_a_plan_is_refused_as_get_is(views: tuple[View, View], tmp_path: Path) -
     for verb in (after.plan_get, after.get):
         with pytest.raises(OtherContent, match="holds view"):
             verb(str(out))
+    with pytest.raises(OtherContent, match=r"holds this view as webdataset\n"):
+        before.get(str(out), format="parquet")
+    with pytest.raises(OtherContent, match="holds this view as webdataset with .*shard"):
+        before.get(str(out), shard_size=4096)
     foreign = tmp_path / "foreign"
     foreign.mkdir()
     (foreign / "shard-000000.tar").write_text("mine")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text
-from dsm.model.example import Change
 from dsm.model.names import printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
 
 if TYPE_CHECKING:
+    from dsm.model.example import Change
     from dsm.model.reports import RecordsReport
 
 _WORDS = {

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dsm.model.moments import datetime_of
-
 if TYPE_CHECKING:
     from datetime import datetime as Moment
 
@@ -38,6 +36,8 @@ class Example:
     @property
     def datetime(self) -> Moment:
         """Its time with the zone UTC."""
+        from dsm.model.moments import datetime_of
+
         return datetime_of(self.time)
 
     def same_meaning(self, other: Example) -> bool:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
 from dsm.model.record_path import above
 from dsm.model.target import DEFAULT, Target
 from dsm.model.unmatched import check_unmatched
-from dsm.records.settings import RecordSettings
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.repository import DatasetIdentity, Repository
 from dsm.store import disk
+
+if TYPE_CHECKING:
+    from dsm.records.settings import RecordSettings
 
 _ATTEMPTS = 100
 
@@ -89,14 +91,18 @@ def change_settings(
     )
 
 
+def _records_of(fields: dict[str, Any]) -> dict[str, RecordSettings]:
+    from dsm.records.settings import RecordSettings  # few datasets have records
+
+    return {path: RecordSettings.from_json(each) for path, each in fields.items()}
+
+
 def settings_of(fields: dict[str, Any], where: str) -> DatasetSettings:
     """Reads a document of settings. Raises DamagedData."""
     try:
         found = fields["settings"]
         target = Target.from_json(found["target"]) if "target" in found else DEFAULT
-        records = {
-            path: RecordSettings.from_json(each) for path, each in found.get("records", {}).items()
-        }
+        records = _records_of(found["records"]) if "records" in found else {}
         pattern, unmatched = found.get("pattern"), found.get("unmatched")
         if not isinstance(pattern, str | None):
             raise TypeError("the pattern is no text")

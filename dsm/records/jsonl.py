@@ -9,65 +9,22 @@ from __future__ import annotations
 
 import json
 import os
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from blake3 import blake3
 
-from dsm.errors import InvalidInput
 from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.model.example import AttributeValue
-from dsm.model.names import check_attribute_name, printable
-from dsm.records.fields import (
-    attribute_of,
-    is_scalar,
-    joined_key,
-    key_of,
-    labels_of,
-    time_of,
-    value_at,
-)
+from dsm.records.fields import joined_key, labels_of
+from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
-from dsm.records.settings import ALL_FIELDS, RecordSettings
+from dsm.records.settings import RecordSettings
 
 BLOCK_BYTES = 4 << 20
-LOOKED_AT = 1000  # records whose fields are told
-KEY_DIGITS = 16  # of the hash of a record without a key field
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r"
 _OPEN, _CLOSE = ord("{"), ord("}")
 ReadBytes = Callable[[int], bytes]
-
-
-@dataclass(slots=True)
-class Read:
-    """A records file that was read: one item a record, in the order of the lines.
-
-    `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None where there is
-    none) and `attributes` are empty lists where no field says them. `fields` tells the types of the
-    fields of the first records.
-    """
-
-    keys: list[str] = field(default_factory=list)
-    oids: list[bytes] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    labels: list[tuple[str, ...]] = field(default_factory=list)
-    times: list[int | None] = field(default_factory=list)
-    attributes: list[dict[str, AttributeValue]] = field(default_factory=list)
-    oid: bytes = b""
-    size: int = 0
-    fields: dict[str, str] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.oids)
-
-
-class RecordsInvalid(InvalidInput):
-    """A file is not what records can be read of; nothing of it was staged."""
-
-    code = "records-invalid"
 
 
 def read_jsonl(
@@ -91,23 +48,13 @@ def fields_of(data: bytes) -> dict[str, Any]:
     return found
 
 
-def said_of(settings: RecordSettings, data: bytes) -> tuple[Any, ...]:
-    """Returns what the fields of one record say: (labels, time, attributes). Raises ValueError."""
-    record = fields_of(data)
-    labels = () if settings.label is None else labels_of(value_at(record, settings.label), "")
-    time = None if settings.time is None else time_of(value_at(record, settings.time), "")
-    return labels, time, _attributes(record, settings, _named(record, settings))
-
-
 class _Reader:
     def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
-        self.name = name
         self.settings = settings
-        self.out = Read()
+        self._gathered = Gathering(name, settings)
+        self.out = self._gathered.out
         self._grouper = Grouper(store, os.path.splitext(name)[1].lower())
         self._lines = 0  # so far
-        self._numbers = array("q")  # the line of each record
-        self._said: set[str] = set()  # asked fields that were there
         self._labels_by_text: dict[str | None, tuple[str, ...]] = {None: ()}
         texts = (*settings.key, *((settings.label,) if settings.label is not None else ()))
         self._by_arrow = not (settings.time or settings.attributes or any("." in f for f in texts))
@@ -120,21 +67,16 @@ class _Reader:
             end = data.rfind(b"\n") + 1
             rest = data[end:]
             if len(rest) > OBJECT_BYTES_MAX:
-                raise self._wrong(self._lines + data.count(b"\n") + 1, _too_long(len(rest)))
+                raise self._gathered.wrong(
+                    self._lines + data.count(b"\n") + 1, _too_long(len(rest))
+                )
             if end:
                 self._block(data[:end].split(b"\n")[:-1], b"\n", first)
                 first = False
         if rest:
             self._block([rest], b"", first)
-        out = self.out
-        self._require_fields()
-        if not self.settings.key:
-            out.keys = _keys_of_content(out.oids)
-        else:
-            self._refuse_repeated()
-        _settle_types(out.attributes, self.settings)
-        out.oid, out.size = self._grouper.finish(), self._grouper.size
-        return out
+        oid = self._grouper.finish()
+        return self._gathered.finish(oid, self._grouper.size)
 
     # --- lines ---
 
@@ -147,7 +89,7 @@ class _Reader:
             at = 3 if first and number == 1 and line.startswith(_BOM) else 0
             data = line[at:].rstrip(_BLANKS) if at or line[-1:] in b"\r \t" else line
             if len(line) >= OBJECT_BYTES_MAX:
-                raise self._wrong(number, _too_long(len(line)))
+                raise self._gathered.wrong(number, _too_long(len(line)))
             if not data.strip():
                 add(line + end, None, 0, 0)
                 continue
@@ -156,11 +98,9 @@ class _Reader:
             oid: bytes = blake3(data).digest()
             add(line + end, oid, at, len(data))
             records.append(data)
-            self.out.oids.append(oid)
-            self.out.sizes.append(len(data))
-            self._numbers.append(number)
+            self._gathered.take(oid, len(data), number)
         self._lines += len(lines)
-        for data in records[: max(0, LOOKED_AT - len(self._numbers) + len(records))]:
+        for data in records[: max(0, LOOKED_AT - len(self.out) + len(records))]:
             self._look_at(data)
         if records and not (plain and self._by_arrow and self._fields_by_arrow(records)):
             self._fields_by_python(records)
@@ -168,14 +108,7 @@ class _Reader:
     def _look_at(self, data: bytes) -> None:
         """Notes the types of the fields, for people; what is wrong with a record is told later."""
         try:
-            for name, value in fields_of(data).items():
-                mine, known = _type_name(value), self.out.fields.get(name)
-                if known is None or known == "null":
-                    if known is not None or len(self.out.fields) < LOOKED_AT:
-                        self.out.fields[name] = mine
-                elif mine not in ("null", known):
-                    numbers = {"int", "float", "number"} >= {mine, known}
-                    self.out.fields[name] = "number" if numbers else "mixed"
+            self._gathered.look_at(fields_of(data))
         except ValueError:
             return
 
@@ -204,7 +137,7 @@ class _Reader:
             return False
         for name in self._texts:
             if table.column(name).null_count < len(records):
-                self._said.add(name)
+                self._gathered.said.add(name)
         keys = [columns[name] for name in self.settings.key]
         if any(pc.any(pc.equal(pc.binary_length(table.column(n)).fill_null(0), 0)).as_py()
                for n in self.settings.key):  # fmt: skip
@@ -225,121 +158,18 @@ class _Reader:
         return [known[text] for text in texts]
 
     def _fields_by_python(self, records: list[bytes]) -> None:
-        out, settings = self.out, self.settings
-        first = len(self._numbers) - len(records)
-        for position, data in enumerate(records):
+        numbers = self._gathered.numbers[len(self.out) - len(records) :]
+        for number, data in zip(numbers, records, strict=True):
             try:
-                record = fields_of(data)
-                if settings.key:
-                    out.keys.append(key_of(record, settings.key))
-                if settings.label is not None:
-                    out.labels.append(labels_of(value_at(record, settings.label), settings.label))
-                if settings.time is not None:
-                    out.times.append(time_of(value_at(record, settings.time), settings.time))
-                if settings.attributes:
-                    out.attributes.append(_attributes(record, settings, _named(record, settings)))
+                self._gathered.hear(fields_of(data))
             except UnicodeDecodeError:
-                raise self._wrong(self._numbers[first + position], "is not UTF-8") from None
+                raise self._gathered.wrong(number, "is not UTF-8") from None
             except json.JSONDecodeError as error:
                 reason = f"holds no JSON object: {error.msg} at character {error.pos + 1}"
-                raise self._wrong(self._numbers[first + position], reason) from None
+                raise self._gathered.wrong(number, reason) from None
             except ValueError as error:
-                raise self._wrong(self._numbers[first + position], str(error)) from None
-            for name in _asked(settings):
-                if name not in self._said and value_at(record, name) is not None:
-                    self._said.add(name)
-
-    # --- the file as a whole ---
-
-    def _require_fields(self) -> None:
-        for name in _asked(self.settings) if len(self.out) else ():
-            if name not in self._said:
-                listed = ", ".join(printable(each) for each in list(self.out.fields)[:12])
-                raise RecordsInvalid(
-                    f"{printable(self.name)}: no record has the field '{printable(name)}'",
-                    hint=f"the first records have {listed}" if listed else None,
-                    items=(self.name,),
-                )
-
-    def _refuse_repeated(self) -> None:
-        lines: dict[str, int] = {}
-        for key, line in zip(self.out.keys, self._numbers, strict=True):
-            other = lines.setdefault(key, line)
-            if other != line:
-                fields = " and ".join(f"'{printable(name)}'" for name in self.settings.key)
-                raise self._wrong(
-                    line,
-                    f"has the key {printable(key)!r} in {fields}, as line {other} has",
-                    "mend it, name more fields (--key-field, repeatable), or leave the key out",
-                )
-
-    def _wrong(self, line: int, reason: str, hint: str | None = None) -> RecordsInvalid:
-        return RecordsInvalid(
-            f"{printable(self.name)}, line {line}: {reason}", hint=hint, items=(self.name,)
-        )
+                raise self._gathered.wrong(number, str(error)) from None
 
 
 def _too_long(size: int) -> str:
     return f"is {size:,} bytes long or longer; a record has less than {OBJECT_BYTES_MAX:,}"
-
-
-def _asked(settings: RecordSettings) -> Iterator[str]:
-    yield from settings.key
-    yield from (name for name in (settings.label, settings.time) if name is not None)
-    yield from (name for name in settings.attributes if name != ALL_FIELDS)
-
-
-def _keys_of_content(oids: list[bytes]) -> list[str]:
-    """Returns for each record a key by its content; of equal ones a later one has a number."""
-    seen: dict[str, int] = {}
-    keys = [oid[: KEY_DIGITS // 2].hex() for oid in oids]
-    for position, key in enumerate(keys):
-        count = seen[key] = seen.get(key, 0) + 1
-        if count > 1:
-            keys[position] = f"{key}-{count}"
-    return keys
-
-
-def _named(record: dict[str, Any], settings: RecordSettings) -> Iterator[str]:
-    """Yields the fields that become attributes."""
-    if ALL_FIELDS in settings.attributes:
-        taken = {*settings.key, settings.label, settings.time}
-        for name, value in record.items():
-            if name not in taken and name not in settings.attributes and is_scalar(value):
-                try:
-                    check_attribute_name(name)
-                except InvalidInput:
-                    continue
-                yield name
-    yield from (name for name in settings.attributes if name != ALL_FIELDS)
-
-
-def _attributes(
-    record: dict[str, Any], settings: RecordSettings, names: Iterator[str]
-) -> dict[str, AttributeValue]:
-    found = {}
-    for name in names:
-        value = attribute_of(value_at(record, name), name)
-        if value is not None:
-            found[name] = value
-    return found
-
-
-def _settle_types(attributes: list[dict[str, AttributeValue]], settings: RecordSettings) -> None:
-    """Of all fields, those become attributes whose values are of one type."""
-    if ALL_FIELDS not in settings.attributes:
-        return
-    types: dict[str, set[type]] = {}
-    for each in attributes:
-        for name, value in each.items():
-            types.setdefault(name, set()).add(type(value))
-    mixed = {n for n, found in types.items() if len(found) > 1 and found != {int, float}}
-    mixed.difference_update(settings.attributes)
-    for each in attributes if mixed else ():
-        for name in mixed & each.keys():
-            del each[name]
-
-
-def _type_name(value: Any) -> str:
-    names = {str: "text", bool: "bool", int: "int", float: "float", list: "list", dict: "object"}
-    return names.get(type(value), "null")

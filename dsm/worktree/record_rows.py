@@ -15,7 +15,8 @@ from dsm.model.example import AttributeValue, Example
 from dsm.model.names import check_paths, printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
 from dsm.model.rows import ADDED, FORGET, Rows
-from dsm.records.jsonl import Read, read_jsonl, said_of
+from dsm.records.gathering import Read, said_of
+from dsm.records.jsonl import fields_of, read_jsonl
 from dsm.records.settings import RecordSettings
 from dsm.worktree.edit import kind_against_head
 from dsm.worktree.request import Meaning, Request
@@ -179,7 +180,7 @@ class RecordsJudge:
         found: dict[str, Any] = {}
         for example in changed:
             try:
-                found[example.path] = said_of(settings, contents[example.oid] or b"")
+                found[example.path] = said_of(settings, fields_of(contents[example.oid] or b""))
             except ValueError:  # a field cannot say now what it said then
                 continue
         return found

@@ -27,7 +27,7 @@ from dsm.worktree.tracked_records import has_records, remove_records_with
 from dsm.worktree.tree import WorkTree
 
 if TYPE_CHECKING:
-    from dsm.records.jsonl import Read
+    from dsm.records.gathering import Read
     from dsm.worktree.record_rows import Judged
 
 READ_AGAIN = 3
@@ -117,7 +117,7 @@ class RecordsFiles:
     def add(self, advance: Callable[[int, int], None], *, dry_run: bool) -> Added:
         """Reads, stores and judges the files that wait. Raises RecordsInvalid for one that is not
         what records are read of, unless what fails is to be left out."""
-        from dsm.records.jsonl import RecordsInvalid
+        from dsm.records.gathering import RecordsInvalid
 
         out = Added()
         store = self.tree.repository.store

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsm.records import jsonl
+from dsm.records.gathering import Read, RecordsInvalid
 from dsm.records.groups import LARGEST
-from dsm.records.jsonl import Read, RecordsInvalid, fields_of, read_jsonl
+from dsm.records.jsonl import fields_of, read_jsonl
 from dsm.records.settings import RecordSettings
 
 NOTHING = RecordSettings()

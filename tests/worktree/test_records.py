@@ -14,7 +14,7 @@ from dsm.errors import Conflict, InvalidInput, NotFound
 from dsm.history.revert import TouchedLater
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
-from dsm.records.jsonl import RecordsInvalid
+from dsm.records.gathering import RecordsInvalid
 
 FILE = "train.jsonl"
 

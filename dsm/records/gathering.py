@@ -1,0 +1,205 @@
+"""What is read of a records file, whatever its format: keys, contents, and what the fields say.
+
+Hides how a field that was asked for and is nowhere is found, how keys that come twice are, and
+which of all fields become attributes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsm.errors import InvalidInput
+from dsm.model.example import AttributeValue
+from dsm.model.names import check_attribute_name, printable
+from dsm.records.fields import attribute_of, is_scalar, key_of, labels_of, time_of, value_at
+from dsm.records.settings import ALL_FIELDS, RecordSettings
+
+LOOKED_AT = 1000  # records whose fields are told
+KEY_DIGITS = 16  # of the hash of a record without a key field
+
+
+@dataclass(slots=True)
+class Read:
+    """A records file that was read: one item a record, in the order of the file.
+
+    `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None where there is
+    none) and `attributes` are empty lists where no field says them. `fields` tells the types of the
+    fields of the first records.
+    """
+
+    keys: list[str] = field(default_factory=list)
+    oids: list[bytes] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    labels: list[tuple[str, ...]] = field(default_factory=list)
+    times: list[int | None] = field(default_factory=list)
+    attributes: list[dict[str, AttributeValue]] = field(default_factory=list)
+    oid: bytes = b""
+    size: int = 0
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.oids)
+
+
+class RecordsInvalid(InvalidInput):
+    """A file is not what records can be read of; nothing of it was staged."""
+
+    code = "records-invalid"
+
+
+class Gathering:
+    """Takes the records of one file in their order; `unit` is what they stand in: a line, a row."""
+
+    def __init__(self, name: str, settings: RecordSettings, unit: str = "line"):
+        self.name = name
+        self.settings = settings
+        self.unit = unit
+        self.out = Read()
+        self.numbers = array("q")  # the line of each record
+        self.said: set[str] = set()  # asked fields that were there
+
+    def take(self, oid: bytes, size: int, number: int) -> None:
+        """Takes the content of the next record, which stands in the line `number`."""
+        self.out.oids.append(oid)
+        self.out.sizes.append(size)
+        self.numbers.append(number)
+
+    def look_at(self, record: dict[str, Any]) -> None:
+        """Notes the types of the fields, for people."""
+        known_fields = self.out.fields
+        for name, value in record.items():
+            mine, known = _type_name(value), known_fields.get(name)
+            if known is None or known == "null":
+                if known is not None or len(known_fields) < LOOKED_AT:
+                    known_fields[name] = mine
+            elif mine not in ("null", known):
+                numbers = {"int", "float", "number"} >= {mine, known}
+                known_fields[name] = "number" if numbers else "mixed"
+
+    def hear(self, record: dict[str, Any]) -> None:
+        """Takes what the fields of the next record say. Raises ValueError."""
+        out, settings = self.out, self.settings
+        if settings.key:
+            out.keys.append(key_of(record, settings.key))
+        if settings.label is not None:
+            out.labels.append(labels_of(value_at(record, settings.label), settings.label))
+        if settings.time is not None:
+            out.times.append(time_of(value_at(record, settings.time), settings.time))
+        if settings.attributes:
+            out.attributes.append(attributes_of(record, settings))
+        for name in asked_fields(settings):
+            if name not in self.said and value_at(record, name) is not None:
+                self.said.add(name)
+
+    def finish(self, oid: bytes, size: int) -> Read:
+        """Returns what was read of a file with this content. Raises RecordsInvalid."""
+        out = self.out
+        self._require_fields()
+        if not self.settings.key:
+            out.keys = keys_of_content(out.oids)
+        else:
+            self._refuse_repeated()
+        _settle_types(out.attributes, self.settings)
+        out.oid, out.size = oid, size
+        return out
+
+    def wrong(self, number: int, reason: str, hint: str | None = None) -> RecordsInvalid:
+        """Returns the error that tells what is wrong with a line."""
+        return RecordsInvalid(
+            f"{printable(self.name)}, {self.unit} {number}: {reason}", hint=hint,
+            items=(self.name,),
+        )  # fmt: skip
+
+    def _require_fields(self) -> None:
+        for name in asked_fields(self.settings) if len(self.out) else ():
+            if name not in self.said:
+                listed = ", ".join(printable(each) for each in list(self.out.fields)[:12])
+                raise RecordsInvalid(
+                    f"{printable(self.name)}: no record has the field '{printable(name)}'",
+                    hint=f"the first records have {listed}" if listed else None,
+                    items=(self.name,),
+                )
+
+    def _refuse_repeated(self) -> None:
+        lines: dict[str, int] = {}
+        for key, line in zip(self.out.keys, self.numbers, strict=True):
+            other = lines.setdefault(key, line)
+            if other != line:
+                fields = " and ".join(f"'{printable(name)}'" for name in self.settings.key)
+                raise self.wrong(
+                    line,
+                    f"has the key {printable(key)!r} in {fields}, as {self.unit} {other} has",
+                    "mend it, name more fields (--key-field, repeatable), or leave the key out",
+                )
+
+
+def asked_fields(settings: RecordSettings) -> Iterator[str]:
+    """Yields the fields that were asked for by name."""
+    yield from settings.key
+    yield from (name for name in (settings.label, settings.time) if name is not None)
+    yield from (name for name in settings.attributes if name != ALL_FIELDS)
+
+
+def keys_of_content(oids: list[bytes]) -> list[str]:
+    """Returns for each record a key by its content; of equal ones a later one has a number."""
+    seen: dict[str, int] = {}
+    keys = [oid[: KEY_DIGITS // 2].hex() for oid in oids]
+    for position, key in enumerate(keys):
+        count = seen[key] = seen.get(key, 0) + 1
+        if count > 1:
+            keys[position] = f"{key}-{count}"
+    return keys
+
+
+def attributes_of(record: dict[str, Any], settings: RecordSettings) -> dict[str, AttributeValue]:
+    """Returns the attributes that the fields of a record are. Raises ValueError."""
+    found = {}
+    for name in _named(record, settings):
+        value = attribute_of(value_at(record, name), name)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def said_of(settings: RecordSettings, record: dict[str, Any]) -> tuple[Any, ...]:
+    """Returns what the fields of one record say: (labels, time, attributes). Raises ValueError."""
+    labels = () if settings.label is None else labels_of(value_at(record, settings.label), "")
+    time = None if settings.time is None else time_of(value_at(record, settings.time), "")
+    return labels, time, attributes_of(record, settings)
+
+
+def _named(record: dict[str, Any], settings: RecordSettings) -> Iterator[str]:
+    """Yields the fields that become attributes."""
+    if ALL_FIELDS in settings.attributes:
+        taken = {*settings.key, settings.label, settings.time}
+        for name, value in record.items():
+            if name not in taken and name not in settings.attributes and is_scalar(value):
+                try:
+                    check_attribute_name(name)
+                except InvalidInput:
+                    continue
+                yield name
+    yield from (name for name in settings.attributes if name != ALL_FIELDS)
+
+
+def _settle_types(attributes: list[dict[str, AttributeValue]], settings: RecordSettings) -> None:
+    """Of all fields, those become attributes whose values are of one type."""
+    if ALL_FIELDS not in settings.attributes:
+        return
+    types: dict[str, set[type]] = {}
+    for each in attributes:
+        for name, value in each.items():
+            types.setdefault(name, set()).add(type(value))
+    mixed = {n for n, found in types.items() if len(found) > 1 and found != {int, float}}
+    mixed.difference_update(settings.attributes)
+    for each in attributes if mixed else ():
+        for name in mixed & each.keys():
+            del each[name]
+
+
+def _type_name(value: Any) -> str:
+    names = {str: "text", bool: "bool", int: "int", float: "float", list: "list", dict: "object"}
+    return names.get(type(value), "null")

@@ -25,17 +25,21 @@ if TYPE_CHECKING:
 
 # An object stored raw: position in the pack, bytes, where in the batch.
 Raw = tuple[int, int, int]
-# Objects that should lie side by side: pack, position in it, where each ends after that (0 first),
-# where the first is in the batch.
+# Objects stored raw that should lie side by side: pack, position in it, where each ends after that
+# (0 first), where the first is in the batch.
 Block = tuple[Pack, int, list[int], int]
-# An object in a frame: frame, offset in it, bytes, where in the batch.
-_Framed = tuple[int, int, int, int]
+# An object in a compressed frame: where it starts in the raw space of its pack, bytes, where in the
+# batch.
+Framed = tuple[int, int, int]
+Framings = dict[Pack, list[Framed]]
 _SIZE_LIMIT = OBJECT_BYTES_MAX + 1  # beyond it, the bit of a large object is set
 # Read by one call of the system: what lies side by side, as much as stays in the processor's cache
 # until it is hashed, and no more pieces than the system takes.
 GROUP_BYTES, GROUP_OBJECTS = 512 << 10, 512
 # So many are taken for neighbours when the last lies as far behind the first as their sizes say.
 NEIGHBOURS = 64
+# Between two lines of a file are as many bytes as their ends have.
+_GAP_MAX = 4
 
 
 def read_batch(
@@ -50,14 +54,16 @@ def read_batch(
     store.scan_once()
     numbers: Sequence[int] = range(len(oids))
     if sizes is not None:
-        blocks, left = neighbours(store.lookup, oids, sizes)
+        blocks, guessed, left = neighbours(store.lookup, oids, sizes)
         for block in blocks:
             left += _read_block(block, oids, found)
+        for pack, framed in guessed.items():
+            left += read_framed(pack, framed, oids, found)
         numbers = left
     plans, rest = planned(store.lookup, oids, numbers)
     for pack, (raw, framed) in plans.items():
         rest += read_raw(pack, raw, oids, found)
-        rest += _read_framed(pack, framed, oids, found)
+        rest += read_framed(pack, framed, oids, found)
     for number in rest:
         # Large, in a pack that has come since, or damaged where it was: the long way tells.
         found[number] = store.read_small(oids[number])
@@ -71,7 +77,8 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     their place. Raises like `ObjectStore.read`; what is in the places then may be anything.
     """
     store.scan_once()
-    blocks, numbers = neighbours(store.lookup, oids, [len(place) for place in places])
+    blocks, guessed, numbers = neighbours(store.lookup, oids, [len(place) for place in places])
+    numbers += [number for framed in guessed.values() for _, _, number in framed]
     raws: dict[Pack, list[Raw]] = {}
     for pack, begin, ends, first in blocks:
         raws.setdefault(pack, []).extend(
@@ -83,7 +90,7 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
     elsewhere: list[bytes | None] = [None] * len(oids) if any(f for _, f in plans.values()) else []
     for pack, (raw, framed) in plans.items():
         rest += _read_raw_into(pack, raw, oids, places)
-        rest += _read_framed(pack, framed, oids, elsewhere)
+        rest += read_framed(pack, framed, oids, elsewhere)
         rest += [n for *_, n in framed if not _placed(elsewhere[n], places[n])]
     left = []
     for number in dict.fromkeys(rest):
@@ -112,29 +119,59 @@ def expect(store: ObjectStore, count: int, *, in_order: bool = False) -> None:
         store.lookup.expect(count)
 
 
+def is_scattered(store: ObjectStore, oids: Sequence[bytes]) -> bool:
+    """Whether most of these objects, which are to be read one after the other, lie in compressed
+    frames of their own: then it pays to read many at once."""
+    store.scan_once()
+    plans, _ = planned(store.lookup, oids, range(len(oids)))
+    frames: set[tuple[Pack, int]] = set()
+    for pack, (_, framed) in plans.items():
+        starts = pack.contents.raw_starts
+        frames.update((pack, bisect_right(starts, start)) for start, _, _ in framed)
+    return 2 * len(frames) > len(oids)
+
+
 def neighbours(
     lookup: Lookup, oids: Sequence[bytes], sizes: Sequence[int]
-) -> tuple[list[Block], list[int]]:
-    """Returns where objects probably lie side by side, judging by the first and the last of some,
-    and those that do not."""
+) -> tuple[list[Block], Framings, list[int]]:
+    """Returns where objects probably lie side by side, judging by the first and the last of some:
+    those stored raw, those in compressed frames by their packs, and those that do not."""
     blocks: list[Block] = []
+    guessed: Framings = {}
     others: list[int] = []
     for first in range(0, len(oids), NEIGHBOURS):
         end = min(first + NEIGHBOURS, len(oids))
         found, _ = planned(lookup, oids, (first, end - 1))
-        both = [raw for raw, _ in found.values()]
         own = sizes[first:end]
-        if end - first > 2 and len(both) == 1 and len(both[0]) == 2 and _sensible(own):
-            (begin, *_), (last, size, _) = both[0]
-            ends = list(accumulate(own, initial=0))
-            if ends[-2:] == [last - begin, last - begin + size]:
-                (pack,) = found
-                blocks.append((pack, begin, ends, first))
+        if end - first > 2 and len(found) == 1 and _sensible(own):
+            ((pack, (raw, framed)),) = found.items()
+            if len(raw) == 2:
+                (begin, *_), (last, size, _) = raw
+                ends = list(accumulate(own, initial=0))
+                if ends[-2:] == [last - begin, last - begin + size]:
+                    blocks.append((pack, begin, ends, first))
+                    continue
+            elif len(framed) == 2 and (starts := _between(framed, own)):
+                guessed.setdefault(pack, []).extend(
+                    zip(starts, own, range(first, end), strict=True)
+                )
                 continue
         others += range(first, end)
-    if others:
+    if len(others) > 2:  # and not the few that a batch has too many
         lookup.expect(max(len(others), lookup.announced))
-    return blocks, others
+    return blocks, guessed, others
+
+
+def _between(ends: Sequence[Framed], sizes: Sequence[int]) -> list[int]:
+    """Returns where objects start in raw space of which the first and the last are known, if they
+    lie there one after the other, as many bytes apart as the ends of lines have; else nothing."""
+    (begin, size, _), (last, last_size, _) = ends
+    if (size, last_size) != (sizes[0], sizes[-1]):
+        return []
+    gap, odd = divmod(last - begin - sum(sizes) + last_size, len(sizes) - 1)
+    if odd or not 0 <= gap <= _GAP_MAX:
+        return []
+    return list(accumulate([size + gap for size in sizes[:-1]], initial=begin))
 
 
 def _sensible(sizes: Sequence[int]) -> bool:
@@ -144,9 +181,9 @@ def _sensible(sizes: Sequence[int]) -> bool:
 
 def planned(
     lookup: Lookup, oids: Sequence[bytes], numbers: Sequence[int]
-) -> tuple[dict[Pack, tuple[list[Raw], list[_Framed]]], list[int]]:
+) -> tuple[dict[Pack, tuple[list[Raw], list[Framed]]], list[int]]:
     """Returns where each of these objects lies, by pack, and those without a place of their own."""
-    plans: dict[Pack, tuple[list[Raw], list[_Framed]]] = {}
+    plans: dict[Pack, tuple[list[Raw], list[Framed]]] = {}
     rest: list[int] = []
     places, last = lookup.places, -1  # the number of the pack that the last object was in
     frame = low = high = shift = codec = 0  # the last object's frame, in raw space
@@ -181,7 +218,7 @@ def planned(
         if codec == RAW:
             raw.append((shift + start, size, number))
         else:
-            framed.append((frame, start - low, size, number))
+            framed.append((start, size, number))
     return plans, rest
 
 
@@ -259,19 +296,26 @@ def _read_raw_into(
     return failed
 
 
-def _read_framed(
-    pack: Pack, plan: list[_Framed], oids: Sequence[bytes], found: list[bytes | None]
+def read_framed(
+    pack: Pack, plan: list[Framed], oids: Sequence[bytes], found: list[bytes | None]
 ) -> list[int]:
     """Like `read_raw`, for what lies compressed: each frame is decompressed once."""
     plan.sort()
     failed: list[int] = []
-    for frame, offset, size, number in plan:
-        try:
-            data = pack.read(frame, offset, size)
-        except (DamagedData, StorageFailed):
-            data = b""
-        if blake3(data).digest() == oids[number]:
-            found[number] = data
+    raw_starts = pack.contents.raw_starts
+    low = high = 0  # of the frame in hand, in raw space
+    data = b""
+    for start, size, number in plan:
+        if not low <= start < high:
+            frame = min(bisect_right(raw_starts, start), len(pack.contents.frames)) - 1
+            low, high = raw_starts[frame], raw_starts[frame + 1]
+            try:
+                data = pack.read(frame, 0, high - low)
+            except (DamagedData, StorageFailed):
+                data = b""
+        one = data[start - low : start - low + size]
+        if blake3(one).digest() == oids[number]:
+            found[number] = one
         else:
             failed.append(number)
     return failed

@@ -23,6 +23,8 @@ ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
 # A search of one table costs as much as so many entries of the dictionary.
 SEARCH_ENTRIES = 16
+# An entry takes some 200 bytes. So many objects in so few packs are searched for instead.
+LARGE_OBJECTS, FEW_PACKS = 1 << 20, 16
 
 
 class Lookup:
@@ -54,7 +56,8 @@ class Lookup:
 
     def expect(self, count: int) -> None:
         """Makes look-ups fast if so many, with those before, are worth it."""
-        if self.places is None and self.packs:
+        large = self._objects > LARGE_OBJECTS and len(self.packs) <= FEW_PACKS
+        if self.places is None and self.packs and not large:
             searches = self._searches + count * len(self.packs)
             if (searches - 64) * SEARCH_ENTRIES > self._objects:
                 self._fill()

@@ -19,6 +19,7 @@ from blake3 import blake3
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import pack as fmt
 from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
+from dsm.store.prefixes import SortedPrefixes
 from dsm.store.stream import Stream
 
 T = TypeVar("T")
@@ -289,6 +290,7 @@ class Pack:
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
         self._last: tuple[int, bytes] = (-1, b"")
+        self._prefixes = SortedPrefixes(self.contents.prefixes, fmt.PREFIX)
 
     def _open(self) -> Descriptor:
         """Opens the file. A repository may have more packs than a process may have open files."""
@@ -369,7 +371,7 @@ class Pack:
     def find(self, oid: bytes) -> list[int]:
         """Returns the table rows whose prefix fits this id; usually none or one."""
         prefix = oid[: fmt.PREFIX]
-        return self.rows_from(self._search(prefix), prefix)
+        return self.rows_from(self._prefixes.search(prefix), prefix)
 
     def rows_from(self, first: int, prefix: bytes) -> list[int]:
         """Returns the table rows from this one on that have the prefix."""
@@ -378,17 +380,6 @@ class Pack:
             rows.append(first)
             first += 1
         return rows
-
-    def _search(self, prefix: bytes) -> int:
-        table, width = self.contents.prefixes, fmt.PREFIX
-        low, high = 0, len(table) // width
-        while low < high:
-            middle = (low + high) >> 1
-            if table[middle * width : middle * width + width] < prefix:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
     def has_all(self, places: Iterable[tuple[bytes, tuple[int, int, bool]]]) -> bool:
         """Whether each object, by its id, lies at its location, as `Contents.location` tells it."""

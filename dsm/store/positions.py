@@ -11,17 +11,19 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.store.batch import neighbours, planned, read_batch, read_raw
+from dsm.store.batch import neighbours, planned, read_batch, read_framed, read_raw
 
 if TYPE_CHECKING:
-    from dsm.store.batch import Raw
+    from dsm.store.batch import Framed, Raw
     from dsm.store.objects import ObjectStore
     from dsm.store.packs import Pack
 
-# A position is one integer: the number of the pack, and where in it, which counts in 40 bits.
+# A position is one integer: the number of the pack, and where in it, which counts in 40 bits. Of
+# what lies compressed that is its place in the raw space of the pack, behind a bit of its own.
 _AT_BITS = 40
 _AT_MASK = (1 << _AT_BITS) - 1
-_UNKNOWN = -1  # compressed, large, empty or not there: to be looked up
+_FRAMED = 1 << (_AT_BITS - 1)
+_UNKNOWN = -1  # large, empty or not there: to be looked up
 
 
 class Positions:
@@ -35,9 +37,9 @@ class Positions:
         store.scan_once()
         for oids, sizes in parts:
             found = [_UNKNOWN] * len(oids)
-            blocks, others = neighbours(store.lookup, oids, sizes)
+            blocks, guessed, others = neighbours(store.lookup, oids, sizes)
             plans, _ = planned(store.lookup, oids, others)
-            for pack in (*(block[0] for block in blocks), *plans):
+            for pack in (*(block[0] for block in blocks), *guessed, *plans):
                 numbers.setdefault(pack, len(numbers))
             for pack, begin, ends, first in blocks:
                 start = (numbers[pack] << _AT_BITS) + begin
@@ -45,6 +47,10 @@ class Positions:
             for pack, (raw, _) in plans.items():
                 for at, _, row in raw:
                     found[row] = (numbers[pack] << _AT_BITS) + at
+            for pack, framed in (*guessed.items(), *((p, both[1]) for p, both in plans.items())):
+                base = (numbers[pack] << _AT_BITS) + _FRAMED
+                for start, _, row in framed:
+                    found[row] = base + start
             self._of.extend(found)
         self._packs.extend(numbers)
 
@@ -53,18 +59,24 @@ class Positions:
     ) -> list[bytes | None]:
         """Returns the bytes of each of these rows, verified; see `read_batch`."""
         found: list[bytes | None] = [None] * len(rows)
-        plans: list[list[Raw]] = [[] for _ in self._packs]
+        raws: list[list[Raw]] = [[] for _ in self._packs]
+        frames: list[list[Framed]] = [[] for _ in self._packs]
         left: list[int] = []
         for number, (row, size) in enumerate(zip(rows, sizes, strict=True)):
             position = self._of[row]
             if position >= 0 and 0 <= size <= OBJECT_BYTES_MAX:
-                plans[position >> _AT_BITS].append((position & _AT_MASK, size, number))
+                if position & _FRAMED:
+                    at = (position & _AT_MASK) - _FRAMED
+                    frames[position >> _AT_BITS].append((at, size, number))
+                else:
+                    raws[position >> _AT_BITS].append((position & _AT_MASK, size, number))
             else:
                 left.append(number)
-        for pack, plan in zip(self._packs, plans, strict=True):
-            for number in read_raw(pack, plan, oids, found):
+        for pack, raw, framed in zip(self._packs, raws, frames, strict=True):
+            failed = read_raw(pack, raw, oids, found) + read_framed(pack, framed, oids, found)
+            for number in failed:
                 self._of[rows[number]] = _UNKNOWN  # the next epoch need not try
-                left.append(number)
+            left += failed
         if left:
             others = read_batch(self._store, [oids[number] for number in left])
             for number, data in zip(left, others, strict=True):

@@ -11,9 +11,10 @@ from blake3 import blake3
 from stores import packs_in
 
 from dsm.format import chunk_list
-from dsm.store.batch import read_batch
+from dsm.store.batch import is_scattered, read_batch, read_into
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack
+from dsm.store.positions import Positions
 
 Parts = dict[bytes, tuple[int, int]]
 
@@ -140,3 +141,67 @@ def test_a_group_does_not_reach_into_what_lies_before(
     pack = Pack(str(path))
     (row,) = pack.find(oid)
     assert pack.place(row)[1] == 0
+
+
+@pytest.mark.parametrize("gap", [b"", b"\n", b"\r\n", b"\n\n", b"     "])
+@pytest.mark.parametrize("dense", [False, True])
+def test_parts_in_their_order_and_in_any(
+    make_store: Callable[..., ObjectStore], gap: bytes, dense: bool
+) -> None:
+    """Whatever is between the lines, they are read as they are: in their order, of which a few are
+    looked up, with some left out, and at positions that are kept."""
+    store, rng = make_store(), random.Random(len(gap))
+    lines = [
+        rng.randbytes(rng.randrange(1, 300)) if dense else b"%09d " % n * rng.randrange(1, 30)
+        for n in range(600)
+    ]
+    for first in range(0, len(lines), 50):
+        parts, at = {}, 0
+        for line in lines[first : first + 50]:
+            parts.setdefault(blake3(line).digest(), (at, len(line)))
+            at += len(line) + len(gap)
+        store.put_group(b"".join(line + gap for line in lines[first : first + 50]), parts, ".jsonl")
+    store.flush()
+    oids, sizes = [blake3(line).digest() for line in lines], [*map(len, lines)]
+    again = make_store()
+    assert lines == read_batch(again, oids, sizes)
+    some = sorted(rng.sample(range(600), 300))
+    assert [lines[n] for n in some] == read_batch(
+        again, [oids[n] for n in some], [sizes[n] for n in some]
+    )
+    places = [memoryview(bytearray(size)) for size in sizes]
+    assert read_into(again, oids, places) == []
+    assert lines == [bytes(place) for place in places]
+    positions = Positions(again, [(oids[:300], sizes[:300]), (oids[300:], sizes[300:])])
+    order = rng.sample(range(600), 600)
+    for _ in range(2):
+        assert [lines[n] for n in order] == positions.read(
+            order, [oids[n] for n in order], [sizes[n] for n in order]
+        )
+
+
+def test_wrong_sizes_of_parts_are_no_harm(make_store: Callable[..., ObjectStore]) -> None:
+    """Sizes that are not those of the parts lead to no other bytes."""
+    store = make_store()
+    data, parts = group(3)
+    store.put_group(data, parts, ".jsonl")
+    store.flush()
+    again, oids = make_store(), list(parts)
+    expected = [data[at : at + size] for at, size in parts.values()]
+    for sizes in ([1] * len(oids), [size + 1 for _, size in parts.values()]):
+        assert expected == read_batch(again, oids, sizes)
+        assert expected == Positions(again, [(oids, sizes)]).read(range(len(oids)), oids, sizes)
+
+
+def test_which_parts_are_scattered(make_store: Callable[..., ObjectStore]) -> None:
+    """Parts are scattered when each lies in another group than the one before."""
+    store, groups = make_store(), [group(n) for n in range(40)]
+    for data, parts in groups:
+        store.put_group(data, parts, ".jsonl")
+    loose = [store.put(b"%d" % n) for n in range(40)]
+    store.flush()
+    again = make_store()
+    assert is_scattered(again, [next(iter(parts)) for _, parts in groups])
+    assert not is_scattered(again, list(groups[0][1]))
+    assert not is_scattered(again, loose)
+    assert not is_scattered(again, [bytes(32)] * 40)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from dsm.format import pack as fmt
 from dsm.store.batch import read_batch
 from dsm.store.chunks import MB, Chunking
 from dsm.store.objects import ObjectStore
-from dsm.store.packs import Pack
+from dsm.store.prefixes import SortedPrefixes
 
 
 @pytest.mark.parametrize("width", [1, 2])
@@ -116,14 +117,44 @@ def test_many_packs_are_not_searched_for_each_object(
         oids += [store.put(content(50, 100 * number + n)) for n in range(10)]
         store.flush()
     searched: list[bytes] = []
-    search = Pack._search
+    search = SortedPrefixes.search
 
-    def counted(pack: Pack, prefix: bytes) -> int:
+    def counted(table: SortedPrefixes, prefix: bytes) -> int:
         searched.append(prefix)
-        return search(pack, prefix)
+        return search(table, prefix)
 
-    monkeypatch.setattr(Pack, "_search", counted)
+    monkeypatch.setattr(SortedPrefixes, "search", counted)
     for use in (ObjectStore.missing, lambda s, ids: [s.read(oid) for oid in ids], read_batch):
         searched.clear()
         use(make_store(), oids)
         assert len(searched) <= 3 * 40
+
+
+@given(
+    st.lists(st.binary(min_size=10, max_size=10), max_size=40),
+    st.integers(0, 9),
+    st.binary(min_size=10, max_size=10),
+)
+def test_a_search_is_that_of_a_sorted_list(table: list[bytes], shared: int, wanted: bytes) -> None:
+    """The first row that is not less is found, by bytes and by numbers, also where many begin
+    alike."""
+    rows = sorted(bytes(shared) + row[shared:] for row in table)
+    for width in (1, 8, 9, 10):
+        narrow = [row[:width] for row in rows]
+        searched = SortedPrefixes(b"".join(narrow), width)
+        for prefix in [*narrow, wanted[:width], bytes(width), b"\xff" * width]:
+            assert bisect_left(narrow, prefix) == searched.search(prefix)
+
+
+def test_many_objects_in_few_packs_need_no_dictionary(
+    make_store: Callable[..., ObjectStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a dictionary would be large and tables are few, the tables are searched."""
+    store = make_store()
+    contents = [content(50, n) for n in range(300)]
+    oids = [store.put(one) for one in contents]
+    store.flush()
+    monkeypatch.setattr("dsm.store.lookup.LARGE_OBJECTS", 299)
+    store = make_store()
+    assert contents == read_batch(store, oids)
+    assert store.lookup.places is None

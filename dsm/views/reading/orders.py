@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from functools import partial
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.store.batch import expect
+from dsm.store.batch import expect, is_scattered
 from dsm.store.positions import Positions
 from dsm.views.reading.shuffle import shuffled
-from dsm.views.reading.window import AHEAD, AHEAD_SCATTERED, WINDOW, Classes, Window, largest_of
-from dsm.views.selection.columns import integers
+from dsm.views.reading.window import (
+    AHEAD,
+    AHEAD_SCATTERED,
+    WINDOW,
+    Classes,
+    Window,
+    largest_of,
+    window_rows,
+)
+from dsm.views.selection.columns import hashes, integers
 from dsm.views.selection.positions import positions_of
 
 if TYPE_CHECKING:
@@ -37,21 +46,29 @@ def in_windows(
     largest = largest_of(table)
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
-    if order is not None:
-        positions = None
-        for number, indices in enumerate(_windows(order)):
-            if number == 1:  # who reads on so far will read on
-                positions = positions_of(store, table) if known is None else known()
-            _check(indices, table.num_rows)
-            yield Window(
-                store, table, indices, ahead=AHEAD_SCATTERED, largest=largest,
-                positions=positions, classes=classes,
-            )  # fmt: skip
+    elif order is None:
+        first = 0
+        while first < table.num_rows:
+            if first == WINDOW:
+                expect(store, table.num_rows - first, in_order=True)
+                ahead = table.slice(first, AHEAD)
+                if is_scattered(store, hashes(ahead.column("object"))):
+                    order = integers(range(first, table.num_rows))
+                    break
+            part = table.slice(first, WINDOW)
+            yield Window(store, part, None, AHEAD, largest, classes=classes)
+            first += WINDOW
+    if order is None:
         return
-    for first in range(0, table.num_rows, WINDOW):
-        if first == WINDOW:
-            expect(store, table.num_rows - first, in_order=True)
-        yield Window(store, table.slice(first, WINDOW), None, AHEAD, largest, classes=classes)
+    positions = None
+    for number, indices in enumerate(_windows(order, partial(window_rows, table))):
+        if number == 1:  # who reads on so far will read on
+            positions = positions_of(store, table) if known is None else known()
+        _check(indices, table.num_rows)
+        yield Window(
+            store, table, indices, ahead=max(AHEAD_SCATTERED, len(indices)), largest=largest,
+            positions=positions, classes=classes,
+        )  # fmt: skip
 
 
 def _check(indices: pa.Array, count: int) -> None:
@@ -63,13 +80,18 @@ def _check(indices: pa.Array, count: int) -> None:
             raise IndexError(f"a view of {count} examples has no index {wrong}")
 
 
-def _windows(order: Iterable[int]) -> Iterator[pa.Array]:
-    """Cuts an order into windows, without a Python object for each index where it can be helped."""
+def _windows(order: Iterable[int], rows: Callable[[int], int]) -> Iterator[pa.Array]:
+    """Cuts an order into windows of so many `rows` by their numbers, without a Python object for
+    each index where it can be helped."""
     if isinstance(order, pa.ChunkedArray):
         order = order.combine_chunks()
     if isinstance(order, pa.Array):
-        yield from (order.slice(at, WINDOW) for at in range(0, len(order), WINDOW))
+        at = number = 0
+        while at < len(order):
+            size = rows(number)
+            yield order.slice(at, size)
+            at, number = at + size, number + 1
         return
-    rest = iter(order)
-    while part := list(islice(rest, WINDOW)):
+    rest, numbers = iter(order), count()
+    while part := list(islice(rest, rows(next(numbers)))):
         yield integers(part)

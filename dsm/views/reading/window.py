@@ -32,6 +32,21 @@ WINDOW = 1024
 # many when they are scattered, so that they can be read in the order they lie on disk.
 AHEAD, AHEAD_SCATTERED = 64, 512
 AHEAD_BYTES = 32 << 20
+# Scattered examples of less than so many bytes lie many to a compressed frame: windows of them grow
+# up to so many rows, so that a frame is read for more than one.
+SMALL_BYTES, WINDOW_MAX = 4 << 10, 64 << 10
+
+
+def window_rows(table: pa.Table, number: int) -> int:
+    """Returns how many rows the window with this number, from 0, has when rows are scattered.
+
+    The first is small, so that its examples come soon.
+    """
+    count = table.num_rows
+    mean = (pc.sum(table.column("size")).as_py() or 0) / max(1, count)
+    if not number or mean >= SMALL_BYTES:
+        return WINDOW
+    return max(WINDOW, min(WINDOW << min(number, 16), WINDOW_MAX, int(AHEAD_BYTES / max(1, mean))))
 
 
 class Window:

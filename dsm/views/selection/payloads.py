@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dsm.errors import DamagedData
 from dsm.model.names import printable
-from dsm.store.batch import expect, read_batch
+from dsm.store.batch import NEIGHBOURS, expect, is_scattered, read_batch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CONTENT = "content"
 BATCH_BYTES = 16 << 20
 BATCH_EXAMPLES = 2048
+# The same where each example lies in a compressed frame of its own, for whom of the next ones lie
+# in the same frames.
+SCATTERED_BYTES, SCATTERED_EXAMPLES = 64 << 20, 1 << 17
 # What a writer collects before it hands it on.
 WRITE_BYTES = 1 << 20
 
@@ -33,11 +36,14 @@ def uncounted(_examples: int, _size: int) -> None:
     """Counts nothing."""
 
 
-def batches(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+def batches(sizes: Sequence[int], *, scattered: bool = False) -> Iterator[tuple[int, int]]:
     """Yields (first, past the last) row of batches that may be held in memory at once."""
     first = held = 0
+    most, examples = (
+        (SCATTERED_BYTES, SCATTERED_EXAMPLES) if scattered else (BATCH_BYTES, BATCH_EXAMPLES)
+    )
     for row, size in enumerate(sizes):
-        if row > first and (held + size > BATCH_BYTES or row - first >= BATCH_EXAMPLES):
+        if row > first and (held + size > most or row - first >= examples):
             yield first, row
             first, held = row, 0
         held += size
@@ -62,20 +68,33 @@ class Payloads:
 
     def batches(self) -> Iterator[tuple[int, pa.Table, list[bytes | None]]]:
         """Yields (number of the first row, rows, their bytes); None stands for a large object."""
-        for first, end in batches(self.sizes):
+        brought = CONTENT in self.table.column_names
+        scattered = not brought and len(self.sizes) > BATCH_EXAMPLES and self._scattered()
+        for first, end in batches(self.sizes, scattered=scattered):
             rows = self.table.slice(first, end - first)
-            if CONTENT in rows.column_names:
+            if brought:
                 yield first, rows, rows.column(CONTENT).to_pylist()
                 continue
-            oids = rows.column("object").to_pylist()
             sizes = self.sizes[first:end]
-            content = read_batch(self.store, oids, sizes)
-            if [
-                len(d) if d is not None else s for d, s in zip(content, sizes, strict=True)
-            ] != sizes:
+            content = read_batch(self.store, _hashes(rows), sizes)
+            lengths = (
+                [*map(len, content)]  # type: ignore[arg-type]
+                if None not in content
+                else [len(d) if d is not None else s for d, s in zip(content, sizes, strict=True)]
+            )
+            if lengths != sizes:
                 row = next(n for n, d in enumerate(content) if d is not None and len(d) != sizes[n])
                 raise _wrong_size(rows.column("path")[row].as_py(), sizes[row])
             yield first, rows, content
+
+    def _scattered(self) -> bool:
+        return is_scattered(self.store, _hashes(self.table.slice(0, NEIGHBOURS)))
+
+
+def _hashes(rows: pa.Table) -> list[bytes]:
+    from dsm.views.selection.columns import hashes  # loads Arrow, which a layout does without
+
+    return hashes(rows.column("object"))
 
 
 def pieces(store: ObjectStore, oid: bytes, path: str, size: int) -> Iterator[bytes]:

@@ -16,9 +16,9 @@ from situations import Work
 from dsm.errors import InvalidInput
 from dsm.store import batch
 from dsm.store.object_errors import ObjectDamaged, ObjectMissing
-from dsm.views.reading import iterate, window
+from dsm.views.reading import iterate, orders, window
 from dsm.views.reading.shuffle import shuffled
-from dsm.views.selection import columns
+from dsm.views.selection import columns, payloads
 from dsm.views.view import View
 
 COUNT = 2500  # more than two windows
@@ -278,3 +278,38 @@ def test_no_example_at_all(work: Work) -> None:
     assert list(iterate.iterate(view)) == []
     assert list(iterate.iterate(view, seed=1)) == []
     assert iterate.examples_at(view, slice(0, 5)) == []
+
+
+@pytest.mark.parametrize("key", ["id", None])
+def test_records_are_read_in_any_order(
+    work: Work, key: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Records are what their lines are, in the order of the file, of keys that are hashes, and
+    shuffled, in windows that grow, and as a file again."""
+    monkeypatch.setattr(window, "WINDOW", 64)
+    monkeypatch.setattr(orders, "WINDOW", 64)
+    monkeypatch.setattr(payloads, "BATCH_EXAMPLES", 64)
+    lines = [b'{"id": "%05d", "text": "%s"}' % (n, b"word " * (n % 200)) for n in range(1500)]
+    work.write({"t.jsonl": b"\n".join(lines)})
+    work.ds.add(["t.jsonl"], records=True, key_field=key)
+    work.ds.commit("one")
+    work.reopen()
+    view = work.ds.prepare()
+    keys = {line: line[8:13] if key else blake3(line).hexdigest()[:16].encode() for line in lines}
+    expected = sorted(lines, key=keys.__getitem__)
+    assert expected == [example.bytes for example in iterate.iterate(view)]
+    assert expected == [batch["content"][n].as_py() for batch in iterate.batches(view)
+                        for n in range(len(batch))]  # fmt: skip
+    windows = orders.in_windows(
+        view.repository.store, view.table(), None, 1, 0, classes=lambda: view.stored_classes
+    )
+    order = shuffled(1500, 1).to_pylist()
+    sizes = []
+    for rows in windows:
+        sizes.append(len(rows))
+        taken, order = order[: len(rows)], order[len(rows) :]
+        assert [expected[n] for n in taken] == [example.bytes for example in rows.examples()]
+    assert (sizes[:4], order) == ([64, 128, 256, 512], [])
+    view.get(str(tmp_path / "out"), format="jsonl")
+    written = b"".join(path.read_bytes() for path in sorted((tmp_path / "out").glob("*.jsonl")))
+    assert b"\n".join(expected) + b"\n" == written

@@ -73,17 +73,29 @@ def encode_contents(
     `frames` holds (stored bytes, raw bytes, codec); `objects` holds (prefix, packed location) in
     any order; `position` is where the contents begin in the file.
     """
-    objects.sort()
-    tables = b"".join(
-        (
-            b"".join([FRAME.pack(*frame) for frame in frames]),
-            b"".join([prefix for prefix, _ in objects]),
-            b"".join([location.to_bytes(LOCATION, "little") for _, location in objects]),
-        )
-    )
+    return encode_rows(position, frames, [table_row(*each) for each in objects])
+
+
+def table_row(prefix: bytes, location: int) -> bytes:
+    """Returns an object's row, as `encode_rows` takes it: rows sort as the table is sorted."""
+    return prefix + location.to_bytes(LOCATION, "big")
+
+
+def encode_rows(position: int, frames: list[tuple[int, int, int]], rows: list[bytes]) -> bytes:
+    """Like `encode_contents`, for rows in any order, which are sorted."""
+    rows.sort()
+    joined = b"".join(rows)
+    width = PREFIX + LOCATION
+    prefixes, locations = bytearray(PREFIX * len(rows)), bytearray(LOCATION * len(rows))
+    # Column by column: no Python object for a row.
+    for at in range(PREFIX):
+        prefixes[at::PREFIX] = joined[at::width]
+    for at in range(LOCATION):  # in the table the lowest byte comes first
+        locations[at::LOCATION] = joined[width - 1 - at :: width]
+    tables = b"".join((b"".join([FRAME.pack(*frame) for frame in frames]), prefixes, locations))
     dictionaries = sum(1 for _, _, codec in frames if codec == DICTIONARY_FRAME)
     digest = blake3(tables).digest()
-    return tables + TRAILER.pack(position, len(frames), len(objects), dictionaries, 0, digest, END)
+    return tables + TRAILER.pack(position, len(frames), len(rows), dictionaries, 0, digest, END)
 
 
 def pack_location(start: int, size: int, is_list: bool) -> int:

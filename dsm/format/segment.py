@@ -212,22 +212,24 @@ def _little(values: array[int]) -> bytes:
 
 def _dictionary(values: list[Any]) -> tuple[bytes, bytes]:
     """Distinct values as JSON, and a code per row: labels repeat, and so do attributes."""
-    numbers: dict[Any, int] = {}
     distinct: list[Any] = []
     first = values[0] if values else None
     if all(value is first for value in values):  # the same object: what most files have
         distinct = values[:1]
         codes = array("I", bytes(4 * len(values)))
     else:
-        codes = array("I")
-        for value in values:
+        # Few objects stand in many rows, so each of them is looked at once.
+        objects = dict(zip(map(id, values), values, strict=True))
+        numbers: dict[Any, int] = {}
+        of_object = {}
+        for which, value in objects.items():
             # 1, 1.0 and True are equal, but they are different attributes: hence the repr.
             key = repr(value) if isinstance(value, dict) else value
-            number = numbers.get(key)
-            if number is None:
-                number = numbers[key] = len(distinct)
+            if key not in numbers:
+                numbers[key] = len(distinct)
                 distinct.append(value)
-            codes.append(number)
+            of_object[which] = numbers[key]
+        codes = array("I", map(of_object.__getitem__, map(id, values)))
     text = json.dumps(distinct, separators=(",", ":"), ensure_ascii=False).encode()
     return deflate(text, 1), zlib.compress(_planes(_little(codes), 4), 1)
 

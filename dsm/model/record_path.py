@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from blake3 import blake3
 
@@ -53,6 +53,16 @@ def spelt_key(key: str) -> str:
         return escaped
     cut = data[: KEY_BYTES_MAX - _HASH_DIGITS - 1].decode("utf-8", "ignore")
     return f"{re.sub('%[0-9A-F]?$', '', cut)}~{blake3(key.encode()).hexdigest()[:_HASH_DIGITS]}"
+
+
+def spelt_keys(keys: Sequence[str]) -> list[str] | None:
+    """Returns what `spelt_key` makes of each of many keys; None where one of them is unusual."""
+    text = "".join(keys)
+    if not text.isascii() or " " in text or _ESCAPED.search(text):
+        return None
+    if not all(keys) or max(map(len, keys), default=0) > KEY_BYTES_MAX:
+        return None
+    return [*keys]
 
 
 def _percent(match: re.Match[str]) -> str:

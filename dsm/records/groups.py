@@ -7,6 +7,11 @@ alone.
 
 from __future__ import annotations
 
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from blake3 import blake3
@@ -59,6 +64,54 @@ class Grouper:
             ends = oid is not None and int.from_bytes(oid[:4], "little") < _ENDS_AT * len(line)
             if ends or held >= LARGEST:
                 self._end()
+
+    def add_lines(self, data: bytes, oids: Sequence[bytes], sizes: Sequence[int]) -> None:
+        """Appends lines that are records from their beginning to their end, which is one byte; as
+        `add` does for each."""
+        heads = array("I", b"".join(oids))[:: len(oids[0]) // 4]
+        if sys.byteorder == "big":
+            heads.byteswap()
+        ends = [0, *accumulate([size + 1 for size in sizes])]  # the end of line n is n + 1
+        first, count = 0, len(sizes)
+        while first < count:
+            base = ends[first] - self._held  # so that ends count from the group's beginning
+            last = bisect_left(ends, base + SMALLEST, first + 1) - 1
+            over = bisect_right(ends, base + LARGEST, first + 1) - 1  # no place for this one
+            while last < over and not (
+                heads[last] < _ENDS_AT * (sizes[last] + 1) or ends[last + 1] - base >= LARGEST
+            ):
+                last += 1
+            if last < over:
+                end, full = last + 1, True
+            elif over < count:
+                # A line that is too long for any group is one of its own.
+                end, full = max(over, first + (not self._held)), True
+            else:
+                end, full = count, False
+            self._take(data, oids, sizes, ends, first, end)
+            if full:
+                self._end()
+            first = end
+
+    def _take(
+        self,
+        data: bytes,
+        oids: Sequence[bytes],
+        sizes: Sequence[int],
+        ends: Sequence[int],
+        first: int,
+        end: int,
+    ) -> None:
+        if first == end:
+            return
+        shift = self._held - ends[first]
+        starts = [at + shift for at in ends[first:end]]
+        # Of equal records the first counts.
+        places = zip(reversed(starts), reversed(sizes[first:end]), strict=True)
+        members = dict(zip(reversed(oids[first:end]), places, strict=True))
+        self._members = {**members, **self._members} if self._members else members
+        self._lines.append(data[ends[first] : ends[end]])
+        self._held += ends[end] - ends[first]
 
     def _end(self) -> None:
         data = b"".join(self._lines)

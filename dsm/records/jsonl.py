@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from blake3 import blake3
 
 from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.model.record_path import spelt_keys
 from dsm.records.fields import joined_key, labels_of
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
@@ -24,6 +26,7 @@ BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r"
 _OPEN, _CLOSE = ord("{"), ord("}")
+_first, _last = itemgetter(0), itemgetter(-1)
 ReadBytes = Callable[[int], bytes]
 
 
@@ -71,7 +74,11 @@ class _Reader:
                     self._lines + data.count(b"\n") + 1, _too_long(len(rest))
                 )
             if end:
-                self._block(data[:end].split(b"\n")[:-1], b"\n", first)
+                whole = data[:end] if rest else data
+                lines = whole.split(b"\n")
+                lines.pop()
+                if not self._plain_block(whole, lines):
+                    self._block(lines, b"\n", first)
                 first = False
         if rest:
             self._block([rest], b"", first)
@@ -79,6 +86,20 @@ class _Reader:
         return self._gathered.finish(oid, self._grouper.size)
 
     # --- lines ---
+
+    def _plain_block(self, data: bytes, lines: list[bytes]) -> bool:
+        """Takes whole lines if each is a record from its beginning to its end; False otherwise."""
+        count, sizes = len(lines), [*map(len, lines)]
+        if not min(sizes) or max(sizes) >= OBJECT_BYTES_MAX:
+            return False
+        if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):
+            return False
+        oids: list[bytes] = [blake3(line).digest() for line in lines]
+        self._grouper.add_lines(data, oids, sizes)
+        self._gathered.take_all(oids, sizes, range(self._lines + 1, self._lines + count + 1))
+        self._lines += count
+        self._fields(lines, data)
+        return True
 
     def _block(self, lines: list[bytes], end: bytes, first: bool) -> None:
         """Takes whole lines; each is a record, unless it is blank."""
@@ -100,9 +121,15 @@ class _Reader:
             records.append(data)
             self._gathered.take(oid, len(data), number)
         self._lines += len(lines)
+        if records:
+            self._fields(records, b"\n".join(records) if plain else None)
+
+    def _fields(self, records: list[bytes], plain: bytes | None) -> None:
+        """Reads the fields of records, which are `plain` together, if each begins and ends as an
+        object does."""
         for data in records[: max(0, LOOKED_AT - len(self.out) + len(records))]:
             self._look_at(data)
-        if records and not (plain and self._by_arrow and self._fields_by_arrow(records)):
+        if plain is None or not self._by_arrow or not self._fields_by_arrow(plain, len(records)):
             self._fields_by_python(records)
 
     def _look_at(self, data: bytes) -> None:
@@ -114,13 +141,11 @@ class _Reader:
 
     # --- fields ---
 
-    def _fields_by_arrow(self, records: list[bytes]) -> bool:
-        """Reads the fields of a block with Arrow; False when Python has to look at it."""
+    def _fields_by_arrow(self, data: bytes, count: int) -> bool:
+        """Reads the fields of so many records with Arrow; False when Python has to look at it."""
         import pyarrow as pa
-        import pyarrow.compute as pc
         import pyarrow.json as pj
 
-        data = b"\n".join(records)
         schema = pa.schema([(name, pa.string()) for name in self._texts])
         try:
             str(data, "utf-8")
@@ -130,20 +155,21 @@ class _Reader:
                 pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
                 pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
             )
-            if table.num_rows != len(records):
+            if table.num_rows != count:
                 return False
             columns = {name: table.column(name).to_pylist() for name in self._texts}
         except (pa.ArrowException, ValueError):
             return False
         for name in self._texts:
-            if table.column(name).null_count < len(records):
+            if table.column(name).null_count < count:
                 self._gathered.said.add(name)
         keys = [columns[name] for name in self.settings.key]
-        if any(pc.any(pc.equal(pc.binary_length(table.column(n)).fill_null(0), 0)).as_py()
-               for n in self.settings.key):  # fmt: skip
+        if not all(map(all, keys)):  # nothing is in the field
             return False
         try:
-            made = [joined_key(list(parts)) for parts in zip(*keys, strict=True)]
+            made = spelt_keys(keys[0]) if len(keys) == 1 else None
+            if made is None:
+                made = [joined_key(list(parts)) for parts in zip(*keys, strict=True)]
             labels = self._labels(columns[self.settings.label]) if self.settings.label else []
         except ValueError:
             return False

@@ -8,7 +8,7 @@ Media and other dense bytes are stored as they are. Nothing here affects any id.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import zstandard
@@ -110,6 +110,20 @@ def compressor(level: int, dictionary: bytes | None = None) -> Callable[[bytes],
             return engine.compress(data)
         finally:
             engines.put(engine)
+
+    return compress
+
+
+def many_compressor(level: int) -> Callable[[Sequence[bytes]], list[bytes]]:
+    """Returns a function that compresses many frames, during which other threads run; threads must
+    not share it."""
+    engine = zstandard.ZstdCompressor(compression_params=_parameters(level))
+
+    def compress(parts: Sequence[bytes]) -> list[bytes]:
+        if not parts or not hasattr(engine, "multi_compress_to_buffer"):
+            return [engine.compress(part) for part in parts]
+        frames = engine.multi_compress_to_buffer([*parts], threads=1)
+        return [frames[number].tobytes() for number in range(len(frames))]
 
     return compress
 

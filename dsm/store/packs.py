@@ -19,6 +19,7 @@ from blake3 import blake3
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import pack as fmt
 from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
+from dsm.store.compressing import DENSE_PROBES, Compressing, Group
 from dsm.store.prefixes import SortedPrefixes
 from dsm.store.stream import Stream
 
@@ -27,7 +28,6 @@ T = TypeVar("T")
 PACK_BYTES_TARGET = 256 << 20
 BUFFER_BYTES = 1 << 20
 LARGE_BYTES = 16 << 10  # from here on an object has a frame of its own
-DENSE_PROBES = 16
 
 
 class PackWriter:
@@ -44,19 +44,21 @@ class PackWriter:
         self._buffer: list[bytes | memoryview] = []
         self._buffered = 0
         self._frames: list[tuple[int, int, int]] = []
-        self._objects: list[tuple[bytes, int]] = []
+        self._objects: list[bytes] = []  # rows of the table
         self._raw_end = 0
         self._raw_run = 0  # bytes of the raw frame being extended, not yet in `_frames`
         self._dictionaries = 0
         self._kinds: dict[str, Kind] = {}
         self._waiting_bytes = 0
+        self._groups: Compressing | None = None
         self.size = 0
         # Whether the pack should be sealed and another one begun; looked at once per buffer.
         self.full = False
         self._write(fmt.HEADER)
 
     def __len__(self) -> int:
-        return len(self._objects) + sum(len(kind.waiting) for kind in self._kinds.values())
+        waiting = sum(len(kind.waiting) for kind in self._kinds.values())
+        return len(self._objects) + waiting + (self._groups.objects if self._groups else 0)
 
     # --- objects ---
 
@@ -73,7 +75,8 @@ class PackWriter:
             kind.seen += 1
             if not kind.seen & 4095:
                 kind.look_again()  # what comes now may be of another nature
-            self._objects.append((oid[: fmt.PREFIX], self._raw_end | size << 32))
+            location = self._raw_end | size << 32
+            self._objects.append(oid[: fmt.PREFIX] + location.to_bytes(fmt.LOCATION, "big"))
             self._raw_end += size
             self._raw_run += size
             self._buffer.append(bytes(data))
@@ -98,14 +101,25 @@ class PackWriter:
     ) -> None:
         """Appends an object in a frame of its own, and parts of it, (offset, size) by their ids,
         which are objects, too."""
-        kind = self._kinds.setdefault(suffix, Kind(suffix))
+        if self._groups is None:
+            self._groups = Compressing()
+        kind = self._kinds.get(suffix)
+        if kind is None:
+            kind = self._kinds[suffix] = Kind(suffix)
+        for group in self._groups.take(Group(oid, data, members, kind)):
+            self._place(group)
+
+    def _place(self, group: Group) -> None:
         self._end_raw_run()  # what lies raw before it is no part of its frame
-        start = self._raw_end
-        self._add_large(oid, data, kind)
+        start, size, width = self._raw_end, len(group.data), fmt.PREFIX
+        if group.frame is None:
+            self._add_raw(group.oid, group.data, False)
+        else:
+            self._frame(group.frame, size, fmt.ZSTD, [(group.oid, size)])
         self._objects += [
-            (member[: fmt.PREFIX], fmt.pack_location(start + at, size, False))
-            for member, (at, size) in members.items()
-            if member != oid
+            member[:width] + (start + at | size << 32).to_bytes(fmt.LOCATION, "big")
+            for member, (at, size) in group.members.items()
+            if member != group.oid
         ]
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
@@ -128,7 +142,7 @@ class PackWriter:
     def _add_raw(self, oid: bytes, data: bytes | memoryview, is_list: bool) -> None:
         size = len(data)
         location = fmt.pack_location(self._raw_end, size, is_list)
-        self._objects.append((oid[: fmt.PREFIX], location))
+        self._objects.append(fmt.table_row(oid[: fmt.PREFIX], location))
         self._raw_end += size
         self._raw_run += size
         self._write(data)
@@ -182,7 +196,9 @@ class PackWriter:
         self._frames.append((len(stored), raw_size, codec))
         at = self._raw_end
         for oid, size in members:
-            self._objects.append((oid[: fmt.PREFIX], fmt.pack_location(at, size, False)))
+            self._objects.append(
+                fmt.table_row(oid[: fmt.PREFIX], fmt.pack_location(at, size, False))
+            )
             at += size
         self._raw_end += raw_size
         self._write(stored)
@@ -212,10 +228,11 @@ class PackWriter:
         self._hash.update(data)
         self._file.write(data)
         self.size += len(data)
+        waiting = self._waiting_bytes + (self._groups.held if self._groups else 0)
         self.full = (
-            self.size + self._waiting_bytes >= PACK_BYTES_TARGET
-            or len(self._objects) >= fmt.OBJECTS_MAX // 2
-            or self._raw_end + self._waiting_bytes >= fmt.RAW_SPACE_MAX // 2
+            self.size + waiting >= PACK_BYTES_TARGET
+            or len(self) >= fmt.OBJECTS_MAX // 2
+            or self._raw_end + waiting >= fmt.RAW_SPACE_MAX // 2
         )
 
     def seal(self) -> bytes:
@@ -224,9 +241,11 @@ class PackWriter:
             if kind.learning and kind.waiting:
                 self._decide(kind)
             self._frame_waiting(kind)
+        for group in self._groups.rest() if self._groups else ():
+            self._place(group)
         self._end_raw_run()
         self._drain()
-        self._write(fmt.encode_contents(self.size, self._frames, self._objects))
+        self._write(fmt.encode_rows(self.size, self._frames, self._objects))
         self._drain()
         self._file.sync()
         self._file.close()
@@ -234,6 +253,8 @@ class PackWriter:
 
     def abandon(self) -> None:
         """Closes and removes the unfinished file."""
+        if self._groups is not None:
+            self._groups.stop()
         self._file.abandon()
 
 

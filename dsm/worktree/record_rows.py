@@ -61,6 +61,11 @@ class RecordsJudge:
         lead = f"{file.path}#"
         paths = [lead + key for key in read.keys]
         check_paths(paths)
+        # It sorts before its records.
+        if before is None or (before.oid, before.records) != (file.oid, file.records):
+            self.out.rows.put(kind_against_head(file, committed), file)
+            if self.out.rows.kinds[-1] == FORGET:
+                self.out.rows.oids[-1] = None
         known = before is not None and is_records_file(before.records)
         held = records_of(self.tree, staged, [file.path]) if known else {}
         if not held and not any(path.startswith(lead) for path in staged.where):
@@ -69,10 +74,6 @@ class RecordsJudge:
             assert before is not None or not known
             withdrawn = self._withdrawn(before, held) if known else frozenset()
             self._compare(paths, held, withdrawn, before)
-        if before is None or (before.oid, before.records) != (file.oid, file.records):
-            self.out.rows.put(kind_against_head(file, committed), file)
-            if self.out.rows.kinds[-1] == FORGET:
-                self.out.rows.oids[-1] = None
         return self.out
 
     def _add_all(self, paths: list[str]) -> None:

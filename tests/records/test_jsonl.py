@@ -216,7 +216,7 @@ def test_arrow_and_python_read_the_same(records: list[dict[str, Any]]) -> None:
     except RecordsInvalid as error:
         fast = [error.message]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonl._Reader, "_fields_by_arrow", lambda self, records: False)
+        patch.setattr(jsonl._Reader, "_fields_by_arrow", lambda *_: False)
         try:
             slow = said(read(data, settings))
         except RecordsInvalid as error:
@@ -259,3 +259,24 @@ def test_a_record_nested_too_deeply_says_so() -> None:
     """Asking a record for its fields never ends the program."""
     with pytest.raises(ValueError, match="nested too deeply"):
         fields_of(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_many_lines_are_grouped_as_each_alone_is(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups and records are the same, whether lines are taken block by block or one by one, also
+    those that are longer than a group, come twice, or lie across the ends of blocks."""
+    draw = random.Random(seed)
+    longest = (10, 300, 300, 5_000, 50_000, 300_000)[seed]
+    data = lines(
+        *({"n": draw.randrange(90), "x": "x" * draw.randrange(longest)} for _ in range(500))
+    )
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", draw.randrange(1_000, 1_000_000))
+    together, alone = Groups(), Groups()
+    found = read(data, store=together)
+    monkeypatch.setattr(jsonl._Reader, "_plain_block", lambda *_: False)
+    assert said(read(data, store=alone)) == said(found)
+    assert alone.groups == together.groups
+    assert alone.parts == together.parts
+    assert alone.listed == together.listed

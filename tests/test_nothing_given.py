@@ -84,6 +84,12 @@ def add_attr_field(work: Work, nothing: Any) -> None:
     assert added_record(work, key_field="id", attr_field=nothing).attributes == {}
 
 
+def add_columns(work: Work, nothing: Any) -> None:
+    work.write({"r.csv": "a,b\n1,2\n"})
+    report = work.ds.add(["r.csv"], records=True, columns=nothing, dry_run=True)
+    assert list(report.records[0].fields) == ["a", "b"]
+
+
 def add_hub_dataset_labels(work: Work, nothing: Any) -> None:
     work.path("hub").mkdir()
     parquet.write_table(pa.table({"text": ["x"], "label": ["cat"]}), work.path("hub/a.parquet"))
@@ -248,6 +254,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add labels": add_labels,
     "Dataset.add key_field": add_key_field,
     "Dataset.add attr_field": add_attr_field,
+    "Dataset.add columns": add_columns,
     "Dataset.add_hub_dataset labels": add_hub_dataset_labels,
     "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,

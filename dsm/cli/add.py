@@ -26,22 +26,19 @@ OPTIONS = "dsm.cli.add_options"
 def command(
     ctx: typer.Context,
     paths: options.Paths = None,
-    dry_run: options.DryRun = False,
-    deletions: options.Deletions = False,
-    labels: options.Labels = None,
-    pattern: options.Pattern = None,
-    label_file: options.LabelFile = None,
-    label_format: options.LabelFormat = None,
-    strict: options.Strict = False,
-    follow_symlinks: options.FollowSymlinks = False,
-    keep_going: options.KeepGoing = False,
-    force: options.Force = False,
+    dry_run: options.DryRun = False, deletions: options.Deletions = False,
+    labels: options.Labels = None, pattern: options.Pattern = None,
+    label_file: options.LabelFile = None, label_format: options.LabelFormat = None,
+    strict: options.Strict = False, follow_symlinks: options.FollowSymlinks = False,
+    keep_going: options.KeepGoing = False, force: options.Force = False,
     hub_folder: options.HubFolder = None,
     records: options.Records = False, records_format: options.RecordsFormat = None,
     key_field: options.KeyField = None, label_field: options.LabelField = None,
     time_field: options.TimeField = None, attr_field: options.AttrField = None,
-    source: options.Source = None,
-    query: options.QueryFile = None,
+    columns: options.Columns = None, delimiter: options.Delimiter = None,
+    quote: options.Quote = None, encoding: options.Encoding = None,
+    label_sep: options.LabelSep = None,
+    source: options.Source = None, query: options.QueryFile = None,
     sql: options.Sql = None,
     name: options.Name = None,
     param: options.Param = None,
@@ -60,8 +57,8 @@ def command(
     with exit status 1, unless -f is given; the others are staged. When a file cannot be read
     nothing is staged, unless --keep-going is given.
 
-    With --records, each line of a JSON Lines file is an example, FILE#KEY; later a plain `dsm add`
-    does the same. -n tells how a file would be read.
+    With --records, each line or row of a file is an example, FILE#KEY; later a plain `dsm add` does
+    the same. -n tells how a file would be read.
 
     With --source, a query is staged instead: its rows are examples of the dataset that are read
     from the database whenever a view is, and never kept. Columns without a role are attributes.
@@ -73,6 +70,7 @@ def command(
       dsm add train --pattern 'train/{label}/{name}.jpg' --strict
       dsm add audio --labels transcripts.csv
       dsm add train.jsonl --records --key-field id --label-field topic
+      dsm add reviews.csv --records --label-field stars --attr-field '*'
       dsm add --hf ~/saved-dataset mnist
       dsm add --source payments --query fraud.sql --key-col id --label-col is_fraud --time-col day
     """  # fmt: skip
@@ -85,7 +83,9 @@ def command(
         "label_format": label_format, "deletions": deletions, "follow_symlinks": follow_symlinks,
         "force": force, "dry_run": dry_run, "keep_going": keep_going, "time_field": time_field,
         "records": records_format or records, "key_field": key_field or None,
-        "label_field": label_field, "attr_field": attr_field or None,
+        "label_field": label_field, "attr_field": attr_field or None, "columns": columns,
+        "delimiter": _character(delimiter), "quote": quote, "encoding": encoding,
+        "label_sep": label_sep,
     }  # fmt: skip
     if source is None:
         _refuse_query([query, sql, name, *asked.values()])
@@ -93,6 +93,11 @@ def command(
     _refuse_files(paths or hub_folder, files)
     _add_query(ctx, source, (query, sql, name), asked, dry_run, as_json)
     return 0
+
+
+def _character(given: str | None) -> str | None:
+    """Returns a delimiter; shells make a tab hard to type."""
+    return "\t" if given in ("\\t", "tab") else given
 
 
 def _refuse_query(given: Sequence[object]) -> None:

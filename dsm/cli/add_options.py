@@ -83,13 +83,13 @@ KeepGoing = Annotated[
 
 # --- records ---
 
-RECORDS = "Lines as examples"
+RECORDS = "Lines and rows as examples"
 Records = Annotated[
     bool,
     typer.Option(
         "--records",
-        help="Each line of a .jsonl or .ndjson file is an example, FILE#KEY; --records=jsonl reads"
-        " a file of another name so",
+        help="Each line or row of a file (.jsonl, .csv, .tsv) is an example, FILE#KEY;"
+        " --records=FORMAT reads a file of another name so",
         rich_help_panel=RECORDS,
     ),
 ]
@@ -125,6 +125,40 @@ AttrField = Annotated[
         rich_help_panel=RECORDS,
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", metavar="A,B", help="Names of the columns of a table without a header",
+        rich_help_panel=RECORDS,
+    ),
+]  # fmt: skip
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter", metavar="C", help="What is between fields of a table (default: found out)",
+        rich_help_panel=RECORDS,
+    ),
+]  # fmt: skip
+Quote = Annotated[
+    str | None,
+    typer.Option(
+        "--quote", metavar="C", help="What fields are quoted by; '' is nothing",
+        rich_help_panel=RECORDS,
+    ),
+]  # fmt: skip
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding", metavar="E", help="Such as latin-1 (default: UTF-8)", rich_help_panel=RECORDS
+    ),
+]
+LabelSep = Annotated[
+    str | None,
+    typer.Option(
+        "--label-sep", metavar="S", help="What is between several labels in one field",
+        rich_help_panel=RECORDS,
+    ),
+]  # fmt: skip
 
 # --- queries ---
 

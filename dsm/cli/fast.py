@@ -54,7 +54,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "--pattern": "pattern", "--labels": "label_file", "--labels-format": "label_format",
         "--hf": "hub_folder",
         "--label-field": "label_field", "--time-field": "time_field",
-        "--records-format": "records_format",
+        "--records-format": "records_format", "--columns": "columns", "--delimiter": "delimiter",
+        "--quote": "quote", "--encoding": "encoding", "--label-sep": "label_sep",
     },
     "commit": {"--author": "author", "--source": "source", "--note": "note"},
     "prepare": {

@@ -75,7 +75,8 @@ def records_lines(report: RecordsReport, *, dry_run: bool) -> Iterator[str]:
     yield f"{name}: {records_text(report.counts)}"
     if not dry_run:
         return
-    yield f"  read as {report.format}: {count_text(report.records, 'record')}"
+    written = f" ({printable(report.written)})" if report.written else ""
+    yield f"  read as {report.format}{written}: {count_text(report.records, 'record')}"
     if report.fields:
         listed = [f"{printable(field)} ({kind})" for field, kind in report.fields.items()]
         more = f", and {len(listed) - 20} more" if len(listed) > 20 else ""

@@ -8,6 +8,8 @@ from dsm.errors import InvalidInput
 from dsm.model.rows import Rows
 
 TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "bool"}
+# Cells of tables that say nothing, as empty ones do: one `n/a` makes no number text.
+MISSING_TEXTS = frozenset(("n/a", "N/A", "NA", "NaN", "nan", "null", "NULL"))
 FLOAT_INT_MAX = 1 << 53  # up to here every integer is a float
 
 

@@ -52,7 +52,8 @@ class RecordsReport:
     """A file whose lines were staged (or would be) as records.
 
     `counts` says how many of its `records` are added, modified, relabelled and deleted; `fields`
-    maps those of the first records to their types; `samples` are the first keys.
+    maps those of the first records to their types; `written` says how the file is written, where
+    that was found out; `samples` are the first keys.
     """
 
     path: str
@@ -65,6 +66,7 @@ class RecordsReport:
     time: str | None = None
     attributes: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

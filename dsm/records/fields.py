@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from dsm.model.names import check_labels, printable
 from dsm.model.record_path import spelt_key
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
 
+_SECONDS = re.compile(r"-?[0-9]{9,11}(?:\.[0-9]+)?")  # as tables have them; others are dates
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -85,7 +87,9 @@ def time_of(value: Any, field: str) -> int | None:
         return None
     try:
         if isinstance(value, str):
-            return parse_instant(value)
+            if not _SECONDS.fullmatch(value):
+                return parse_instant(value)
+            value = float(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             time = round(value * 1_000_000)
             if EARLIEST_US <= time <= LATEST_US:

@@ -7,13 +7,14 @@ which of all fields become attributes.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, printable
+from dsm.records.cells import typed
 from dsm.records.fields import attribute_of, is_scalar, key_of, labels_of, time_of, value_at
 from dsm.records.settings import ALL_FIELDS, RecordSettings
 
@@ -25,11 +26,12 @@ KEY_DIGITS = 16  # of the hash of a record without a key field
 class Read:
     """A records file that was read: one item a record, in the order of the file.
 
-    `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None where there is
-    none) and `attributes` are empty lists where no field says them. `fields` tells the types of the
-    fields of the first records.
+    `settings` say how; `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None
+    where there is none) and `attributes` are empty lists where no field says them. `fields` tells
+    the types of the fields of the first records.
     """
 
+    settings: RecordSettings = field(default_factory=RecordSettings)
     keys: list[str] = field(default_factory=list)
     oids: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -91,11 +93,11 @@ class Gathering:
         if settings.key:
             out.keys.append(key_of(record, settings.key))
         if settings.label is not None:
-            out.labels.append(labels_of(value_at(record, settings.label), settings.label))
+            out.labels.append(_labels(record, settings.label, settings.label_sep))
         if settings.time is not None:
             out.times.append(time_of(value_at(record, settings.time), settings.time))
         if settings.attributes:
-            out.attributes.append(attributes_of(record, settings))
+            out.attributes.append(_attributes_of(record, settings, {}))
         for name in asked_fields(settings):
             if name not in self.said and value_at(record, name) is not None:
                 self.said.add(name)
@@ -109,7 +111,7 @@ class Gathering:
         else:
             self._refuse_repeated()
         _settle_types(out.attributes, self.settings)
-        out.oid, out.size = oid, size
+        out.settings, out.oid, out.size = self.settings, oid, size
         return out
 
     def wrong(self, number: int, reason: str, hint: str | None = None) -> RecordsInvalid:
@@ -162,11 +164,18 @@ def keys_of_content(oids: list[bytes]) -> list[str]:
     return keys
 
 
-def attributes_of(record: dict[str, Any], settings: RecordSettings) -> dict[str, AttributeValue]:
-    """Returns the attributes that the fields of a record are. Raises ValueError."""
+def _attributes_of(
+    record: dict[str, Any], settings: RecordSettings, types: Mapping[str, str]
+) -> dict[str, AttributeValue]:
+    """Returns the attributes that the fields of a record are; texts of a table are of these types.
+
+    Raises ValueError.
+    """
     found = {}
     for name in _named(record, settings):
         value = attribute_of(value_at(record, name), name)
+        if name in types:
+            value = typed(str(value), types[name])
         if value is not None:
             found[name] = value
     return found
@@ -174,9 +183,17 @@ def attributes_of(record: dict[str, Any], settings: RecordSettings) -> dict[str,
 
 def said_of(settings: RecordSettings, record: dict[str, Any]) -> tuple[Any, ...]:
     """Returns what the fields of one record say: (labels, time, attributes). Raises ValueError."""
-    labels = () if settings.label is None else labels_of(value_at(record, settings.label), "")
+    labels = () if settings.label is None else _labels(record, settings.label, settings.label_sep)
     time = None if settings.time is None else time_of(value_at(record, settings.time), "")
-    return labels, time, attributes_of(record, settings)
+    return labels, time, _attributes_of(record, settings, settings.found.types)
+
+
+def _labels(record: dict[str, Any], name: str, between: str | None) -> tuple[str, ...]:
+    """Returns the labels of a field; one text may hold several."""
+    value = value_at(record, name)
+    if between is not None and isinstance(value, str):
+        value = [part.strip() for part in value.split(between) if part.strip()]
+    return labels_of(value, name)
 
 
 def _named(record: dict[str, Any], settings: RecordSettings) -> Iterator[str]:

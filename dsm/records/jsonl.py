@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, BinaryIO
 
 from blake3 import blake3
 
@@ -60,7 +60,12 @@ class _Reader:
         self._lines = 0  # so far
         self._labels_by_text: dict[str | None, tuple[str, ...]] = {None: ()}
         texts = (*settings.key, *((settings.label,) if settings.label is not None else ()))
-        self._by_arrow = not (settings.time or settings.attributes or any("." in f for f in texts))
+        self._by_arrow = not (
+            settings.time
+            or settings.attributes
+            or settings.label_sep
+            or any("." in f for f in texts)
+        )
         self._texts = tuple(dict.fromkeys(texts))
 
     def run(self, read: ReadBytes) -> Read:
@@ -199,3 +204,20 @@ class _Reader:
 
 def _too_long(size: int) -> str:
     return f"is {size:,} bytes long or longer; a record has less than {OBJECT_BYTES_MAX:,}"
+
+
+class JsonlReader:
+    """Reads JSON Lines; see `RecordReader`."""
+
+    def read(
+        self, file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None = None
+    ) -> Read:
+        """See `RecordReader.read`."""
+        return read_jsonl(file.read, name, settings, store)
+
+    def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
+        """See `RecordReader.fields`."""
+        return fields_of(data)
+
+
+READER = JsonlReader()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dsm.model.attributes import MISSING_TEXTS as DEFAULT
 from dsm.repo.config import Config
 
-DEFAULT = frozenset(("n/a", "N/A", "NA", "NaN", "nan", "null", "NULL"))
+__all__ = ["DEFAULT", "missing_values", "without_missing"]
 SETTING = "add.missing-values"
 
 

@@ -16,7 +16,7 @@ from dsm.model.names import check_paths, printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
 from dsm.model.rows import ADDED, FORGET, Rows
 from dsm.records.gathering import Read, said_of
-from dsm.records.jsonl import fields_of, read_jsonl
+from dsm.records.reader import fields_of, read_records
 from dsm.records.settings import RecordSettings
 from dsm.worktree.edit import kind_against_head
 from dsm.worktree.request import Meaning, Request
@@ -44,14 +44,14 @@ class RecordsJudge:
         tree: WorkTree,
         staged: Staged,
         request: Request,
-        settings: RecordSettings,
         read: Read,
         file: Example,
     ):
         self.tree, self.staged, self.request = tree, staged, request
-        self.settings, self.read = settings, read
+        self.settings, self.read = read.settings, read
         self.file = file
         self.restated = request.records is not None
+        self._reread = False  # whether the same bytes may say something else than before
         self.out = Judged()
         self._base = request.meaning(file.path, file.time, None, [])
 
@@ -72,6 +72,7 @@ class RecordsJudge:
             self._add_all(paths)
         else:
             assert before is not None or not known
+            self._reread = _is_reread(read.settings, before)
             withdrawn = self._withdrawn(before, held) if known else frozenset()
             self._compare(paths, held, withdrawn, before)
         return self.out
@@ -126,7 +127,8 @@ class RecordsJudge:
         read, out = self.read, self.out
         wanted: dict[str, int] = {}
         for position, path in enumerate(paths):
-            if path not in withdrawn and (self.restated or held.get(path) != read.oids[position]):
+            same = held.get(path) == read.oids[position]
+            if path not in withdrawn and (self.restated or self._reread or not same):
                 wanted[path] = position
         now = self.tree.lookup((p for p in wanted if p in held), self.staged)
         committed = self.tree.committed(
@@ -164,7 +166,7 @@ class RecordsJudge:
         if len(held) >= count:
             return frozenset()
         with self.tree.repository.store.open(before.oid) as file:
-            old = read_jsonl(file.read, before.path, settings)
+            old = read_records(file, before.path, settings)
         return frozenset({f"{before.path}#{key}" for key in old.keys} - held.keys())
 
     def _old_says(
@@ -174,14 +176,17 @@ class RecordsJudge:
         if self.restated or before is None or before.records is None:
             return {}
         settings, _ = RecordSettings.from_text(before.records)
-        changed = [e for p, e in now.items() if e.oid != self.read.oids[wanted[p]]]
+        oids, all_ = self.read.oids, self._reread
+        changed = [e for p, e in now.items() if all_ or e.oid != oids[wanted[p]]]
         if not changed or not (settings.label or settings.time or settings.attributes):
             return {}
         contents = dict(self.tree.repository.store.read_many(e.oid for e in changed))
         found: dict[str, Any] = {}
         for example in changed:
             try:
-                found[example.path] = said_of(settings, fields_of(contents[example.oid] or b""))
+                found[example.path] = said_of(
+                    settings, fields_of(contents[example.oid] or b"", settings)
+                )
             except ValueError:  # a field cannot say now what it said then
                 continue
         return found
@@ -223,7 +228,7 @@ class RecordsJudge:
             time=current.time if same or current.time_given else self.file.time,
         )  # fmt: skip
         old_labels, old_time, old_attributes = ((), None, {}) if old is None else old
-        news = self.restated or not same
+        news = self.restated or self._reread or not same
         if news and settings.label is not None and (self.restated or labels != old_labels):
             after = replace(after, labels=tuple(sorted({*labels, *self.request.labels})))
         elif self.restated and self.request.labels:
@@ -257,6 +262,17 @@ class RecordsJudge:
             annotation=example.annotation if row.annotation is None else row.annotation,
             attributes={**example.attributes, **row.attributes},
         )
+
+
+def _is_reread(now: RecordSettings, before: Example | None) -> bool:
+    """Whether a file is written otherwise than before, so that the same bytes are other fields."""
+    if before is None or not is_records_file(before.records):
+        return False
+    assert before.records is not None
+    then = RecordSettings.from_text(before.records)[0]
+    return (then.format, then.found.columns, then.found.delimiter, then.found.quote) != (
+        now.format, now.found.columns, now.found.delimiter, now.found.quote
+    )  # fmt: skip
 
 
 def refuse_files_as_records(

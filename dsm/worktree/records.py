@@ -15,10 +15,11 @@ from dsm.errors import InvalidInput
 from dsm.files.stat import Stat, stat_of
 from dsm.model.example import Change, Example
 from dsm.model.names import printable
-from dsm.model.record_path import is_records_file
+from dsm.model.record_path import SETTINGS_BYTES_MAX, is_records_file
 from dsm.model.reports import Problem, RecordsReport
 from dsm.model.rows import FORGET, Rows
-from dsm.records.settings import RecordSettings, format_of
+from dsm.records.formats import FORMATS, format_of
+from dsm.records.settings import BY_NAME, RecordSettings
 from dsm.repo.dataset_settings import DatasetSettings, change_settings, read_settings
 from dsm.store.ingest import FileUnreadable
 from dsm.worktree.request import Request
@@ -64,30 +65,15 @@ class RecordsFiles:
         """
         asked = self.request.records
         if asked is not None:
-            named = path in self.request.paths
-            try:
-                found = format_of(path)
-            except InvalidInput:
-                if named:
-                    raise
-                found = None
-            if found is None and named and not self.request.records_format_given:
-                raise InvalidInput(
-                    f"{printable(path)} does not say by its name how its records are written",
-                    hint="say it: --records=jsonl",
-                    items=(path,),
-                )
-            if found is not None or named:
-                return asked
+            found = _in_format(asked, path, named=path in self.request.paths)
+            if found is not None:
+                return found
         if not new:
             return self._tracked(path)
         said = self.settings.records_at(path)
-        if said is None or path in self.settings.records:
-            return said
-        try:
-            return None if format_of(path) is None else said
-        except InvalidInput:
+        if said is None:
             return None
+        return _in_format(said, path, named=path in self.settings.records)
 
     def _tracked(self, path: str) -> RecordSettings | None:
         before = self.tree.lookup([path], self.staged).get(path)
@@ -95,7 +81,7 @@ class RecordsFiles:
             return None
         self._known[path] = before
         assert before.records is not None
-        return RecordSettings.from_text(before.records)[0]
+        return RecordSettings.from_text(before.records)[0].asked()
 
     def claims(self, path: str) -> bool:
         """Whether a new file is to be read as records."""
@@ -123,7 +109,8 @@ class RecordsFiles:
         store = self.tree.repository.store
         for path, stat in sorted(self.waiting.items()):
             new = path not in self._known and self.request.records is None
-            settings = self.settings_for(path, new=new) or RecordSettings()
+            settings = self.settings_for(path, new=new)
+            assert settings is not None
             try:
                 read, seen = self._read(path, stat, settings, dry_run=dry_run)
             except (RecordsInvalid, FileUnreadable) as error:
@@ -132,11 +119,11 @@ class RecordsFiles:
                 reason = error.message.removeprefix(f"{printable(path)}, ")
                 out.failed.append(Problem(path, reason))
                 continue
-            judged = self._judge(path, read, seen, settings)
+            judged = self._judge(path, read, seen)
             out.rows.extend(judged.rows)
             out.stats[path] = (seen, read.oid)
             out.size += read.size
-            out.reports.append(_report(path, settings, read, judged))
+            out.reports.append(_report(path, read, judged))
             advance(1, read.size)
         if not dry_run and self.waiting:
             store.flush()
@@ -146,7 +133,7 @@ class RecordsFiles:
     def _read(
         self, path: str, stat: Stat, settings: RecordSettings, *, dry_run: bool
     ) -> tuple[Read, Stat]:
-        from dsm.records.jsonl import read_jsonl
+        from dsm.records.reader import read_records
 
         store = None if dry_run else self.tree.repository.store
         full = os.path.join(self.tree.root, path)
@@ -154,7 +141,7 @@ class RecordsFiles:
             try:
                 with open(full, "rb", buffering=0) as file:
                     before = stat_of(os.fstat(file.fileno()))
-                    read = read_jsonl(file.read, path, settings, store)
+                    read = read_records(file, path, settings, store)
                     after = stat_of(os.fstat(file.fileno()))
             except OSError as error:
                 raise FileUnreadable(error.strerror or str(error)) from error
@@ -162,7 +149,7 @@ class RecordsFiles:
                 return read, after
         raise FileUnreadable("changes while it is read")
 
-    def _judge(self, path: str, read: Read, stat: Stat, settings: RecordSettings) -> Judged:
+    def _judge(self, path: str, read: Read, stat: Stat) -> Judged:
         from dsm.worktree.record_rows import RecordsJudge
 
         before = self.tree.lookup([path], self.staged).get(path)
@@ -172,10 +159,9 @@ class RecordsFiles:
             if known is not None and known.oid == read.oid:
                 time, given = known.time, known.time_given
                 break
-        row = Example(
-            path, read.oid, read.size, time, time_given=given, records=settings.to_text(len(read))
-        )
-        judge = RecordsJudge(self.tree, self.staged, self.request, settings, read, row)
+        said = _text_of(path, read)
+        row = Example(path, read.oid, read.size, time, time_given=given, records=said)
+        judge = RecordsJudge(self.tree, self.staged, self.request, read, row)
         return judge.judge(before, committed)
 
     def _refuse_shared(self, rows: Rows) -> None:
@@ -225,13 +211,50 @@ class RecordsFiles:
             change_settings(self.tree.repository, self.tree.log.name, changed)
 
 
-def _report(path: str, settings: RecordSettings, read: Read, judged: Judged) -> RecordsReport:
+def _in_format(said: RecordSettings, path: str, *, named: bool) -> RecordSettings | None:
+    """Returns the settings with the format of a file, None when they do not concern it.
+
+    A file that was `named` is read as it was said, or as its name says; raises InvalidInput when
+    neither tells how. Others are read where their name says so.
+    """
+    if named and said.format != BY_NAME:
+        return said.of(said.row())
+    try:
+        row = format_of(path)
+    except InvalidInput:
+        if named:
+            raise
+        return None
+    if row is None and named:
+        raise InvalidInput(
+            f"{printable(path)} does not say by its name how its records are written",
+            hint=f"say it: --records={'|'.join(FORMATS)}",
+            items=(path,),
+        )
+    if row is None or not (named or (row.by_name and said.format == BY_NAME)):
+        return said.of(row) if row is not None and row.name == said.format else None
+    return said.of(row)
+
+
+def _text_of(path: str, read: Read) -> str:
+    """Returns what the row of a file says of how it was read. Raises InvalidInput."""
+    text = read.settings.to_text(len(read))
+    if len(text) > SETTINGS_BYTES_MAX:
+        raise InvalidInput(
+            f"{printable(path)}: the names of its columns are too long to be kept", items=(path,)
+        )
+    return text
+
+
+def _report(path: str, read: Read, judged: Judged) -> RecordsReport:
+    settings = read.settings
     return RecordsReport(
         path=path,
         format=settings.format,
         records=len(read),
         counts=judged.counts,
         fields=read.fields,
+        written=settings.found.words,
         key=settings.key,
         label=settings.label,
         time=settings.time,

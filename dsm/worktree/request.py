@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, NamedTuple, TypedDict
+from typing import Any, BinaryIO, NamedTuple, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
@@ -17,7 +17,7 @@ from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.model.unmatched import REFUSE, UNLABELLED
-from dsm.records.settings import JSONL, RecordSettings, checked_fields
+from dsm.records.settings import BY_NAME, RecordSettings, checked_fields
 from dsm.worktree.label_formats.places import Places
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.missing_values import DEFAULT
@@ -232,6 +232,11 @@ class AddAsked(TypedDict, total=False):
     label_field: str | None
     time_field: str | None
     attr_field: str | Sequence[str] | None
+    columns: str | Sequence[str] | None
+    delimiter: str | None
+    quote: str | None
+    encoding: str | None
+    label_sep: str | None
 
 
 def request_for(
@@ -251,6 +256,11 @@ def request_for(
     label_field: str | None = None,
     time_field: str | None = None,
     attr_field: str | Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    label_sep: str | None = None,
     **flags: bool,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
@@ -270,7 +280,9 @@ def request_for(
         assert places is not None
         rows, files = read_labels(label_file, folder, missing, places, label_format)
         table = os.path.join(folder, label_file) if isinstance(label_file, str) else None
-    settings = _record_settings(records, key_field, label_field, time_field, attr_field)
+    fields = (key_field, label_field, time_field, attr_field)
+    written = (columns, delimiter, quote, encoding, label_sep)
+    settings = _record_settings(records, fields, written)
     return Request(
         paths, check_labels(labels), compiled, default, rows, label_table=table, label_files=files,
         unmatched=unmatched, records=settings, records_format_given=isinstance(records, str),
@@ -279,18 +291,34 @@ def request_for(
 
 
 def _record_settings(
-    records: bool | str,
-    key: str | Sequence[str] | None,
-    label: str | None,
-    time: str | None,
-    attributes: str | Sequence[str] | None,
+    records: bool | str, fields: Sequence[Any], written: Sequence[Any]
 ) -> RecordSettings | None:
     """Returns how files are to be read as records, None when they are not. Raises InvalidInput."""
     if records is False:
-        if any(each is not None for each in (key, label, time, attributes)):
+        if any(each is not None for each in (*fields, *written)):
             raise InvalidInput(
                 "fields are those of records", hint="say that the lines are examples: --records"
             )
         return None
-    form = JSONL if records is True else records
-    return RecordSettings(form, checked_fields(key), label, time, checked_fields(attributes))
+    key, label, time, attributes = fields
+    columns, delimiter, quote, encoding, label_sep = written
+    return RecordSettings(
+        format=BY_NAME if records is True else records,
+        key=checked_fields(key),
+        label=label,
+        time=time,
+        attributes=checked_fields(attributes),
+        columns=_columns_of(columns),
+        delimiter=delimiter,
+        quote=quote,
+        encoding=encoding,
+        label_sep=label_sep,
+    )
+
+
+def _columns_of(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Returns names of columns: texts, or one text with commas between them."""
+    names = given.split(",") if isinstance(given, str) else list(given or ())
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidInput("names of columns are texts")
+    return tuple(names)

@@ -11,6 +11,7 @@ import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
+from stored_groups import Groups
 
 from dsm.records import jsonl
 from dsm.records.gathering import Read, RecordsInvalid
@@ -19,28 +20,6 @@ from dsm.records.jsonl import fields_of, read_jsonl
 from dsm.records.settings import RecordSettings
 
 NOTHING = RecordSettings()
-
-
-class Groups:
-    """Stands for a store: keeps groups, their parts and lists."""
-
-    def __init__(self) -> None:
-        self.groups: list[bytes] = []
-        self.parts: dict[bytes, bytes] = {}
-        self.listed = b""
-
-    def put(self, data: bytes, suffix: str = "") -> bytes:
-        self.groups.append(data)
-        return blake3(data).digest()
-
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
-        self.groups.append(data)
-        for oid, (at, size) in members.items():
-            self.parts[oid] = data[at : at + size]
-        return blake3(data).digest()
-
-    def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
-        self.listed = rows
 
 
 def read(data: bytes, settings: RecordSettings = NOTHING, store: Groups | None = None) -> Read:

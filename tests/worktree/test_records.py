@@ -238,11 +238,11 @@ def test_the_settings_of_a_folder_stand_for_new_files(work: Work) -> None:
     work.write({"d/a.jsonl": lines(people(2)), "d/note.txt": "x"})
     work.ds.add(["d"], records=True, key_field="id")
     work.ds.commit("first")
-    work.write({"d/b.jsonl": lines(people(3)), "d/c.csv": "a,b\n", "e.jsonl": lines(people(4))})
+    work.write({"d/b.jsonl": lines(people(3)), "d/c.bin": "a,b\n", "e.jsonl": lines(people(4))})
     work.ds.add(["."])
     work.ds.commit("second")
     assert {
-        "d/a.jsonl#p0", "d/a.jsonl#p1", "d/b.jsonl#p0", "d/b.jsonl#p1", "d/b.jsonl#p2", "d/c.csv",
+        "d/a.jsonl#p0", "d/a.jsonl#p1", "d/b.jsonl#p0", "d/b.jsonl#p1", "d/b.jsonl#p2", "d/c.bin",
         "d/note.txt", "e.jsonl",
     } == set(work.snapshot())  # fmt: skip
 
@@ -279,18 +279,18 @@ def test_a_file_and_a_record_cannot_share_a_name(work: Work) -> None:
 
 def test_what_is_no_records_file_is_refused(work: Work) -> None:
     """Nothing is staged, unless the rest is asked for."""
-    work.write({"a.jsonl": lines(people(2)), "b.jsonl": b'{"a":1}\n{"b"', "c.csv": b"a\n1\n"})
+    work.write({"a.jsonl": lines(people(2)), "b.jsonl": b'{"a":1}\n{"b"', "c.bin": b"a\n1\n"})
     with pytest.raises(RecordsInvalid, match=r"b\.jsonl, line 2"):
         work.ds.add(["."], records=True)
     assert not work.ds.status().staged
     report = work.ds.add(["a.jsonl", "b.jsonl"], records=True, keep_going=True)
     assert ([each.path for each in report.failed], report.counts.added) == (["b.jsonl"], 2)
-    with pytest.raises(InvalidInput, match="JSON Lines alone"):
-        work.ds.add(["c.csv"], records=True)
+    with pytest.raises(InvalidInput, match="does not say by its name"):
+        work.ds.add(["c.bin"], records=True)
     with pytest.raises(InvalidInput, match="fields are those of records"):
         work.ds.add(["a.jsonl"], key_field="id")
     with pytest.raises(InvalidInput, match="not supported"):
-        work.ds.add(["a.jsonl"], records="csv")
+        work.ds.add(["a.jsonl"], records="docx")
 
 
 def test_a_dry_run_tells_how_a_file_would_be_read(work: Work) -> None:
@@ -370,3 +370,45 @@ def test_new_bytes_are_near_the_edit(work: Work) -> None:
     changeset = work.ds.commit("second")
     assert report.stored < 100_000
     assert changeset.counts.rows == 2
+
+
+def table(records: Iterable[dict[str, Any]], *columns: str) -> bytes:
+    rows = [",".join(f'"{each[name]}"' for name in columns) for each in records]
+    return "".join(row + "\r\n" for row in [",".join(columns), *rows]).encode()
+
+
+def test_rows_of_a_table_are_examples(work: Work) -> None:
+    """Edits, labels of people and withdrawals work on rows as on lines; the file stays whole."""
+    records = people(50)
+    columns = ("id", "text", "topic")
+    work.write({"t.csv": table(records, *columns)})
+    asked = {"key_field": "id", "label_field": "topic", "attr_field": ["id"]}
+    work.ds.add(["t.csv"], records=True, **asked)
+    work.ds.commit("first")
+    assert work.snapshot()["t.csv#p3"] == (b'"p3","' + b"text of 3 " * 20 + b'","b"', ("b",))
+    work.ds.label(["t.csv#p3", "t.csv#p4"], set=["checked"])
+    work.ds.remove(["t.csv#p5"])
+    records[3]["text"], records[4]["topic"] = "other", "c"
+    content = table(records[:-1], *columns)
+    work.write({"t.csv": content})
+    assert kinds(work) == {"modified": 3, "deleted": 1}  # the file is one of them
+    work.ds.commit("second", all=True)
+    found = {path.partition("#")[2]: said for path, (_, said) in work.snapshot().items()}
+    assert [found[key] for key in ("p3", "p4", "p6")] == [("checked",), ("c",), ("a",)]
+    assert "p5" not in found
+    work.path("t.csv").unlink()
+    work.ds.restore()
+    assert content == work.path("t.csv").read_bytes()
+
+
+def test_another_header_changes_what_rows_say(work: Work) -> None:
+    """The same bytes under other names of columns have other labels; labels of people stay."""
+    work.write({"t.csv": "id,a,b\n1,x,y\n2,p,q\n3,z,z\n"})
+    work.ds.add(["t.csv"], records=True, key_field="id", label_field="a")
+    work.ds.commit("first")
+    work.ds.label(["t.csv#3"], set=["checked"])
+    work.write({"t.csv": "id,b,a\n1,x,y\n2,p,q\n3,z,z\n"})
+    work.ds.add(["."])
+    work.ds.commit("second")
+    assert [each.labels for each in work.ds.ls()] == [("y",), ("q",), ("checked",)]
+    assert [each.labels for each in work.ds.ls(reference=1)] == [("x",), ("p",), ("z",)]

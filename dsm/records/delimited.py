@@ -1,0 +1,306 @@
+"""Reading CSV and TSV: a record is the bytes of a row, without its end; the header is none.
+
+Python's `csv` takes as many lines as a row has, so the bytes of a row are those of the lines that
+it took. How a table is written is found out from its beginning, unless it was said.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from blake3 import blake3
+
+from dsm.errors import InvalidInput
+from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.model.names import printable
+from dsm.records.cells import settled_types
+from dsm.records.gathering import LOOKED_AT, Gathering, Read
+from dsm.records.groups import Grouper, GroupStore
+from dsm.records.settings import UTF_8_BOM, Found, RecordSettings, check_columns
+
+BLOCK_BYTES = 1 << 20
+SAMPLE_BYTES = 64 << 10
+_SAMPLE_ROWS = 200
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_DELIMITERS = (",", "\t", ";", "|")
+_ENCODING = "utf-8"
+
+
+class _FieldLimit:
+    """Lets `csv` read long fields while a table is read: its limit is one of the whole process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within, self._before = 0, 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._before = csv.field_size_limit(OBJECT_BYTES_MAX)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                csv.field_size_limit(self._before)
+
+
+_LONG_FIELDS = _FieldLimit()
+
+
+class Dialect:
+    """How a table is written: one character each, `quote` is "" where nothing is quoted."""
+
+    def __init__(self, delimiter: str, quote: str, encoding: str):
+        self.delimiter, self.quote, self.encoding = delimiter, quote, encoding
+
+    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        """Returns the rows of lines."""
+        if not self.quote:
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+
+
+class _Lines:
+    """Gives the lines of a file as text, and keeps the bytes of those that no row has had yet."""
+
+    def __init__(self, file: BinaryIO, head: bytes, gathered: Gathering, encoding: str):
+        self._file, self._head = file, head
+        self._gathered = gathered
+        self._encoding = encoding
+        self.count = 0
+        self.held: list[bytes] = []
+        self._size = 0
+
+    def taken(self) -> bytes:
+        """Returns the bytes of the lines since the last call."""
+        data = self.held[0] if len(self.held) == 1 else b"".join(self.held)
+        self.held.clear()
+        self._size = 0
+        return data
+
+    def __iter__(self) -> Iterator[str]:
+        encoding, hold = self._encoding, self.held.append
+        first = 3 if self._head.startswith(_BOM) else 0
+        for line in self._raw():
+            self.count += 1
+            hold(line)
+            self._size += len(line)
+            if self._size >= OBJECT_BYTES_MAX:
+                raise self._too_long(self.count - len(self.held) + 1, self._size)
+            try:
+                yield str(line[first:] if first else line, encoding)
+            except UnicodeDecodeError:
+                raise self._gathered.wrong(
+                    self.count, f"is not {encoding.upper()}",
+                    "say how it is written: --encoding cp1252, say, or latin-1",
+                ) from None  # fmt: skip
+            first = 0
+
+    def _raw(self) -> Iterator[bytes]:
+        block, rest = self._head, b""
+        while block:
+            data = rest + block
+            end = data.rfind(b"\n") + 1
+            rest = data[end:]
+            if len(rest) >= OBJECT_BYTES_MAX:
+                raise self._too_long(self.count + data.count(b"\n") + 1, len(rest))
+            yield from io.BytesIO(data[:end])
+            block = self._file.read(BLOCK_BYTES)
+        if rest:
+            yield rest
+
+    def _too_long(self, line: int, size: int) -> Exception:
+        return self._gathered.wrong(
+            line, f"begins a row of {size:,} bytes or more; a record has less than"
+            f" {OBJECT_BYTES_MAX:,}", "is a quote not closed? `--quote ''` reads them as text",
+        )  # fmt: skip
+
+
+class DelimitedReader:
+    """Reads CSV and TSV; see `RecordReader`."""
+
+    def read(
+        self, file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None = None
+    ) -> Read:
+        """See `RecordReader.read`."""
+        with _LONG_FIELDS:
+            return self._read(file, name, settings, store)
+
+    def _read(
+        self, file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None
+    ) -> Read:
+        gathered = Gathering(name, settings)
+        head = file.read(SAMPLE_BYTES) or b""
+        while len(head) < SAMPLE_BYTES and (more := file.read(SAMPLE_BYTES - len(head))):
+            head += more
+        if head.startswith(_WIDE_BOMS):
+            raise gathered.wrong(1, "is UTF-16, of which records are not read", "convert it: iconv")
+        dialect = dialect_of(head, settings)
+        grouper = Grouper(store, os.path.splitext(name)[1].lower())
+        lines = _Lines(file, head, gathered, dialect.encoding)
+        columns = _take_rows(lines, dialect, gathered, grouper)
+        found = Found(
+            () if settings.columns else columns, dialect.delimiter, dialect.quote,
+            UTF_8_BOM if head.startswith(_BOM) else dialect.encoding,
+        )  # fmt: skip
+        types = settled_types(gathered.out.attributes, settings.found.types)
+        gathered.settings = replace(settings, found=replace(found, types=types))
+        return gathered.finish(grouper.finish(), grouper.size)
+
+    def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
+        """See `RecordReader.fields`."""
+        dialect = _dialect_found(settings)
+        try:
+            with _LONG_FIELDS:
+                rows = list(dialect.reader(iter(_lines(str(data, dialect.encoding)))))
+        except csv.Error as error:
+            raise ValueError(str(error)) from None
+        columns = settings.columns or settings.found.columns
+        if len(rows) != 1 or len(rows[0]) != len(columns):
+            raise ValueError("it is no row of its table")
+        return dict(zip(columns, rows[0], strict=True))
+
+
+def _take_rows(
+    lines: _Lines, dialect: Dialect, gathered: Gathering, grouper: Grouper
+) -> tuple[str, ...]:
+    """Takes all rows; returns the names of their fields."""
+    columns, bom = gathered.settings.columns, lines._head.startswith(_BOM)
+    rows = dialect.reader(iter(lines))
+    while True:
+        first = lines.count + 1
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise gathered.wrong(first, *_explained(str(error))) from None
+        if row is None:
+            return columns
+        data = lines.taken()
+        at = 3 if bom and first == 1 else 0
+        if not row:
+            grouper.add(data, None, 0, 0)
+            continue
+        if not columns:
+            columns = _header(row, first, gathered)
+            grouper.add(data, None, 0, 0)
+            continue
+        if len(row) != len(columns):
+            raise _ragged(gathered, first, row, columns)
+        content = data[at:].rstrip(b"\n").removesuffix(b"\r")
+        oid: bytes = blake3(content).digest()
+        grouper.add(data, oid, at, len(content))
+        gathered.take(oid, len(content), first)
+        record = dict(zip(columns, row, strict=True))
+        if len(gathered.out) <= LOOKED_AT:
+            gathered.look_at(record)
+        try:
+            gathered.hear(record)
+        except ValueError as error:
+            raise gathered.wrong(first, str(error)) from None
+
+
+def _header(row: list[str], line: int, gathered: Gathering) -> tuple[str, ...]:
+    columns = tuple(row)
+    try:
+        check_columns(columns)
+    except InvalidInput as error:
+        raise gathered.wrong(
+            line, f"names the fields, but {error.message}",
+            "rename one, or name the columns of a file without a header: --columns a,b",
+        ) from None  # fmt: skip
+    return columns
+
+
+def _ragged(
+    gathered: Gathering, line: int, row: Sequence[str], columns: Sequence[str]
+) -> Exception:
+    have, want = len(row), len(columns)
+    fields = f"has {have:,} field{'s' * (have != 1)} where there are {want:,} columns"
+    if have < want:
+        reason = f"{fields}: nothing in the field '{printable(columns[have])}'"
+    else:
+        reason = f"{fields}: {printable(row[want][:40])!r} is in none"
+    return gathered.wrong(line, reason)
+
+
+def _explained(error: str) -> tuple[str, str | None]:
+    """Returns reason and hint for what `csv` finds wrong with a row."""
+    if "unexpected end" in error:
+        return (
+            "has a quote that is not closed",
+            "`--quote ''` reads quotes as text, where nothing is quoted",
+        )
+    if "expected after" in error:
+        return (
+            "has text behind a closing quote",
+            "double a quote within a field; `--quote ''` reads quotes as text",
+        )
+    if "new-line character" in error:
+        return "has a carriage return within a field that is not quoted", None
+    return f"is no row of a table: {error}", None
+
+
+# --- how a table is written ---
+
+
+def dialect_of(head: bytes, settings: RecordSettings) -> Dialect:
+    """Returns how a table is written, by what was said and by its beginning."""
+    encoding = settings.encoding or _ENCODING
+    text = str(head.removeprefix(_BOM), encoding, "replace")
+    if len(head) >= SAMPLE_BYTES:
+        text = text[: text.rfind("\n") + 1] or text
+    lines = _lines(text)
+    tabs = settings.format == "tsv"
+    delimiters = (settings.delimiter,) if settings.delimiter else (("\t",) if tabs else _DELIMITERS)
+    quotes = (settings.quote,) if settings.quote is not None else (('"', "") if tabs else ('"',))
+    best, most = Dialect(delimiters[0] or ",", quotes[0] or "", encoding), (False, 1)
+    for delimiter in delimiters:
+        for quote in quotes:
+            tried = Dialect(delimiter or ",", quote or "", encoding)
+            found = _evenness(tried, lines)
+            if found > most:
+                best, most = tried, found
+    return best
+
+
+def _evenness(dialect: Dialect, lines: list[str]) -> tuple[bool, int]:
+    """Returns whether the first rows all have as many fields, two or more, and how many the first
+    has."""
+    widths: list[int] = []
+    try:
+        for row in dialect.reader(iter(lines)):
+            if row:
+                widths.append(len(row))
+            if len(widths) == _SAMPLE_ROWS:
+                break
+    except csv.Error:
+        return False, 0
+    width = widths[0] if widths else 0
+    return width > 1 and len(set(widths)) == 1, width
+
+
+def _dialect_found(settings: RecordSettings) -> Dialect:
+    found = settings.found
+    quote = settings.quote if settings.quote is not None else found.quote
+    encoding = settings.encoding or found.encoding or _ENCODING
+    if encoding == UTF_8_BOM:
+        encoding = _ENCODING
+    return Dialect(
+        settings.delimiter or found.delimiter or ",", '"' if quote is None else quote, encoding
+    )
+
+
+def _lines(text: str) -> list[str]:
+    return list(io.StringIO(text, newline="\n"))  # other ends of lines are text
+
+
+READER = DelimitedReader()

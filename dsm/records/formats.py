@@ -1,0 +1,76 @@
+"""The table of formats that records are read of; a row says what is known before a file is opened.
+
+To add one, write its module (with a `READER`, see `dsm.records.reader`) and its row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
+
+JSONL = "jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordFormat:
+    """One row. `options` are those that say how such a file is written; `by_name` is whether
+    `--records` of a folder takes files with such a name that were not named themselves."""
+
+    name: str
+    words: str
+    endings: tuple[str, ...]
+    module: str
+    options: tuple[str, ...] = ()
+    by_name: bool = True
+    compressed: bool = True  # whether the name may have the ending of a compression behind it
+
+
+_TABLE = ("columns", "delimiter", "quote", "encoding")
+_ROWS = (
+    RecordFormat(
+        name=JSONL, words="JSON Lines: one object a line", endings=(".jsonl", ".ndjson"),
+        module="dsm.records.jsonl", compressed=False,
+    ),
+    RecordFormat(
+        name="csv", words="a table with a header", endings=(".csv",), options=_TABLE,
+        module="dsm.records.delimited", compressed=False,
+    ),
+    RecordFormat(
+        name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
+        module="dsm.records.delimited", compressed=False,
+    ),
+)  # fmt: skip
+FORMATS = {row.name: row for row in _ROWS}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+_LATER = (
+    ".parquet", ".arrow", ".feather", ".txt", ".tar", ".tgz", ".zip", *COMPRESSIONS,
+)  # fmt: skip
+
+
+def find_format(name: str) -> RecordFormat:
+    """Returns a row of the table. Raises InvalidInput."""
+    if name not in FORMATS:
+        raise InvalidInput(
+            f"records of the format {printable(name)} are not supported",
+            hint=f"dsm reads {', '.join(FORMATS)}",
+        )
+    return FORMATS[name]
+
+
+def format_of(path: str) -> RecordFormat | None:
+    """Returns the format that a file's name tells; None for none. Raises InvalidInput for one that
+    dsm knows of and does not read."""
+    name = path.rpartition("/")[2].lower()
+    inner = next((name.removesuffix(each) for each in COMPRESSIONS if name.endswith(each)), None)
+    for row in _ROWS:
+        if name.endswith(row.endings) or (row.compressed and (inner or "").endswith(row.endings)):
+            return row
+    if name.endswith(_LATER):
+        raise InvalidInput(
+            f"{printable(path)}: records are not read of such files",
+            hint=f"add it without --records, as one example; dsm reads {', '.join(FORMATS)}",
+            items=(path,),
+        )
+    return None

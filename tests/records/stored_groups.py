@@ -1,0 +1,27 @@
+"""A store of groups in memory, for tests of readers."""
+
+from __future__ import annotations
+
+from blake3 import blake3
+
+
+class Groups:
+    """Stands for a store: keeps groups, their parts and lists."""
+
+    def __init__(self) -> None:
+        self.groups: list[bytes] = []
+        self.parts: dict[bytes, bytes] = {}
+        self.listed = b""
+
+    def put(self, data: bytes, suffix: str = "") -> bytes:
+        self.groups.append(data)
+        return blake3(data).digest()
+
+    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+        self.groups.append(data)
+        for oid, (at, size) in members.items():
+            self.parts[oid] = data[at : at + size]
+        return blake3(data).digest()
+
+    def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
+        self.listed = rows

@@ -201,8 +201,9 @@ class DatasetHistory:
         `reference` is the newest one to tell (the head by default), `after` and what came before
         it are left out. `since` (included) and `until` (excluded) are times as in `prepare`;
         `author` and `grep` a text, or several, that the author or the message must hold, whatever
-        its letter case. With `reverse`, the same ones are told oldest first. Where an example at
-        one of the paths was renamed, those of its old path follow, unless `follow` is False.
+        its letter case; `where` are conditions on trailers, which all hold. With `reverse`, the
+        same ones are told oldest first. Where an example at one of the paths was renamed, those of
+        its old path follow, unless `follow` is False.
 
         Raises what `resolve` raises; InvalidInput for a path outside the dataset's root, or a
         time or text that is none.
@@ -471,7 +472,9 @@ class DatasetHistory:
         split ("cv:train", "cv:not-fold3"), or several: what is in all of them; `segment`
         adds the filters of a segment, or of several. `view` (one, or its version or
         name) takes what another view takes, by path; of it `and_` keeps what others take, too,
-        `or_` adds what others take, and `minus` takes away. Of what `percent` leaves, `per_label`
+        `or_` adds what others take, and `minus` takes away. `changeset_where`
+        are conditions on the trailers of the changeset that last put an example ("ticket=A-17").
+        Of what `percent` leaves, `per_label`
         takes so many of each label, or `balance` ("label", an attribute) as many of each value as
         the rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the
         path and `seed`. `name` is a name to find the view by.

@@ -7,7 +7,7 @@ clock and the author come from the environment that the repository was opened wi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
@@ -300,6 +300,7 @@ class Dataset(DatasetHistory):
         author: str | None = None,
         source: str | None = None,
         note: str | None = None,
+        trailers: Iterable[str] | Mapping[str, str | Iterable[str]] | None = None,
         progress: Progress = SILENT,
         tell: Callable[[AddReport | MassDeletion], None] | None = None,
         allow_mass_delete: bool = False,
@@ -307,7 +308,8 @@ class Dataset(DatasetHistory):
         """Records the stage as the next changeset; durable when it returns.
 
         With `paths`, adds and commits exactly those, apart from what else is staged; with `all`,
-        first stages the changes and deletions of tracked files. Before anything is recorded, `tell`
+        first stages the changes and deletions of tracked files. `trailers` say more of the
+        changeset by keys: "ticket=A-17", or values by key. Before anything is recorded, `tell`
         is given what `add` would answer of the paths, and the MassDeletion, if it is one.
 
         Raises AnswerIsNo when there is nothing to commit, InvalidInput for the message and other
@@ -319,7 +321,12 @@ class Dataset(DatasetHistory):
         """
         from dsm.worktree.committing import commit_paths, commit_stage
 
-        intent = self._intent(message, author, source=source, note=note)
+        said: dict[str, Any] = {"source": source, "note": note}
+        if trailers:
+            from dsm.model.trailers import parse_trailers
+
+            said["trailers"] = parse_trailers(trailers)
+        intent = self._intent(message, author, **said)
         allowed = allow_mass_delete or self.repo.config.flag("commit.allow-mass-delete")
         if paths is not None:
             if all:

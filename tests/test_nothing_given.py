@@ -225,6 +225,15 @@ def query_payload(work: Work, nothing: Any) -> None:
     assert define("q", "s", "SELECT 1", schema, payload=None).payload == ()
 
 
+def prepare_changeset_where(work: Work, nothing: Any) -> None:
+    assert work.ds.query(changeset_where=nothing) == work.ds.query()  # all of none hold
+
+
+def commit_trailers(work: Work, nothing: Any) -> None:
+    made = work.ds.commit("nothing is said", trailers=nothing, allow_empty=True)
+    assert made.trailers == {}
+
+
 def prepare_split(work: Work, nothing: Any) -> None:
     assert work.ds.query(split=nothing) == work.ds.query()
 
@@ -276,6 +285,8 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare changesets": prepare_changesets,
     "Dataset.prepare exclude": prepare_exclude,
     "Dataset.prepare where": prepare_where,
+    "Dataset.prepare changeset_where": prepare_changeset_where,
+    "Dataset.commit trailers": commit_trailers,
     "Dataset.prepare classes": prepare_classes,
     "Dataset.prepare split": prepare_split,
     "Dataset.prepare and_": prepare_operands,

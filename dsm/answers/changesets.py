@@ -43,6 +43,7 @@ def changeset_fields(changeset: Changeset) -> dict[str, Any]:
         "source": changeset.source,
         "note": changeset.note,
         "reverts": changeset.reverts,
+        "trailers": {key: list(values) for key, values in changeset.trailers.items()},
         "attributes": dict(changeset.attributes),
         "live_queries": dict(changeset.queries),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from dsm.cli.history import recorded
 from dsm.cli.output import message, print_json
@@ -12,48 +12,26 @@ from dsm.cli.session import Session
 if TYPE_CHECKING:
     import typer
 
+    from dsm.cli import commit_options as options
     from dsm.model.reports import AddReport, MassDeletion
+
+
+# Where the types of the options are: they need typer, which the fast path leaves out.
+OPTIONS = "dsm.cli.commit_options"
 
 
 def command(
     ctx: typer.Context,
-    messages: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-m", "--message", metavar="M", help="What it is about; repeat it for more paragraphs"
-        ),
-    ] = None,
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PATH...", help="Stage and commit these alone, in one step"),
-    ] = None,
-    stage_all: Annotated[
-        bool, typer.Option("-a", "--all", help="Stage changes and deletions of known files first")
-    ] = False,
-    allow_empty: Annotated[
-        bool, typer.Option("--allow-empty", help="Record a changeset that changes nothing")
-    ] = False,
-    allow_mass_delete: Annotated[
-        bool,
-        typer.Option(
-            "--allow-mass-delete", help="Let -a remove most of the examples, or all of a folder"
-        ),
-    ] = False,
-    author: Annotated[
-        str | None,
-        typer.Option(
-            "--author",
-            metavar="NAME",
-            help="Who made the change (default: DSM_AUTHOR, else user.name and user.email)",
-        ),
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="URI", help="Where the data came from")
-    ] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help="How the data was made")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    messages: options.Messages = None,
+    paths: options.Paths = None,
+    stage_all: options.StageAll = False,
+    allow_empty: options.AllowEmpty = False,
+    allow_mass_delete: options.AllowMassDelete = False,
+    author: options.Author = None,
+    source: options.Source = None,
+    note: options.Note = None,
+    trailers: options.Trailers = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Record what is staged as the next changeset
 
@@ -68,12 +46,13 @@ def command(
       dsm commit -m "first import"
       dsm commit -a -m "fix labels" --author "Ada <ada@example.org>"
       dsm commit -m "night shots" images/night --source s3://camera/2026-01
+      dsm commit -m "second pass" --trailer ticket=A-17 --trailer annotator=ada
     """  # fmt: skip
     with Session(ctx) as s:
         changeset = s.dataset.commit(
             _message(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
-            author=author, source=source, note=note, progress=s.progress(), tell=partial(_tell, s),
-            allow_mass_delete=allow_mass_delete,
+            author=author, source=source, note=note, trailers=trailers,
+            progress=s.progress(), tell=partial(_tell, s), allow_mass_delete=allow_mass_delete,
         )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import changeset_answer

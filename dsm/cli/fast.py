@@ -70,16 +70,17 @@ TEXTS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {
-    "log": {"--author": "author", "--grep": "grep"},
+    "log": {"--author": "author", "--grep": "grep", "--where": "where"},
     "add": {
         "--label": "labels", "-l": "labels", "--key-field": "key_field",
         "--attr-field": "attr_field",
     },
-    "commit": {"-m": "messages", "--message": "messages"},
+    "commit": {"-m": "messages", "--message": "messages", "--trailer": "trailers"},
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
         "--where": "where", "--split": "split", "--segment": "segment",
         "--and": "and_", "--or": "or_", "--minus": "minus",
+        "--changeset-where": "changeset_where",
     },
 }  # fmt: skip
 NUMBERS: dict[str, dict[str, str]] = {

@@ -54,6 +54,8 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = No
         lines.append(f"Source: {printable(changeset.source)}")
     if changeset.note is not None:
         lines.append(f"Note:   {printable(changeset.note)}")
+    for key, values in changeset.trailers.items():
+        lines += [f"Trailer: {key}={printable(value)}" for value in values]
     if made and changeset.number in made:
         lines.append(f"Then:   {', '.join(made[changeset.number])}")
     text = changeset.message.splitlines() or [""]

@@ -29,6 +29,7 @@ def command(
     until: options.Until = None,
     author: options.Author = None,
     grep: options.Grep = None,
+    where: options.Where = None,
     reverse: options.Reverse = False,
     no_follow: options.NoFollow = False,
     as_json: options.AsJson = False,
@@ -45,6 +46,7 @@ def command(
       dsm log --oneline -5
       dsm log v1..head -p
       dsm log --since 7d --author ada
+      dsm log --where ticket=A-17
       dsm log --stat -- train/cat
       dsm log --json | jq '.changesets[].message'
     """
@@ -61,7 +63,7 @@ def command(
         trail = None if paths is None else s.dataset.trail(paths, follow=not no_follow)
         found = s.dataset.log(
             limit, trail, reference=newest, after=after, since=since, until=until,
-            author=author or None, grep=grep or None, reverse=reverse,
+            author=author or None, grep=grep or None, where=where or None, reverse=reverse,
         )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import log_answer
@@ -84,6 +86,9 @@ def command(
                 print("\n".join(stat_lines(diff.changes, diff.queries)))
             first = False
         if first and limit != 0:
-            chosen = newest or since or until or author or grep
-            fits = " that touches these" if paths else " of that kind" if chosen else " yet"
-            s.say("there is no changeset" + fits)
+            _say_none(s, bool(paths), any((newest, since, until, author, grep, where)))
+
+
+def _say_none(s: Session, by_path: bool, chosen: bool) -> None:
+    fits = " that touches these" if by_path else " of that kind" if chosen else " yet"
+    s.say("there is no changeset" + fits)

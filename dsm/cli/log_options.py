@@ -37,6 +37,12 @@ Grep = Annotated[
     list[str] | None,
     typer.Option("--grep", metavar="TEXT", help="Only those whose message holds this text"),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where", metavar="COND", help="Only those with such trailers: 'ticket=A-17', 'k in a,b'"
+    ),
+]
 Reverse = Annotated[bool, typer.Option("--reverse", help="Show the same ones, oldest first")]
 NoFollow = Annotated[
     bool, typer.Option("--no-follow", help="Do not go on with the old path of what was renamed")

@@ -32,6 +32,7 @@ def command(
     at: options.At = None,
     paths: options.Paths = None,
     where: options.Where = None,
+    changeset_where: options.ChangesetWhere = None,
     split: options.Split = None,
     segment: options.Segment = None,
     view: options.OfView = None,
@@ -74,8 +75,8 @@ def command(
         made = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since,
             until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, split=split, segment=segment, view=view, and_=and_, or_=or_,
-            minus=minus, per_label=per_label, balance=balance,
+            where=where, changeset_where=changeset_where, split=split, segment=segment,
+            view=view, and_=and_, or_=or_, minus=minus, per_label=per_label, balance=balance,
             sample=sample, seed=seed, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:

@@ -70,6 +70,14 @@ Where = Annotated[
         help="Take those whose attributes fit: 'width>=512'",
     ),
 ]
+ChangesetWhere = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--changeset-where",
+        metavar="COND",
+        help="Take what was last put by changesets with such trailers: ticket=A-17",
+    ),
+]
 Split = Annotated[
     list[str] | None,
     typer.Option(

@@ -17,6 +17,7 @@ from dsm.model.names import check_dataset_name
 
 if TYPE_CHECKING:
     from dsm.model.queries import Document
+    from dsm.model.trailers import Trailers
 
 ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
 
@@ -56,6 +57,8 @@ def encode(changeset: Changeset) -> bytes:
         }  # fmt: skip
     if changeset.records_files:
         fields["records_files"] = changeset.records_files
+    if changeset.trailers:
+        fields["trailers"] = {key: list(values) for key, values in changeset.trailers.items()}
     return document.encode(fields)
 
 
@@ -94,6 +97,7 @@ def decode(data: bytes, where: str) -> Changeset:
             queries=live,
             documents=documents,
             records_files=fields.get("records_files", 0),
+            trailers=_trailers(fields),
         )
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
@@ -105,6 +109,14 @@ def decode(data: bytes, where: str) -> Changeset:
         return changeset
     except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
         raise DamagedData(f"{where} is damaged: {error}") from error
+
+
+def _trailers(fields: dict[str, Any]) -> Trailers:
+    if "trailers" not in fields:
+        return {}
+    from dsm.model.trailers import require_trailers
+
+    return require_trailers(fields["trailers"])
 
 
 def _queries(fields: dict[str, Any]) -> tuple[dict[str, int], dict[str, Document]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, InvalidInput
@@ -34,6 +34,7 @@ from dsm.repo.repository import Repository
 if TYPE_CHECKING:
     from dsm.history.manifests import Written
     from dsm.history.snapshot import Snapshots
+    from dsm.model.trailers import Trailers
 
 MESSAGE_BYTES_MAX = 100_000
 NO_QUERIES: Mapping[str, StagedQuery] = {}
@@ -55,6 +56,7 @@ class Intent:
     source: str | None = None
     note: str | None = None
     reverts: int | None = None
+    trailers: Trailers = field(default_factory=dict)
 
 
 def intended(message: str, author: str, time: int, **fields: Any) -> Intent:
@@ -166,6 +168,7 @@ def _header(
         queries=dict(sorted(standing.items())),
         documents=documents,
         records_files=files,
+        trailers=intent.trailers,
     )
 
 

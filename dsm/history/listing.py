@@ -14,6 +14,7 @@ from dsm.repo.log import ChangesetLog
 if TYPE_CHECKING:
     from dsm.history.difference import Trail
     from dsm.model.moments import Time
+    from dsm.model.trailers import TrailerCondition
 
 Test = Callable[[Changeset], bool]
 
@@ -27,6 +28,7 @@ class LogAsked(TypedDict, total=False):
     until: Time | None
     author: str | Sequence[str] | None
     grep: str | Sequence[str] | None
+    where: str | Sequence[str] | None
     reverse: bool
     follow: bool
 
@@ -75,7 +77,17 @@ def _tests(asked: LogAsked, now_us: int) -> list[Test]:
         tests.append(lambda changeset: _holds(changeset.author, authors))
     if words is not None:
         tests.append(lambda changeset: _holds(changeset.message, words))
+    for condition in _conditions(asked.get("where")):
+        tests.append(lambda changeset, fits=condition.fits: fits(changeset.trailers))  # type: ignore[misc]
     return tests
+
+
+def _conditions(given: str | Sequence[str] | None) -> list[TrailerCondition]:
+    if not given:
+        return []
+    from dsm.model.trailers import TrailerCondition
+
+    return [TrailerCondition.parse(each) for each in ([given] if isinstance(given, str) else given)]
 
 
 def _folded(given: str | Sequence[str] | None) -> list[str] | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime as Moment
 
     from dsm.model.queries import Document
+    from dsm.model.trailers import Trailers
 
 
 CHANGESET_KINDS = ("files", "relabel", "revert", "query")
@@ -47,7 +48,8 @@ class Changeset:
     1970 in UTC; `size` sums the bytes of the examples it put; `examples` counts the live ones
     after it; `attributes` maps every attribute name used so far to its type; `queries` the name of
     each query that stands after it to the number of the changeset that put it, whose `documents`
-    hold it; `records_files` counts the live files of records.
+    hold it; `records_files` counts the live files of records; `trailers` are what the
+    committer said of it by keys.
     """
 
     number: int
@@ -72,6 +74,7 @@ class Changeset:
     queries: Mapping[str, int] = field(default_factory=dict)
     documents: Mapping[str, Document] = field(default_factory=dict)
     records_files: int = 0
+    trailers: Trailers = field(default_factory=dict)
 
     @property
     def datetime(self) -> Moment:

@@ -216,6 +216,7 @@ FAST_LINES = """
     log --json -
     log -3
     log v1..head -p --since 7d --until=2026-01-01 -- a
+    log --where ticket=A-17 --where k!=v
     log --author ada --author=bob --grep x --reverse --patch
     log --
     add .
@@ -229,9 +230,11 @@ FAST_LINES = """
     commit --message=x --author=y
     commit -a --allow-empty -m x --source u --note n
     commit -m x --author=
+    commit -m x --trailer ticket=A-17 --trailer k=v
     prepare
     prepare --label cat -l dog --exclude-label bird --all-labels
     prepare --since 2026-01-01 --until=7d --percent 80% --changesets 1,3-5 --at v1
+    prepare --changeset-where ticket=A-17 --changeset-where k!=v
     prepare --path train/** --path test --where width>=512 --name base --json
     get base
     get base -o out --format tar -f

@@ -17,6 +17,25 @@ def test_commit_answers_like_git(dsm: Runner, empty_repo: Path) -> None:
     assert dsm("show", "--json").json["message"] == "first\n\nand why"
 
 
+def test_trailers_of_a_changeset(dsm: Runner, empty_repo: Path) -> None:
+    """What --trailer says is told by log and show, found by log --where, and asked by prepare."""
+    write(empty_repo / "cat/1.txt", "one")
+    dsm("add", ".")
+    dsm("commit", "-m", "first", "--trailer", "Ticket=A-17", "--trailer", "annotator=ada")
+    dsm("commit", "-m", "second", "--allow-empty")
+    assert dsm("log", "--where", "ticket=A-17").lines[3:5] == [
+        "Trailer: annotator=ada",
+        "Trailer: ticket=A-17",
+    ]
+    said = dsm("show", "1", "--json").json
+    assert said["trailers"] == {"annotator": ["ada"], "ticket": ["A-17"]}
+    assert dsm("log", "--oneline", "--where", "ticket!=A-17").lines[0].endswith(" second")
+    asked = "--changeset-where", "ticket=A-17", "--json"
+    assert dsm("prepare", *asked).json["examples"] == 1
+    assert dsm("prepare", "--changeset-where", "ticket=B", status=1).out == ""
+    assert "is no trailer" in dsm("commit", "-m", "x", "--trailer", "ticket", status=2).err
+
+
 def test_nothing_to_commit_is_no_error(dsm: Runner, two_changesets: Path) -> None:
     """It exits 1 with a line that is not called an error; --allow-empty commits all the same."""
     said = dsm("commit", "-m", "again", status=1)

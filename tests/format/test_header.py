@@ -16,6 +16,7 @@ from mutation import damaged
 from dsm.errors import DamagedData
 from dsm.format import document, header
 from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
+from dsm.model.trailers import parse_trailers
 
 SEVEN = Changeset(
     number=7,
@@ -39,6 +40,8 @@ SEVEN = Changeset(
 )
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 COUNT = st.integers(0, 2**53)
+KEYS = st.from_regex(r"[a-z][a-z0-9_.-]{0,5}", fullmatch=True)
+VALUES = st.text("ab é=,", min_size=1, max_size=8).filter(str.strip)
 NAMES = st.sampled_from(["wards", "pay", "fraud"])
 
 
@@ -67,6 +70,9 @@ def changesets(draw: st.DrawFn) -> Changeset:
         reverts=draw(st.none() | COUNT),
         attributes=draw(st.dictionaries(TEXT, st.sampled_from(header.ATTRIBUTE_TYPES))),
         queries=queries,
+        trailers=parse_trailers(
+            draw(st.dictionaries(KEYS, st.lists(VALUES, min_size=1, max_size=3), max_size=4))
+        ),
         documents={name: {"sql": draw(TEXT)} for name, put in queries.items() if put == number},
     )
 
@@ -74,6 +80,13 @@ def changesets(draw: st.DrawFn) -> Changeset:
 def test_golden_header(golden: Callable[[str, str], None]) -> None:
     """A header is written exactly so."""
     golden("format/header-v1.hex", dump(header.encode(SEVEN)))
+
+
+def test_golden_header_with_trailers(golden: Callable[[str, str], None]) -> None:
+    """Trailers stand in a member of their own, which a header without any does not have."""
+    said = replace(SEVEN, trailers={"annotator": ("ada", "bob"), "ticket": ("A-17",)})
+    golden("format/header-v1-trailers.hex", dump(header.encode(said)))
+    assert replace(header.decode(header.encode(said), "x"), id="") == said
 
 
 @given(changesets())

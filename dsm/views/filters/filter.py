@@ -14,6 +14,7 @@ from dsm.views.filters.values import Value
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dsm.model.changeset import Changeset
     from dsm.views.filters.sql import SqlConditions
 
 
@@ -43,6 +44,9 @@ class Stored(Protocol):
 
     def snapshot(self, number: int, changeset: str) -> pa.Table:
         """Returns the live examples after a changeset of this id. Raises DamagedData."""
+
+    def changeset(self, number: int) -> Changeset:
+        """Returns the changeset of a number, of those that the selection reads."""
 
     def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
         """Returns what `make` makes of a column under a key; of a long one it is remembered."""

@@ -6,7 +6,7 @@ Those that few questions ask for are loaded when one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +26,7 @@ FILTERS: tuple[type[Filter], ...] = (
 LATE = (
     ("splits", "", "dsm.views.filters.splits", "SplitFilter"),
     ("views", "", "dsm.views.filters.members", "MembersFilter"),
+    ("changeset_where", "changeset_where", "dsm.views.filters.trailers", "TrailerFilter"),
 )
 
 
@@ -35,6 +36,8 @@ class NoOneFilterError(ValueError):
 
 class Asked(paths.Asked, labels.Asked, exclude.Asked, times.Asked, where.Asked, total=False):
     """The keywords of all filters; see `Dataset.prepare` for what they mean."""
+
+    changeset_where: Iterable[str] | None
 
 
 def asked_for(asked: Mapping[str, Any], asking: Asking) -> list[Filter]:

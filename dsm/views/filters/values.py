@@ -79,6 +79,21 @@ class TimeValue(Value):
         return f"time {self.of(example)}" + (tied if example.time == self.cutoff else "")
 
 
+class ChangesetValue(Value):
+    """The changeset that last put an example, which `dsm why` lists anyway."""
+
+    column, changed = "changeset", "put again"
+
+    def of(self, example: Example) -> str:
+        return ""
+
+    def stated(self, example: Example, _: Example | None = None) -> str:
+        return ""
+
+    def moved(self, after: Example, before: Example | None) -> str:
+        return ""
+
+
 class SizeValue(Value):
     """The size of an example in bytes."""
 

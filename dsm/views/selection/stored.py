@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from dsm.history.hash_cache import HashCache
     from dsm.history.snapshot import Snapshots
+    from dsm.model.changeset import Changeset
     from dsm.repo.log import ChangesetLog
     from dsm.repo.repository import Repository
 
@@ -50,6 +51,10 @@ class StoredData:
                 f"the view asks for changeset {number} of another history of {self._log.name}"
             )
         return self._snapshots.examples(number)
+
+    def changeset(self, number: int) -> Changeset:
+        """Returns the changeset of a number. Raises NotFound, DamagedData."""
+        return self._log.get(number)
 
     def hashes(self, column: pa.Array, key: bytes, make: Callable[[], pa.Array]) -> pa.Array:
         """Returns what `make` makes of a column under a key; of a long one it is remembered."""

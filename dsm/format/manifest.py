@@ -47,6 +47,7 @@ ARROW_TYPES = {
 REWRITTEN_FACTOR, REWRITTEN_BYTES = 32, 64 << 20
 # How much memory rows may take for each byte of their file, and without any.
 EXPANDED_FACTOR, EXPANDED_BYTES, EXPANDED_ROW = 64, 512 << 20, 64
+GROUP_ROWS = 1 << 20  # of a row group of a file
 
 
 class ManifestDamaged(DamagedData):
@@ -180,7 +181,7 @@ def encode(table: pa.Table) -> bytes:
         write_statistics=False,
         write_page_checksum=True,
         store_schema=False,
-        row_group_size=1 << 20,
+        row_group_size=GROUP_ROWS,
     )
     return bytes(sink.getvalue())
 
@@ -247,10 +248,11 @@ def _expanded(file: Any, data: bytes) -> int:
         return most
     columns = (file.schema.column(number) for number in range(len(file.schema)))
     names = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path != "path"]
-    source = pa.BufferReader(data)
-    texts = pq.ParquetFile(source, read_dictionary=names).read(columns=names, use_threads=False)
-    for column in texts.columns:
-        most += sum(_text_bytes(chunk) for chunk in column.chunks)
+    texts = pq.ParquetFile(pa.BufferReader(data), read_dictionary=names)
+    for group in groups:  # Arrow makes no dictionary of lists that several groups share
+        part = texts.read_row_group(group, columns=names, use_threads=False)
+        for column in part.columns:
+            most += sum(_text_bytes(chunk) for chunk in column.chunks)
     return most
 
 

@@ -389,3 +389,21 @@ def test_rows_are_sorted_by_the_bytes_of_their_paths() -> None:
         rows.delete(path, DELETED)
     assert rows.sorted().paths == sorted(paths, key=str.encode)
     assert dataclasses.is_dataclass(rows)
+
+
+@pytest.mark.parametrize("group", [1, 100, 1000])
+def test_rows_in_several_groups_are_read(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has more rows than a row group is read as it was written, and what its texts take is
+    counted over all groups."""
+    monkeypatch.setattr(fmt, "GROUP_ROWS", group)
+    monkeypatch.setattr(fmt, "EXPANDED_BYTES", 1)
+    rows = Rows()
+    for number in range(1000):
+        labels = ("long" * 100,) if number == 999 else ("cat", "dog")[: number % 3]
+        rows.put(ADDED, Example(f"{number:04d}", bytes(32), 1, 2, labels, {}, "{}" * (number % 2)))
+    table = fmt.to_table(rows, {})
+    data, name = fmt.encode(table), fmt.rows_id(table)
+    assert fmt.decode(data, "m", manifest_id=name, file_id=None, rows=1000).equals(table)
+    monkeypatch.setattr(fmt, "EXPANDED_FACTOR", 65 * 1000 // len(data))
+    with pytest.raises(fmt.ManifestDamaged, match="more memory than they may"):
+        fmt.decode(data, "m", manifest_id=name, file_id=None)

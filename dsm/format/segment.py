@@ -21,10 +21,17 @@ from typing import Any
 from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
-from dsm.model.deflated import PATHS_RATIO, deflate, inflate, most
+from dsm.model.deflated import (
+    PATHS_RATIO,
+    deflate,
+    deflate_pieces,
+    inflate,
+    inflate_pieces,
+    most,
+)
 from dsm.model.names import check_paths
 from dsm.model.record_path import checked_records
-from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows, shared
 
 MAGIC = b"DSMSTAG\x01"
 LENGTH = struct.Struct("<I")
@@ -33,6 +40,7 @@ PARTS = (11, 12, 14)
 _KINDS = frozenset((ADDED, MODIFIED, RELABELLED, DELETED, FORGET))
 # Rows beyond as many as their deflated paths have bytes: a path costs more than that.
 _ROWS_FREE = 1024
+_PATHS_AT_ONCE = 1 << 16  # when they are deflated, and inflated
 
 
 def encode(header: dict[str, Any], rows: Rows) -> bytes:
@@ -106,11 +114,10 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
         return header, Rows()
     if len(parts) not in PARTS or count > len(parts[0]) + _ROWS_FREE:
         raise ValueError("it has not as many rows as it says")
-    joined = inflate(parts[0], most(parts[0], PATHS_RATIO))
+    paths = _read_paths(parts[0], count)
     kinds = list(inflate(parts[1], count).decode())
-    if joined.count(b"\0") != count - 1 or len(kinds) != count or not _KINDS.issuperset(kinds):
+    if len(kinds) != count or not _KINDS.issuperset(kinds):
         raise ValueError("it has not as many rows as it says")
-    paths = joined.decode().split("\0")
     check_paths(paths)
     ids = bytes(parts[2])
     oids: list[bytes | None]
@@ -173,10 +180,30 @@ def _attributes(value: Any) -> dict[str, Any]:
 
 
 def _paths(paths: list[str]) -> bytes:
-    joined = "\0".join(paths).encode()
-    packed = deflate(joined, 6, PATHS_RATIO)
+    pieces = range(0, len(paths), _PATHS_AT_ONCE)
+    joined = (
+        ("\0" * bool(at) + "\0".join(paths[at : at + _PATHS_AT_ONCE])).encode() for at in pieces
+    )
+    packed = deflate_pieces(joined, 6, PATHS_RATIO)
     # Fewer bytes than paths: a reader would not believe it.
-    return packed if len(paths) <= len(packed) + _ROWS_FREE else zlib.compress(joined, 0)
+    if packed is not None and len(paths) <= len(packed) + _ROWS_FREE:
+        return packed
+    return zlib.compress("\0".join(paths).encode(), 0)
+
+
+def _read_paths(packed: memoryview, count: int) -> list[str]:
+    """Raises ValueError where there are not so many."""
+    paths: list[str] = []
+    rest = b""
+    for piece in inflate_pieces(packed, most(packed, PATHS_RATIO)):
+        *whole, rest = (rest + piece).split(b"\0")
+        paths += [path.decode() for path in whole]
+        if len(paths) >= count:
+            break
+    paths.append(rest.decode())
+    if len(paths) != count:
+        raise ValueError("it has not as many rows as it says")
+    return paths
 
 
 def _numbers(values: list[int]) -> bytes:
@@ -188,7 +215,9 @@ def _read_numbers(data: memoryview, count: int) -> list[int]:
     values.frombytes(_interleaved(inflate(data, 8 * count), 8))
     if sys.byteorder == "big":
         values.byteswap()
-    return values.tolist()
+    if count and min(values) == max(values):
+        return [values[0]] * count
+    return shared(values)
 
 
 def _planes(data: bytes, width: int) -> bytes:

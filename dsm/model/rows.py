@@ -6,14 +6,29 @@ None and the other columns hold blanks).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache
 from itertools import pairwise
 
 from dsm.model.example import Attributes, Example
 
 ADDED, MODIFIED, RELABELLED, DELETED, FORGET = "A", "M", "L", "D", "F"
 NOTHING: Attributes = {}
+
+
+_SHARED = 1 << 16
+
+
+@cache
+def _small() -> list[int]:
+    return list(range(_SHARED))
+
+
+def shared(values: Iterable[int]) -> list[int]:
+    """Returns numbers, of which equal small ones are one object: millions then take less memory."""
+    small = _small()
+    return [small[value] if 0 <= value < _SHARED else value for value in values]
 
 
 @dataclass(slots=True)
@@ -91,6 +106,14 @@ class Rows:
         """Appends all rows of another one."""
         for mine, theirs in zip(self.columns(), other.columns(), strict=True):
             mine.extend(theirs)
+
+    def absorb(self, other: Rows) -> None:
+        """Appends all rows of another one that nobody uses any more: the first are not copied."""
+        if len(self):
+            self.extend(other)
+            return
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
     def columns(self) -> tuple[list, ...]:  # type: ignore[type-arg]
         return (

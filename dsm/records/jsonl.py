@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.model.record_path import spelt_keys
+from dsm.model.rows import shared
 from dsm.records.fields import joined_key, labels_of
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
@@ -94,7 +95,7 @@ class _Reader:
 
     def _plain_block(self, data: bytes, lines: list[bytes]) -> bool:
         """Takes whole lines if each is a record from its beginning to its end; False otherwise."""
-        count, sizes = len(lines), [*map(len, lines)]
+        count, sizes = len(lines), shared(map(len, lines))
         if not min(sizes) or max(sizes) >= OBJECT_BYTES_MAX:
             return False
         if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):

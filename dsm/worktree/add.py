@@ -360,7 +360,7 @@ class Adder:
             return
         out = self.out
         added = self._records.add(self.progress.advance, dry_run=self.request.dry_run)
-        out.rows.extend(added.rows)
+        out.rows.absorb(added.rows)
         out.failed += added.failed
         out.records += added.reports
         out.size += added.size

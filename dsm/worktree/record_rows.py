@@ -24,6 +24,8 @@ from dsm.worktree.stage import Staged
 from dsm.worktree.tracked_records import has_records, records_of, removed_records
 from dsm.worktree.tree import WorkTree
 
+AT_ONCE = 1 << 16
+
 
 @dataclass(slots=True)
 class Judged:
@@ -56,10 +58,15 @@ class RecordsJudge:
         self._base = request.meaning(file.path, file.time, None, [])
 
     def judge(self, before: Example | None, committed: Example | None) -> Judged:
-        """Returns the rows; `before` and `committed` are the file as tracked, and in the head."""
+        """Returns the rows; `before` and `committed` are the file as tracked, and in the head.
+
+        The keys of what was read are used up.
+        """
         file, read, staged = self.file, self.read, self.staged
         lead = f"{file.path}#"
-        paths = [lead + key for key in read.keys]
+        paths, read.keys = read.keys, []
+        for at in range(0, len(paths), AT_ONCE):  # in place: there may be millions
+            paths[at : at + AT_ONCE] = [lead + key for key in paths[at : at + AT_ONCE]]
         check_paths(paths)
         # It sorts before its records.
         if before is None or (before.oid, before.records) != (file.oid, file.records):

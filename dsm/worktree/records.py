@@ -119,12 +119,14 @@ class RecordsFiles:
                 reason = error.message.removeprefix(f"{printable(path)}, ")
                 out.failed.append(Problem(path, reason))
                 continue
+            samples = tuple(read.keys[:SAMPLES])
             judged = self._judge(path, read, seen)
-            out.rows.extend(judged.rows)
+            out.rows.absorb(judged.rows)
             out.stats[path] = (seen, read.oid)
             out.size += read.size
-            out.reports.append(_report(path, read, judged))
+            out.reports.append(_report(path, read, judged, samples))
             advance(1, read.size)
+            del read, judged  # as much as the rows, with millions of them
         if not dry_run and self.waiting:
             store.flush()
         self._refuse_shared(out.rows)
@@ -246,7 +248,7 @@ def _text_of(path: str, read: Read) -> str:
     return text
 
 
-def _report(path: str, read: Read, judged: Judged) -> RecordsReport:
+def _report(path: str, read: Read, judged: Judged, samples: tuple[str, ...]) -> RecordsReport:
     settings = read.settings
     return RecordsReport(
         path=path,
@@ -259,7 +261,7 @@ def _report(path: str, read: Read, judged: Judged) -> RecordsReport:
         label=settings.label,
         time=settings.time,
         attributes=settings.attributes,
-        samples=tuple(read.keys[:SAMPLES]),
+        samples=samples,
     )
 
 

@@ -75,7 +75,7 @@ VIEW_ROOMS: dict[str, set[str]] = {
 CONFINED = {
     "typer": ("cli/",),
     "rich": ("cli/",),
-    "zstandard": ("store/codec.py", "views/writing/compression.py"),
+    "zstandard": ("store/codec.py", "records/compressed.py", "views/writing/compression.py"),
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (

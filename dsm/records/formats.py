@@ -31,22 +31,24 @@ _TABLE = ("columns", "delimiter", "quote", "encoding")
 _ROWS = (
     RecordFormat(
         name=JSONL, words="JSON Lines: one object a line", endings=(".jsonl", ".ndjson"),
-        module="dsm.records.jsonl", compressed=False,
+        module="dsm.records.jsonl",
     ),
     RecordFormat(
         name="csv", words="a table with a header", endings=(".csv",), options=_TABLE,
-        module="dsm.records.delimited", compressed=False,
+        module="dsm.records.delimited",
+    ),
+    RecordFormat(
+        name="text", words="plain text: a line that is not blank", endings=(".txt", ".text"),
+        module="dsm.records.text", options=("encoding",), by_name=False,
     ),
     RecordFormat(
         name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
-        module="dsm.records.delimited", compressed=False,
+        module="dsm.records.delimited",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-_LATER = (
-    ".parquet", ".arrow", ".feather", ".txt", ".tar", ".tgz", ".zip", *COMPRESSIONS,
-)  # fmt: skip
+_LATER = (".parquet", ".arrow", ".feather", ".tar", ".tgz", ".zip")
 
 
 def find_format(name: str) -> RecordFormat:
@@ -67,7 +69,7 @@ def format_of(path: str) -> RecordFormat | None:
     for row in _ROWS:
         if name.endswith(row.endings) or (row.compressed and (inner or "").endswith(row.endings)):
             return row
-    if name.endswith(_LATER):
+    if (inner or name).endswith(_LATER):
         raise InvalidInput(
             f"{printable(path)}: records are not read of such files",
             hint=f"add it without --records, as one example; dsm reads {', '.join(FORMATS)}",

@@ -17,6 +17,7 @@ from typing import Protocol
 from blake3 import blake3
 
 from dsm.format import chunk_list
+from dsm.store.chunks import ReadInto
 
 # In bytes. A read of one record decompresses one group; an edit of one stores one anew.
 SMALLEST, TYPICAL, LARGEST = 16 << 10, 32 << 10, 128 << 10
@@ -33,6 +34,8 @@ class GroupStore(Protocol):
     ) -> bytes: ...
 
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None: ...
+
+    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]: ...
 
 
 class Grouper:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
+from dsm.records.compressed import Decompressed, compression_of
 from dsm.records.gathering import Read
 from dsm.records.groups import GroupStore
 from dsm.records.settings import RecordSettings
+from dsm.records.whole import Parts, is_still, store_whole
 
 
 class RecordReader(Protocol):
@@ -32,8 +35,22 @@ class RecordReader(Protocol):
 def read_records(
     file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None = None
 ) -> Read:
-    """Reads a file in the format of its settings; see `RecordReader.read`."""
-    return _reader(settings).read(file, name, settings, store)
+    """Reads a file in the format of its settings; see `RecordReader.read`.
+
+    A compressed one is stored as it is, its records beside it. The size that is told of a file that
+    changed meanwhile is none.
+    """
+    row, reader = settings.row(), _reader(settings)
+    compression = compression_of(file) if row.compressed else None
+    if compression is None:
+        return reader.read(file, name, settings, store)
+    oid, size = store_whole(file, name, store)
+    parts = None if store is None else Parts(store, row.endings[0])
+    read = reader.read(cast(BinaryIO, Decompressed(file, name, compression)), name, settings, parts)
+    found = replace(read.settings.found, compression=compression)
+    read.settings = replace(read.settings, found=found)
+    read.oid, read.size = oid, size if is_still(file, oid) else -1
+    return read
 
 
 def fields_of(data: bytes, settings: RecordSettings) -> dict[str, Any]:

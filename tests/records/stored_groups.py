@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from blake3 import blake3
 
+from dsm.store.chunks import ReadInto
+
 
 class Groups:
     """Stands for a store: keeps groups, their parts and lists."""
@@ -12,6 +14,7 @@ class Groups:
         self.groups: list[bytes] = []
         self.parts: dict[bytes, bytes] = {}
         self.listed = b""
+        self.streams: list[bytes] = []
 
     def put(self, data: bytes, suffix: str = "") -> bytes:
         self.groups.append(data)
@@ -25,3 +28,10 @@ class Groups:
 
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
         self.listed = rows
+
+    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
+        data, buffer = b"", bytearray(1000)
+        while got := readinto(memoryview(buffer)):
+            data += buffer[:got]
+        self.streams.append(data)
+        return blake3(data).digest(), len(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -412,3 +413,43 @@ def test_another_header_changes_what_rows_say(work: Work) -> None:
     work.ds.commit("second")
     assert [each.labels for each in work.ds.ls()] == [("y",), ("q",), ("checked",)]
     assert [each.labels for each in work.ds.ls(reference=1)] == [("x",), ("p",), ("z",)]
+
+
+def test_compressed_files_are_kept_beside_their_records(work: Work) -> None:
+    """Edits, labels and withdrawals work as on the text, gc keeps what is needed, and the file comes
+    back byte for byte, though nobody could compress it again like that."""
+    records = people(300)
+    work.write({"t.jsonl.gz": gzip.compress(lines(records), 3)})
+    work.ds.add(["t.jsonl.gz"], records=True, key_field="id", label_field="topic")
+    work.ds.commit("first")
+    work.ds.label(["t.jsonl.gz#p3"], set=["checked"])
+    work.ds.remove(["t.jsonl.gz#p5"])
+    records[3]["text"] = "other"
+    content = gzip.compress(lines(records[:100]), 1) + gzip.compress(lines(records[100:]), 9)
+    work.write({"t.jsonl.gz": content})
+    work.ds.commit("second", all=True)
+    assert work.ds.changeset(2).counts.examples == 2
+    apply_gc(work.repo, plan_gc(work.repo))
+    work.reopen()
+    assert not fsck(work.repo, full=True).findings
+    found = work.snapshot()
+    expected = (json.dumps(records[3]).encode(), ("checked",))
+    assert (299, expected) == (len(found), found["t.jsonl.gz#p3"])
+    assert content == work.ds.read("t.jsonl.gz")
+    records[0]["text"] = "once more"
+    work.write({"t.jsonl.gz": gzip.compress(lines(records))})
+    work.ds.add(["."])
+    assert work.ds.commit("third").counts.examples == 1
+    assert "t.jsonl.gz#p5" not in work.snapshot()
+
+
+def test_text_is_read_where_it_is_asked_for(work: Work) -> None:
+    """A folder is not searched for plain text, unless the format is named; later files are read."""
+    work.write({"d/a.jsonl": lines(people(2)), "d/a.txt": "one\ntwo\n"})
+    work.ds.add(["d"], records=True)
+    assert work.ds.commit("by name").examples == 3
+    work.ds.add(["d"], records="text")
+    assert work.ds.commit("text").examples == 4
+    work.write({"d/b.txt": "three\n"})
+    work.ds.add(["."])
+    assert work.ds.commit("another").examples == 5

@@ -37,6 +37,28 @@ def compression_of(file: BinaryIO) -> str | None:
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
+class Budget:
+    """How much may come of a file, by how much of it was read: a bomb makes more."""
+
+    def __init__(self, name: str):
+        self._name = name
+        self._bytes = self._records = 0
+
+    def spend(self, packed: int, size: int, records: int) -> None:
+        """Counts what came of `packed` bytes so far. Raises RecordsInvalid for a bomb."""
+        self._bytes += size
+        self._records += records
+        if (
+            self._bytes > _SPARED + _EXPANDS * packed
+            or self._records > _LINES_SPARED + _LINES_A_BYTE * packed
+        ):
+            raise RecordsInvalid(
+                f"{printable(self._name)} unpacks to more than {_EXPANDS} times its size, or to"
+                " more lines or rows than such a file has",
+                items=(self._name,),
+            )
+
+
 class Decompressed:
     """A compressed file as one that is read forward; of several streams behind each other all.
 
@@ -50,8 +72,8 @@ class Decompressed:
         self._held = 0
         self._stream: Any = None
         self._ended = False
-        self._in = self._total = self._lines = 0
-        self._streams = 0
+        self._budget = Budget(name)
+        self._in = self._streams = 0
 
     def read(self, size: int) -> bytes:
         """Returns so many bytes, fewer at the end alone."""
@@ -94,15 +116,7 @@ class Decompressed:
             return
         self._out.append(piece)
         self._held += len(piece)
-        self._total += len(piece)
-        self._lines += piece.count(b"\n")
-        if (
-            self._total > _SPARED + _EXPANDS * self._in
-            or self._lines > _LINES_SPARED + _LINES_A_BYTE * self._in
-        ):
-            raise self._wrong(
-                f"unpacks to more than {_EXPANDS} times its size, or to more lines than a text has"
-            )
+        self._budget.spend(self._in, len(piece), piece.count(b"\n"))
 
     def _wrong(self, reason: str) -> InvalidInput:
         return RecordsInvalid(f"{printable(self._name)} {reason}", items=(self._name,))

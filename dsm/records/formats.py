@@ -42,13 +42,21 @@ _ROWS = (
         module="dsm.records.text", options=("encoding",), by_name=False,
     ),
     RecordFormat(
+        name="parquet", words="Parquet", endings=(".parquet",), module="dsm.records.columnar",
+        compressed=False,
+    ),
+    RecordFormat(
+        name="arrow", words="Arrow IPC or Feather", endings=(".arrow", ".feather"),
+        module="dsm.records.columnar", compressed=False,
+    ),
+    RecordFormat(
         name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
         module="dsm.records.delimited",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-_LATER = (".parquet", ".arrow", ".feather", ".tar", ".tgz", ".zip")
+_LATER = (".tar", ".tgz", ".zip")
 
 
 def find_format(name: str) -> RecordFormat:

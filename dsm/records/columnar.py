@@ -1,0 +1,174 @@
+"""Reading Parquet and Arrow: a record is a row as one JSON object, in one stated form.
+
+Rows are no byte ranges of such a file, so it is stored as it is, and the rows beside it: members in
+the order of the columns, no blanks, UTF-8; nulls are null, bytes are base64 in an object, times are
+texts. Specified in docs/format/manifest.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from blake3 import blake3
+
+from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.model.names import printable
+from dsm.records.compressed import Budget
+from dsm.records.gathering import LOOKED_AT, Gathering, Read, RecordsInvalid
+from dsm.records.groups import Grouper, GroupStore
+from dsm.records.jsonl import fields_of
+from dsm.records.settings import RecordSettings
+from dsm.records.whole import Parts, is_still, store_whole
+
+_ROWS = 1000
+_HELD_BYTES = 64 << 20
+_BASE64 = "base64"
+_TEXTS = (pa.types.is_string, pa.types.is_large_string)
+_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+_SPELT = (
+    pa.types.is_date, pa.types.is_time, pa.types.is_duration, pa.types.is_decimal,
+    pa.types.is_interval,
+)  # fmt: skip
+
+
+class ColumnarReader:
+    """Reads Parquet, Arrow IPC files and streams, and Feather; see `RecordReader`."""
+
+    def read(
+        self, file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None = None
+    ) -> Read:
+        """See `RecordReader.read`."""
+        gathered = Gathering(name, settings, "row")
+        oid, size = store_whole(file, name, store)
+        parts = None if store is None else Parts(store, ".jsonl")
+        grouper, budget = Grouper(parts, ".jsonl"), Budget(name)
+        number = 0
+        try:
+            for batch in _batches(file, settings.format):
+                for row in _rows(batch):
+                    number += 1
+                    _take(row, number, gathered, grouper, budget, size)
+        except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+            if isinstance(error, RecordsInvalid):
+                raise
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise RecordsInvalid(
+                f"{printable(name)} cannot be read as {settings.format} behind row {number:,}:"
+                f" {printable(reason)}",
+                items=(name,),
+            ) from None
+        grouper.finish()
+        read = gathered.finish(oid, size)
+        read.size = size if is_still(file, oid) else -1
+        return read
+
+    def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
+        """See `RecordReader.fields`."""
+        return fields_of(data)
+
+
+def _take(
+    row: dict[str, Any], number: int, gathered: Gathering, grouper: Grouper, budget: Budget,
+    size: int,
+) -> None:  # fmt: skip
+    data = json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    if len(data) >= OBJECT_BYTES_MAX:
+        raise gathered.wrong(
+            number, f"is {len(data):,} bytes long; a record has less than {OBJECT_BYTES_MAX:,}"
+        )
+    budget.spend(size, len(data), 1)
+    oid: bytes = blake3(data).digest()
+    grouper.add(data + b"\n", oid, 0, len(data))
+    gathered.take(oid, len(data), number)
+    if number <= LOOKED_AT:
+        gathered.look_at(row)
+    try:
+        gathered.hear(row)
+    except ValueError as error:
+        raise gathered.wrong(number, str(error)) from None
+
+
+def _batches(file: BinaryIO, form: str) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of a file, some at a time."""
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        schema = pq.read_schema(pa.PythonFile(file, "r"))
+        texts = [f.name for f in schema if any(is_(f.type) for is_ in _TEXTS)]
+        file.seek(0)
+        # As dictionaries, so that a text that is there often is in memory once.
+        source = pq.ParquetFile(pa.PythonFile(file, "r"), read_dictionary=texts)
+        yield from source.iter_batches(batch_size=_ROWS, use_threads=False)
+        return
+    head = file.read(6)
+    file.seek(0)
+    opened = pa.PythonFile(file, "r")
+    if head == b"ARROW1":
+        reader = pa.ipc.open_file(opened)
+        yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+    else:
+        yield from pa.ipc.open_stream(opened)
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """Yields rows as Python values, of which JSON can be made; so many in memory as is bounded."""
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise ValueError(f"the column {twice!r} is there twice")
+    step = max(1, min(_ROWS, _HELD_BYTES // max(1, sum(map(_longest, batch.columns)))))
+    for first in range(0, batch.num_rows, step):
+        part = batch.slice(first, step)
+        columns = [_values(column) for column in part.columns]
+        for values in zip(*columns, strict=True) if columns else ():
+            yield dict(zip(names, values, strict=True))
+
+
+def _longest(column: pa.Array) -> int:
+    """Returns how many bytes the longest value of a column of texts has, once it is taken apart."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary
+    if any(is_(column.type) for is_ in (*_TEXTS, *_BYTES)) and len(column):
+        return int(pc.max(pc.binary_length(column)).as_py() or 0)
+    return 8
+
+
+def _values(column: pa.Array) -> list[Any]:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if any(is_(kind) for is_ in _BYTES):
+        return [_plain(value) for value in column.to_pylist()]
+    if pa.types.is_timestamp(kind):
+        if kind.tz is not None:
+            column = column.cast(pa.timestamp(kind.unit, "UTC"))
+        texts = pc.replace_substring(column.cast(pa.string()), " ", "T")
+        found: list[Any] = texts.to_pylist()
+        return found
+    if any(is_(kind) for is_ in _SPELT):
+        try:
+            return list(column.cast(pa.string()).to_pylist())
+        except pa.ArrowNotImplementedError:
+            return [None if v is None else str(v) for v in column.to_pylist()]
+    return (
+        [_plain(value) for value in column.to_pylist()]
+        if pa.types.is_nested(kind)
+        else (list(column.to_pylist()))
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value with bytes as base64."""
+    if isinstance(value, bytes):
+        return {_BASE64: base64.b64encode(value).decode("ascii")}
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+READER = ColumnarReader()

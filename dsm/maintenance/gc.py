@@ -31,6 +31,7 @@ from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
 from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
+from dsm.store.repacking import copy_live, rows_of
 
 REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
 TRIES, PAUSE_SECONDS = 50, 0.1
@@ -78,7 +79,7 @@ def _planned(repository: Repository, survey: _Survey) -> GcPlan:
     objects = live_objects = 0
     for pack in packs:
         rows_kept, everything, needed = 0, [], []
-        for row, prefix in _rows(pack):
+        for row, prefix in rows_of(pack):
             span = pack.contents.location(row)[:2]
             everything.append(span)
             if prefix in survey.live:
@@ -204,7 +205,7 @@ def _open_packs(repository: Repository) -> tuple[list[Pack], list[str]]:
 
 
 def _absent(live: set[bytes], packs: list[Pack]) -> set[bytes]:
-    return live.difference(*({prefix for _, prefix in _rows(pack)} for pack in packs))
+    return live.difference(*({prefix for _, prefix in rows_of(pack)} for pack in packs))
 
 
 def _take_back(repository: Repository, ids: set[bytes]) -> None:
@@ -221,15 +222,9 @@ def _take_back(repository: Repository, ids: set[bytes]) -> None:
         for name in trashed if absent else ():
             path = os.path.join(layout.trash, name)
             with contextlib.suppress(DamagedData, FileNotFoundError):
-                if any(prefix in absent for _, prefix in _rows(Pack(path))):
+                if any(prefix in absent for _, prefix in rows_of(Pack(path))):
                     publish_pack(layout.packs, path, name.removesuffix(".pack"))
                     taken = True
-
-
-def _rows(pack: Pack) -> Iterator[tuple[int, bytes]]:
-    table, width = pack.contents.prefixes, pack_format.PREFIX
-    for row in range(len(pack)):
-        yield row, table[row * width : row * width + width]
 
 
 def _live_prefixes(ids: set[bytes], packs: list[Pack]) -> set[bytes]:
@@ -237,7 +232,7 @@ def _live_prefixes(ids: set[bytes], packs: list[Pack]) -> set[bytes]:
     live = {oid[: pack_format.PREFIX] for oid in ids}
     nested: set[bytes] = set()
     for pack in packs:
-        for row, prefix in _rows(pack):
+        for row, prefix in rows_of(pack):
             if pack.contents.location(row)[2] and prefix in live:
                 nested |= _pieces(pack, row, packs)
         pack.close()
@@ -370,57 +365,12 @@ def _repack(repository: Repository, name: str, survey: _Survey) -> None:
     with Lease(layout.temporary) as lease:
         writer = PackWriter(lease.temporary(".pack"))
         try:
-            for row, parts in _with_parts(pack, survey.live):
-                data, oid = _proven(pack, row)
-                start, _, is_list = pack.contents.location(row)
-                members: dict[bytes, tuple[int, int]] = {}
-                for part in parts:
-                    at, size, _ = pack.contents.location(part)
-                    members.setdefault(_proven(pack, part)[1], (at - start, size))
-                if is_list:
-                    writer.add_list(oid, data)
-                elif members:
-                    writer.add_group(oid, data, members, "")
-                else:
-                    writer.add(oid, data, "")
+            copy_live(pack, survey.live, writer)
             new = writer.seal().hex()
             publish_pack(layout.packs, writer.path, new)
         except BaseException:
             writer.abandon()
             raise
-
-
-def _with_parts(pack: Pack, live: set[bytes]) -> Iterator[tuple[int, list[int]]]:
-    """Yields the live rows of a pack as they lie, each with those that are parts of its bytes."""
-    rows = [row for row, prefix in _rows(pack) if prefix in live]
-    places = {row: pack.contents.location(row) for row in rows}
-    rows.sort(key=lambda row: (places[row][0], -places[row][1]))
-    whole, parts, reach = -1, [], 0
-    for row in rows:
-        start, size, is_list = places[row]
-        if whole >= 0 and not is_list and not places[whole][2] and 0 < size <= reach - start:
-            parts.append(row)
-            continue
-        if whole >= 0:
-            yield whole, parts
-        whole, parts, reach = row, [], start + size
-    if whole >= 0:
-        yield whole, parts
-
-
-def _proven(pack: Pack, row: int) -> tuple[bytes, bytes]:
-    """Returns the bytes and the id of a row. Raises DamagedData when they are not what it says."""
-    from blake3 import blake3
-
-    frame, offset, size, is_list = pack.place(row)
-    data = pack.read(frame, offset, size)
-    oid = data[4:36] if is_list else blake3(data).digest()
-    width = pack_format.PREFIX
-    if oid[:width] != pack.contents.prefixes[row * width : row * width + width]:
-        raise DamagedData(
-            f"pack {pack.name} is damaged; it was not rewritten", hint="run `dsm fsck --full`"
-        )
-    return data, oid
 
 
 def explain(repository: Repository, text: str) -> list[str]:
@@ -457,7 +407,7 @@ def explain(repository: Repository, text: str) -> list[str]:
     if not lines:
         width = min(len(wanted), 2 * pack_format.PREFIX)
         for pack in _open_packs(repository)[0]:
-            if any(prefix.hex()[:width] == wanted[:width] for _, prefix in _rows(pack)):
+            if any(prefix.hex()[:width] == wanted[:width] for _, prefix in rows_of(pack)):
                 return [f"nothing refers to it; it lies in pack {pack.name} until gc removes it"]
         raise NotFound(f"no object {text} is stored here, and nothing refers to one")
     return lines

@@ -1,0 +1,69 @@
+"""Copying what is needed of a pack into another one, each object proven on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData
+from dsm.format import pack as pack_format
+from dsm.store.packs import Pack, PackWriter
+
+
+def rows_of(pack: Pack) -> Iterator[tuple[int, bytes]]:
+    """Yields (row, prefix of the id) for every object in a pack's table."""
+    table, width = pack.contents.prefixes, pack_format.PREFIX
+    for row in range(len(pack)):
+        yield row, table[row * width : row * width + width]
+
+
+def copy_live(pack: Pack, live: Container[bytes], writer: PackWriter) -> None:
+    """Writes those objects of a pack whose prefix is in `live`, as they lie.
+
+    Raises DamagedData when one of them is not what the table says.
+    """
+    for row, parts in _with_parts(pack, live):
+        data, oid = _proven(pack, row)
+        start, _, is_list = pack.contents.location(row)
+        members: dict[bytes, tuple[int, int]] = {}
+        for part in parts:
+            at, size, _ = pack.contents.location(part)
+            members.setdefault(_proven(pack, part)[1], (at - start, size))
+        if is_list:
+            writer.add_list(oid, data)
+        elif members:
+            writer.add_group(oid, data, members, "")
+        else:
+            writer.add(oid, data, "")
+
+
+def _with_parts(pack: Pack, live: Container[bytes]) -> Iterator[tuple[int, list[int]]]:
+    """Yields the live rows of a pack as they lie, each with those that are parts of its bytes."""
+    rows = [row for row, prefix in rows_of(pack) if prefix in live]
+    places = {row: pack.contents.location(row) for row in rows}
+    rows.sort(key=lambda row: (places[row][0], -places[row][1]))
+    whole, parts, reach = -1, [], 0
+    for row in rows:
+        start, size, is_list = places[row]
+        if whole >= 0 and not is_list and not places[whole][2] and 0 < size <= reach - start:
+            parts.append(row)
+            continue
+        if whole >= 0:
+            yield whole, parts
+        whole, parts, reach = row, [], start + size
+    if whole >= 0:
+        yield whole, parts
+
+
+def _proven(pack: Pack, row: int) -> tuple[bytes, bytes]:
+    """Returns the bytes and the id of a row. Raises DamagedData when they are not what it says."""
+    frame, offset, size, is_list = pack.place(row)
+    data = pack.read(frame, offset, size)
+    oid = data[4:36] if is_list else blake3(data).digest()
+    width = pack_format.PREFIX
+    if oid[:width] != pack.contents.prefixes[row * width : row * width + width]:
+        raise DamagedData(
+            f"pack {pack.name} is damaged; it was not rewritten", hint="run `dsm fsck --full`"
+        )
+    return data, oid

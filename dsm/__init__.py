@@ -1,7 +1,7 @@
-"""Datasets for machine learning, versioned by changesets: `dsm.init`, `dsm.open`.
+"""Datasets for machine learning, versioned by changesets: `dsm.init`, `dsm.open`, `dsm.clone`.
 
 Importing this package imports nothing else, not even `__future__`: `python -m dsm` comes by here
-before its search for modules is safe. The two functions load what they need when asked for.
+before its search for modules is safe. The functions load what they need when asked for.
 """
 
 from dsm.version import __version__
@@ -9,13 +9,13 @@ from dsm.version import __version__
 # Type checkers take this name for true; `typing` itself need not be imported for it.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dsm.api import init, open
+    from dsm.api import clone, init, open
 
-__all__ = ["__version__", "init", "open"]
+__all__ = ["__version__", "clone", "init", "open"]
 
 
 def __getattr__(name: str) -> object:
-    if name in ("init", "open"):
+    if name in ("clone", "init", "open"):
         from dsm import api
 
         return getattr(api, name)
@@ -23,4 +23,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "init", "open"])
+    return sorted([*globals(), "clone", "init", "open"])

@@ -12,6 +12,7 @@ import stat
 import sys
 import time
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
@@ -19,9 +20,15 @@ from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.keywords import suggests
 from dsm.model.names import check_dataset_name, dataset_name_for
+from dsm.progress import SILENT, Progress
 from dsm.repo.config import Config, UserConfig
 from dsm.repo.environment import Environment
 from dsm.repo.repository import ORG_DEFAULT, discover, initialise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsm.remotes.reports import CloneReport
 
 # An address is a line of text; a file of another kind was named by mistake, or by somebody else.
 ADDRESS_BYTES_MAX = 1 << 16
@@ -263,6 +270,38 @@ def init(
             hint="give it with `dsm add --pattern`, or create another dataset",
         )
     return repo
+
+
+@suggests
+def clone(
+    url: str,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    datasets: Sequence[str] | None = None,
+    files: bool = True,
+    progress: Progress = SILENT,
+) -> CloneReport:
+    """Copies a remote, a folder or an address such as s3://bucket/data, into a new folder.
+
+    `datasets` names some of them; without `files` the work tree stays empty, also when it is pulled
+    later. Interrupted, it goes on when it is called again.
+
+    Raises InvalidInput for the address or names that cannot be, NotFound when no remote or no such
+    dataset is there, AlreadyExists when the folder holds something else, NamesNotUtf8, and what
+    `Catalog.pull` raises.
+    """
+    from dsm.remotes import clone as cloning
+
+    _check_names_are_utf8()
+    target = None if path is None else os.fspath(path)
+    if target is not None:
+        refuse_address(target)
+        refuse_store(target)
+    world = environment()
+    return cloning.clone(
+        url, target, world, lambda folder: Catalog(folder, world),
+        datasets=None if datasets is None else tuple(datasets), files=files, progress=progress,
+    )  # fmt: skip
 
 
 # --- copies -----------------------------------------------------------------------------------

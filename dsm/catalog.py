@@ -12,10 +12,15 @@ from dsm.files.typed_path import refuse_address, refuse_root
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
 from dsm.model.unmatched import SKIP, check_unmatched
+from dsm.progress import SILENT, Progress
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dsm.model.reports import DatasetRemoval
+    from dsm.remotes.book import Remotes
+    from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.sources.source import Source
     from dsm.views.view import View
 
@@ -169,6 +174,84 @@ class Catalog(Repository):
         from dsm.sources.access import Access
 
         return Access(self).revoke(sources.find(self, name))
+
+    # --- remotes ---
+
+    @property
+    def remotes(self) -> Remotes:
+        """The other places that this repository is pushed to and pulled from, by name."""
+        from dsm.remotes.book import Remotes
+
+        return Remotes(self)
+
+    def push(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        tags: bool = False,
+        dry_run: bool = False,
+        progress: Progress = SILENT,
+    ) -> PushReport:
+        """Uploads the changesets of datasets (the current one) to a remote (the default one).
+
+        With `tags` their tags as well; with `dry_run` nothing is uploaded. Views, splits, segments
+        and settings of the datasets go along.
+
+        Raises NotFound for the remote or a dataset, RemoteMoved when the remote has changesets that
+        are not here, OtherRepository, NotExclusive, RemoteRefused, RemoteDamaged, RemoteFailed, and
+        PushUnknown when it cannot be told whether a changeset landed.
+        """
+        from dsm.remotes.push import push
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        names = [self.current] if datasets is None else list(datasets)
+        opened = Remote(self, self.remotes.find(remote))
+        return push(opened, names, tags=tags, dry_run=dry_run, progress=progress)
+
+    def fetch(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> FetchReport:
+        """Looks at what a remote (the default one) has, and keeps it apart, verified.
+
+        No dataset, and no file, changes. Raises NotFound for the remote, HistoryRewritten,
+        OtherRepository, RemoteRefused, RemoteDamaged, RemoteFailed.
+        """
+        from dsm.remotes.fetch import fetch
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        return fetch(opened, None if datasets is None else tuple(datasets), progress)
+
+    def pull(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        files: bool | None = None,
+        progress: Progress = SILENT,
+    ) -> PullReport:
+        """Fetches from a remote (the default one), and puts its changesets on top of those here.
+
+        Files of the work tree follow unless they hold something else than the head had; `files`
+        says otherwise than the setting pull.files. Raises what `fetch` raises, and Diverged when
+        both sides have changesets that the other has not.
+        """
+        from dsm.remotes.pull import PullAsked, pull
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        if files is None:
+            files = self.config.flag("pull.files", True)
+        opened = Remote(self, self.remotes.find(remote))
+        only = None if datasets is None else tuple(datasets)
+        return pull(opened, only, PullAsked(files=files), progress)
 
     def views(self, dataset: str | None = None) -> list[View]:
         """Returns the prepared views of a dataset (the current one): the oldest changesets first.

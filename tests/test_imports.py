@@ -39,6 +39,7 @@ LAYERS = [
     "views",
     "dataset_history",
     "datasets",
+    "remotes",
     "catalog",
     "maintenance",
     "answers",
@@ -82,13 +83,15 @@ CONFINED = {
         "format/manifest.py", "records/", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
-        "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only
+        "remotes/incoming.py", "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
         "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
-        "sources/",
+        "sources/", "remotes/",
     ),
-    "fsspec": ("filesystem.py",),
+    "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
+    "obstore": ("remotes/object_store.py",),
+    "botocore": ("remotes/object_store.py",),
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),
@@ -115,6 +118,7 @@ LATE = {
     "model/example.py": "a time as datetime is made for who asks for one",
     "repo/dataset_settings.py": "few datasets have records",
     "repo/repository.py": "what reads no content opens no store",
+    "remotes/": "a command loads the library of the place that it reaches",
     "views/": "a form, a comparison or the rows of sources are loaded where they are asked for",
     "worktree/": "status and add of what is unchanged need no Arrow, no store and no source",
 }

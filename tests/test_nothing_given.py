@@ -258,6 +258,21 @@ def target_classes(work: Work, nothing: Any) -> None:
         same(work, work.ds.set_target, "labels", nothing)
 
 
+def remote_datasets(work: Work, nothing: Any) -> None:
+    work.repo.remotes.add("origin", str(work.root.parent / "remote"))
+    assert same(work, work.repo.push, datasets=nothing).datasets == ()
+    work.repo.push()
+    assert same(work, work.repo.fetch, datasets=nothing).datasets == ()
+    assert same(work, work.repo.pull, datasets=nothing).datasets == ()
+
+
+def clone_datasets(work: Work, nothing: Any) -> None:
+    work.repo.remotes.add("origin", str(work.root.parent / "remote"))
+    work.repo.push()
+    with pytest.raises(InvalidInput, match="name a dataset to clone"):
+        api.clone(str(work.root.parent / "remote"), work.root.parent / "copy", datasets=nothing)
+
+
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
@@ -295,6 +310,10 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare segment": prepare_segment,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
+    "Catalog.push datasets": remote_datasets,
+    "Catalog.fetch datasets": remote_datasets,
+    "Catalog.pull datasets": remote_datasets,
+    "api.clone datasets": clone_datasets,
 }
 MANY = ("Sequence", "Iterable", "Paths", "list[", "tuple[", "set[", "Collection")
 

@@ -78,7 +78,7 @@ def test_importing_the_package_imports_little() -> None:
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", script], check=True, env=env)
-    assert set(dsm.__all__) == {"__version__", "init", "open"}
+    assert set(dsm.__all__) == {"__version__", "clone", "init", "open"}
     assert dsm.__version__.count(".") == 2
 
 

@@ -33,6 +33,11 @@ COMMANDS = {
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
     "source": ("dsm.cli.source", "Name restricted datastores, and test that they answer"),
     "receipts": ("dsm.cli.receipts", "List who read how much of which source, and when"),
+    "clone": ("dsm.cli.clone", "Copy a remote into a new folder"),
+    "remote": ("dsm.cli.remote", "Name the places that a repository is pushed to and pulled from"),
+    "push": ("dsm.cli.push", "Upload changesets to a remote"),
+    "fetch": ("dsm.cli.fetch", "Look at what a remote has; nothing here changes"),
+    "pull": ("dsm.cli.pull", "Take in the changesets of a remote"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),
@@ -49,5 +54,6 @@ SECTIONS = {
     "Go back": ("restore", "revert"),
     "Train": ("prepare", "split", "segment", "view", "why", "get"),
     "Sources": ("source", "receipts"),
+    "Share": ("clone", "remote", "push", "fetch", "pull"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

@@ -31,13 +31,13 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 WORDS_OF_OTHERS = {
     "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
     "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
-    "export": "get", "fetch": "get", "download": "get", "check": "source check", "blame": "why",
+    "export": "get", "download": "pull", "check": "source check", "blame": "why",
     "import": "add", "track": "add", "compare": "diff", "undo": "revert", "version": "--version",
     "history": "log", "list": "ls", "delete": "rm", "annotate": "label", "relabel": "label",
     "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",
     "views": "view list", "tags": "tag", "sources": "source list", "verify": "fsck",
     "prune": "gc --prune", "clean": "gc", "settings": "config", "rollback": "restore --source",
-    "save": "commit", "filter": "prepare", "query": "prepare",
+    "save": "commit", "upload": "push", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
 # Options that belong to another command, and why.
 _PINNED = (
@@ -45,11 +45,10 @@ _PINNED = (
     " makes a view of others"
 )
 OPTIONS_OF_OTHERS = {("get", "--target"): _PINNED, ("get", "--classes"): _PINNED}
-_COPY = "there are no remotes: copy the whole folder, .dsm with it, by rsync or cp -a"
 _LINE = "a dataset is one line of changesets: `dsm tag` names one of them, `dsm view` lists subsets"
 # What has no counterpart here, and what does the work instead.
 ADVICE = {
-    **dict.fromkeys(("push", "pull", "clone", "remote", "upload", "sync"), _COPY),
+    "sync": "`dsm pull` takes in what a remote has, `dsm push` uploads what it lacks",
     **dict.fromkeys(("branch", "merge", "rebase", "cherry-pick"), _LINE),
     "stash": "commit what is here (`dsm commit`); `dsm revert` undoes a changeset by a new one",
     "bisect": "`dsm view explain A B` tells what changed between two views, and since when",

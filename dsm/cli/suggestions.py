@@ -49,6 +49,15 @@ def dataset_names(ctx: Any, incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def remote_names(ctx: Any, incomplete: str) -> Iterable[str]:
+    """Returns the remotes of the repository here."""
+    from dsm import api
+
+    with api.open(".") as repo:
+        return repo.remotes.names()
+
+
+@_silent
 def changeset_names(ctx: Any, incomplete: str) -> Iterable[str]:
     """Returns `head` and the tags of the current dataset; numbers where one is begun."""
     layout, dataset = _layout(), _dataset(ctx)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator
 from typing import Any
 
 from dsm.errors import InvalidInput, StorageFailed
@@ -25,11 +26,15 @@ KEYS = {
     "add.missing-values": "which cells of a label table say nothing, besides empty ones (default:"
     " n/a,N/A,NA,NaN,nan,null,NULL)",
     "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
+    "core.remote": "the remote that commands use when none is named (default: origin)",
+    "pull.files": "whether `pull` writes and removes files of the work tree (default: true)",
 }
 # Those that only a repository can have.
-OF_A_REPOSITORY = frozenset(("core.dataset",))
+OF_A_REPOSITORY = frozenset(("core.dataset", "core.remote", "pull.files"))
 # Those that are true or false.
-FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete"))
+FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete", "pull.files"))
+# What is said of a remote, `remote.NAME.url`; `dsm remote` sets it.
+REMOTE_KEY = r"remote\.([A-Za-z0-9][A-Za-z0-9_-]{0,99})\.(url|datasets|single-writer)"
 FILE_BYTES_MAX = 1 << 20
 _TRUTHS = {
     "true": True, "yes": True, "on": True, "1": True,
@@ -55,7 +60,7 @@ class Config:
             found = {}
             if os.path.exists(self.path):
                 for section, table in _parse(self._text(), self.path).items():
-                    for name, value in (table if isinstance(table, dict) else {}).items():
+                    for name, value in _flat(table if isinstance(table, dict) else {}):
                         text = str(value).lower() if isinstance(value, bool) else str(value)
                         found[f"{section}.{name}"] = text
             self._values = found  # when it is whole: other threads may ask
@@ -78,7 +83,7 @@ class Config:
         value = self._load().get(key) if self._may_say(key) else None
         if value is not None:
             return value, self.path
-        if self.user is None or key in OF_A_REPOSITORY:
+        if self.user is None or key in OF_A_REPOSITORY or key.startswith("remote."):
             return None, None
         return self.user.find(key)
 
@@ -124,19 +129,24 @@ class Config:
     def _edit(self, key: str, value: str | None) -> None:
         import tomlkit
 
-        section, name = key.split(".", 1)
+        *sections, name = key.split(".")
         text = self._text() if os.path.exists(self.path) else ""
         _parse(text, self.path)
         document: Any = tomlkit.parse(text)
-        table = document.setdefault(section, tomlkit.table())
-        if not isinstance(table, dict):
-            raise InvalidInput(
-                f"{self.path}: {section} is no table of settings", hint="mend it with an editor"
-            )
+        above = [document]
+        for section in sections:
+            above.append(above[-1].setdefault(section, tomlkit.table()))
+            if not isinstance(above[-1], dict):
+                raise InvalidInput(
+                    f"{self.path}: {section} is no table of settings", hint="mend it with an editor"
+                )
+        table = above.pop()
         if value is None:
             table.pop(name, None)
-            if not table:
-                document.pop(section)
+            for section in reversed(sections):
+                if not table:
+                    above[-1].pop(section)
+                table = above.pop()
         else:
             table[name] = (
                 int(value) if key == "core.workers"
@@ -206,8 +216,17 @@ def check_workers(value: str) -> int:
     return int(value)
 
 
+def _flat(table: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields the settings of a section, those of a table in it as `name.setting`."""
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", each) for inner, each in value.items())
+        else:
+            yield name, value
+
+
 def _check_key(key: str) -> None:
-    if key not in KEYS:
+    if key not in KEYS and not re.fullmatch(REMOTE_KEY, key):
         near = close_matches(key, KEYS)
         hint = f"did you mean {near[0]}?" if near else "known keys: " + ", ".join(KEYS)
         raise InvalidInput(f"there is no setting {key!r}", hint=hint)

@@ -74,6 +74,11 @@ class Layout:
         return self._in("local", "cache.key")
 
     @property
+    def remotes(self) -> str:
+        """What was last seen of remotes; may be deleted."""
+        return self._in("local", "remotes")
+
+    @property
     def crashes(self) -> str:
         return self._in("local", "crashes")
 

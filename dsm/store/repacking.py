@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from blake3 import blake3
 
 from dsm.errors import DamagedData
+from dsm.format import chunk_list
 from dsm.format import pack as pack_format
 from dsm.store.packs import Pack, PackWriter
 
@@ -38,6 +39,19 @@ def copy_live(pack: Pack, live: Container[bytes], writer: PackWriter) -> None:
             writer.add(oid, data, "")
 
 
+def verify_objects(pack: Pack) -> Iterator[bytes]:
+    """Yields the id of every object of a pack, each hashed; a chunk list's is the one it names.
+
+    Raises DamagedData when one is not what the table says.
+    """
+    order = sorted(range(len(pack)), key=lambda row: pack.contents.location(row)[0])
+    for row in order:
+        data, oid = _proven(pack, row)
+        if pack.contents.location(row)[2] and not chunk_list.names(data, oid):
+            raise DamagedData(f"pack {pack.name}: a chunk list in it is damaged")
+        yield oid
+
+
 def _with_parts(pack: Pack, live: Container[bytes]) -> Iterator[tuple[int, list[int]]]:
     """Yields the live rows of a pack as they lie, each with those that are parts of its bytes."""
     rows = [row for row, prefix in rows_of(pack) if prefix in live]
@@ -64,6 +78,7 @@ def _proven(pack: Pack, row: int) -> tuple[bytes, bytes]:
     width = pack_format.PREFIX
     if oid[:width] != pack.contents.prefixes[row * width : row * width + width]:
         raise DamagedData(
-            f"pack {pack.name} is damaged; it was not rewritten", hint="run `dsm fsck --full`"
+            f"pack {pack.name} is damaged: an object is not what it should be",
+            hint="run `dsm fsck --full`",
         )
     return data, oid

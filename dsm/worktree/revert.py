@@ -51,7 +51,7 @@ def commit_revert(
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
     try:
-        _bring_files(tree, staged, index, rows, files)
+        bring_files(tree, staged, index, rows, files)
     except StorageFailed as error:
         raise StorageFailed(
             f"{error.message} (the revert itself is done: changeset {changeset.number})",
@@ -88,7 +88,7 @@ def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPla
     A file comes back where that of the head was in place, or where the head had no example; one
     that stands where it must go to makes room if it goes itself.
     """
-    clean = _clean_files(tree, index, rows.now)
+    clean = clean_files(tree, index, rows.now)
     paths = [path for path in _files(rows, removed=True) if path not in staged.where]
     back = [rows.before[path] for path in paths if path in rows.before]
     gone = {path: clean[path] for path in paths if path not in rows.before and path in clean}
@@ -117,7 +117,7 @@ def _files(planned: RevertPlan, *, removed: bool = False) -> list[str]:
     ]  # fmt: skip
 
 
-def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Judged]:
+def clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Judged]:
     """Returns the files that hold exactly what the head has."""
     clean: dict[str, Judged] = {}
     with Folders(tree.root) as folders:
@@ -133,7 +133,7 @@ def _clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> d
     return clean
 
 
-def _bring_files(
+def bring_files(
     tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPlan, files: RestorePlan
 ) -> None:
     """Writes, replaces or removes the files of reverted examples, and brings the index along.

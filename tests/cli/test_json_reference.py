@@ -18,6 +18,7 @@ import pytest
 import dsm as library
 from dsm.answers.definitions import partition_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
+from dsm.answers.remotes import clone_answer, pull_answer
 from dsm.answers.staging import added_answer
 from dsm.answers.status import status_answer
 from dsm.cli import group
@@ -26,6 +27,7 @@ from dsm.errors import Conflict
 from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
 from dsm.model.reports import AddReport, Problem, Status
+from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.views.comparison.partition import Leak, Leakage
 
 from .conftest import Runner, write
@@ -156,8 +158,13 @@ def printed(
     _changes(dsm, take, two_changesets)
     _queries(dsm, take, tmp_path, monkeypatch)
     _views(dsm, take, tmp_path)
+    _remotes(take, tmp_path)
     _upkeep(take, tmp_path, monkeypatch)
     found["dsm status"].append(_rare(found["dsm status"][0]))
+    pulled = DatasetPulled("photos", 3, 3, renumbered=(Renumbered(3, 4, "0" * 64),))
+    transfer = Transfer(1, 2, 3)
+    found["dsm pull"].append(pull_answer(PullReport("origin", "/r", (pulled,), transfer)))
+    found["dsm clone"].append(clone_answer(CloneReport("/c", "/r", (pulled,), transfer)))
     finding = Finding("pack", "a", "is damaged", (("photos", 1, "cat/1.txt"),))
     found["dsm fsck"].append(fsck_answer(FsckReport(True, 1, 1, 1, (finding,), ("note",))))
     plan = GcPlan((("a", 1),), (("b", 2, 1),), (("c", 1),), 2, 1, 3, notes=("note",))
@@ -271,6 +278,24 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     with library.open(".") as repo, pytest.raises(Conflict):
         list(repo.view("rows"))
     take("receipts")
+
+
+def _remotes(take: Any, tmp_path: Path) -> None:
+    remote = str(tmp_path / "remote")
+    take("remote add", "first", remote)
+    take("remote rename", "first", "origin")
+    take("remote set-url", "origin", remote)
+    take("remote default", "origin")
+    take("remote show", "origin")
+    take("remote add", "other", str(tmp_path / "other"))
+    take("remote remove", "other")
+    take("push", "-n", "--all")
+    take("push", "--all", "--tags")
+    take("remote list")
+    take("fetch")
+    take("pull")
+    take("clone", remote, str(tmp_path / "clone"))
+    take("clone", remote, str(tmp_path / "one"), "--dataset", "even")
 
 
 def _execute(database: Path, statement: str) -> None:

@@ -20,6 +20,7 @@ WRITERS: dict[tuple[str, str], Callable[[str], list[str]]] = {
     ("get", "out"): lambda place: ["get", "all", "-o", place],
     ("init", "folder"): lambda place: ["init", place],
     ("demo", "folder"): lambda place: ["demo", place],
+    ("clone", "folder"): lambda place: ["clone", "nowhere", place],
     ("dataset create", "root"): lambda place: ["dataset", "create", "more", "--root", place],
 }  # fmt: skip
 # Those that name a folder to read.

@@ -98,7 +98,9 @@ def _opens_for_writing(call: ast.Call, names: dict[str, str]) -> bool:
     if isinstance(call.func, ast.Attribute) and call.func.attr in METHODS:
         # `disk.rename_away` and the like are functions of the one module that writes; a segment is
         # renamed by creating and removing documents.
-        return not function.startswith("disk.") and function != "s.dataset.segments.rename"
+        return not function.startswith("disk.") and function not in (
+            "s.dataset.segments.rename", "s.repo.remotes.rename", "s.repo.remotes.remove"
+        )  # fmt: skip
     if names.get(function, function) in ("os.open", "posix.open"):
         return bool(WRITING_FLAGS.search(text := ast.unparse(call))) and "os.devnull" not in text
     if function in ("open", "io.open") or function.endswith(".open"):

@@ -1,0 +1,126 @@
+"""What the commands of remotes answer; sizes are in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsm.remotes.book import RemoteEntry
+    from dsm.remotes.reports import (
+        CloneReport,
+        DatasetPulled,
+        FetchReport,
+        PullReport,
+        PushReport,
+        Transfer,
+    )
+    from dsm.remotes.tracking import Distance
+
+
+def remote_answer(entry: RemoteEntry) -> dict[str, Any]:
+    """Returns what `dsm remote add`, `show` and the like answer."""
+    return {
+        "name": entry.name,
+        "url": entry.url,
+        "default": entry.default,
+        "datasets": list(entry.datasets),
+        "single_writer": entry.single_writer,
+    }
+
+
+def remotes_answer(entries: Iterable[RemoteEntry]) -> dict[str, Any]:
+    """Returns what `dsm remote list` answers."""
+    return {"remotes": [remote_answer(entry) for entry in entries]}
+
+
+def push_answer(report: PushReport) -> dict[str, Any]:
+    """Returns what `dsm push` answers."""
+    return {
+        "remote": report.remote,
+        "url": report.url,
+        "dry_run": report.dry_run,
+        "datasets": [
+            {
+                "dataset": each.dataset,
+                "first": each.first,
+                "last": each.last,
+                "documents": each.documents,
+                "differing": list(each.differing),
+            }
+            for each in report.datasets
+        ],
+        "transfer": _transfer(report.transfer),
+    }
+
+
+def fetch_answer(report: FetchReport) -> dict[str, Any]:
+    """Returns what `dsm fetch` answers."""
+    return {
+        "remote": report.remote,
+        "url": report.url,
+        "datasets": [
+            {
+                "dataset": each.dataset,
+                "head": each.head,
+                "ahead": each.ahead,
+                "behind": each.behind,
+                "new": each.new,
+            }
+            for each in report.datasets
+        ],
+        "transfer": _transfer(report.transfer),
+    }
+
+
+def pull_answer(report: PullReport) -> dict[str, Any]:
+    """Returns what `dsm pull` answers."""
+    return {
+        "remote": report.remote,
+        "url": report.url,
+        "datasets": [_pulled(each) for each in report.datasets],
+        "transfer": _transfer(report.transfer),
+    }
+
+
+def clone_answer(report: CloneReport) -> dict[str, Any]:
+    """Returns what `dsm clone` answers."""
+    return {
+        "folder": report.folder,
+        "url": report.url,
+        "datasets": [_pulled(each) for each in report.datasets],
+        "transfer": _transfer(report.transfer),
+    }
+
+
+def _pulled(each: DatasetPulled) -> dict[str, Any]:
+    return {
+        "dataset": each.dataset,
+        "first": each.first,
+        "last": each.last,
+        "written": each.written,
+        "removed": each.removed,
+        "left": list(each.left),
+        "documents": each.documents,
+        "differing": list(each.differing),
+        "renumbered": [
+            {"old": moved.old, "new": moved.new, "id": moved.id} for moved in each.renumbered
+        ],
+        "carried": list(each.carried),
+        "dropped": list(each.dropped),
+    }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "packs": transfer.packs,
+        "size": transfer.size,
+        "requests": transfer.requests,
+    }
+
+
+def distance_answer(distance: Distance | None) -> dict[str, Any] | None:
+    """Returns how far a dataset is from a remote, as last seen; None where it never was."""
+    if distance is None:
+        return None
+    return {"remote": distance.remote, "ahead": distance.ahead, "behind": distance.behind}

@@ -1,0 +1,66 @@
+"""dsm clone: copy a remote into a new folder."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from dsm.answers.remotes import clone_answer
+from dsm.cli.color import Paint
+from dsm.cli.output import count_text, message, print_json, size_text
+from dsm.cli.session import Settings
+from dsm.model.names import printable
+from dsm.progress import SILENT
+
+
+def command(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="A folder, s3://…, or another address")],
+    folder: Annotated[
+        str | None,
+        typer.Argument(metavar="DIR", help="New folder (default: the last part of the address)"),
+    ] = None,
+    no_files: Annotated[
+        bool, typer.Option("--no-files", help="Leave the work tree empty, also in later pulls")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Copy a remote into a new folder
+
+    Brings all changesets and their content, verified, and writes the files of the newest ones. The
+    remote is called origin in the copy. With --dataset only that one comes, or several with commas
+    between them. Interrupted, it goes on when you run it again.
+
+    \b
+    Examples:
+      dsm clone s3://team-bucket/birds
+      dsm clone /mnt/share/birds work --no-files
+      dsm clone s3://team-bucket/all logos --dataset logos,banners
+    """
+    from dsm import api
+
+    settings: Settings = ctx.obj
+    datasets = settings.dataset.split(",") if settings.dataset else None
+    bar = None
+    if not settings.quiet and sys.stderr is not None and sys.stderr.isatty():
+        from dsm.cli.progress_bar import Bar
+
+        bar = Bar(color=Paint(sys.stderr).enabled)
+    try:
+        report = api.clone(
+            url, folder, datasets=datasets, files=not no_files, progress=bar or SILENT
+        )
+    finally:
+        if bar is not None:
+            bar.finish()
+    if as_json:
+        print_json(clone_answer(report))
+        return
+    if not settings.quiet:
+        size = size_text(report.transfer.size)
+        told = f"cloned {report.url} into {report.folder} ({size} downloaded)"
+        message(printable(told))
+        for each in report.datasets:
+            message(f"{each.dataset}: {count_text(each.last, 'changeset')}")

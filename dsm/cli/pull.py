@@ -1,0 +1,69 @@
+"""dsm pull: take in the changesets of a remote."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.answers.remotes import pull_answer
+from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
+from dsm.cli.session import Session
+from dsm.cli.suggestions import remote_names
+from dsm.model.names import printable
+from dsm.remotes.reports import DatasetPulled
+
+
+def command(
+    ctx: typer.Context,
+    remote: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="REMOTE",
+            autocompletion=remote_names,
+            help="Name of the remote, else the default one",
+        ),
+    ] = None,
+    no_files: Annotated[
+        bool, typer.Option("--no-files", help="Leave the files here as they are")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Take in the changesets of a remote
+
+    Everything is verified before it becomes part of a dataset. Files follow where they hold what
+    the newest changeset here had; those that you edited stay as they are, and are listed.
+
+    \b
+    Examples:
+      dsm pull
+      dsm pull backup --no-files
+    """
+    with Session(ctx) as s:
+        files = False if no_files else None
+        report = s.repo.pull(remote, files=files, progress=s.progress())
+        if as_json:
+            print_json(pull_answer(report))
+            return
+        for each in report.datasets:
+            tell(s, each, report.remote)
+        if not report.datasets:
+            s.say(f"{report.remote} has no dataset yet; `dsm push` uploads one")
+
+
+def tell(s: Session, each: DatasetPulled, remote: str) -> None:
+    """Says what came of one dataset."""
+    if not each.last:
+        more = f", {count_text(each.documents, 'document')} came" if each.documents else ""
+        s.say(f"{each.dataset}: nothing new on {remote}{more}")
+    else:
+        what = f"changeset {each.last}"
+        if each.first != each.last:
+            what = f"changesets {each.first} to {each.last}"
+        files = f", {count_text(each.written, 'file')} written" if each.written else ""
+        gone = f", {count_text(each.removed, 'file')} removed" if each.removed else ""
+        s.say(f"{each.dataset}: got {what}{files}{gone}")
+    for name in each.differing:
+        s.say(f"note: {name} is another one on {remote}; yours stays as it is")
+    for line in listed([f"left alone: {printable(path)}" for path in each.left], LISTED_MAX):
+        message(line)

@@ -1,0 +1,199 @@
+"""dsm remote: name the places that a repository is pushed to and pulled from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dsm.answers.remotes import remote_answer, remotes_answer
+from dsm.cli.group import Command, new_app
+from dsm.cli.output import print_json
+from dsm.cli.session import Session
+from dsm.cli.suggestions import remote_names
+from dsm.model.names import printable
+from dsm.remotes.book import RemoteEntry
+
+app = new_app()
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=remote_names, help="Name of the remote")
+]
+Url = Annotated[
+    str, typer.Argument(metavar="URL", help="A folder, s3://…, gs://…, az://…, or another address")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+SingleWriter = Annotated[
+    bool,
+    typer.Option(
+        "--single-writer", help="Take a place that cannot keep two writers apart: you alone push"
+    ),
+]
+NoProbe = Annotated[
+    bool, typer.Option("--no-probe", help="Do not try the place now; the first push does")
+]
+
+
+@app.callback(invoke_without_command=True)
+def remote(ctx: typer.Context) -> None:
+    """Name the places that a repository is pushed to and pulled from
+
+    A remote is a plain folder or bucket; it needs no server. Its address holds no password:
+    credentials are found where the tools of the provider look for them. Without a command, lists
+    the remotes.
+
+    \b
+    Examples:
+      dsm remote add origin s3://team-bucket/birds
+      dsm remote add backup /mnt/share/birds
+      dsm remote list
+    """
+    if ctx.invoked_subcommand is None:
+        list_remotes(ctx)
+
+
+@app.command("add", cls=Command)
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new remote")],
+    url: Url,
+    single_writer: SingleWriter = False,
+    no_probe: NoProbe = False,
+    as_json: Json = False,
+) -> None:
+    """Name a remote, and test that two can push there
+
+    The test writes small files at the address and removes them. A place where two who push at the
+    same time would overwrite each other is refused, unless you say that nobody else pushes there.
+
+    \b
+    Examples:
+      dsm remote add origin s3://team-bucket/birds
+      dsm remote add origin /mnt/share/birds
+      dsm remote add old sftp://host/data --single-writer
+    """
+    with Session(ctx) as s:
+        made = s.repo.remotes.add(name, url, single_writer=single_writer, probe=not no_probe)
+        if as_json:
+            print_json(remote_answer(made))
+        s.say(f"added remote {made.name}; `dsm push` uploads to it")
+
+
+@app.command("list", cls=Command)
+def list_remotes(ctx: typer.Context, as_json: Json = False) -> None:
+    """List the remotes, the default one with a star
+
+    \b
+    Examples:
+      dsm remote list
+      dsm remote list --json
+    """
+    with Session(ctx) as s:
+        found = s.repo.remotes.list()
+        if as_json:
+            print_json(remotes_answer(found))
+            return
+        wide = max((len(each.name) for each in found), default=0)
+        for each in found:
+            print(f"{'*' if each.default else ' '} {each.name:{wide}}  {printable(each.url)}")
+        if not found:
+            s.say("there is no remote; `dsm remote add origin URL` names one")
+
+
+@app.command("show", cls=Command)
+def show(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Show one remote; the network is not asked
+
+    \b
+    Examples:
+      dsm remote show origin
+    """
+    with Session(ctx) as s:
+        found = s.repo.remotes.find(name)
+        if as_json:
+            print_json(remote_answer(found))
+        else:
+            print("\n".join(_lines(found)))
+
+
+def _lines(found: RemoteEntry) -> list[str]:
+    lines = [f"remote   {found.name}", f"address  {printable(found.url)}"]
+    if found.default:
+        lines.append("default  yes")
+    if found.datasets:
+        lines.append(f"limited  to {', '.join(found.datasets)}")
+    if found.single_writer:
+        lines.append("writers  one: two who push at the same time overwrite each other there")
+    return lines
+
+
+@app.command("set-url", cls=Command)
+def set_url(
+    ctx: typer.Context,
+    name: Name,
+    url: Url,
+    single_writer: SingleWriter = False,
+    no_probe: NoProbe = False,
+    as_json: Json = False,
+) -> None:
+    """Give a remote another address
+
+    \b
+    Examples:
+      dsm remote set-url origin s3://new-bucket/birds
+    """
+    with Session(ctx) as s:
+        made = s.repo.remotes.set_url(name, url, single_writer=single_writer, probe=not no_probe)
+        if as_json:
+            print_json(remote_answer(made))
+        s.say(f"remote {made.name} is at {made.url}")
+
+
+@app.command("rename", cls=Command)
+def rename(
+    ctx: typer.Context,
+    name: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Its new name")],
+    as_json: Json = False,
+) -> None:
+    """Give a remote another name
+
+    \b
+    Examples:
+      dsm remote rename origin team
+    """
+    with Session(ctx) as s:
+        made = s.repo.remotes.rename(name, new)
+        if as_json:
+            print_json(remote_answer(made))
+        s.say(f"remote {name} is called {made.name}")
+
+
+@app.command("remove", cls=Command)
+def remove(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Forget a remote, but not what it holds
+
+    \b
+    Examples:
+      dsm remote remove old
+    """
+    with Session(ctx) as s:
+        gone = s.repo.remotes.remove(name)
+        if as_json:
+            print_json(remote_answer(gone))
+        s.say(f"forgot remote {gone.name}; what it holds was not touched")
+
+
+@app.command("default", cls=Command)
+def default(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Choose the remote that commands use when none is named
+
+    \b
+    Examples:
+      dsm remote default backup
+    """
+    with Session(ctx) as s:
+        chosen = s.repo.remotes.choose(name)
+        if as_json:
+            print_json(remote_answer(chosen))
+        s.say(f"remote {chosen.name} is the default")

@@ -1,0 +1,1 @@
+"""Remotes: a repository at another place, which needs no server."""

@@ -1,0 +1,137 @@
+"""Packs for a remote: what it lacks of what is pushed, and nothing else.
+
+A pack of this repository goes up as it is when all that is in it is pushed; of others, what is
+needed is gathered into new packs: so many small ones become one, and what was staged and never
+committed, or belongs to another dataset, stays here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dsm.errors import DamagedData
+from dsm.format import pack as fmt
+from dsm.progress import SILENT, Progress
+from dsm.remotes.backend import Backend, Entry, retried
+from dsm.remotes.tables import Tables, pack_name, remote_path
+from dsm.repo.repository import Repository
+from dsm.store import disk
+from dsm.store.lease import Lease
+from dsm.store.objects import ObjectStore
+from dsm.store.packs import Pack, PackWriter
+from dsm.store.pieces import holder_of, is_large
+from dsm.store.repacking import copy_live, rows_of
+
+# From this size on a pack travels by itself.
+WHOLE_FROM_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What has to go to a remote: packs that go as they are, and what is gathered of others."""
+
+    whole: tuple[Pack, ...]
+    parts: Mapping[Pack, set[bytes]]
+    objects: int
+
+    @property
+    def size(self) -> int:
+        """About how many bytes go up."""
+        gathered = (len(need) * pack.size // max(1, len(pack)) for pack, need in self.parts.items())
+        return sum(pack.size for pack in self.whole) + sum(gathered)
+
+
+def plan_shipment(
+    repository: Repository, backend: Backend, oids: Iterable[bytes], there: Iterable[Entry]
+) -> Shipment:
+    """Returns what of these objects, and of their pieces, a remote lacks that has these packs.
+
+    Raises ObjectMissing when an object is not here either, RemoteDamaged for a pack there.
+    """
+    store = repository.store
+    wanted = {oid[: fmt.PREFIX]: oid for oid in oids}
+    closure = set(wanted)
+    known: set[bytes] = set()
+    for _, contents in Tables(repository.layout).of(backend, there):
+        known |= _held(contents, closure)
+    # Large objects are all looked into: their lists may be there, and pieces lost.
+    for piece in _pieces(store, wanted.values()):
+        wanted.setdefault(piece[: fmt.PREFIX], piece)
+    if len(wanted) > len(closure):
+        for _, contents in Tables(repository.layout).of(backend, there):
+            known |= _held(contents, wanted.keys())
+    lacking = {prefix: oid for prefix, oid in wanted.items() if prefix not in known}
+    parts: dict[Pack, set[bytes]] = {}
+    for prefix, oid in lacking.items():
+        parts.setdefault(holder_of(store, oid), set()).add(prefix)
+    whole = [
+        pack for pack, need in parts.items()
+        if pack.size >= WHOLE_FROM_BYTES and all(p in wanted for _, p in rows_of(pack))
+    ]  # fmt: skip
+    for pack in whole:
+        del parts[pack]
+    return Shipment(tuple(whole), parts, len(lacking))
+
+
+def _held(contents: fmt.Contents, wanted: Iterable[bytes]) -> set[bytes]:
+    table, width = contents.prefixes, fmt.PREFIX
+    own = {table[at : at + width] for at in range(0, len(table), width)}
+    return own.intersection(wanted)
+
+
+def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> Iterator[bytes]:
+    for oid in list(oids):
+        with contextlib.suppress(DamagedData):  # it is not here, and perhaps need not be
+            if is_large(store, oid):
+                yield from store.references(oid)
+
+
+def send(
+    repository: Repository, backend: Backend, shipment: Shipment, progress: Progress = SILENT
+) -> list[Entry]:
+    """Uploads what a shipment holds; returns the packs that are on the remote by that."""
+    sent: list[Entry] = []
+    progress.start("uploading", None, shipment.size)
+    for pack in shipment.whole:
+        retried(lambda path=pack.path, name=pack.name: backend.put_file(remote_path(name), path))  # type: ignore[misc]
+        sent.append(Entry(remote_path(pack.name), pack.size))
+        progress.advance(1, pack.size)
+    with Lease(repository.layout.temporary) as lease:
+        for path, name, size in _gathered(shipment, lease):
+            try:
+                retried(lambda: backend.put_file(remote_path(name), path))  # noqa: B023
+                Tables(repository.layout).keep_of(path, name)
+            finally:
+                disk.discard(path)
+            sent.append(Entry(remote_path(name), size))
+            progress.advance(1, size)
+    progress.finish()
+    return sent
+
+
+def _gathered(shipment: Shipment, lease: Lease) -> Iterator[tuple[str, str, int]]:
+    """Yields (path, id, bytes) of new packs with what is needed of those that do not go whole."""
+    writer: PackWriter | None = None
+    try:
+        for pack, need in sorted(shipment.parts.items(), key=lambda item: item[0].name):
+            if writer is None:
+                writer = PackWriter(lease.temporary(".pack"))
+            copy_live(pack, need, writer)
+            if writer.full:
+                done, writer = writer, None
+                name = done.seal().hex()
+                yield done.path, name, done.size
+        if writer is not None:
+            done, writer = writer, None
+            name = done.seal().hex()
+            yield done.path, name, done.size
+    finally:
+        if writer is not None:
+            writer.abandon()
+
+
+def packs_of(entries: Iterable[Entry]) -> frozenset[str]:
+    """Returns the ids of the packs among files of a remote."""
+    return frozenset(name for name in map(pack_name, entries) if name is not None)

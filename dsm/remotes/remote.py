@@ -1,0 +1,69 @@
+"""A remote that is open: its backend, what was last seen there, and whose it is."""
+
+from __future__ import annotations
+
+from dsm.errors import Conflict
+from dsm.remotes.address import open_backend
+from dsm.remotes.book import RemoteEntry
+from dsm.remotes.contents import (
+    IDENTITY,
+    RemoteDataset,
+    decoded,
+    identify,
+    list_datasets,
+    read_identity,
+)
+from dsm.remotes.reports import Transfer
+from dsm.remotes.tracking import Tracking
+from dsm.repo.repository import Repository
+from dsm.store.whole_file import read_file
+
+
+class OtherRepository(Conflict):
+    """Another repository lives at the address."""
+
+    code = "other-repository"
+
+
+class Remote:
+    """One remote of a repository, for the time of a command."""
+
+    def __init__(self, repository: Repository, entry: RemoteEntry):
+        self.repository = repository
+        self.entry = entry
+        self.backend = open_backend(entry.url)
+        self.tracking = Tracking(repository.layout, entry.name)
+
+    def identity(self) -> bytes:
+        """Returns the identity of this repository, as it lies on disk."""
+        data = read_file(self.repository.layout.repository)
+        assert data is not None  # it was read when the repository was opened
+        return data
+
+    def require_ours(self) -> bool:
+        """Whether the remote has an identity: that of this repository. Raises OtherRepository."""
+        found = read_identity(self.backend)
+        if found is None:
+            return False
+        fields = decoded(self.backend, IDENTITY, found)
+        if fields["repository"] != self.repository.id:
+            raise OtherRepository(
+                f"{self.entry.url} holds another repository"
+                f" ({str(fields['repository'])[:12]}, org {str(fields['org'])[:40]!r})",
+                hint="a remote holds one repository: choose an empty place, or clone that one",
+            )
+        return True
+
+    def datasets(self, only: tuple[str, ...] = ()) -> dict[str, RemoteDataset]:
+        """Returns the datasets of the remote by id, with their identities; `only` by folder."""
+        found = list_datasets(self.backend, only or self.entry.datasets)
+        # An identity never changes: of what was seen before it is not read again.
+        known = {folder: id for id, folder in self.tracking.folders().items()}
+        for dataset in found.values():
+            dataset.id = known.get(dataset.folder, "")
+        identify(self.backend, found)
+        return {dataset.id: dataset for dataset in found.values()}
+
+    def transfer(self, packs: int = 0, size: int = 0) -> Transfer:
+        """Returns what this command has moved so far."""
+        return Transfer(packs, size, self.backend.requests)

@@ -1,0 +1,124 @@
+"""What pushes, fetches and pulls did: the reports that callers get, and `--json` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What went over the line: packs, bytes of them, and requests of any kind."""
+
+    packs: int
+    size: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPushed:
+    """What a push did, or would do, for one dataset: changesets `first` to `last`, none for 0.
+
+    `documents` counts tags, views, names and settings; `differing` names those that the remote has
+    with another content, which stay as they are there.
+    """
+
+    dataset: str
+    first: int
+    last: int
+    documents: int = 0
+    differing: tuple[str, ...] = ()
+
+    @property
+    def changesets(self) -> int:
+        return self.last - self.first + 1 if self.last else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What a push did; with `dry_run` what it would do."""
+
+    remote: str
+    url: str
+    datasets: tuple[DatasetPushed, ...]
+    transfer: Transfer
+    dry_run: bool = False
+
+    @property
+    def changesets(self) -> int:
+        return sum(each.changesets for each in self.datasets)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFetched:
+    """What a remote has of a dataset: its head there, and how far this copy is from it."""
+
+    dataset: str
+    head: int
+    ahead: int
+    behind: int
+    new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What a fetch found."""
+
+    remote: str
+    url: str
+    datasets: tuple[DatasetFetched, ...]
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """A local changeset that has another number, and so another id, since the pull."""
+
+    old: int
+    new: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetPulled:
+    """What a pull did for one dataset: changesets `first` to `last` came, none for 0.
+
+    `renumbered` are local changesets that went on top of them, `carried` the tags and views that
+    were moved with these; `written` and `removed` count files, `left` names files that were left
+    alone because they hold something else. `dropped` are examples of which one side gave way.
+    """
+
+    dataset: str
+    first: int
+    last: int
+    written: int = 0
+    removed: int = 0
+    left: tuple[str, ...] = ()
+    documents: int = 0
+    differing: tuple[str, ...] = ()
+    renumbered: tuple[Renumbered, ...] = ()
+    carried: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def changesets(self) -> int:
+        return self.last - self.first + 1 if self.last else 0
+
+
+@dataclass(frozen=True, slots=True)
+class PullReport:
+    """What a pull did."""
+
+    remote: str
+    url: str
+    datasets: tuple[DatasetPulled, ...]
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class CloneReport:
+    """What a clone brought: the folder, and what came of each dataset."""
+
+    folder: str
+    url: str
+    datasets: tuple[DatasetPulled, ...]
+    transfer: Transfer

@@ -1,0 +1,121 @@
+"""Which objects the packs of a remote hold, by their tables of contents, which are kept here.
+
+A table comes from the end of a pack by ranges, is verified by its own hash, and never changes, so
+it is read once. The table of a pack that also lies here is read from that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from blake3 import blake3
+
+from dsm.errors import DamagedData
+from dsm.format import pack as fmt
+from dsm.remotes.backend import Backend, Entry, RemoteDamaged
+from dsm.remotes.parallel import side_by_side
+from dsm.repo.layout import Layout
+from dsm.store import disk
+from dsm.store.pack_files import is_pack_file, pack_path
+from dsm.store.packs import Pack
+from dsm.store.whole_file import read_file
+
+# One request for the end of a pack brings the table of most: it has 29 bytes an object.
+TAIL_BYTES = 256 << 10
+TABLE_BYTES_MAX = fmt.OBJECTS_MAX * (fmt.FRAME.size + fmt.PREFIX + fmt.LOCATION) + fmt.TRAILER.size
+PACKS = "packs/"
+
+
+def pack_name(entry: Entry) -> str | None:
+    """Returns the id of a pack on a remote; None for another file."""
+    shelf, _, file = entry.name.removeprefix(PACKS).partition("/")
+    return file[:64] if is_pack_file(file) and shelf == file[:2] else None
+
+
+def remote_path(name: str) -> str:
+    """Where a pack lies on a remote."""
+    return f"{PACKS}{name[:2]}/{name}.pack"
+
+
+class Tables:
+    """The tables of packs that are not here, in `local/remotes/tables`: they are nobody's alone."""
+
+    def __init__(self, layout: Layout):
+        self._layout = layout
+        self._folder = os.path.join(layout.remotes, ".tables")
+
+    def of(self, backend: Backend, packs: Iterable[Entry]) -> Iterator[tuple[str, fmt.Contents]]:
+        """Yields (id, contents) of each pack, whether it lies here or not. Raises RemoteDamaged."""
+        wanted: list[tuple[Entry, str]] = []
+        for entry in packs:
+            name = pack_name(entry)
+            if name is None:
+                continue
+            found = self._here(name)
+            if found is None:
+                wanted.append((entry, name))
+            else:
+                yield name, found
+        fetched = side_by_side(lambda each: self._fetched(backend, *each), wanted)
+        for (_, name), contents in zip(wanted, fetched, strict=True):
+            yield name, contents
+
+    def _here(self, name: str) -> fmt.Contents | None:
+        try:
+            return Pack(pack_path(self._layout.packs, name)).contents
+        except (FileNotFoundError, DamagedData):
+            pass
+        try:
+            kept = read_file(os.path.join(self._folder, name), TABLE_BYTES_MAX + 8)
+            if kept is None:
+                return None
+            return _decoded(kept[8:], int.from_bytes(kept[:8], "little"), name)
+        except DamagedData:
+            return None
+
+    def _fetched(self, backend: Backend, entry: Entry, name: str) -> fmt.Contents:
+        path = entry.name
+        start = max(0, entry.size - TAIL_BYTES)
+        tail = backend.get(path, TAIL_BYTES, start, entry.size - start)
+        try:
+            at, _ = fmt.read_trailer(tail[-fmt.TRAILER.size :], entry.size, name)
+            if at < start:
+                more = backend.get(path, start - at, at, start - at)
+                tail = more + tail
+                start = at
+            data = tail[at - start :]
+            contents = _decoded(data, entry.size, name)
+        except DamagedData as error:
+            raise RemoteDamaged(f"{path} on {backend.url}: {error.message}") from error
+        self.keep(name, entry.size, data)
+        return contents
+
+    def keep(self, name: str, size: int, data: bytes) -> None:
+        """Keeps the table (with its trailer) of a pack of `size` bytes."""
+        disk.make_dirs(self._folder, durable=False)
+        temporary = os.path.join(self._layout.temporary, f"table-{os.urandom(8).hex()}")
+        kept = size.to_bytes(8, "little") + data
+        disk.rewrite(os.path.join(self._folder, name), kept, temporary)
+
+    def keep_of(self, path: str, name: str) -> None:
+        """Keeps the table of a pack that lies at a path of this machine for now."""
+        size = os.path.getsize(path)
+        with open(path, "rb") as file:
+            file.seek(size - fmt.TRAILER.size)
+            at, _ = fmt.read_trailer(file.read(), size, name)
+            file.seek(at)
+            self.keep(name, size, file.read())
+
+
+def _decoded(data: bytes, size: int, name: str) -> fmt.Contents:
+    """Decodes a table with its trailer, of a pack of `size` bytes. Raises DamagedData."""
+    tail = data[-fmt.TRAILER.size :]
+    at, length = fmt.read_trailer(tail, size, name)
+    tables = data[: -fmt.TRAILER.size]
+    if len(tables) != length or at + len(data) != size:
+        raise DamagedData(f"the table of pack {name} is cut short")
+    digest = fmt.TRAILER.unpack(tail)[5]
+    if blake3(tables).digest() != digest:
+        raise DamagedData(f"pack {name}: its table of contents is damaged")
+    return fmt.decode_contents(tables, tail, name, verify=True)

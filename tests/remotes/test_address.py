@@ -1,0 +1,51 @@
+"""What is the address of a remote, and what must not be in one."""
+
+from __future__ import annotations
+
+import pytest
+
+from dsm.errors import InvalidInput
+from dsm.remotes.address import check_url
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("../remote", "/work/remote"),
+        ("/mnt/share/", "/mnt/share"),
+        ("file:///mnt/a%20b", "/mnt/a b"),
+        ("file://localhost/mnt/a", "/mnt/a"),
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+        ("gs://bucket", "gs://bucket"),
+        ("sftp://user@host/data", "sftp://user@host/data"),
+        ("memory://x", "memory://x"),
+    ],
+)
+def test_addresses_are_kept_in_one_form(given: str, kept: str) -> None:
+    """Folders become full paths; a slash at the end says nothing."""
+    assert kept == check_url(given, "/work/here")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "", "a\nb", "x" * 3000, "http://host/a", "https://host/a", "dsm://a", "simplecache::s3://a/b",
+        "zip://a.zip", "s3://", "s3:///a", "s3://bucket/../other", "s3://bucket/%2e%2e/other",
+        "file://host/mnt", "gs://user@bucket/a", "local:///etc", "cached::file:///etc",
+    ],
+)  # fmt: skip
+def test_what_is_no_place_for_a_remote_is_refused(given: str) -> None:
+    """Among them chains of file systems, by which fsspec would reach into this machine."""
+    with pytest.raises(InvalidInput):
+        check_url(given, "/work/here")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["sftp://user:hunter2@host/data", "s3://key:hunter2@bucket/a", "s3://bucket/a?secret=hunter2"],
+)
+def test_secrets_in_an_address_are_refused_unseen(given: str) -> None:
+    """The message says where credentials belong, and does not repeat them."""
+    with pytest.raises(InvalidInput) as caught:
+        check_url(given, "/work/here")
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"

@@ -1,0 +1,282 @@
+"""Pushing, fetching, pulling and cloning: what arrives is what was sent, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import dsm
+from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
+from dsm.remotes.address import open_backend
+from dsm.remotes.push import RemoteMoved
+from dsm.remotes.remote import OtherRepository
+from dsm.remotes.tables import PACKS
+
+from .conftest import Copy
+
+Clones = Callable[..., Copy]
+
+
+def pushed(origin: Copy, place: str) -> str:
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push(tags=True)
+    return place
+
+
+def test_a_clone_is_the_same(origin: Copy, place: str, clone_of: Clones) -> None:
+    """Changesets with their ids, content, files, tags, views and names; fsck finds nothing."""
+    clone = clone_of(pushed(origin, place))
+    assert [c.id for c in origin.dataset.log()] == [c.id for c in clone.dataset.log()]
+    assert origin.contents() == clone.contents()
+    assert origin.files() == clone.files()
+    assert origin.dataset.tags() == clone.dataset.tags()
+    assert origin.repo.view("owls").version == clone.repo.view("owls").version
+    assert origin.repo.id == clone.repo.id
+    assert clone.dataset.status().clean
+    assert clone.sound()
+
+
+def test_a_pull_brings_what_was_pushed(origin: Copy, place: str, clone_of: Clones) -> None:
+    """New examples, changes and deletions, in the history and in the files."""
+    clone = clone_of(pushed(origin, place))
+    origin.commit("third", owl__1="other", wren__1=None, wren__2="new", big=os.urandom(3 << 20))
+    origin.repo.push()
+    report = clone.repo.pull()
+    (pulled,) = report.datasets
+    assert (pulled.first, pulled.last, pulled.written, pulled.removed) == (3, 3, 3, 1)
+    assert origin.contents() == clone.contents()
+    assert origin.files() == clone.files()
+    assert clone.dataset.status().clean
+    assert clone.sound()
+
+
+def test_nothing_new_moves_nothing(origin: Copy, place: str, clone_of: Clones) -> None:
+    """A second push, fetch or pull says so, by three requests at most for a fetch."""
+    clone = clone_of(pushed(origin, place))
+    again = origin.repo.push(tags=True)
+    assert (again.changesets, again.transfer.packs) == (0, 0)
+    fetched = clone.repo.fetch()
+    assert [(d.dataset, d.head, d.ahead, d.behind) for d in fetched.datasets] == [
+        ("birds", 2, 0, 0)
+    ]
+    assert fetched.transfer.requests <= 3
+    assert [d.changesets for d in clone.repo.pull().datasets] == [0]
+
+
+def test_a_small_push_takes_few_requests(origin: Copy, place: str) -> None:
+    """One commit onto a dataset that is there: 8 requests at most."""
+    pushed(origin, place)
+    origin.commit("third", **{f"new__{number}": f"text {number}" for number in range(10)})
+    report = origin.repo.push()
+    assert report.changesets == 1
+    assert report.transfer.requests <= 8
+
+
+def test_many_small_packs_go_up_as_one(origin: Copy, tmp_path: Path) -> None:
+    """Twenty commits made twenty packs here, and one on the remote."""
+    for number in range(20):
+        origin.commit(f"number {number}", **{f"many__{number}": f"text {number}"})
+    remote = pushed(origin, str(tmp_path / "remote"))
+    assert len(open_backend(remote).entries(PACKS)) == 1
+
+
+def test_what_was_never_committed_stays_here(origin: Copy, tmp_path: Path) -> None:
+    """Neither what is staged nor what another dataset holds goes along with a push."""
+    (origin.root / "secret").write_text("staged and secret " * 50)
+    origin.dataset.add([str(origin.root / "secret")])
+    origin.repo.create_dataset("other", root="other")
+    (origin.root / "other").mkdir()
+    (origin.root / "other" / "private").write_text("of another dataset " * 50)
+    other = origin.repo.dataset("other")
+    other.add([str(origin.root / "other" / "private")])
+    other.commit("other")
+    remote = pushed(origin, str(tmp_path / "remote"))
+    clone = Copy(dsm.open(str(dsm.clone(remote, tmp_path / "clone").folder)))
+    assert clone.repo.datasets() == ["birds"]
+    from blake3 import blake3
+
+    hidden = [b"staged and secret " * 50, b"of another dataset " * 50]
+    assert len(clone.repo.store.missing(blake3(data).digest() for data in hidden)) == 2
+
+
+def test_edited_files_stay_and_are_listed(origin: Copy, tmp_path: Path, clone_of: Clones) -> None:
+    """A pull leaves alone what holds something else than the head had; nothing of it is lost."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")))
+    (clone.root / "owl" / "1").write_text("edited here")
+    (clone.root / "wren" / "9").write_text("untracked here")
+    origin.commit("third", owl__1="theirs", wren__9="theirs", wren__1=None)
+    origin.repo.push()
+    (pulled,) = clone.repo.pull().datasets
+    assert pulled.left == ("owl/1", "wren/9")
+    assert clone.files()["owl/1"] == b"edited here"
+    assert clone.files()["wren/9"] == b"untracked here"
+    assert "wren/1" not in clone.files()
+    assert [change.path for change in clone.dataset.status().unstaged] == ["owl/1", "wren/9"]
+
+
+def test_a_clone_without_files_stays_without(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """Also after a pull; content can be read, and restored on purpose."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")), files=False)
+    assert clone.files() == {}
+    origin.commit("third", owl__3="more")
+    origin.repo.push()
+    clone.repo.pull()
+    assert clone.files() == {}
+    assert origin.contents() == clone.contents()
+    assert clone.dataset.status().clean
+    clone.dataset.restore(paths=[str(clone.root / "owl")])
+    assert {"owl/1", "owl/2", "owl/3"} == clone.files().keys()
+
+
+def test_a_push_onto_what_others_pushed_is_refused(
+    origin: Copy, place: str, clone_of: Clones
+) -> None:
+    """The second of two who pushed changeset 3 is told to pull, and the remote is as it was."""
+    clone = clone_of(pushed(origin, place))
+    origin.commit("mine", owl__7="mine")
+    clone.commit("theirs", owl__8="theirs")
+    origin.repo.push()
+    before = {e.name: e.size for e in open_backend(place).entries("")}
+    with pytest.raises(RemoteMoved) as caught:
+        clone.repo.push()
+    assert "dsm pull" in str(caught.value.hint)
+    assert before == {e.name: e.size for e in open_backend(place).entries("")}
+
+
+def test_a_dry_run_changes_nothing(origin: Copy, tmp_path: Path) -> None:
+    """It says what would go up; there is no remote afterwards."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"), probe=False)
+    report = origin.repo.push(dry_run=True)
+    assert (report.changesets, report.dry_run) == (2, True)
+    assert not (tmp_path / "remote").exists()
+
+
+def test_only_the_named_datasets_come(origin: Copy, tmp_path: Path) -> None:
+    """A clone of one dataset stays one when it is pulled; a name that is not there is told."""
+    (origin.root / "other").mkdir()
+    other = origin.repo.create_dataset("other", root="other")
+    (origin.root / "other" / "a").write_text("a")
+    other.add([str(origin.root / "other")])
+    other.commit("other")
+    remote = str(tmp_path / "remote")
+    origin.repo.remotes.add("origin", remote)
+    origin.repo.push(datasets=origin.repo.datasets())
+    dsm.clone(remote, tmp_path / "one", datasets=["other"])
+    with dsm.open(tmp_path / "one") as repo:
+        assert repo.datasets() == ["other"]
+        repo.pull()
+        assert repo.datasets() == ["other"]
+    dsm.clone(remote, tmp_path / "all")
+    with dsm.open(tmp_path / "all") as repo:
+        assert repo.datasets() == ["birds", "other"]
+    with pytest.raises(NotFound, match="nothere"):
+        dsm.clone(remote, tmp_path / "none", datasets=["nothere"])
+
+
+def test_a_renamed_dataset_keeps_its_folder_there(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """It is known by its id; a clone has the name that the remote knows."""
+    remote = pushed(origin, str(tmp_path / "remote"))
+    origin.repo.rename_dataset("birds", "fowl")
+    origin.commit("third", owl__5="five")
+    origin.repo.push()
+    clone = clone_of(remote)
+    assert clone.repo.datasets() == ["birds"]
+    assert clone.dataset.head == 3
+
+
+def test_a_remote_of_another_repository_is_refused(origin: Copy, tmp_path: Path) -> None:
+    """Neither pushed to nor pulled from, and so is a folder that holds something else."""
+    remote = pushed(origin, str(tmp_path / "remote"))
+    (tmp_path / "stranger").mkdir()
+    stranger = Copy(dsm.init(tmp_path / "stranger"))
+    stranger.commit("one", a="a")
+    stranger.repo.remotes.add("origin", remote)
+    for ask in (stranger.repo.push, stranger.repo.fetch, stranger.repo.pull):
+        with pytest.raises(OtherRepository):
+            ask()
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("no remote")
+    stranger.repo.remotes.set_url("origin", str(tmp_path / "photos"))
+    with pytest.raises(Refused, match="not empty"):
+        stranger.repo.push()
+
+
+def test_a_clone_needs_room_and_a_remote(origin: Copy, tmp_path: Path) -> None:
+    """A folder with files, and an address without a remote, are refused; nothing is left."""
+    remote = pushed(origin, str(tmp_path / "remote"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x")
+    with pytest.raises(AlreadyExists, match="not empty"):
+        dsm.clone(remote, tmp_path / "full")
+    assert os.listdir(tmp_path / "full") == ["file"]
+    with pytest.raises(NotFound, match="no dsm remote"):
+        dsm.clone(str(tmp_path / "nowhere"), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+    with pytest.raises(AlreadyExists, match="another repository"):
+        (tmp_path / "own").mkdir()
+        dsm.init(tmp_path / "own").close()
+        dsm.clone(remote, tmp_path / "own")
+
+
+def test_records_travel(tmp_path: Path, clone_of: Clones) -> None:
+    """A JSON Lines file whose lines are examples comes back byte for byte, and its records too."""
+    root = tmp_path / "texts"
+    root.mkdir()
+    lines = "".join(f'{{"text": "line {number}"}}\n' for number in range(3000))
+    copy = Copy(dsm.init(root))
+    (root / "a.jsonl").write_text(lines)
+    copy.dataset.add([str(root / "a.jsonl")], records=True)
+    copy.dataset.commit("records")
+    clone = clone_of(pushed(copy, str(tmp_path / "remote")))
+    assert lines.encode() == clone.files()["a.jsonl"]
+    assert copy.contents() == clone.contents()
+    assert clone.sound()
+
+
+def test_remotes_are_named_and_renamed(origin: Copy, tmp_path: Path) -> None:
+    """add, list, set-url, rename, default and remove; names that are taken or none are refused."""
+    remotes = origin.repo.remotes
+    remotes.add("origin", str(tmp_path / "one"))
+    remotes.add("backup", str(tmp_path / "two"))
+    assert [(e.name, e.default) for e in remotes.list()] == [("backup", False), ("origin", True)]
+    with pytest.raises(AlreadyExists):
+        remotes.add("backup", str(tmp_path / "three"))
+    with pytest.raises(InvalidInput):
+        remotes.add("../x", str(tmp_path / "three"))
+    with pytest.raises(InvalidInput, match="is this repository"):
+        remotes.add("self", str(origin.root))
+    with pytest.raises(NotFound) as caught:
+        remotes.find("backpu")
+    assert caught.value.hint == "did you mean backup?"
+    assert remotes.rename("origin", "team").name == "team"
+    assert remotes.default == "team"
+    assert remotes.choose("backup").name == "backup"
+    assert remotes.default == "backup"
+    assert str(tmp_path / "four") == remotes.set_url("backup", str(tmp_path / "four")).url
+    remotes.remove("backup")
+    assert remotes.names() == ["team"]
+    remotes.remove("team")
+    with pytest.raises(NotFound, match="no remote"):
+        origin.repo.push()
+
+
+def test_what_was_lost_on_a_remote_is_brought_back(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """Each file of a remote in turn: after its loss a push brings it back, and a clone is whole."""
+    remote = pushed(origin, str(tmp_path / "remote"))
+    backend = open_backend(remote)
+    names = [e.name for e in backend.entries("") if not e.name.startswith("datasets/birds/views")]
+    for name in names:
+        backend.delete(name)
+        origin.repo.push(tags=True)
+        there = [e.name for e in backend.entries("")]
+        assert name in there or name.startswith(PACKS), name
+    assert clone_of(remote).sound()

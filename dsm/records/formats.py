@@ -24,6 +24,7 @@ class RecordFormat:
     module: str
     options: tuple[str, ...] = ()
     by_name: bool = True
+    said_beside: bool = False  # whether the fields of a record are not in its own bytes
     compressed: bool = True  # whether the name may have the ending of a compression behind it
 
 
@@ -50,13 +51,18 @@ _ROWS = (
         module="dsm.records.columnar", compressed=False,
     ),
     RecordFormat(
+        name="tar", words="an archive: each file in it", module="dsm.records.tar",
+        endings=(".tar", ".tgz", *(f".tar{each}" for each in (".gz", ".zst", ".bz2", ".xz"))),
+        by_name=False, said_beside=True, compressed=False,
+    ),
+    RecordFormat(
         name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
         module="dsm.records.delimited",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-_LATER = (".tar", ".tgz", ".zip")
+_LATER = (".zip",)
 
 
 def find_format(name: str) -> RecordFormat:

@@ -107,7 +107,7 @@ class Gathering:
         out = self.out
         self._require_fields()
         if not self.settings.key:
-            out.keys = keys_of_content(out.oids)
+            out.keys = out.keys or keys_of_content(out.oids)
         else:
             self._refuse_repeated()
         _settle_types(out.attributes, self.settings)

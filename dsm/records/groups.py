@@ -35,7 +35,9 @@ class GroupStore(Protocol):
 
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None: ...
 
-    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]: ...
+    def put_stream(
+        self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> tuple[bytes, int]: ...
 
 
 class Grouper:

@@ -37,9 +37,11 @@ class Parts:
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
         """Keeps nothing: the file is an object of its own."""
 
-    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
+    def put_stream(
+        self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> tuple[bytes, int]:
         """Stores a stream; see `ObjectStore.put_stream`."""
-        return self._store.put_stream(readinto, self._ending)
+        return self._store.put_stream(readinto, self._ending, pieces)
 
 
 def store_whole(file: BinaryIO, name: str, store: GroupStore | None) -> tuple[bytes, int]:

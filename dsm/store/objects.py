@@ -364,14 +364,20 @@ class ObjectStore:
                     return True
         return False
 
-    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
-        """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file."""
+    def put_stream(
+        self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> tuple[bytes, int]:
+        """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file;
+        `pieces` gets the rows of `chunk_list` for what it was cut into."""
         if self._cutter is None:
             self._cutter = Cutter(self.chunking)
         head = self._cutter.begin(readinto)
+        rows: list[bytes] = [] if pieces is None else pieces
         if len(head) < self.chunking.from_size:
-            return self.put(bytes(head), suffix), len(head)
-        whole, size, rows = blake3(), 0, []
+            small = self.put(bytes(head), suffix)
+            rows += [chunk_list.row(small, len(head))] if head else []
+            return small, len(head)
+        whole, size = blake3(), 0
         for chunk in self._cutter.cut(readinto, len(head)):
             whole.update(chunk)
             piece: bytes = blake3(chunk).digest()

@@ -187,6 +187,8 @@ class RecordsJudge:
         changed = [e for p, e in now.items() if all_ or e.oid != oids[wanted[p]]]
         if not changed or not (settings.label or settings.time or settings.attributes):
             return {}
+        if settings.row().said_beside:
+            return self._said_beside(before, settings)
         contents = dict(self.tree.repository.store.read_many(e.oid for e in changed))
         found: dict[str, Any] = {}
         for example in changed:
@@ -197,6 +199,19 @@ class RecordsJudge:
             except ValueError:  # a field cannot say now what it said then
                 continue
         return found
+
+    def _said_beside(self, before: Example, settings: RecordSettings) -> dict[str, Any]:
+        """Returns what the last state of a file said of its records, where that is not in them."""
+        with self.tree.repository.store.open(before.oid) as file:
+            old = read_records(file, before.path, settings)
+        return {
+            f"{before.path}#{key}": (
+                old.labels[at] if old.labels else (),
+                old.times[at] if old.times else None,
+                old.attributes[at] if old.attributes else {},
+            )
+            for at, key in enumerate(old.keys)
+        }
 
     def _said(self, position: int) -> tuple[tuple[str, ...], int | None, dict[str, AttributeValue]]:
         read = self.read
@@ -277,6 +292,8 @@ def _is_reread(now: RecordSettings, before: Example | None) -> bool:
         return False
     assert before.records is not None
     then = RecordSettings.from_text(before.records)[0]
+    if now.row().said_beside:
+        return True
     return (then.format, then.found.columns, then.found.delimiter, then.found.quote) != (
         now.format, now.found.columns, now.found.delimiter, now.found.quote
     )  # fmt: skip

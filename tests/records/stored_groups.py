@@ -29,7 +29,9 @@ class Groups:
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
         self.listed = rows
 
-    def put_stream(self, readinto: ReadInto, suffix: str = "") -> tuple[bytes, int]:
+    def put_stream(
+        self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> tuple[bytes, int]:
         data, buffer = b"", bytearray(1000)
         while got := readinto(memoryview(buffer)):
             data += buffer[:got]

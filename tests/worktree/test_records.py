@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import random
+import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -453,3 +456,49 @@ def test_text_is_read_where_it_is_asked_for(work: Work) -> None:
     work.write({"d/b.txt": "three\n"})
     work.ds.add(["."])
     assert work.ds.commit("another").examples == 5
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def test_members_of_a_tar_are_examples(work: Work) -> None:
+    """A picture that is loose, too, is stored once; what is said beside it may change alone; labels of
+    people and withdrawals stay; and the tar comes back byte for byte, also after gc."""
+    rng = random.Random(1)
+    pictures = {f"s/{n}.jpg": rng.randbytes(n * 300_000 + 1000) for n in range(6)}
+    said = {f"s/{n}.cls": b"ab"[n % 2 : n % 2 + 1] for n in range(6)}
+    files = dict(sorted((pictures | said).items()))
+    work.write({"loose/5.jpg": pictures["s/5.jpg"], "t.tar": tar_of(files)})
+    work.ds.add(["loose"])
+    work.ds.commit("loose")
+    report = work.ds.add(["t.tar"], records=True, label_field="cls")
+    assert report.stored < sum(map(len, pictures.values())) - len(pictures["s/5.jpg"]) + 20_000
+    work.ds.commit("tar")
+    assert work.snapshot()["t.tar#s%2F1.jpg"] == (pictures["s/1.jpg"], ("b",))
+    work.ds.label(["t.tar#s%2F0.jpg"], set=["checked"])
+    work.ds.remove(["t.tar#s%2F2.jpg"])
+    files["s/1.cls"], files["s/3.jpg"] = b"c", b"other"
+    content = tar_of(files)
+    work.write({"t.tar": content})
+    work.ds.commit("edited", all=True)
+    apply_gc(work.repo, plan_gc(work.repo))
+    work.reopen()
+    assert not fsck(work.repo, full=True).findings
+    found = {path.partition("#s%2F")[2]: said for path, (_, said) in work.snapshot().items()}
+    del found[""]
+    expected = {"0": "checked", "1": "c", "3": "b", "4": "a", "5": "b"}
+    assert found == {f"{n}.jpg": (label,) for n, label in expected.items()}
+    work.path("t.tar").unlink()
+    work.ds.restore()
+    assert content == work.path("t.tar").read_bytes()
+    assert work.ds.status().clean
+    work.ds.prepare(paths=["t.tar"]).get(str(work.root / "out"), format="webdataset")
+    with tarfile.open(work.root / "out/shard-000000.tar") as shard:
+        assert sum(name.endswith(".jpg") for name in shard.getnames()) == 5

@@ -1,0 +1,132 @@
+"""What members of an archive say of each other, as WebDataset lays them out.
+
+Members behind each other with one name up to its first dot are a sample. What is said of a sample
+(`.json`, `.cls`, `.txt`) makes the fields of its other members, each of which is an example; alone,
+it is an example itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsm.errors import InvalidInput
+from dsm.model.names import check_path, printable
+from dsm.model.record_path import spelt_key
+from dsm.records.gathering import LOOKED_AT, Gathering
+
+# Longer ones are examples, whatever their name.
+SAID_BYTES_MAX = 1 << 20
+_SAID = ("json", "cls", "txt", "text", "caption")
+_FIELDS = {"text": "txt", "caption": "txt"}
+
+
+@dataclass(slots=True)
+class Member:
+    """A file in an archive; `content` is held of what may be said of others."""
+
+    name: str
+    number: int
+    oid: bytes
+    size: int
+    content: bytes | None = None
+
+    @property
+    def extension(self) -> str:
+        """Returns what is behind the first dot, in lower case."""
+        return self.name.rpartition("/")[2].partition(".")[2].lower()
+
+    @property
+    def sample(self) -> str:
+        """Returns the name up to the first dot of its last part."""
+        folder, slash, last = self.name.rpartition("/")
+        return folder + slash + last.partition(".")[0]
+
+
+def may_say(name: str, size: int) -> bool:
+    """Whether a member may be one that is said of others, so that its content is to be held."""
+    last = name.rpartition("/")[2].partition(".")[2].lower()
+    return last in _SAID and size <= SAID_BYTES_MAX
+
+
+@dataclass(slots=True)
+class Samples:
+    """Takes the members of an archive in their order, and makes records of them."""
+
+    gathered: Gathering
+    taken: list[Member] = field(default_factory=list)  # those that became examples
+    _names: dict[str, int] = field(default_factory=dict)
+    _open: list[Member] = field(default_factory=list)
+
+    def checked(self, name: str, number: int) -> str:
+        """Returns the name of a member as that of an example. Raises RecordsInvalid for one that
+        leads out of the archive, or comes twice."""
+        shown = printable(name[:200])
+        try:
+            path = check_path(name.removeprefix("./"))
+        except (InvalidInput, UnicodeEncodeError):
+            raise self.gathered.wrong(
+                number, f"has the name '{shown}', which no file of a dataset can have",
+                "dsm unpacks nothing; pack it again with plain names below one folder",
+            ) from None  # fmt: skip
+        other = self._names.setdefault(path, number)
+        if other != number:
+            raise self.gathered.wrong(number, f"has the name '{shown}', as member {other} has")
+        return path
+
+    def add(self, member: Member) -> None:
+        """Takes the next member."""
+        if self._open and self._open[0].sample != member.sample:
+            self.close()
+        self._open.append(member)
+
+    def close(self) -> None:
+        """Makes records of the sample that is open; to be called behind the last member, too."""
+        said = [m for m in self._open if m.content is not None and m.extension in _SAID]
+        examples = [m for m in self._open if m not in said]
+        if not examples and said:
+            texts = [m for m in said if _FIELDS.get(m.extension, m.extension) == "txt"]
+            examples = [(texts or said)[0]]
+        fields: dict[str, Any] = {}
+        for member in said:
+            if member not in examples:
+                fields.update(self._fields(member))
+        for member in examples:
+            self._record(member, {"name": member.name, **fields})
+        self._open = []
+
+    def _record(self, member: Member, fields: dict[str, Any]) -> None:
+        gathered = self.gathered
+        gathered.take(member.oid, member.size, member.number)
+        self.taken.append(member)
+        if len(gathered.out) <= LOOKED_AT:
+            gathered.look_at(fields)
+        try:
+            gathered.hear(fields)
+            if not gathered.settings.key:
+                gathered.out.keys.append(spelt_key(member.name))
+        except ValueError as error:
+            raise gathered.wrong(
+                member.number, f"('{printable(member.name)}') {error}"
+            ) from None  # fmt: skip
+
+    def _fields(self, member: Member) -> Iterator[tuple[str, Any]]:
+        """Yields what is said of a sample, by fields."""
+        assert member.content is not None
+        try:
+            text = str(member.content, "utf-8")
+            if member.extension != "json":
+                yield _FIELDS.get(member.extension, member.extension), text.strip()
+                return
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            raise self.gathered.wrong(
+                member.number, f"('{printable(member.name)}') is no UTF-8 text or no JSON, so it"
+                " says nothing of its sample",
+            ) from None  # fmt: skip
+        if isinstance(found, dict):
+            yield from found.items()
+        else:
+            yield "json", found

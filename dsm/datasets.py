@@ -23,6 +23,8 @@ from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from dsm.checks.report import CheckReport
+    from dsm.checks.verb import CheckAsked
     from dsm.history.commit import Intent
     from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, RevertReport, Status
     from dsm.sources.query import SourceQuery
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from dsm.worktree.request import AddAsked, Request
     from dsm.worktree.stage import Staged
     from dsm.worktree.tree import WorkTree
+
+_CHECKED = ("after", "view", "staged", "rules", "only")
 
 
 @verbs_suggest
@@ -351,6 +355,33 @@ class Dataset(DatasetHistory):
 
         author = author or self.repo.author
         return intended(message, author, self._environment.clock(), **fields)
+
+    def check(self, reference: str | int | None = None, **asked: Unpack[CheckAsked]) -> CheckReport:
+        """Asks the rules of the dataset's contract, `dsm.toml`, and returns what they found.
+
+        They judge the snapshot of a changeset (the head by default); with `after` what the
+        changesets after that one put; with `view` a prepared view; with `staged` what the next
+        commit would put. `rules` names another file with rules, `only` some of the rules.
+
+        Raises NotFound without a contract, for a rule that it has not and a view that there is
+        not, BadContract with every mistake in it, InvalidInput for a contract without rules for
+        this dataset, and what `resolve` raises.
+        """
+        refuse_unknown("check", asked, [*_CHECKED, "reference"])
+        rows = self.tree.stage.load().rows() if asked.get("staged") else None
+        if rows is not None and not len(rows) and asked.get("only") is None:
+            from dsm.checks.report import nothing_judged
+
+            return nothing_judged(asked.get("rules"))
+        from dsm.checks.subjects import Subjects
+        from dsm.checks.verb import check, contract_of
+
+        file = asked.get("rules")
+        if file is not None:
+            file = os.path.join(self._environment.current_folder(), file)
+        contract = contract_of(self.repo.root, self.name, file)
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return check(contract, self.name, subjects, asked, rows, self._number, reference)
 
     def diff(
         self,

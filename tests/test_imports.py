@@ -37,6 +37,7 @@ LAYERS = [
     "sources",
     "worktree",
     "views",
+    "checks",
     "dataset_history",
     "datasets",
     "remotes",
@@ -80,14 +81,14 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "records/", "history/", "sources/", "views/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "records/", "history/", "sources/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
         "remotes/incoming.py", "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
         "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
-        "sources/", "remotes/",
+        "sources/", "remotes/", "checks/contract.py",
     ),
     "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
     "obstore": ("remotes/object_store.py",),

@@ -16,6 +16,7 @@ COMMANDS = {
     "rm": ("dsm.cli.rm", "Stage the removal of examples, and remove their files"),
     "mv": ("dsm.cli.mv", "Stage a rename of examples, and move their files"),
     "commit": ("dsm.cli.commit", "Record what is staged as the next changeset"),
+    "check": ("dsm.cli.check", "Ask the rules of the dataset's contract"),
     "tag": ("dsm.cli.tag", "List, create and delete names of changesets"),
     "status": ("dsm.cli.status", "Show what is staged, changed and new"),
     "log": ("dsm.cli.log", "Show the changesets, newest first"),
@@ -49,7 +50,7 @@ PAGED = ("log", "diff", "show", "ls")
 
 SECTIONS = {
     "Start": ("init", "dataset", "switch", "demo"),
-    "Record changes": ("add", "label", "rm", "mv", "commit", "tag"),
+    "Record changes": ("add", "label", "rm", "mv", "commit", "check", "tag"),
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert"),
     "Train": ("prepare", "split", "segment", "view", "why", "get"),

@@ -31,7 +31,7 @@ HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 WORDS_OF_OTHERS = {
     "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
     "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
-    "export": "get", "download": "pull", "check": "source check", "blame": "why",
+    "export": "get", "download": "pull", "blame": "why",
     "import": "add", "track": "add", "compare": "diff", "undo": "revert", "version": "--version",
     "history": "log", "list": "ls", "delete": "rm", "annotate": "label", "relabel": "label",
     "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",

@@ -33,6 +33,11 @@ from dsm.views.comparison.partition import Leak, Leakage
 from .conftest import Runner, write
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json.md"
+CONTRACT = """\
+[dataset.photos.rules]
+labels.vocabulary = ["cat"]
+balance = { max-ratio = 1, severity = "warning", reason = "it learns both" }
+"""
 CANARY = "canary-text-90c1"
 Documents = dict[str, list[Any]]
 
@@ -207,6 +212,10 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("tag", "-d", "v2")
     take("tag")
     _staged(dsm, take, folder)
+    write(folder / "dsm.toml", CONTRACT)
+    take("check", status=1)
+    take("check", "--staged")
+    (folder / "dsm.toml").unlink()
     take("log")
     take("log", "--stat")
     take("log", "--patch")

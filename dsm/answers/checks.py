@@ -1,0 +1,53 @@
+"""Checks: what `dsm check` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsm.checks.report import CheckReport, Finding
+
+
+def finding_fields(file: str, finding: Finding) -> dict[str, Any]:
+    """Returns one finding; the value as text."""
+    value = finding.value
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "path": finding.path,
+        "value": None if value is None else str(value),
+        "text": finding.text,
+        "reason": finding.reason,
+        "file": file,
+        "line": finding.line,
+    }
+
+
+def check_answer(dataset: str, report: CheckReport, fail_on: str) -> dict[str, Any]:
+    """Returns what `dsm check` answers: the counts by rule, then every finding."""
+    return {
+        "dataset": dataset,
+        "contract": report.contract_id,
+        "file": report.file,
+        "passed": not report.fails(fail_on),
+        "judged": report.judged,
+        "errors": report.errors,
+        "warnings": report.warnings,
+        "rules": [
+            {
+                "rule": ran.rule.name,
+                "severity": ran.rule.severity,
+                "reason": ran.rule.reason,
+                "line": ran.rule.line,
+                "findings": ran.count,
+            }
+            for ran in report.ran
+        ],
+        "findings": _findings(report),
+    }
+
+
+def _findings(report: CheckReport) -> Iterator[dict[str, Any]]:
+    for each in report.findings():
+        yield finding_fields(report.file, each)

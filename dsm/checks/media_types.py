@@ -1,0 +1,70 @@
+"""What kind of file some bytes are, told by how they begin and never by a name."""
+
+from __future__ import annotations
+
+HEAD = 64  # bytes that are looked at
+
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"\xff\xf2", "audio/mpeg"),
+    (b"%PDF-", "application/pdf"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"\x1f\x8b", "application/gzip"),
+    (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"\x93NUMPY", "application/x-npy"),
+    (b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
+    (b"PAR1", "application/vnd.apache.parquet"),
+    (b"SQLite format 3\0", "application/vnd.sqlite3"),
+    (b"\x1aE\xdf\xa3", "video/x-matroska"),
+)
+TYPES = tuple(
+    sorted({kind for _, kind in _BEGINNINGS}
+    | {"image/webp", "audio/wav", "video/mp4", "image/heif", "image/avif", "application/json",
+       "text/plain"})
+)  # fmt: skip
+EMPTY, UNKNOWN = "empty", "application/octet-stream"
+
+
+def media_type(head: bytes, *, whole: bool = False) -> str:
+    """Returns the media type of bytes that begin so; `whole` says that these are all of them.
+
+    JSON is what begins as an object or a list does and is text.
+    """
+    if not head:
+        return EMPTY
+    for beginning, kind in _BEGINNINGS:
+        if head.startswith(beginning):
+            return kind
+    if head[:4] == b"RIFF":
+        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12], UNKNOWN)
+    if head[4:8] == b"ftyp":
+        brand = head[8:12]
+        if brand in (b"avif", b"avis"):
+            return "image/avif"
+        return "image/heif" if brand in (b"heic", b"heix", b"mif1", b"msf1") else "video/mp4"
+    return _text(head, whole)
+
+
+def _text(head: bytes, whole: bool) -> str:
+    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head) or 127 in head:
+        return UNKNOWN
+    for cut in range(0, 1 if whole else min(4, len(head))):
+        try:
+            text = head[: len(head) - cut].decode()
+        except UnicodeDecodeError:
+            continue
+        return (
+            "application/json" if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else "text/plain"
+        )
+    return UNKNOWN

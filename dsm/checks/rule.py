@@ -1,0 +1,101 @@
+"""What a rule is, what it looks at, and what it finds.
+
+A rule is a value: its options as the contract has them, with a severity, a reason and the line on
+which it stands. Each kind is a module of `dsm.checks.rules` and a row of its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.model.trailers import Trailers
+
+ERROR, WARNING = "error", "warning"
+SEVERITIES = (WARNING, ERROR)
+CHECK, COMMIT = "check", "commit"
+
+
+# Yields id and bytes of each distinct object, in any order; a large one is cut off.
+Contents = Callable[[Iterable[bytes]], Iterator[tuple[bytes, bytes]]]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is judged: the examples of a state, and if it is a change, what it changes.
+
+    `table` has all examples (columns as in `Dataset.snapshot`), `fresh` those that the change put;
+    without a change they are the same. `before` is the state before it, None without a change.
+    """
+
+    table: pa.Table
+    fresh: pa.Table
+    before: pa.Table | None = None
+    trailers: Trailers = field(default_factory=dict)
+    contents: Contents | None = None
+    view: Callable[[str], pa.Table] | None = None  # the examples of a prepared view
+
+
+@dataclass(frozen=True)
+class Failing:
+    """What one rule finds wrong, in one way: examples with a value each, or the whole.
+
+    `rows` has the column `path` and perhaps `value`; None says that the whole fails. `text` says
+    what is wrong; `{}` in it stands for the value.
+    """
+
+    text: str
+    rows: pa.Table | None = None
+
+    @property
+    def count(self) -> int:
+        """How many findings it makes."""
+        return 1 if self.rows is None else self.rows.num_rows
+
+
+class Rule:
+    """One rule of a contract. Subclasses say its options and how it looks at a subject."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]  # one line: what it asks
+    options: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    needed: ClassVar[tuple[str, ...]] = ()
+    reads_content: ClassVar[bool] = False
+
+    def __init__(
+        self, asked: Mapping[str, Any], *, severity: str, reason: str | None,
+        on: tuple[str, ...], line: int | None,
+    ):  # fmt: skip
+        self.asked = asked
+        self.severity = severity
+        self.reason = reason
+        self.on = on
+        self.line = line
+
+    def problem(self) -> str | None:
+        """Returns what is wrong with its options together, if anything."""
+        low, high = self.asked.get("min"), self.asked.get("max")
+        if low is not None and high is not None and low > high:
+            return "min is above max"
+        return None
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        """Yields what fails; nothing when all is well. Raises InvalidInput, NotFound."""
+        raise NotImplementedError
+
+
+def failing(table: pa.Table, mask: Any, text: str, value: Any = None) -> Iterator[Failing]:
+    """Yields the rows that a mask marks, if there are some; `value` is a column beside them."""
+    import pyarrow.compute as pc
+
+    mask = pc.fill_null(mask, False)
+    if not pc.any(mask).as_py():
+        return
+    rows = table.select(["path"])
+    if value is not None:
+        rows = rows.append_column("value", value)
+    yield Failing(text, rows.filter(mask))

@@ -1,0 +1,69 @@
+"""The rule of changes: how much one changeset may remove, relabel and add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.checks import options
+from dsm.checks.columns import joined, one_array
+from dsm.checks.rule import Failing, Rule, Subject
+from dsm.checks.rules.labels import counted
+from dsm.model.names import printable
+
+
+class Change(Rule):
+    """How far one change may go; a trailer of the changeset can approve more."""
+
+    name = "change"
+    about = "a change removes, relabels and adds at most these shares; no label vanishes"
+    options = {  # noqa: RUF012
+        "max-removed": options.share, "max-relabelled": options.share,
+        "max-growth": options.growth, "labels-stay": options.flag, "approved-by": options.text,
+    }  # fmt: skip
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        before = subject.before
+        approval = self.asked.get("approved-by")
+        if before is None or not before.num_rows:
+            return
+        if approval is not None and subject.trailers.get(approval.lower()):
+            return
+        for text in self._too_much(subject, before):
+            trailer = f"; a trailer {printable(approval)} approves it" if approval else ""
+            yield Failing(text + trailer)
+
+    def _too_much(self, subject: Subject, before: pa.Table) -> Iterator[str]:
+        asked, rows = self.asked, before.num_rows
+        if "max-removed" in asked:
+            there = one_array(subject.table.column("path"))
+            kept = pc.sum(pc.is_in(before.column("path"), value_set=there)).as_py()
+            yield from _above(rows - kept, rows, asked["max-removed"], "removed")
+        if "max-relabelled" in asked:
+            changed = _relabelled(before, subject.fresh)
+            yield from _above(changed, rows, asked["max-relabelled"], "relabelled")
+        if "max-growth" in asked:
+            more = subject.table.num_rows - rows
+            yield from _above(more, rows, asked["max-growth"], "added")
+        if asked.get("labels-stay"):
+            now = counted(subject.table)
+            for label, count in sorted(counted(before).items()):
+                if label not in now:
+                    yield f"label {printable(label)}, of {count:,} examples, is gone"
+
+
+def _above(count: int, of: int, most: float, what: str) -> Iterator[str]:
+    if count / of > most:
+        yield f"{count:,} of {of:,} examples ({count / of:.2%}) are {what}, more than {most:.2%}"
+
+
+def _relabelled(before: pa.Table, fresh: pa.Table) -> int:
+    """Returns how many examples have other labels than before."""
+    at = pc.index_in(fresh.column("path"), value_set=one_array(before.column("path")))
+    known = pc.is_valid(at)
+    old = joined(before.column("labels").take(at.filter(known)))
+    new = joined(fresh.column("labels").filter(known))
+    found: int = pc.sum(pc.not_equal(old, new)).as_py() or 0
+    return found

@@ -1,0 +1,20 @@
+"""The table of rules. To add one, write its module (a `Rule`) and its row here."""
+
+from __future__ import annotations
+
+from dsm.checks.rule import Rule
+from dsm.checks.rules.attributes import Attribute
+from dsm.checks.rules.change import Change
+from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates, Leakage
+from dsm.checks.rules.files import Extensions, PathPattern, Size
+from dsm.checks.rules.labels import Balance, LabelCounts, Labels
+from dsm.checks.rules.media_types import MediaTypes
+
+RULES: tuple[type[Rule], ...] = (
+    Extensions, MediaTypes, Size, PathPattern,
+    Labels, LabelCounts, Balance, ConflictingLabels,
+    Attribute,
+    Duplicates, Leakage,
+    Change,
+)  # fmt: skip
+BY_NAME = {rule.name: rule for rule in RULES}

@@ -1,0 +1,98 @@
+"""What is judged: a snapshot, what changed between two, a view, or what is staged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from dsm.checks.rule import Subject
+from dsm.history.fold import examples_in
+from dsm.history.overlaid import overlaid
+from dsm.history.snapshot import Snapshots
+from dsm.model.rows import Rows
+from dsm.repo.log import ChangesetLog
+from dsm.views.selection.prepared import find_record
+from dsm.views.selection.selection import Selection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.model.trailers import Trailers
+    from dsm.repo.repository import Repository
+
+HEAD_BYTES = 1 << 20  # of a large object
+
+
+class Subjects:
+    """Makes what is judged of one dataset."""
+
+    def __init__(
+        self, repository: Repository, log: ChangesetLog, snapshots: Callable[[], Snapshots]
+    ):
+        self._repository = repository
+        self._log = log
+        self._snapshots = snapshots
+
+    def snapshot(self, number: int) -> Subject:
+        """All examples after a changeset."""
+        return self._whole(self._snapshots().examples(number))
+
+    def view(self, name: str) -> Subject:
+        """The stored examples of a prepared view. Raises NotFound."""
+        return self._whole(self._view(name))
+
+    def between(self, first: int, last: int) -> Subject:
+        """What changesets after one up to another one put."""
+        found = self._snapshots()
+        table, before = found.examples(last), found.examples(first)
+        fresh = table.filter(pc.greater(table.column("changeset"), first))
+        trailers: dict[str, tuple[str, ...]] = {}
+        for number in range(first + 1, last + 1):
+            for key, values in self._log.get(number).trailers.items():
+                trailers[key] = trailers.get(key, ()) + values
+        return self._change(table, fresh, before, trailers)
+
+    def rows(self, rows: Rows, trailers: Mapping[str, tuple[str, ...]]) -> Subject:
+        """What a commit of these sorted rows on the head would make."""
+        head = self._log.head()
+        types = self._log.get(head).attributes if head else {}
+        before = self._snapshots().table(head)
+        table, _ = overlaid(before, types, rows, head + 1)
+        table = examples_in(table)
+        fresh = table.filter(pc.equal(table.column("changeset"), head + 1))
+        return self._change(table, fresh, examples_in(before), trailers)
+
+    def _whole(self, table: pa.Table) -> Subject:
+        return Subject(table, table, contents=self._contents, view=self._view)
+
+    def _change(
+        self, table: pa.Table, fresh: pa.Table, before: pa.Table, trailers: Trailers
+    ) -> Subject:
+        return Subject(table, fresh, before, trailers, self._contents, self._view)
+
+    def _contents(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        store = self._repository.store
+        for oid, data in store.read_many(oids):
+            if data is None:
+                with store.open(oid) as file:
+                    data = file.read(HEAD_BYTES)
+            yield oid, data
+
+    def _view(self, name: str) -> pa.Table:
+        record = find_record(self._repository, name)
+        selection = Selection(
+            self._repository, record.dataset,
+            self._snapshots_of(record.dataset, record.query.dataset), record.query, record,
+        )  # fmt: skip
+        return selection.table()
+
+    def _snapshots_of(self, dataset: str, dataset_id: str) -> Callable[[], Snapshots]:
+        if dataset_id == self._log.dataset_id:
+            return self._snapshots
+
+        def others() -> Snapshots:
+            return Snapshots(self._repository, ChangesetLog(self._repository, dataset, dataset_id))
+
+        return others

@@ -37,10 +37,15 @@ class Cutoff:
     tied: int
     taken: int
 
-    def mask(self, table: pa.Table) -> pa.ChunkedArray:
-        """Which rows are at or above the cut-off, whatever the other clauses say."""
+    def mask(
+        self, table: pa.Table, among: pa.ChunkedArray | pa.Array | None = None
+    ) -> pa.ChunkedArray:
+        """Which rows are at or above the cut-off, whatever the other clauses say; of those that are
+        not `among` these it may tell anything."""
         times = whole(table.column("time").cast(pa.int64()))
         newer, ties = pc.greater(times, self.time), pc.equal(times, self.time)
+        if among is not None:  # the records of a file have one time: of few of them the hash counts
+            ties = pc.and_(ties, whole(among))
         hashes = path_hashes(table.column("path").filter(ties))
         passed = pc.greater_equal(hashes, pa.scalar(path_hash(self.path), pa.binary()))
         return pa.chunked_array([pc.replace_with_mask(newer, ties, passed)], pa.bool_())
@@ -118,7 +123,8 @@ def evaluate(
     )  # fmt: skip
     if cutoff.kept < of:
         for index, layer in enumerate(layers):
-            newest, mask = cutoff.mask(layer.table), masks[index]
+            mask = masks[index]
+            newest = cutoff.mask(layer.table, mask)
             masks[index] = newest if mask is None else pc.and_(mask, newest)
     kept = cutoff.kept
     if beside is not None:
@@ -158,7 +164,7 @@ def cut_at(found: Evaluation, cutoff: Cutoff) -> Evaluation:
     masks: list[pa.ChunkedArray | pa.Array | None] = []
     count = 0
     for layer, mask in zip(found.layers, found.masks, strict=True):
-        newest = cutoff.mask(layer.table)
+        newest = cutoff.mask(layer.table, mask)
         masks.append(newest if mask is None else pc.and_(mask, newest))
         count += pc.sum(masks[-1]).as_py() or 0
     return Evaluation(found.layers, masks, cutoff, count)

@@ -89,6 +89,35 @@ class Dataset(DatasetHistory):
             return add_content(self.tree, request, paths, paths.items(), now)
         return add_files(self.tree, self._request(self._paths(paths), **asked), progress)
 
+    def add_records(
+        self,
+        records: Any,
+        *,
+        name: str,
+        key: str | Sequence[str] | None = None,
+        label: str | None = None,
+        time: str | None = None,
+        attributes: str | Sequence[str] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> AddReport:
+        """Stages records as the lines of a JSON Lines file `name`, below the dataset's root.
+
+        `records` are mappings, or a table of pyarrow, pandas, polars or what else hands out Arrow
+        data. They become all records of that file, which needs not be there: others are deleted.
+        `key`, `label`, `time` and `attributes` name fields, as `add` takes them; for a file that is
+        known they may be left away, and labels given since stay until their field changes.
+
+        Raises InvalidInput (what is no record or no name), RecordsInvalid, and Conflict.
+        """
+        from dsm.records.given import lines_of
+        from dsm.worktree.staging import add_records
+
+        request = self._request(
+            (name,), labels=labels, records="jsonl", key_field=key, label_field=label,
+            time_field=time, attr_field=attributes,
+        )  # fmt: skip
+        return add_records(self.tree, request, lines_of(records), self._environment.clock())
+
     def add_hub_dataset(
         self, folder: str, below: str = "", *, labels: Sequence[str] | None = None
     ) -> AddReport:

@@ -97,6 +97,24 @@ def add_hub_dataset_labels(work: Work, nothing: Any) -> None:
     assert work.ds.commit("hub") and work.snapshot()["train/00000000.txt"][1] == ("cat",)
 
 
+def given_records(work: Work, **asked: Any) -> Any:
+    """Stages one record from Python and returns it."""
+    work.ds.add_records([{"id": "a", "n": 1}], name="given.jsonl", **asked)
+    return work.ds.commit("given") and work.ds.prepare(paths="given.jsonl")[0]
+
+
+def add_records_key(work: Work, nothing: Any) -> None:
+    assert re.fullmatch(r"given\.jsonl#[0-9a-f]{16}", given_records(work, key=nothing).path)
+
+
+def add_records_attributes(work: Work, nothing: Any) -> None:
+    assert given_records(work, key="id", attributes=nothing).attributes == {}
+
+
+def add_records_labels(work: Work, nothing: Any) -> None:
+    assert given_records(work, key="id", labels=nothing).labels == ()
+
+
 def commit_paths(work: Work, nothing: Any) -> None:
     with pytest.raises(AnswerIsNo, match="nothing to commit"):
         same(work, work.ds.commit, "x", paths=nothing)
@@ -280,6 +298,9 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add attr_field": add_attr_field,
     "Dataset.add columns": add_columns,
     "Dataset.add_hub_dataset labels": add_hub_dataset_labels,
+    "Dataset.add_records key": add_records_key,
+    "Dataset.add_records attributes": add_records_attributes,
+    "Dataset.add_records labels": add_records_labels,
     "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,
     "Dataset.diff paths": diff_paths,

@@ -312,20 +312,42 @@ class View(Selection):
 
         return why(self, path)
 
-    def to_pandas(self) -> Any:
+    def table(self, *, fields: bool = False) -> pa.Table:
+        """Returns the selected stored examples as an Arrow table, a row each, sorted by path.
+
+        Columns: `path` (text); `object` (32 bytes: the BLAKE3 of its bytes); `offset` and `length`
+        (int64, null); `size` (int64, bytes); `time` (timestamp in microseconds, UTC); `labels`
+        (list of text, sorted); `annotation` (text of a JSON document, or null); `attr.NAME` for
+        each attribute of the dataset (text, int64, float64 or bool; null where an example has
+        none); `changeset` (int32: the number of the one that last put it). With `fields` also
+        `record.NAME` for each field of records, in the type of its values, or as JSON text where
+        they have none in common; all of them are read, and held in memory.
+
+        Raises DamagedData when what the changesets say cannot be read, and with `fields`
+        InvalidInput for a record without fields, ObjectMissing and ObjectDamaged.
+        """
+        if not fields:
+            return super().table()
+        from dsm.views.reading.fields import table_with_fields
+
+        return table_with_fields(self)
+
+    def to_pandas(self, *, fields: bool = False) -> Any:
         """Returns the stored examples as a pandas DataFrame, with the columns of `table`.
 
-        Raises ImportError without pandas.
+        Raises ImportError without pandas, and what `table` raises: DamagedData, and with `fields`
+        InvalidInput, ObjectMissing and ObjectDamaged.
         """
-        return self.table().to_pandas()
+        return self.table(fields=fields).to_pandas()
 
     def to_hf(self, **options: Any) -> Any:
         """Returns the stored examples as a `datasets.Dataset` of Hugging Face.
 
         It has the columns of `get(format="parquet")`: images are decoded when they are asked for,
-        classes have their names. The library keeps a copy on disk, in its cache; `options` are
-        those of `datasets.Dataset.from_generator`, such as `cache_dir`. Raises ImportError without
-        the package.
+        classes have their names. Of records alone it has those of `table(fields=True)`. The library
+        keeps a copy on disk, in its cache; `options` are those of
+        `datasets.Dataset.from_generator`, such as `cache_dir`. Raises ImportError without the
+        package.
         """
         from dsm.views.writing.to_hf import to_hf
 

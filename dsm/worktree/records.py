@@ -7,7 +7,7 @@ the dataset's settings say so of its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from dsm.model.names import printable
 from dsm.model.record_path import SETTINGS_BYTES_MAX, is_records_file
 from dsm.model.reports import Problem, RecordsReport
 from dsm.model.rows import FORGET, Rows
-from dsm.records.formats import FORMATS, format_of
+from dsm.records.formats import FORMATS, JSONL, format_of
 from dsm.records.settings import BY_NAME, RecordSettings
 from dsm.repo.dataset_settings import DatasetSettings, change_settings, read_settings
 from dsm.store.ingest import FileUnreadable
@@ -119,18 +119,45 @@ class RecordsFiles:
                 reason = error.message.removeprefix(f"{printable(path)}, ")
                 out.failed.append(Problem(path, reason))
                 continue
-            samples = tuple(read.keys[:SAMPLES])
-            judged = self._judge(path, read, seen)
-            out.rows.absorb(judged.rows)
-            out.stats[path] = (seen, read.oid)
-            out.size += read.size
-            out.reports.append(_report(path, read, judged, samples))
+            self._take(out, path, read, seen)
             advance(1, read.size)
-            del read, judged  # as much as the rows, with millions of them
+            del read  # as much as the rows, with millions of them
         if not dry_run and self.waiting:
             store.flush()
         self._refuse_shared(out.rows)
         return out
+
+    def add_lines(self, path: str, lines: Iterator[bytes], now: int) -> Added:
+        """Stores and judges records that are given as lines, and no file; `now` in microseconds
+        UTC is their time. Raises RecordsInvalid."""
+        from dsm.records.given import Lines
+        from dsm.records.jsonl import read_jsonl
+
+        asked = self.request.records
+        assert asked is not None
+        before = self.tree.lookup([path], self.staged).get(path)
+        if before is not None and before.records is not None and is_records_file(before.records):
+            known = RecordSettings.from_text(before.records)[0]
+            same = asked in (RecordSettings(format=JSONL), replace(known, found=asked.found))
+            if same and known.format == JSONL:
+                # The next state of what is known, in which people have labelled meanwhile.
+                asked, self.request = known, replace(self.request, records=None)
+        read = read_jsonl(Lines(lines).read, path, asked, self.tree.repository.store)
+        out = Added()
+        stat = (now * 1000, 0, 0, read.size)
+        self.waiting[path] = stat
+        self._take(out, path, read, stat)
+        self.tree.repository.store.flush()
+        self._refuse_shared(out.rows)
+        return out
+
+    def _take(self, out: Added, path: str, read: Read, seen: Stat) -> None:
+        samples = tuple(read.keys[:SAMPLES])
+        judged = self._judge(path, read, seen)
+        out.rows.absorb(judged.rows)
+        out.stats[path] = (seen, read.oid)
+        out.size += read.size
+        out.reports.append(_report(path, read, judged, samples))
 
     def _read(
         self, path: str, stat: Stat, settings: RecordSettings, *, dry_run: bool

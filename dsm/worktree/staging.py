@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
@@ -30,6 +30,7 @@ from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.mass_deletion import refuse_mass_deletion
 from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import check_present, publishing
+from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import KIND_NAMES
@@ -99,6 +100,33 @@ def add_content(
         refuse_other_types(tree, adder.staged, outcome.rows)
         tree.repository.store.flush()
         outcome.files = len(paths)
+        with publish:
+            stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
+        return report(outcome, publish.stored_bytes() - before, request)
+
+
+def add_records(tree: WorkTree, request: Request, lines: Iterator[bytes], now: int) -> AddReport:
+    """Stages lines as the records of the file that the request names, which needs not be there;
+    new ones get the time `now` (microseconds)."""
+    (path,) = request.paths
+    if not check_path(path).lower().endswith((".jsonl", ".ndjson")):
+        raise InvalidInput(
+            f"{printable(path)} is no name of a JSON Lines file", hint="end it in .jsonl"
+        )
+    with publishing(tree.repository) as publish:
+        before = publish.stored_bytes()
+        adder = Adder(tree, request)
+        outcome = adder.out
+        _refuse_nested(adder.index, [path])
+        added = RecordsFiles(tree, request, adder.staged).add_lines(path, lines, now)
+        outcome.rows.absorb(added.rows)
+        outcome.records += added.reports
+        outcome.size += added.size
+        outcome.files = 1
+        outcome.unchanged += sum(not any(each.counts.values()) for each in added.reports)
+        on_disk = os.path.lexists(os.path.join(tree.root, path))
+        outcome.marks[path] = added.stats[path][1] if on_disk else ABSENT
+        refuse_other_types(tree, adder.staged, outcome.rows)
         with publish:
             stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
         return report(outcome, publish.stored_bytes() - before, request)

@@ -405,8 +405,9 @@ class DatasetHistory:
     def query(self, **query: Unpack[Asked]) -> ViewQuery:
         """Resolves what `prepare` is asked to a query; its `.version` costs O(1) in the data.
 
-        Reads no manifest and no object. Raises InvalidInput, NotFound for changesets and
-        attributes that there are not, and AnswerIsNo when there is no changeset yet.
+        Reads no manifest and no object, but for `pick` the snapshot. Raises InvalidInput, NotFound
+        for changesets, attributes and picked examples that there are not, and AnswerIsNo when there
+        is no changeset yet.
         """
         from dsm.views.filters.conditions import NumberAgainstText
         from dsm.views.query.resolve import resolve
@@ -433,7 +434,7 @@ class DatasetHistory:
     def _named(self) -> Named:
         from dsm.views.selection.named import NamedThings
 
-        return NamedThings(self.repo, self.name, self.id)
+        return NamedThings(self.repo, self.name, self.id, lambda: self.snapshots)
 
     @property
     def splits(self) -> Splits:
@@ -470,7 +471,9 @@ class DatasetHistory:
         `target` ("labels" or "attr.NAME") says what the class of an example is, `classes` which
         there are and in which order; by default they are the dataset's. `split` takes a part of a
         split ("cv:train", "cv:not-fold3"), or several: what is in all of them; `segment`
-        adds the filters of a segment, or of several. `view` (one, or its version or
+        adds the filters of a segment, or of several. `pick` takes exactly these: paths, object ids
+        (hex digits) or examples; those that are unknown are refused, or dropped with
+        `missing="ignore"`. `view` (one, or its version or
         name) takes what another view takes, by path; of it `and_` keeps what others take, too,
         `or_` adds what others take, and `minus` takes away. `changeset_where`
         are conditions on the trailers of the changeset that last put an example ("ticket=A-17").

@@ -82,6 +82,7 @@ CONFINED = {
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
         "format/manifest.py", "records/", "history/", "sources/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
         "remotes/incoming.py", "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only

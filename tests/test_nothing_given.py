@@ -260,6 +260,11 @@ def prepare_segment(work: Work, nothing: Any) -> None:
     assert work.ds.query(segment=nothing) == work.ds.query()
 
 
+def prepare_pick(work: Work, nothing: Any) -> None:
+    with pytest.raises(AnswerIsNo, match="the list of picks is empty"):
+        same(work, work.ds.prepare, pick=nothing)
+
+
 def prepare_operands(work: Work, nothing: Any) -> None:
     view = work.ds.prepare(paths=["a"])
     more: Any = {"and_": nothing, "or_": nothing, "minus": nothing}
@@ -329,6 +334,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare or_": prepare_operands,
     "Dataset.prepare minus": prepare_operands,
     "Dataset.prepare segment": prepare_segment,
+    "Dataset.prepare pick": prepare_pick,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
     "Catalog.push datasets": remote_datasets,

@@ -126,6 +126,9 @@ def query_of(dataset, ask, **at):
     query["where"] = [dict(c) for c in sorted({condition(*each) for each in ask.get("where", ())})]
     parts = {canonical(part(*each)): part(*each) for each in ask.get("split", ())}
     query["splits"] = [p for _, p in sorted(parts.items()) if p["take"] != [[0, p["of"]]]]
+    if "pick" in ask:
+        held = b"".join(path.encode() + b"\0" for path in sorted({*ask["pick"]}))
+        query["picks"] = [{"object": blake3(held).hexdigest(), "examples": len({*ask["pick"]})}]
     if "balance" in ask:
         query["balance"] = ask["balance"]
     sample = dict(ask.get("sample", {"share": "1"}))

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
 from blake3 import blake3
 
 import dsm
@@ -37,6 +38,7 @@ from dsm.repo import config
 from dsm.repo.log import Tag
 from dsm.views.filters.split_definition import by_shares, hash_split
 from dsm.views.query.resolve import resolve
+from dsm.views.selection.picked import pick_filter
 from dsm.views.view import View
 
 HERE = Path(__file__).resolve().parent
@@ -407,6 +409,9 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
     {"balance": {"column": "labels", "seed": "0", "count": 10}},
     {"labels": ["cat"], "percent": "50%", "balance": {"column": "attr.camera", "seed": "é"},
      "sample": {"seed": "é", "share": "0.5"}},
+    {"pick": ["b.jpg", "a.jpg", "b.jpg"]},
+    {"labels": ["cat"], "pick": ["train.jsonl#one", "é/z.wav"],
+     "sample": {"seed": "0", "count": 1}},
 )  # fmt: skip
 
 
@@ -445,6 +450,11 @@ class _Named:
         by, seed, parts, take = told
         names, shares = by_shares([f"{name}={share}" for name, share in parts])
         return hash_split(names, shares, by=by, seed=seed).filter_of(take)
+
+    def pick_filter(self, given: Any, *_: Any) -> Any:
+        rows = pa.table({"path": sorted({*given}, key=str.encode)})
+        objects = pa.array([bytes(32)] * len(rows), pa.binary(32))
+        return pick_filter(given, None, rows.append_column("object", objects), "the page")
 
 
 def vectors() -> list[dict[str, Any]]:

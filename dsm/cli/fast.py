@@ -62,7 +62,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "--since": "since", "--until": "until", "--percent": "percent",
         "--changesets": "changesets", "--at": "at", "--name": "name",
         "--target": "target", "--classes": "classes", "--sample": "sample", "--seed": "seed",
-        "--balance": "balance", "--view": "view",
+        "--balance": "balance", "--view": "view", "--pick": "pick",
+        "--pick-column": "pick_column", "--missing": "missing",
     },
     "get": {
         "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",

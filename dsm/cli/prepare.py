@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dsm.cli.class_names import class_names
 from dsm.cli.output import count_text, listed, print_json, size_text
+from dsm.cli.picks import picked
 from dsm.cli.session import Session
 from dsm.model.names import close_matches
 
@@ -35,6 +36,9 @@ def command(
     changeset_where: options.ChangesetWhere = None,
     split: options.Split = None,
     segment: options.Segment = None,
+    pick: options.Pick = None,
+    pick_column: options.PickColumn = None,
+    missing: options.Missing = None,
     view: options.OfView = None,
     and_: options.And = None,
     or_: options.Or = None,
@@ -64,20 +68,21 @@ def command(
     Examples:
       dsm prepare --label cat --label dog
       dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
-      dsm prepare --changesets 1,3-5 --where 'width>=512' --where 'camera in left,right'
-      dsm prepare --target attr.breed
+      dsm prepare --changesets 1,3-5 --where 'width>=512' --target attr.breed
       dsm prepare --split holdout:train --segment night
+      dsm prepare --pick wrong.csv --pick-column image
       dsm prepare --view all-cats --minus trained-on --sample 1000
       dsm prepare --at v1 --exclude-label blurred --path 'train/**' --name baseline
       dsm get "$(dsm prepare -q --label cat)" -o out
     """  # fmt: skip
     with Session(ctx) as s:
         made = s.dataset.prepare(
-            labels=labels, all_labels=all_labels, exclude=exclude, since=since,
-            until=until, percent=percent, changesets=changesets, at=at, paths=paths,
-            where=where, changeset_where=changeset_where, split=split, segment=segment,
-            view=view, and_=and_, or_=or_, minus=minus, per_label=per_label, balance=balance,
-            sample=sample, seed=seed, name=name, target=target, classes=class_names(classes),
+            labels=labels, all_labels=all_labels, exclude=exclude, since=since, until=until,
+            percent=percent, changesets=changesets, at=at, paths=paths, where=where,
+            changeset_where=changeset_where, split=split, segment=segment, missing=missing,
+            pick=picked(pick, pick_column), view=view, and_=and_, or_=or_, minus=minus, seed=seed,
+            per_label=per_label, balance=balance, sample=sample, name=name, target=target,
+            classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

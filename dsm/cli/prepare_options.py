@@ -95,6 +95,24 @@ Segment = Annotated[
         help="Take what the filters of a segment take",
     ),
 ]
+Pick = Annotated[
+    str | None,
+    typer.Option(
+        "--pick",
+        metavar="FILE|-",
+        help="Take exactly these: paths or object ids, one a line, or a table with a column",
+    ),
+]
+PickColumn = Annotated[
+    str | None,
+    typer.Option("--pick-column", metavar="NAME", help="The column of --pick (default: path, …)"),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        "--missing", metavar="refuse|ignore", help="What to do with unknown ones of --pick"
+    ),
+]
 OfView = Annotated[
     str | None,
     typer.Option(

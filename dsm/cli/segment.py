@@ -16,6 +16,7 @@ from dsm.cli import prepare_options as options
 from dsm.cli.drawing import sparkline
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import LISTED_MAX, count_text, listed, print_json, size_text
+from dsm.cli.picks import picked
 from dsm.cli.session import Session
 from dsm.cli.suggestions import segment_names
 from dsm.model.names import printable
@@ -62,6 +63,9 @@ def create(
     where: options.Where = None,
     split: options.Split = None,
     parts: options.Segment = None,
+    pick: options.Pick = None,
+    pick_column: options.PickColumn = None,
+    missing: options.Missing = None,
     description: Annotated[
         str, typer.Option("--description", metavar="TEXT", help="What the segment is for")
     ] = "",
@@ -81,6 +85,7 @@ def create(
         made = s.dataset.segments.create(
             name, description=description, labels=labels, all_labels=all_labels, exclude=exclude,
             since=since, until=until, paths=paths, where=where, split=split, segment=parts,
+            pick=picked(pick, pick_column), missing=missing,
         )  # fmt: skip
         if as_json:
             print_json(segment_answer(s.dataset.name, made))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 
 from blake3 import blake3
 
@@ -18,8 +19,8 @@ from dsm.format.manifest import check_rows
 from dsm.history.fold import records_files
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
-from dsm.maintenance.references import STAGED, dataset_log
-from dsm.maintenance.reports import FsckReport
+from dsm.maintenance.references import STAGED, dataset_log, picked_by
+from dsm.maintenance.reports import PICKED, FsckReport
 from dsm.model.names import is_plain_name
 from dsm.model.record_path import is_records_file
 from dsm.progress import SILENT, Progress
@@ -207,6 +208,7 @@ class Checker:
         self._dataset_settings(name)
         self._definitions(name, log)
         self._stage(name)
+        self._lists(name)
 
     def _missing(self, dataset: str, first: int, last: int) -> None:
         # One finding for a gap: a single header of a far number must not make millions of them.
@@ -345,6 +347,13 @@ class Checker:
                     self.findings.stray(folder, entry)
             except DsmError as error:
                 self.findings.found("stage", path, error.message)
+
+    def _lists(self, name: str) -> None:
+        # What cannot be read was told with the views and the segments.
+        with suppress(DsmError):
+            for what, oid in picked_by(self.repository, name):
+                self._need(oid, 0, (name, PICKED, what))
+                self.large.add(oid)
 
     def _segment(self, name: str, path: str) -> None:
         data = read_file(path)

@@ -21,8 +21,14 @@ from dsm.errors import AmbiguousName, Conflict, DamagedData, InvalidInput, NotFo
 from dsm.files.temporaries import leftovers
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
-from dsm.maintenance.references import STAGED, dataset_log, referenced_ids, references
-from dsm.maintenance.reports import GcPlan
+from dsm.maintenance.references import (
+    STAGED,
+    Reference,
+    dataset_log,
+    referenced_ids,
+    references,
+)
+from dsm.maintenance.reports import PICKED, GcPlan
 from dsm.model.names import printable
 from dsm.repo.renaming import clear_removed
 from dsm.repo.repository import Repository
@@ -373,6 +379,14 @@ def _repack(repository: Repository, name: str, survey: _Survey) -> None:
             raise
 
 
+def _line(reference: Reference) -> str:
+    """Returns what refers to an object, for people."""
+    if reference.number == PICKED:
+        return f"{printable(reference.path)} of {reference.dataset}: a list that it picks by"
+    where = "the stage" if reference.number == STAGED else f"changeset {reference.number}"
+    return f"{where} of {reference.dataset}: {printable(reference.path)}"
+
+
 def explain(repository: Repository, text: str) -> list[str]:
     """Returns what keeps an object: one line per changeset, staged row or larger object.
 
@@ -387,8 +401,7 @@ def explain(repository: Repository, text: str) -> list[str]:
     owners: dict[bytes, list[str]] = {}
     store = repository.store
     for reference in references(repository):
-        where = "the stage" if reference.number == STAGED else f"changeset {reference.number}"
-        line = f"{where} of {reference.dataset}: {printable(reference.path)}"
+        line = _line(reference)
         if reference.oid.hex().startswith(wanted):
             lines.append(line)
             meant.add(reference.oid)

@@ -8,17 +8,24 @@ from dataclasses import dataclass
 
 from dsm.format import segment
 from dsm.history.snapshot import Snapshots
+from dsm.maintenance.reports import PICKED
+from dsm.repo import documents
+from dsm.repo.definitions import SEGMENT
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store.whole_file import read_file
-from dsm.worktree.stage import SEGMENT
+from dsm.views.filters.picks import lists_in
+from dsm.worktree.stage import SEGMENT as STAGE_SEGMENT
 
 STAGED = 0  # stands for the stage where a changeset number is expected
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A changeset (or, with number 0, the stage) naming an object for a path."""
+    """A changeset (or the stage, STAGED) naming an object for a path.
+
+    With PICKED it is a view or a segment, which `path` tells, naming a list that it picks by.
+    """
 
     dataset: str
     number: int
@@ -40,7 +47,7 @@ def staged_segments(repository: Repository, name: str) -> Iterator[tuple[str, by
     except FileNotFoundError:
         return
     for entry in names:
-        if entry.endswith(SEGMENT):
+        if entry.endswith(STAGE_SEGMENT):
             data = read_file(os.path.join(folder, entry))
             if data is not None:
                 yield os.path.join(folder, entry), data
@@ -62,6 +69,21 @@ def references(repository: Repository) -> Iterator[Reference]:
             for path, oid in zip(rows.paths, rows.oids, strict=True):
                 if oid is not None:
                     yield Reference(name, STAGED, path, oid)
+        for what, oid in picked_by(repository, name):
+            yield Reference(name, PICKED, what, oid)
+
+
+def picked_by(repository: Repository, dataset: str) -> Iterator[tuple[str, bytes]]:
+    """Yields (what refers to it, id) of the lists that views and segments pick by.
+
+    Raises DamagedData.
+    """
+    segments = documents.definitions(repository.layout, dataset, SEGMENT)
+    for what, place in (("view", documents.views(repository.layout, dataset)),
+                        ("segment", segments)):  # fmt: skip
+        for name in place.names():
+            for oid in sorted(lists_in(place.read(name))):
+                yield f"{what} {name[:12] if what == 'view' else name}", oid
 
 
 def referenced_ids(repository: Repository) -> set[bytes]:
@@ -77,5 +99,6 @@ def referenced_ids(repository: Repository) -> set[bytes]:
                 ids.update(pc.unique(table.column("object")).to_pylist())
         for where, data in staged_segments(repository, name):
             ids.update(oid for oid in segment.decode(data, where)[1].oids if oid is not None)
+        ids.update(oid for _, oid in picked_by(repository, name))
     ids.discard(None)
     return ids

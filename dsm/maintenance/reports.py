@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+PICKED = -1  # a changeset number that stands for a view, or a segment, that picks by a list
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from dsm.errors import AnswerIsNo
@@ -46,13 +47,25 @@ def prepare(
             raise AnswerIsNo(_nothing_fits(view.snapshot, query), hint=_which_clause(view))
         if any(each.labels_missed(view.labels) for each in query.filters) and not view.queries:
             _require_known(view)
-        write_record(
-            repository, dataset, query, view.content, view.unknown_labels,
-            ties=view.ties, to_be_named=name is not None,
-        )  # fmt: skip
+        content, unknown, ties = view.content, view.unknown_labels, view.ties
+        with _all_stored(repository, query):
+            write_record(
+                repository, dataset, query, content, unknown,
+                ties=ties, to_be_named=name is not None,
+            )  # fmt: skip
     if name is not None:
         give_name(repository, dataset, name, query.version)
     return view
+
+
+def _all_stored(repository: Repository, query: ViewQuery) -> AbstractContextManager[None]:
+    """Makes sure that the lists which a query picks by are stored; few queries do."""
+    fields = query.to_json()
+    if "picks" not in fields and "views" not in fields:
+        return nullcontext()
+    from dsm.views.selection.lists import lists_stored
+
+    return lists_stored(repository, query.filters, fields)
 
 
 def _nothing_fits(snapshot: pa.Table, query: ViewQuery) -> str:

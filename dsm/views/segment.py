@@ -89,10 +89,10 @@ class Segments:
             )
         environment = self._repository.environment
         changeset = self._log.get(self._log.head())
-        things = named.NamedThings(self._repository, self._log.name, self._log.dataset_id)
-        filters = asked_filters(
-            asked, changeset.attributes, now_us=environment.clock(), named=lambda: things
+        things = named.NamedThings(
+            self._repository, self._log.name, self._log.dataset_id, self._snapshots
         )
+        filters = asked_filters(asked, changeset, now_us=environment.clock(), named=lambda: things)
         if not filters:
             raise InvalidInput(
                 "a segment needs a filter", hint="such as --where 'light=night' or --label cat"
@@ -104,7 +104,10 @@ class Segments:
             name, fields, changeset.number, changeset.id,
             author=self._repository.author, time=environment.clock(), message=description,
         )  # fmt: skip
-        self._definitions.create(made)
+        from dsm.views.selection.lists import lists_stored
+
+        with lists_stored(self._repository, filters, fields):
+            self._definitions.create(made)
         return Segment(made, self)
 
     def stats(

@@ -54,6 +54,9 @@ class Stored(Protocol):
     def paths_of(self, query: Mapping[str, Any]) -> pa.Array:
         """Returns the paths that another query of the dataset selects, given as it is hashed."""
 
+    def content(self, oid: bytes, limit: int) -> bytes:
+        """Returns an object's bytes. Raises DamagedData for more than `limit`, or none."""
+
     def once(self, what: Any, make: Callable[[], Any]) -> Any:
         """Returns what `make` makes, the same whenever this selection is asked for it again."""
 

@@ -27,6 +27,7 @@ LATE = (
     ("splits", "", "dsm.views.filters.splits", "SplitFilter"),
     ("views", "", "dsm.views.filters.members", "MembersFilter"),
     ("changeset_where", "changeset_where", "dsm.views.filters.trailers", "TrailerFilter"),
+    ("picks", "", "dsm.views.filters.picks", "PickFilter"),
 )
 
 

@@ -41,6 +41,8 @@ class FilterAsked(filters.Asked, total=False):
 
     split: str | Iterable[str] | None
     segment: str | Iterable[str] | None
+    pick: Iterable[Any] | None
+    missing: str | None
 
 
 class Asked(FilterAsked, total=False):
@@ -72,6 +74,11 @@ class Named(Protocol):
 
     def segment_filters(self, name: str) -> list[Filter]:
         """Returns the filters of a segment."""
+
+    def pick_filter(
+        self, given: Any, missing: str | None, number: int, runs: Sequence[ChangesetRange]
+    ) -> Filter:
+        """Returns the filter of picked examples of a changeset, or of those of `runs`."""
 
 
 def resolve(
@@ -106,7 +113,7 @@ def resolve(
         changeset = _newest(log, expression)
     else:
         changeset = log.get(log.resolve("head" if at is None else at))
-    found = asked_filters(asked, changeset.attributes, now_us=now_us, named=named)
+    found = asked_filters(asked, changeset, now_us=now_us, named=named, runs=runs)
     if expression is not None:
         from dsm.views.filters.members import MembersFilter
 
@@ -216,16 +223,19 @@ def _draws(asked: Asked, attributes: Mapping[str, str]) -> dict[str, Any]:
 
 def asked_filters(
     asked: Mapping[str, Any],
-    attributes: Mapping[str, str],
+    changeset: Changeset,
     *,
     now_us: int,
     named: Callable[[], Named],
+    runs: Sequence[ChangesetRange] = (),
 ) -> tuple[Filter, ...]:
     """Returns the filters that are asked for, those of segments and parts of splits among them.
 
+    What is picked are examples of the changeset, or of those of `runs`.
+
     Raises InvalidInput, NotFound, AnswerIsNo.
     """
-    found = filters.asked_for(asked, Asking(attributes, now_us))
+    found = filters.asked_for(asked, Asking(changeset.attributes, now_us))
     given = asked.get("split")
     for text in texts(given) if given is not None else ():
         part = named().split_filter(text)
@@ -233,6 +243,11 @@ def asked_filters(
     given = asked.get("segment")
     for name in texts(given) if given is not None else ():
         found += named().segment_filters(name)
+    given, missing = asked.get("pick"), asked.get("missing")
+    if given is not None:
+        found.append(named().pick_filter(given, missing, changeset.number, runs))
+    elif missing is not None:
+        raise InvalidInput("nothing is picked that could be missing", hint="give --pick, too")
     try:
         return filters.in_order(found)
     except filters.NoOneFilterError as error:

@@ -65,6 +65,14 @@ class StoredData:
         assert self._paths_of is not None, "only selections look at other views"
         return self._paths_of(query)
 
+    def content(self, oid: bytes, limit: int) -> bytes:
+        """Returns an object's bytes, verified. Raises DamagedData for more of them than `limit`,
+        ObjectMissing, ObjectDamaged."""
+        store = self._repository.store
+        if store.size(oid) > limit:
+            raise DamagedData(f"object {oid.hex()} has more than {limit:,} bytes")
+        return store.read(oid)
+
     def once(self, what: Any, make: Callable[[], Any]) -> Any:
         """Returns what `make` makes, the same whenever this selection is asked for it again."""
         if what not in self._made:

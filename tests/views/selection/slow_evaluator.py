@@ -40,6 +40,8 @@ def select(live: Live, asked: dict[str, Any]) -> list[str]:
 
 def fits(example: Example, asked: dict[str, Any]) -> bool:
     """Whether an example passes all filters but the newest share."""
+    if example.path not in asked.get("pick", [example.path]):
+        return False
     mine = set(example.labels)
     labels, exclude = asked.get("labels", ()), asked.get("exclude", ())
     if labels:

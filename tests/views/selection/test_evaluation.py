@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
-from histories import LABELS, TIMES, Step, commit, fresh, steps
+from histories import LABELS, PATHS, TIMES, Step, commit, fresh, steps
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from situations import Work
@@ -45,6 +45,7 @@ FILTERS: dict[str, st.SearchStrategy[Any]] = {
         min_size=1, max_size=2,
     ),
     "where": st.lists(conditions, min_size=1, max_size=2),
+    "pick": st.sets(st.sampled_from(PATHS), min_size=1, max_size=5),
 }  # fmt: skip
 
 
@@ -124,6 +125,8 @@ def test_the_same_as_the_slow_evaluator(
         elif data.draw(st.integers(0, 3), "an earlier one") == 3:
             given["at"] = data.draw(st.sampled_from(numbers), "at")
             numbers = list(range(1, given["at"] + 1))
+        if "pick" in given:
+            given["missing"] = "ignore"
         if not given.get("labels"):
             given.pop("all_labels", None)
         live = fold(history, numbers)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from dsm.datasets import Dataset
-from dsm.errors import AlreadyExists, DamagedData, DsmError, NotFound, Refused
+from dsm.errors import AlreadyExists, DamagedData, DsmError, InvalidInput, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_root
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
@@ -235,13 +235,18 @@ class Catalog(Repository):
         *,
         datasets: Sequence[str] | None = None,
         files: bool | None = None,
+        side: str | None = None,
         progress: Progress = SILENT,
     ) -> PullReport:
         """Fetches from a remote (the default one), and puts its changesets on top of those here.
 
         Files of the work tree follow unless they hold something else than the head had; `files`
-        says otherwise than the setting pull.files. Raises what `fetch` raises, and Diverged when
-        both sides have changesets that the other has not.
+        says otherwise than the setting pull.files. Where both sides have changesets that the other
+        has not, those of this copy are put on top: they get other numbers and ids. Of examples that
+        both changed, `side` says whose count, "ours" or "theirs".
+
+        Raises what `fetch` raises, and HistoriesDiverged, before anything has changed, with the
+        examples that both changed. Raises InvalidInput for another `side`.
         """
         from dsm.remotes.pull import PullAsked, pull
         from dsm.remotes.remote import Remote
@@ -249,9 +254,11 @@ class Catalog(Repository):
         self.require_ours()
         if files is None:
             files = self.config.flag("pull.files", True)
+        if side not in (None, "ours", "theirs"):
+            raise InvalidInput(f"side is 'ours' or 'theirs', not {side!r}")
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
-        return pull(opened, only, PullAsked(files=files), progress)
+        return pull(opened, only, PullAsked(files, side), progress)
 
     def views(self, dataset: str | None = None) -> list[View]:
         """Returns the prepared views of a dataset (the current one): the oldest changesets first.

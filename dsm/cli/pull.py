@@ -10,6 +10,7 @@ from dsm.answers.remotes import pull_answer
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import remote_names
+from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.reports import DatasetPulled
 
@@ -27,6 +28,13 @@ def command(
     no_files: Annotated[
         bool, typer.Option("--no-files", help="Leave the files here as they are")
     ] = False,
+    ours: Annotated[
+        bool, typer.Option("--ours", help="Keep your version of examples that both changed")
+    ] = False,
+    theirs: Annotated[
+        bool,
+        typer.Option("--theirs", help="Take the remote's version of examples that both changed"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Take in the changesets of a remote
@@ -34,14 +42,21 @@ def command(
     Everything is verified before it becomes part of a dataset. Files follow where they hold what
     the newest changeset here had; those that you edited stay as they are, and are listed.
 
+    Changesets that you committed meanwhile are put on top of those of the remote, and get new
+    numbers. Examples that both sides changed are listed, and nothing is done: say whose count.
+
     \b
     Examples:
       dsm pull
+      dsm pull --theirs
       dsm pull backup --no-files
     """
+    if ours and theirs:
+        raise InvalidInput("--ours and --theirs do not go together")
     with Session(ctx) as s:
         files = False if no_files else None
-        report = s.repo.pull(remote, files=files, progress=s.progress())
+        side = "ours" if ours else "theirs" if theirs else None
+        report = s.repo.pull(remote, files=files, side=side, progress=s.progress())
         if as_json:
             print_json(pull_answer(report))
             return
@@ -63,6 +78,12 @@ def tell(s: Session, each: DatasetPulled, remote: str) -> None:
         files = f", {count_text(each.written, 'file')} written" if each.written else ""
         gone = f", {count_text(each.removed, 'file')} removed" if each.removed else ""
         s.say(f"{each.dataset}: got {what}{files}{gone}")
+    for moved in each.renumbered:
+        s.say(f"{each.dataset}: your changeset {moved.old} is {moved.new} now")
+    if each.carried:
+        s.say(f"moved with them: {', '.join(each.carried)}")
+    if each.dropped:
+        s.say(f"changed on both sides: {', '.join(each.dropped[:LISTED_MAX])}")
     for name in each.differing:
         s.say(f"note: {name} is another one on {remote}; yours stays as it is")
     for line in listed([f"left alone: {printable(path)}" for path in each.left], LISTED_MAX):

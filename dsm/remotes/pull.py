@@ -11,37 +11,33 @@ import os
 from dataclasses import dataclass
 
 from dsm.datasets import Dataset
-from dsm.errors import Conflict, StorageFailed
+from dsm.errors import StorageFailed
 from dsm.history.revert import RevertPlan
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.rows import ADDED, Rows
 from dsm.progress import SILENT, Progress
+from dsm.remotes.exchange import carry_views, exchange, pinned_views
 from dsm.remotes.fetch import fetch_all
 from dsm.remotes.incoming import Incoming, read_manifest
 from dsm.remotes.objects import Brought, bring_objects
 from dsm.remotes.remote import Remote
-from dsm.remotes.reports import DatasetPulled, PullReport
+from dsm.remotes.renumber import HistoriesDiverged, plan_renumbering
+from dsm.remotes.reports import DatasetPulled, PullReport, Renumbered
 from dsm.remotes.taking import adopt, put_documents, put_headers, put_manifests, put_sources
 from dsm.remotes.tracking import Seen
 from dsm.worktree.committing import one_at_a_time
 from dsm.worktree.publish import publishing
 from dsm.worktree.revert import bring_files, plan_files
-from dsm.worktree.tree import WorkTree
-
-
-class Diverged(Conflict):
-    """Both sides have changesets that the other has not."""
-
-    code = "diverged"
 
 
 @dataclass(frozen=True, slots=True)
 class PullAsked:
-    """How a pull goes on: `files` brings the work tree along, `objects` brings content here."""
+    """How a pull goes on: `files` brings the work tree along; of examples that both sides changed,
+    `side` (OURS, THEIRS, or None: neither) says whose count."""
 
     files: bool = True
-    objects: bool = True
+    side: str | None = None
 
 
 def pull(
@@ -52,7 +48,7 @@ def pull(
 ) -> PullReport:
     """Pulls the datasets of a remote; `only` names some.
 
-    Raises Diverged when both sides have changesets that the other has not, and what `fetch` raises.
+    Raises HistoriesDiverged when both sides changed the same examples, and what `fetch` raises.
     """
     told: list[DatasetPulled] = []
     packs = size = 0
@@ -75,24 +71,19 @@ def _pull_dataset(
     if name not in repository.datasets():
         adopt(remote, incoming.dataset, name)
     dataset = Dataset(repository, repository.identity(name))
-    brought, first, last = Brought(), 0, 0
-    files = _NO_FILES
+    done = _NOTHING
     if incoming.changesets:
-        if dataset.head > incoming.base:
-            raise Diverged(
-                f"dataset {name} has {dataset.head - incoming.base} changesets of its own since"
-                f" {incoming.base}, and {remote.entry.name} has {len(incoming.changesets)} others",
-                hint=f"nothing was changed; commit yours in a fresh copy: `dsm clone"
-                f" {remote.entry.url} DIR`",
-            )
-        brought, files = _fast_forward(remote, dataset, incoming, asked, progress)
-        first, last = incoming.base + 1, incoming.head
+        put = _put_on_top if dataset.head > incoming.base else _fast_forward
+        done = put(remote, dataset, incoming, asked, progress)
+        dataset = Dataset(repository, dataset.identity)
+    first, last = (incoming.base + 1, incoming.head) if incoming.changesets else (0, 0)
     count, differing = put_documents(remote, incoming.dataset, dataset.log_)
     pulled = DatasetPulled(
-        name, first, last, written=files.written, removed=files.removed, left=files.left,
-        documents=count, differing=differing,
+        name, first, last, written=done.files.written, removed=done.files.removed,
+        left=done.files.left, documents=count, differing=differing, renumbered=done.renumbered,
+        carried=done.carried, dropped=done.dropped,
     )  # fmt: skip
-    return pulled, brought
+    return pulled, done.brought
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,76 +93,112 @@ class _Files:
     left: tuple[str, ...] = ()
 
 
-_NO_FILES = _Files()
+@dataclass(frozen=True, slots=True)
+class _Done:
+    brought: Brought = Brought()  # noqa: RUF009 (frozen)
+    files: _Files = _Files()
+    renumbered: tuple[Renumbered, ...] = ()
+    carried: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
 
-def wanted_objects(remote: Remote, dataset: str, changesets: tuple[Changeset, ...]) -> set[bytes]:
-    """Returns the objects that fetched changesets put."""
-    oids: set[bytes] = set()
-    for changeset in changesets:
-        table = read_manifest(remote.tracking, dataset, changeset)
-        if table is not None:
-            oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
-    return oids
+_NOTHING = _Done()
 
 
 def _fast_forward(
     remote: Remote, dataset: Dataset, incoming: Incoming, asked: PullAsked, progress: Progress
-) -> tuple[Brought, _Files]:
+) -> _Done:
     """Puts the changesets of a remote on top of a history that ends where they begin."""
     repository, log = remote.repository, dataset.log_
+    oids, paths = _touched(remote, log.dataset_id, incoming.changesets)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
-        brought = Brought()
-        if asked.objects:
-            oids = wanted_objects(remote, log.dataset_id, incoming.changesets)
-            brought = bring_objects(repository, remote.backend, oids, progress)
+        brought = bring_objects(repository, remote.backend, oids, progress)
+        follow = Following(dataset, paths) if asked.files else None
         with publish:
             log.require()
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
-            follow = Following(dataset, incoming.base) if asked.files else None
             taken = put_headers(remote, log, incoming.changesets)
     if taken is not None:
-        raise Diverged(
+        raise HistoriesDiverged(
             f"changeset {taken.number} of dataset {dataset.name} was recorded here in this moment",
             hint="run the command again",
         )
+    _saw(remote, incoming)
+    now = Dataset(repository, dataset.identity)
+    return _Done(brought, _Files() if follow is None else follow.to_head(now))
+
+
+def _put_on_top(
+    remote: Remote, dataset: Dataset, incoming: Incoming, asked: PullAsked, progress: Progress
+) -> _Done:
+    """Puts the changesets of this copy on top of those of a remote."""
+    repository, log = remote.repository, dataset.log_
+    oids, paths = _touched(remote, log.dataset_id, incoming.changesets)
+    with publishing(repository) as publish, one_at_a_time(dataset.tree):
+        brought = bring_objects(repository, remote.backend, oids, progress)
+        with publish:
+            plan = plan_renumbering(remote, dataset, incoming, asked.side)
+            put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
+        tags = [f"tag {tag.name}" for tag in dataset.tags() if tag.number > plan.base]
+        views = pinned_views(dataset, plan.base)
+        follow = Following(dataset, paths) if asked.files else None
+        exchange(remote, dataset, plan)
+    _saw(remote, incoming)
+    now = Dataset(repository, dataset.identity)
+    files = _Files() if follow is None else follow.to_head(now)
+    carried = (*tags, *carry_views(now, plan, views))
+    return _Done(brought, files, plan.moved(), carried, plan.dropped)
+
+
+def _saw(remote: Remote, incoming: Incoming) -> None:
     id = incoming.changesets[-1].id
-    remote.tracking.saw(
-        log.dataset_id, Seen(incoming.dataset.folder, incoming.head, id, incoming.head, id)
-    )
-    remote.tracking.drop(log.dataset_id)
-    return brought, _NO_FILES if follow is None else follow.to_head()
+    seen = Seen(incoming.dataset.folder, incoming.head, id, incoming.head, id)
+    remote.tracking.saw(incoming.dataset.id, seen)
+    remote.tracking.drop(incoming.dataset.id)
+
+
+def _touched(
+    remote: Remote, dataset: str, changesets: tuple[Changeset, ...]
+) -> tuple[set[bytes], set[str]]:
+    """Returns the objects that fetched changesets put, and the paths that they touch."""
+    oids: set[bytes] = set()
+    paths: set[str] = set()
+    for changeset in changesets:
+        table = read_manifest(remote.tracking, dataset, changeset)
+        if table is not None:
+            oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
+            paths.update(table.column("path").to_pylist())
+    return oids, paths
 
 
 class Following:
     """The files of a work tree, which follow when the head moves; made before it does."""
 
-    def __init__(self, dataset: Dataset, head: int):
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, paths: set[str]):
         tree = dataset.tree
         with tree.locked():
             tree.stage.tidy()
-        self._before = head
         self._staged = tree.stage.load()
         self._index = tree.index(self._staged)
         tree.save(self._index)
+        self._paths = paths
+        self._old = tree.committed(paths)
 
-    def to_head(self) -> _Files:
+    def to_head(self, dataset: Dataset) -> _Files:
         """Brings the files along; those that cannot are left as they are, and listed.
 
-        Raises StorageFailed, which says that the changesets are here all the same.
+        `dataset` was opened after the head has moved. Raises StorageFailed, which says that the
+        changesets are here all the same.
         """
-        tree, staged, index = self._dataset.tree, self._staged, self._index
+        tree, staged, index = dataset.tree, self._staged, self._index
         head = tree.log.head()
-        rows = changes_between(self._dataset, tree, self._before, head)
+        rows = self._changes(tree.committed(self._paths))
         files = plan_files(tree, staged, index, rows)
-        wanted = {*rows.before, *rows.now}
         try:
             bring_files(tree, staged, index, rows, files)
         except StorageFailed as error:
             raise StorageFailed(
-                f"{error.message} (the changesets are here: dataset {self._dataset.name} is at"
-                f" {head})",
+                f"{error.message} (the changesets are here: dataset {dataset.name} is at {head})",
                 hint="`dsm status` lists the files that did not follow; when there is room,"
                 " `dsm restore --force PATH` brings them back",
             ) from error
@@ -179,23 +206,16 @@ class Following:
         index.position = index.position.at(head, changeset.id, staged.names)
         tree.save(index)
         done = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
-        left = (path for path in wanted - done if os.path.lexists(os.path.join(tree.root, path)))
+        rest = {*rows.before, *rows.now} - done
+        left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
         return _Files(len(files.write), len(files.remove), tuple(sorted(left)))
 
-
-def changes_between(dataset: Dataset, tree: WorkTree, before: int, head: int) -> RevertPlan:
-    """Returns what changed from one head to another, in the form in which files follow a revert."""
-    paths: set[str] = set()
-    for number in range(before + 1, head + 1):
-        table = tree.snapshots().manifests.of(number)
-        if table is not None:
-            paths.update(table.column("path").to_pylist())
-    old: dict[str, Example] = tree.snapshots().lookup(before, paths) if before else {}
-    new = tree.snapshots().lookup(head, paths)
-    rows = Rows()
-    for path in sorted(paths):
-        if path in new:
-            rows.put(ADDED, new[path])
-        elif path in old:
-            rows.delete(path, records=old[path].records)
-    return RevertPlan(rows, {}, (), new, old)
+    def _changes(self, new: dict[str, Example]) -> RevertPlan:
+        """Returns what changed, in the form in which files follow a revert."""
+        rows = Rows()
+        for path in sorted(self._paths):
+            if path in new:
+                rows.put(ADDED, new[path])
+            elif path in self._old:
+                rows.delete(path, records=self._old[path].records)
+        return RevertPlan(rows, {}, (), new, self._old)

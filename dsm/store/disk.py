@@ -256,6 +256,24 @@ def renameat2(from_fd: int, source: bytes, to_fd: int, target: bytes, flags: int
         raise OSError(number, os.strerror(number))
 
 
+def link(path: str, name: str) -> None:
+    """Gives a file that never changes a second name, which must be free. The caller syncs."""
+    try:
+        before("link", name)
+        os.link(path, name, follow_symlinks=False)
+    except OSError as error:
+        raise WriteFailed("link", name, error) from error
+
+
+def exchange(path: str, other: str) -> None:
+    """Lets two folders change names in one step; WriteFailed where there is no such step."""
+    try:
+        if before("exchange", other) is not SKIP:
+            renameat2(-100, os.fsencode(path), -100, os.fsencode(other), 2)
+    except OSError as error:
+        raise WriteFailed("exchange", other, error) from error
+
+
 def replace(temporary: str, final: str) -> None:
     """Renames over whatever has the name: only for derived files, settings and the work tree."""
     try:

@@ -1,0 +1,247 @@
+"""Both sides committed: a pull puts this copy's changesets on top, or says what collides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tiers import LONG
+
+import dsm
+from dsm.maintenance import gc
+from dsm.remotes.push import RemoteMoved
+from dsm.remotes.renumber import HistoriesDiverged
+from dsm.store import disk
+
+from .conftest import Copy
+
+Clones = Callable[..., Copy]
+
+
+@pytest.fixture
+def pair(origin: Copy, tmp_path: Path, clone_of: Clones) -> tuple[Copy, Copy]:
+    """Two copies of one remote that are the same."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
+    origin.repo.push(tags=True)
+    return origin, clone_of(str(tmp_path / "remote"))
+
+
+def test_changesets_are_put_on_top(pair: tuple[Copy, Copy]) -> None:
+    """Two of each side that do not touch: four follow, in both copies the same, and all files."""
+    one, two = pair
+    one.commit("one a", owl__3="a")
+    one.commit("one b", owl__1="of one")
+    one.repo.push()
+    two.commit("two a", wren__3="a")
+    two.commit("two b", wren__1=None)
+    (pulled,) = two.repo.pull().datasets
+    assert [(each.old, each.new) for each in pulled.renumbered] == [(3, 5), (4, 6)]
+    assert [c.message for c in two.dataset.log()] == [
+        "two b",
+        "two a",
+        "one b",
+        "one a",
+        "second",
+        "first",
+    ]
+    assert two.files() == two.contents()
+    assert two.dataset.status().clean
+    assert two.sound()
+    two.repo.push()
+    one.repo.pull()
+    assert [c.id for c in one.dataset.log()] == [c.id for c in two.dataset.log()]
+    assert one.files() == two.files()
+
+
+def test_transactions_survive(pair: tuple[Copy, Copy]) -> None:
+    """A changeset keeps its transaction, message, author and time; number, parent and id change."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", b="b")
+    before = two.dataset.changeset("head")
+    two.repo.pull()
+    after = two.dataset.changeset("head")
+    assert (before.transaction, before.message, before.time) == (
+        after.transaction,
+        after.message,
+        after.time,
+    )
+    assert (before.number + 1, 5) == (after.number, after.examples)
+    assert before.id != after.id
+
+
+def test_what_was_pinned_is_carried_over(pair: tuple[Copy, Copy]) -> None:
+    """Tags and views of renumbered changesets speak of the same changeset as before."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", owl__9="nine")
+    two.dataset.tag("mine", 3, "kept")
+    two.dataset.prepare(paths=["owl/*"], name="nines")
+    (pulled,) = two.repo.pull().datasets
+    assert pulled.carried == ("tag mine", "view nines")
+    assert two.dataset.resolve("mine") == 4
+    assert two.dataset.changeset("mine").message == "mine"
+    view = two.repo.view("nines")
+    assert (view.query.at, [e.path for e in view]) == (4, ["owl/1", "owl/2", "owl/9"])
+    assert two.dataset.resolve("v1") == 1
+    assert two.sound()
+
+
+def test_collisions_are_listed_and_nothing_moves(pair: tuple[Copy, Copy]) -> None:
+    """Examples that both changed differently are named; the copy is as it was."""
+    one, two = pair
+    one.commit("theirs", owl__1="theirs", owl__2="same")
+    one.repo.push()
+    two.commit("mine", owl__1="mine", owl__2="same")
+    before = ([c.id for c in two.dataset.log()], two.files())
+    with pytest.raises(HistoriesDiverged) as caught:
+        two.repo.pull()
+    assert caught.value.items == ("owl/1",)
+    two = two.again()
+    assert before == ([c.id for c in two.dataset.log()], two.files())
+    assert two.dataset.status().clean
+    assert two.sound()
+
+
+@pytest.mark.parametrize(("side", "content"), [("ours", b"mine"), ("theirs", b"theirs")])
+def test_a_side_may_be_chosen(pair: tuple[Copy, Copy], side: str, content: bytes) -> None:
+    """What both changed is as one side has it; what was the same on both is said once."""
+    one, two = pair
+    one.commit("theirs", owl__1="theirs", owl__2="same", only__theirs="1")
+    one.repo.push()
+    two.commit("mine", owl__1="mine", owl__2="same", only__mine="1")
+    (pulled,) = two.repo.pull(side=side).datasets
+    assert pulled.dropped == ("owl/1",)
+    assert content == two.contents()["owl/1"] == two.files()["owl/1"]
+    assert {"only/theirs", "only/mine"} <= two.contents().keys()
+    assert two.dataset.status().clean
+    assert two.sound()
+    counts = two.dataset.changeset("head").counts
+    assert (1, 1 if side == "ours" else 0) == (counts.added, counts.modified)
+
+
+def test_an_example_is_no_folder_as_well(pair: tuple[Copy, Copy]) -> None:
+    """A file here where the remote has a folder can give way, and cannot be put on top."""
+    one, two = pair
+    one.commit("theirs", new__file="theirs")
+    one.repo.push()
+    two.commit("mine", new="mine")
+    for side in (None, "ours"):
+        with pytest.raises(HistoriesDiverged) as caught:
+            two.repo.pull(side=side)
+        assert caught.value.items == ("new",)
+    two.repo.pull(side="theirs")
+    assert "new/file" in two.contents() and "new" not in two.contents()
+    assert two.sound()
+
+
+def test_what_is_staged_is_kept_apart(pair: tuple[Copy, Copy]) -> None:
+    """With staged changes, nothing is renumbered: the pull says what to do first."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", b="b")
+    (two.root / "c").write_text("staged")
+    two.dataset.add([str(two.root / "c")])
+    with pytest.raises(HistoriesDiverged, match="staged changes"):
+        two.repo.pull()
+    assert [change.path for change in two.dataset.status().staged] == ["c"]
+
+
+def test_edited_files_stay(pair: tuple[Copy, Copy]) -> None:
+    """An edit that was not committed is left alone when changesets are put on top."""
+    one, two = pair
+    one.commit("theirs", owl__1="theirs")
+    one.repo.push()
+    two.commit("mine", b="b")
+    (two.root / "owl" / "1").write_text("edited")
+    (pulled,) = two.repo.pull().datasets
+    assert pulled.left == ("owl/1",)
+    assert two.files()["owl/1"] == b"edited"
+    assert [change.path for change in two.dataset.status().unstaged] == ["owl/1"]
+
+
+def test_a_crash_at_any_write_leaves_one_or_the_other(pair: tuple[Copy, Copy]) -> None:
+    """After any write that fails, the history is the old one or the new one, and a pull finishes."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", b="b")
+    two.dataset.tag("mine", 3)
+    old = [c.id for c in two.dataset.log()]
+    calls = 0
+
+    def count(operation: str, path: str) -> None:
+        nonlocal calls
+        calls += 1
+
+    class Stop(BaseException):
+        pass
+
+    for stop in range(0, 400, 1 if LONG else 7):
+        calls = 0
+
+        def fail(operation: str, path: str, stop: int = stop) -> None:
+            count(operation, path)
+            if calls > stop:
+                raise Stop
+
+        try:
+            with disk.observe(fail):
+                two.repo.pull()
+            done = True
+        except Stop:
+            done = False
+        two = two.again()
+        now = [c.id for c in two.dataset.log()]
+        assert now == old or (len(now) == 4 and now[1:] == [c.id for c in one.dataset.log()])
+        if now != old:
+            break
+        assert not done
+    two.repo.pull()
+    assert two.sound()
+    assert two.dataset.changeset("mine").message == "mine"
+    gc.apply_gc(two.repo, gc.plan_gc(two.repo))
+    assert [
+        n for n in os.listdir(Path(two.repo.path) / "datasets") if n.startswith(".removed-")
+    ] == []
+
+
+def test_many_push_at_once(origin: Copy, s3_bucket: str, tmp_path: Path) -> None:
+    """Clones that commit, pull and push side by side over S3: nothing is lost, no number skipped."""
+    writers, each = (8, 10) if LONG else (4, 3)
+    place = f"{s3_bucket}/many-{os.getpid()}"
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push()
+    for writer in range(writers):
+        dsm.clone(place, tmp_path / f"writer-{writer}")
+
+    def work(writer: int) -> None:
+        with dsm.open(tmp_path / f"writer-{writer}") as repo:
+            for number in range(each):
+                name = f"by-{writer}-{number}"
+                repo.dataset().add({name: name.encode() * 50})
+                repo.dataset().commit(name)
+                for _ in range(200):
+                    try:
+                        repo.push()
+                        break
+                    except RemoteMoved:
+                        repo.pull()
+                else:
+                    raise AssertionError("never came through")
+
+    with ThreadPoolExecutor(writers) as workers:
+        list(workers.map(work, range(writers)))
+    origin.repo.pull()
+    messages = [c.message for c in origin.dataset.log()]
+    assert 2 + writers * each == len(messages)
+    wanted = {f"by-{writer}-{number}" for writer in range(writers) for number in range(each)}
+    assert wanted | {"first", "second"} == set(messages)
+    assert wanted <= origin.contents().keys()
+    assert origin.sound()

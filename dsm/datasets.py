@@ -419,9 +419,10 @@ class Dataset(DatasetHistory):
         *,
         staged: bool = False,
         paths: Paths | None = None,
+        fields: int = 0,
     ) -> Diff:
         """Compares: stage and head with the work tree; snapshot A with the work tree; A with B;
-        with `staged`, the head (or A) with the stage.
+        with `staged`, the head (or A) with the stage. `Diff.records` tells `fields` of so many.
 
         Raises what `resolve` raises, and InvalidInput for what cannot be compared.
         """
@@ -429,8 +430,8 @@ class Dataset(DatasetHistory):
 
         first = None if a is None else self.resolve(a)
         second = None if b is None else self.resolve(b)
-        wanted = None if paths is None else self._paths(paths)
-        return diff(self.tree, first, second, staged=staged, paths=wanted)
+        at = None if paths is None else self._paths(paths)
+        return diff(self.tree, first, second, staged=staged, paths=at, fields=fields)
 
     def revert(
         self,

@@ -8,6 +8,7 @@ import typer
 
 from dsm.answers.examples import diff_answer
 from dsm.cli.changes import (
+    CHANGES_MAX,
     change_line,
     name_status,
     query_line,
@@ -15,10 +16,12 @@ from dsm.cli.changes import (
     stat_lines,
 )
 from dsm.cli.output import print_json
+from dsm.cli.record_fields import side_by_side
 from dsm.cli.record_lines import by_file
 from dsm.cli.revisions import told_apart
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
+from dsm.errors import InvalidInput
 
 
 def command(
@@ -39,6 +42,9 @@ def command(
     ] = False,
     stat: Annotated[bool, typer.Option("--stat", help="Count the changes in each folder")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Show the fields of records side by side")
+    ] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 when there are differences")
     ] = False,
@@ -56,11 +62,22 @@ def command(
       dsm diff --staged --stat
       dsm diff 3 7 --name-status
       dsm diff head^ -- train/cat
+      dsm diff --records 3 4 -- train.jsonl
       dsm diff v1 head --exit-code --json
     """
     with Session(ctx) as s:
         asked = told_apart(s, words, 2)
         a, b = asked.range or (*asked.changesets, None, None)[:2]
+        if records:
+            if as_json or stat or name_status_only:
+                raise InvalidInput(
+                    "--records shows fields to people, so no other form goes with it"
+                )
+            found = s.dataset.diff(
+                a, b, staged=staged, paths=asked.paths, fields=CHANGES_MAX
+            ).records
+            print(*side_by_side(found, s.paint), sep="\n", end="\n" if found else "")
+            return 1 if exit_code and found else 0
         diff = s.dataset.diff(a, b, staged=staged, paths=asked.paths)
         if as_json:
             print_json(diff_answer(diff))

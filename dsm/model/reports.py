@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
@@ -136,14 +137,23 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordDifference:
+    """A change of a record, and the fields that differ: what each was, and is (None: not there)."""
+
+    change: Change
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     """Changes between two snapshots (or the stage, or the work tree), sorted by path, and those of
-    queries, sorted by name."""
+    queries, sorted by name; `records` where their fields were asked for."""
 
     before: str
     after: str
     changes: tuple[Change, ...]
     queries: tuple[QueryChange, ...] = ()
+    records: tuple[RecordDifference, ...] = ()
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}

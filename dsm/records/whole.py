@@ -65,6 +65,15 @@ def hash_of(file: BinaryIO) -> tuple[bytes, int]:
     return whole.digest(), size
 
 
+def hash_of_stream(readinto: ReadInto) -> tuple[bytes, int]:
+    """Returns id and size of what a stream holds."""
+    whole, size, buffer = blake3(), 0, memoryview(bytearray(_PIECE))
+    while got := readinto(buffer):
+        whole.update(buffer[:got])
+        size += got
+    return whole.digest(), size
+
+
 def is_still(file: BinaryIO, oid: bytes) -> bool:
     """Whether a file that was read more than once has held the same all the while."""
     file.seek(0, io.SEEK_SET)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dsm.errors import InvalidInput
 from dsm.history.difference import between, changes_below, queries_below
 from dsm.history.difference import compare as compare_examples
@@ -22,9 +24,28 @@ def diff(
     *,
     staged: bool = False,
     paths: tuple[str, ...] | None = None,
+    fields: int = 0,
 ) -> Diff:
     """Compares two snapshots; the head (or `first`) with the stage; or what is staged (or `first`)
-    with the work tree. Untracked files are no difference."""
+    with the work tree. Untracked files are no difference. Tells the `fields` of so many records."""
+    found = _diff(tree, first, second, staged=staged, paths=paths)
+    if not fields:
+        return found
+    from dsm.worktree.record_differences import record_differences
+
+    # Fields are read as the rows of the files say, whatever paths are asked for.
+    whole = found if paths is None else _diff(tree, first, second, staged=staged, paths=None)
+    return replace(found, records=tuple(record_differences(tree, whole.changes, paths, fields)))
+
+
+def _diff(
+    tree: WorkTree,
+    first: int | None,
+    second: int | None,
+    *,
+    staged: bool,
+    paths: tuple[str, ...] | None,
+) -> Diff:
     if staged and second is not None:
         raise InvalidInput("--staged compares with one changeset at most")
     if second is not None and first is not None:

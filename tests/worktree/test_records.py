@@ -502,3 +502,40 @@ def test_members_of_a_tar_are_examples(work: Work) -> None:
     work.ds.prepare(paths=["t.tar"]).get(str(work.root / "out"), format="webdataset")
     with tarfile.open(work.root / "out/shard-000000.tar") as shard:
         assert sum(name.endswith(".jpg") for name in shard.getnames()) == 5
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_fields_of_changed_records_are_told(work: Work, name: str) -> None:
+    """Before it is added, staged and committed, the same fields differ; a label alone has none."""
+
+    def content(records: list[dict[str, Any]]) -> bytes:
+        return table(records, "id", "text", "topic") if name == "t.csv" else lines(records)
+
+    records = people(8)
+    work.write({name: content(records)})
+    work.ds.add([name], records=True, key_field="id")
+    work.ds.commit("first")
+    records[2]["text"], records[5]["topic"] = "other", "c"
+    records.append({"id": "new", "text": "", "topic": "d"})
+    del records[7]
+    work.write({name: content(records)})
+
+    def told(*range_: int, **asked: Any) -> dict[str, Any]:
+        found = work.ds.diff(*range_, **{"fields": 100, **asked}).records
+        return {each.change.path.partition("#")[2]: dict(each.fields) for each in found}
+
+    expected = {
+        "new": {"id": (None, "new"), "text": (None, ""), "topic": (None, "d")},
+        "p2": {"text": ("text of 2 " * 20, "other")},
+        "p5": {"topic": ("b", "c")},
+        "p7": {"id": ("p7", None), "text": ("text of 7 " * 20, None), "topic": ("b", None)},
+    }
+    assert expected == told()
+    assert told(paths=[f"{name}#p5"]) == {"p5": expected["p5"]}
+    assert told(fields=1) == {"new": expected["new"], "p2": {}, "p5": {}, "p7": {}}
+    work.ds.add(["."])
+    assert expected == told(staged=True)
+    work.ds.commit("second")
+    assert expected == told(1, 2)
+    work.ds.label([f"{name}#p5"], set=["x"])
+    assert told(staged=True) == {"p5": {}}

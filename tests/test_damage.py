@@ -27,6 +27,7 @@ from dsm.repo.environment import Environment
 
 CASES = 500 if LONG else 84
 HOWS = ["flip", "cut", "stretch", "empty", "swap", "delete", "rename"]
+RECORDS = "t.jsonl"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + random.Random("tables").randbytes(400)
 
 
@@ -39,12 +40,13 @@ class Truth:
     ids: dict[int, str] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
     views: dict[str, tuple[str, dict[str, bytes]]] = field(default_factory=dict)
+    lines: bytes = b""  # of the records file
     status: Status | None = None
     files: list[str] = field(default_factory=list)  # of .dsm, relative
 
 
 def built(folder: Path) -> Truth:
-    """Small files that are compressed together, media, a large file, labels, tags, views, a stage."""
+    """Small files that are compressed together, media, a large file, records, labels, tags, views."""
     source = random.Random("damage")
     work, truth = Work(folder), Truth(folder)
     words = [source.randbytes(3).hex() for _ in range(50)]
@@ -57,6 +59,11 @@ def built(folder: Path) -> Truth:
     }
     work.write(files)
     work.ds.add(["."], labels=["first"])
+    lines = [b'{"id": %d, "text": "%s"}' % (n, source.randbytes(300).hex().encode())
+             for n in range(60)]  # fmt: skip
+    truth.lines = b"\n".join(lines)
+    work.write({RECORDS: truth.lines})
+    work.ds.add([RECORDS], records=True, key_field="id", labels=["first"])
     work.ds.commit("one")
     work.ds.tag("v1")
     changed = bytearray(files["large.bin"])
@@ -186,7 +193,9 @@ def _ask(
             finally:
                 for path in out.rglob("*"):
                     if path.is_file():
-                        assert path.read_bytes() == state[str(path.relative_to(out))][0]
+                        name = str(path.relative_to(out))
+                        known = truth.lines if name == RECORDS else state[name][0]
+                        assert path.read_bytes() == known
     with refused():
         assert [c.id for c in ds.log()] == list(truth.ids.values())[::-1] or lacking
         answered += 1
@@ -233,15 +242,16 @@ def named(report: FsckReport) -> set[tuple[int, str]]:
     return {(number, path) for f in report.findings for _, number, path in f.examples}
 
 
-# Files that may go without anybody being wronged: tags are deleted by a command, a view that nobody
-# named is asked for by nobody, a name is kept by its document too, and all but the stage of `local`
-# is derived. Without its log, the record of absent examples is an older one, which is allowed: what
-# it does not know of is taken for never been here, and not for deleted.
+# Files that may go without anybody being wronged: tags are deleted by a command, settings say how
+# new files are read, a view that nobody named is asked for by nobody, a name is kept by its document
+# too, and all but the stage of `local` is derived. Without its log, the record of absent examples is
+# an older one, which is allowed: what it does not know of is taken for never been here, and not for
+# deleted.
 def may_vanish(name: str, how: str) -> bool:
     if name.endswith("/.absent/log"):
         return how in ("delete", "rename")
-    vanishing = "/tags/" in name or "/views/" in name or name.startswith(("local/", "names/"))
-    return how == "delete" and vanishing
+    shared = any(folder in name for folder in ("/tags/", "/views/", "/settings/"))
+    return how == "delete" and (shared or name.startswith(("local/", "names/")))
 
 
 def is_derived(name: str) -> bool:
@@ -257,6 +267,8 @@ def test_damage_is_found_and_hands_out_nothing_wrong(
     how = HOWS[case % len(HOWS)]
     kinds: dict[str, list[str]] = {}
     for name in truth.files:
+        if "/settings/" in name:
+            continue  # a case each of its own
         kinds.setdefault(os.path.dirname(name).partition("packs/")[1] or os.path.dirname(name), [])
         kinds[os.path.dirname(name).partition("packs/")[1] or os.path.dirname(name)].append(name)
     groups = sorted(kinds)
@@ -266,6 +278,17 @@ def test_damage_is_found_and_hands_out_nothing_wrong(
     if damage(root / ".dsm", name, how, source, truth.files):
         check_damaged(root, truth, name, how)
     shutil.rmtree(root)  # what 500 cases leave fills a small disk
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_damaged_settings_are_found(truth: Truth, tmp_path: Path, how: str) -> None:
+    """How files of records are read is said by a document, and no damage to it goes unseen."""
+    (name,) = (name for name in truth.files if "/settings/" in name)
+    root = tmp_path / "work"
+    shutil.copytree(truth.root, root, symlinks=True)
+    others = [each for each in truth.files if each != name]
+    if damage(root / ".dsm", name, how, random.Random(how), others):
+        check_damaged(root, truth, name, how)
 
 
 def check_damaged(root: Path, truth: Truth, name: str, how: str) -> None:
@@ -304,6 +327,8 @@ def test_every_object_of_a_lost_pack_is_named(truth: Truth, tmp_path: Path) -> N
             report = fsck(repo, full=full)
             repo.close()
             found = {pair for pair in named(report) if pair[0]}
+            # The file of the records is named with them.
+            found = {pair for pair in found if pair[1] != RECORDS}
             assert found == {_put_by(truth, pair) for pair in unreadable}
 
 

@@ -312,7 +312,11 @@ class Checker:
         for entry in self._documents(place.folder, "document"):
             path = os.path.join(place.folder, entry)
             try:
-                settings_of(place.read(entry.removesuffix(place.ending)) or {}, path)
+                stem = entry.removesuffix(place.ending)
+                fields = place.read(stem) or {}
+                settings_of(fields, path)
+                if not stem.isdecimal() or fields.get("number") != int(stem):
+                    self.findings.found("document", path, "does not hold the number of its name")
             except DsmError as error:
                 self.findings.found("document", path, error.message)
 

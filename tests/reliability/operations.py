@@ -101,6 +101,34 @@ def edited(root: Path) -> None:
     (root / "dog/1").unlink()
 
 
+def lines_of(edition: str) -> bytes:
+    """A records file of three groups, of which an edition changes the first line alone."""
+    rows = (f'{{"id": {n}, "topic": "{"ab"[n % 2]}", "text": "{"x" * 700}"}}\n' for n in range(60))
+    return f'{{"id": "first", "topic": "{edition}"}}\n'.encode() + "".join(rows).encode()
+
+
+GIVEN = [{"id": 1, "topic": "a"}, {"id": 2, "topic": "c"}]
+
+
+def with_records(root: Path) -> None:
+    """Two changesets, a records file in the second one, which was edited since."""
+    initialised(root)
+    write(root, {"t.jsonl": lines_of("old")})
+    with open_repo(root) as repo:
+        repo.dataset().add(["cat"])
+        repo.dataset().commit("first")
+        asked = {"key_field": "id", "label_field": "topic"}
+        repo.dataset().add([str(root / "t.jsonl")], records=True, **asked)  # type: ignore[arg-type]
+        repo.dataset().commit("second")
+    write(root, {"t.jsonl": lines_of("new")})
+
+
+def without_its_records_file(root: Path) -> None:
+    """The same, but the file is gone."""
+    with_records(root)
+    (root / "t.jsonl").unlink()
+
+
 def half_staged(root: Path) -> None:
     """Two changesets, a stage of two segments, and a file that is not in it."""
     committed(root)
@@ -180,6 +208,15 @@ OPERATIONS = [
     Operation("dataset create", committed, create_dataset),
     Operation("add", initialised, on_dataset(lambda ds, _: ds.add(["."], labels=["new"]))),
     Operation("add again", edited, on_dataset(lambda ds, _: ds.add(["."], deletions=True))),
+    Operation("add records again", with_records, on_dataset(lambda ds, _: ds.add(["t.jsonl"]))),
+    Operation(
+        "add given records", with_records,
+        on_dataset(lambda ds, _: ds.add_records(GIVEN, name="t.jsonl")),
+    ),
+    Operation(
+        "revert records", without_its_records_file, on_dataset(lambda ds, _: ds.revert(2)),
+        ("t.jsonl",),
+    ),
     Operation("label", committed, on_dataset(lambda ds, root: ds.label([root / "dog"], set=["d"]))),
     Operation("commit", half_staged, on_dataset(lambda ds, _: ds.commit("third"))),
     Operation(

@@ -1,0 +1,234 @@
+"""A remote that somebody has tampered with: refused, named, and nothing of it recorded here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from blake3 import blake3
+
+import dsm
+from dsm.errors import DamagedData, DsmError
+from dsm.format import document, header
+from dsm.format import manifest as manifests
+from dsm.remotes.address import open_backend
+from dsm.remotes.backend import Backend, Entry, RemoteDamaged
+from dsm.remotes.incoming import HistoryRewritten
+from dsm.remotes.tables import PACKS
+
+from .conftest import Copy
+
+Clones = Callable[..., Copy]
+HEADER_2 = "datasets/birds/changesets/00000002.json"
+HEADER_3 = "datasets/birds/changesets/00000003.json"
+
+
+@pytest.fixture
+def remote(origin: Copy, tmp_path: Path) -> str:
+    place = str(tmp_path / "remote")
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push(tags=True)
+    return place
+
+
+def refused(place: str, folder: Path, kind: type[DsmError] = RemoteDamaged) -> str:
+    """Clones, which must fail; returns the message. No changeset is recorded, nothing lies outside."""
+    around = sorted(os.listdir(folder.parent))
+    with pytest.raises(kind) as caught:
+        dsm.clone(place, folder)
+    assert sorted({*around, folder.name}) == sorted(os.listdir(folder.parent))
+    assert [name for name in os.listdir(folder) if name != ".dsm"] == []
+    headers = list((folder / ".dsm" / "datasets").glob("*/changesets/*"))
+    assert headers == []
+    return str(caught.value.message)
+
+
+def data_of(backend: Backend, name: str) -> bytes:
+    return backend.get(name, 1 << 30)
+
+
+def files_of(backend: Backend, prefix: str, ending: str) -> list[str]:
+    return [e.name for e in backend.entries(prefix) if e.name.endswith(ending)]
+
+
+@pytest.mark.parametrize("how", ["flip", "truncate", "extend", "empty"])
+def test_damage_of_any_file_is_found(remote: str, tmp_path: Path, how: str) -> None:
+    """Each header, manifest, pack and identity in turn: refused, whatever was done to its bytes."""
+    backend = open_backend(remote)
+    names = [
+        e.name for e in backend.entries("") if "/views/" not in e.name and "/tags/" not in e.name
+    ]
+    for number, name in enumerate(names):
+        whole = data_of(backend, name)
+        middle = len(whole) // 2
+        backend.put(name, {
+            "flip": whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :],
+            "truncate": whole[:middle], "extend": whole + b"\0", "empty": b"",
+        }[how])  # fmt: skip
+        with pytest.raises(DsmError) as caught:
+            dsm.clone(remote, tmp_path / f"{how}-{number}")
+        assert isinstance(caught.value, DamagedData), (name, caught.value)
+        backend.put(name, whole)
+        headers = list((tmp_path / f"{how}-{number}").glob(".dsm/datasets/*/changesets/*"))
+        assert headers == [], name
+    dsm.clone(remote, tmp_path / "sound")
+
+
+def test_a_header_of_another_history_is_refused(remote: str, tmp_path: Path) -> None:
+    """Sound in itself, but not the child of the one before it."""
+    backend = open_backend(remote)
+    found = header.decode(data_of(backend, HEADER_2), "")
+    backend.put(HEADER_2, header.encode(replace(found, parent="0" * 64)))
+    assert "the chain is broken" in refused(remote, tmp_path / "copy")
+
+
+def with_paths(backend: Backend, paths: list[str]) -> None:
+    """Puts a third changeset whose manifest says that these paths are examples, all well hashed."""
+    last = header.decode(data_of(backend, HEADER_2), "")
+    source = data_of(backend, f"datasets/birds/manifests/{last.manifest}.parquet")
+    table = manifests.decode(
+        source, "", manifest_id=last.manifest or "", file_id=last.manifest_file
+    )
+    row = table.filter(pa.compute.is_valid(table.column("object"))).slice(0, 1)
+    rows = pa.concat_tables([row.set_column(0, "path", pa.array([p], pa.string())) for p in paths])
+    rows = rows.cast(table.schema)
+    data, id = manifests.encode(rows), manifests.rows_id(rows)
+    backend.put(f"datasets/birds/manifests/{id}.parquet", data)
+    changeset = replace(
+        last, number=3, parent=last.id, transaction="0" * 32, manifest=id,
+        manifest_file=blake3(data).hexdigest(), manifest_bytes=len(data),
+        counts=replace(last.counts, added=len(paths), modified=0, deleted=0, relabelled=0),
+    )  # fmt: skip
+    backend.put(HEADER_3, header.encode(changeset))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../outside", "/etc/passwd", ".dsm/config.toml", "a/../../b", ".git/hooks/x", "a//b", "a\0b"],
+)
+def test_paths_that_lead_elsewhere_are_refused(
+    origin: Copy, remote: str, tmp_path: Path, clone_of: Clones, path: str
+) -> None:
+    """By a clone and by a pull, although every hash fits."""
+    clone = clone_of(remote)
+    with_paths(open_backend(remote), [path])
+    refused(remote, tmp_path / "copy")
+    with pytest.raises(RemoteDamaged):
+        clone.repo.pull()
+    assert clone.again().dataset.head == 2
+
+
+def test_a_path_twice_is_refused(remote: str, tmp_path: Path) -> None:
+    """Rows are sorted by path, each once."""
+    with_paths(open_backend(remote), ["a", "a"])
+    assert "twice" in refused(remote, tmp_path / "copy")
+
+
+def test_a_pack_with_another_content_is_refused(origin: Copy, remote: str, tmp_path: Path) -> None:
+    """A sound pack of other objects, whose table claims those that are wanted: each is hashed."""
+    from dsm.format import pack as fmt
+
+    backend = open_backend(remote)
+    (name,) = files_of(backend, PACKS, ".pack")
+    whole = bytearray(data_of(backend, name))
+    # Other bytes of the same length in the first frame; table, hash of the table and name all fit.
+    whole[len(fmt.HEADER) + 3] ^= 0xFF
+    other = bytes(whole)
+    id = blake3(other).hexdigest()
+    backend.delete(name)
+    backend.put(f"{PACKS}{id[:2]}/{id}.pack", other)
+    refused(remote, tmp_path / "copy", DamagedData)
+    assert list((tmp_path / "copy" / ".dsm" / "packs").rglob("*.pack")) == []
+
+
+def test_a_rewritten_history_is_refused(origin: Copy, remote: str, clone_of: Clones) -> None:
+    """A copy that has seen changeset 2 takes neither another one nor its absence for an answer."""
+    clone = clone_of(remote)
+    backend = open_backend(remote)
+    found = header.decode(data_of(backend, HEADER_2), "")
+    backend.put(HEADER_2, header.encode(replace(found, message="rewritten", transaction="1" * 32)))
+    for ask in (clone.repo.fetch, clone.repo.pull):
+        with pytest.raises(HistoryRewritten):
+            ask()
+    backend.delete(HEADER_2)
+    with pytest.raises(HistoryRewritten, match="missing"):
+        clone.repo.pull()
+    assert clone.dataset.head == 2
+    clone.repo.push()
+    clone.repo.pull()
+
+
+def test_a_gap_between_headers_is_refused(remote: str, tmp_path: Path) -> None:
+    """The first changeset is missing though the second is there."""
+    open_backend(remote).delete("datasets/birds/changesets/00000001.json")
+    assert "is missing" in refused(remote, tmp_path / "copy")
+
+
+def test_odd_names_are_passed_over(remote: str, tmp_path: Path, clone_of: Clones) -> None:
+    """Files that no dsm writes are no part of a remote, and come nowhere."""
+    backend = open_backend(remote)
+    for name in (
+        "datasets/birds/changesets/x.json", "datasets/birds/evil/a.json", "datasets/.hidden/dataset.json",
+        "datasets/birds/tags/.x.json", "hooks/post-pull", "config.toml", "packs/aa/x.pack", "local/x",
+    ):  # fmt: skip
+        backend.put(name, b"{}")
+    clone = clone_of(remote)
+    assert clone.sound()
+    assert not (clone.root / ".dsm" / "hooks").exists()
+    assert "evil" not in os.listdir(clone.root / ".dsm" / "datasets" / "birds")
+
+
+def test_a_tag_of_another_changeset_is_refused(remote: str, tmp_path: Path) -> None:
+    """A tag that names changeset 1 by the id of another is damage, not a tag."""
+    backend = open_backend(remote)
+    fields = document.decode(data_of(backend, "datasets/birds/tags/v1.json"), "")
+    fields.pop("format")
+    backend.put("datasets/birds/tags/v1.json", document.encode({**fields, "changeset": "0" * 64}))
+    with pytest.raises(RemoteDamaged, match="another changeset"):
+        dsm.clone(remote, tmp_path / "copy")
+
+
+def test_a_listing_without_end_is_refused(
+    remote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes neither all memory nor all time."""
+    from dsm.remotes import backend as contract
+    from dsm.remotes.folder import FolderBackend
+
+    def endless(self: FolderBackend, prefix: str) -> object:
+        number = 0
+        while True:
+            number += 1
+            yield Entry(f"{prefix}x/{number}", 1)
+
+    monkeypatch.setattr(contract, "ENTRIES_MAX", 1000)
+    monkeypatch.setattr(FolderBackend, "listing", endless)
+    with pytest.raises(RemoteDamaged, match="has no end"):
+        dsm.clone(remote, tmp_path / "copy")
+
+
+def test_a_document_that_grows_is_refused(remote: str, tmp_path: Path) -> None:
+    """More than a document has is not read into memory."""
+    open_backend(remote).put("repo.json", b" " * (2 << 20))
+    with pytest.raises(RemoteDamaged, match="longer than"):
+        dsm.clone(remote, tmp_path / "copy")
+
+
+def test_a_source_from_a_remote_is_not_trusted(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """It comes along, and its queries do not run until this user trusts it."""
+    from dsm.sources import source as sources
+    from dsm.sources.access import Access, add_source
+
+    add_source(origin.repo, "wards", "sqlite", "environment", "WARDS_URI", created=1)
+    place = str(tmp_path / "remote")
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push()
+    clone = clone_of(place)
+    found = sources.find(clone.repo, "wards")
+    assert not Access(clone.repo).trusted(found)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsm.model.reports import DatasetRemoval
     from dsm.remotes.book import Remotes
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
+    from dsm.remotes.tracking import Distance
     from dsm.sources.source import Source
     from dsm.views.view import View
 
@@ -259,6 +260,26 @@ class Catalog(Repository):
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
         return pull(opened, only, PullAsked(files, side), progress)
+
+    def distance(self, dataset: str | None = None) -> Distance | None:
+        """Returns how far a dataset (the current one) is from the default remote, as last seen.
+
+        The network is not asked. None where no remote was seen yet. Raises NotFound with near
+        matches.
+        """
+        try:
+            seen = [name for name in os.listdir(self.layout.remotes) if name[0] != "."]
+        except OSError:
+            return None
+        if not seen:
+            return None
+        from dsm.remotes.tracking import Tracking
+
+        if len(seen) > 1:
+            chosen = self.remotes.default
+            seen = [name for name in seen if name == chosen]
+        log = self.dataset(dataset).log_
+        return Tracking(self.layout, seen[0]).distance(log) if seen else None
 
     def views(self, dataset: str | None = None) -> list[View]:
         """Returns the prepared views of a dataset (the current one): the oldest changesets first.

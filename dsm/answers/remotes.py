@@ -15,7 +15,6 @@ if TYPE_CHECKING:
         PushReport,
         Transfer,
     )
-    from dsm.remotes.tracking import Distance
 
 
 def remote_answer(entry: RemoteEntry) -> dict[str, Any]:
@@ -117,10 +116,3 @@ def _transfer(transfer: Transfer) -> dict[str, Any]:
         "size": transfer.size,
         "requests": transfer.requests,
     }
-
-
-def distance_answer(distance: Distance | None) -> dict[str, Any] | None:
-    """Returns how far a dataset is from a remote, as last seen; None where it never was."""
-    if distance is None:
-        return None
-    return {"remote": distance.remote, "ahead": distance.ahead, "behind": distance.behind}

@@ -10,11 +10,19 @@ from dsm.model.example import Change
 
 if TYPE_CHECKING:
     from dsm.model.reports import Status
+    from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
 
-def status_answer(status: Status, checks: Iterable[QueryCheck] | None = None) -> dict[str, Any]:
-    """Returns what `dsm status` answers; with `checks` also what the sources said."""
+def status_answer(
+    status: Status,
+    distance: Distance | None = None,
+    checks: Iterable[QueryCheck] | None = None,
+) -> dict[str, Any]:
+    """Returns what `dsm status` answers; with `checks` also what the sources said.
+
+    `distance` is how far the dataset is from its remote, if that was ever seen.
+    """
     fields: dict[str, Any] = {
         "dataset": status.dataset,
         "head": status.head,
@@ -27,11 +35,16 @@ def status_answer(status: Status, checks: Iterable[QueryCheck] | None = None) ->
         "untracked": list(status.untracked),
         "left_out": list(status.left_out),
         "absent": status.absent,
+        "remote": None if distance is None else _distance_fields(distance),
         "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
     }
     if checks is not None:
         fields["sources"] = [check_fields(check) for check in checks]
     return fields
+
+
+def _distance_fields(distance: Distance) -> dict[str, Any]:
+    return {"name": distance.remote, "ahead": distance.ahead, "behind": distance.behind}
 
 
 def _change_fields(change: Change) -> dict[str, Any]:

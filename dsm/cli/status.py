@@ -17,6 +17,7 @@ from dsm.model.reports import Status
 if TYPE_CHECKING:
     import typer
 
+    from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
 SECTION_MAX = 50
@@ -63,7 +64,9 @@ def command(
         if as_json:
             from dsm.answers.status import status_answer
 
-            print_json(status_answer(status, checks if sources else None))
+            print_json(
+                status_answer(status, s.repo.distance(status.dataset), checks if sources else None)
+            )
         elif zero:
             write_bytes(b"".join(raw(x + y, name, old) for x, y, name, old in rows(status)))
         elif porcelain:
@@ -75,7 +78,7 @@ def command(
                 staged = s.paint(x, "added" if x != "?" else "untracked")
                 print(f"{staged}{s.paint(y, 'untracked')} {shown}")
         elif not s.settings.quiet:
-            print("\n".join(_long(status, s)))
+            print("\n".join(_long(status, s, s.repo.distance(status.dataset))))
         if checks and not as_json:
             _say(checks, s)
     failed = any(check.problem is not None for check in checks)
@@ -97,9 +100,10 @@ def _say(checks: list[QueryCheck], s: Session) -> None:
             s.say(line)
 
 
-def _long(status: Status, s: Session) -> list[str]:
+def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
     where = f"changeset {status.head}" if status.head else "no changeset yet"
     lines = [f"On dataset {status.dataset}, {where}, {count_text(status.examples, 'example')}"]
+    lines += _distance(distance)
     if status.absent:
         lines.append(
             f"{count_text(status.absent, 'example')} without a file here "
@@ -130,6 +134,20 @@ def _long(status: Status, s: Session) -> list[str]:
         lines.append('  (use "dsm add <path>..." to include in what will be committed)')
         lines += _section([s.paint(name, "untracked") for name in _untracked(status, s)])
     return [*lines, *([""] if len(lines) > 2 else []), *_advice(status)]
+
+
+def _distance(found: Distance | None) -> list[str]:
+    """Tells how far the dataset is from its remote; nothing where both were the same."""
+    if found is None or not (found.ahead or found.behind):
+        return []
+    if found.ahead and found.behind:
+        said = f"Diverged from {found.remote}: {found.ahead} only here, {found.behind} only there"
+        return [f'{said} (use "dsm pull", then "dsm push")']
+    if found.behind:
+        count = count_text(found.behind, "changeset")
+        return [f'Behind {found.remote} by {count}, as of the last fetch (use "dsm pull")']
+    count = count_text(found.ahead, "changeset")
+    return [f'Ahead of {found.remote} by {count} (use "dsm push")']
 
 
 def _section(names: list[str]) -> list[str]:

@@ -302,6 +302,7 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     take("push", "--all", "--tags")
     take("remote list")
     take("fetch")
+    take("status")
     take("pull")
     take("clone", remote, str(tmp_path / "clone"))
     take("clone", remote, str(tmp_path / "one"), "--dataset", "even")

@@ -6,6 +6,7 @@ Tables in, tables out; where they come from and where the result is kept is `sna
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +145,22 @@ def records_files(table: pa.Table) -> list[bytes]:
 
     files = table.column("object").filter(pc.invert(mask))
     return [oid for oid in files.to_pylist() if oid is not None]
+
+
+def settings_in(layers: Iterable[Layer]) -> dict[str, str]:
+    """What the live rows of records files say of how these were read, by path."""
+    import pyarrow.compute as pc
+
+    found: dict[str, str] = {}
+    for layer in layers:
+        mask = examples_mask(layer.table)
+        if mask is None:
+            continue
+        mask = pc.invert(mask)
+        mask = mask if layer.live is None else pc.and_(mask, layer.live)
+        files = layer.table.select(["path", fmt.RECORDS.name]).filter(mask)
+        found.update(zip(*(column.to_pylist() for column in files.columns), strict=True))
+    return found
 
 
 def without_records_files(layer: Layer) -> Layer:

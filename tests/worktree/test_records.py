@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import pickle
 import random
 import tarfile
 from collections.abc import Iterable
@@ -539,3 +540,32 @@ def test_fields_of_changed_records_are_told(work: Work, name: str) -> None:
     assert expected == told(1, 2)
     work.ds.label([f"{name}#p5"], set=["x"])
     assert told(staged=True) == {"p5": {}}
+
+
+def test_rows_of_tables_have_fields_and_come_out_as_a_table(work: Work, tmp_path: Path) -> None:
+    """The columns of its file name the cells of a row, also of one that was pickled; a view of several
+    tables is one under all of their columns; what is no row is refused."""
+    work.write({
+        "a.csv": "id;text\n1;x, y\n2;\"p\nq\"\n", "b.tsv": "id\tmore\n3\tz\n",
+        "c.txt": "a line\n", "d.jsonl": '{"id": "4"}\n',
+    })  # fmt: skip
+    work.ds.add(["a.csv", "b.tsv", "d.jsonl"], records=True, key_field="id")
+    work.ds.add(["c.txt"], records=True)
+    work.ds.commit("first")
+    work.write({"e": "later"})
+    work.ds.add(["e"])
+    work.ds.commit("second")
+    view = work.ds.prepare(paths=["*.*"])
+    records = {example.path.partition("#")[0]: example for example in view}
+    assert records["a.csv"].record == {"id": "2", "text": "p\nq"}
+    assert pickle.loads(pickle.dumps(records["a.csv"])).record == {"id": "2", "text": "p\nq"}
+    assert records["b.tsv"].record == {"id": "3", "more": "z"}
+    assert (records["c.txt"].record, records["d.jsonl"].record) == ({"text": "a line"}, {"id": "4"})
+    shuffled = {example.path: example.record for example in view.iterate(seed=1)}
+    assert {each.path: each.record for each in view} == shuffled
+    out = tmp_path / "out"
+    work.ds.prepare(paths=["*.csv", "*.tsv", "*.txt"]).get(str(out), format="csv")
+    expected = 'id,text,more\n1,"x, y",\n2,"p\nq",\n3,,z\n,a line,\n'
+    assert expected == (out / "part-000000.csv").read_text()
+    with pytest.raises(InvalidInput, match="d.jsonl#4 is no row of a table"):
+        view.get(str(tmp_path / "other"), format="csv")

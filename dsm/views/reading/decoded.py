@@ -38,8 +38,21 @@ def json_of(path: str, data: bytes) -> Any:
         ) from None
 
 
-def record_of(path: str, data: bytes) -> dict[str, Any]:
-    """Returns the fields of a record, which is a JSON object. Raises InvalidInput."""
+def record_of(path: str, data: bytes, read_as: str | None = None) -> dict[str, Any]:
+    """Returns the fields of a record: of a JSON object, unless its file was `read_as` other.
+
+    Raises InvalidInput.
+    """
+    if read_as is not None:
+        from dsm.records.reader import fields_of
+        from dsm.views.selection.read_as import settings_of
+
+        try:
+            return fields_of(data, settings_of(read_as))
+        except ValueError as error:
+            raise InvalidInput(
+                f"{printable(path)} has no fields: {error}", hint="`example.bytes` has its bytes"
+            ) from None
     found = json_of(path, data)
     if not isinstance(found, dict):
         raise InvalidInput(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
 from dsm.model.example import Attributes
+from dsm.model.record_path import parts_of
 from dsm.views.reading.decoded import audio_of, image_of, json_of, record_of, text_of
 
 Content = bytes  # an example has a property of that name
@@ -39,6 +40,8 @@ class ExampleRows(Protocol):
     def targets(self) -> Sequence[int]: ...
     @property
     def attributes(self) -> Mapping[str, Sequence[Any]]: ...
+    @property
+    def read_as(self) -> Mapping[str, str]: ...
 
     def read(self, row: int) -> Content:
         """Returns the bytes of a row, verified."""
@@ -90,8 +93,12 @@ class ViewExample:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The fields of a record, in order. Raises InvalidInput for what is no JSON object."""
-        return record_of(self.path, self.bytes)
+        """The fields of a record, in order. Raises InvalidInput for what has none."""
+        return record_of(self.path, self.bytes, self._file_read_as())
+
+    def _file_read_as(self) -> str | None:
+        known = self._rows.read_as
+        return known.get(parts_of(self.path)[0]) if known else None
 
     @property
     def image(self) -> Any:
@@ -178,7 +185,7 @@ class ViewExample:
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (
             self.path, self.oid, self.size, self.time, self.labels, self.attributes,
-            self.annotation, self.changeset, self.target,
+            self.annotation, self.changeset, self.target, self._file_read_as(),
         )  # fmt: skip
         return _detached, (fields, self.bytes)
 
@@ -187,7 +194,8 @@ class _Detached:
     """What an example knew, without its view."""
 
     def __init__(self, fields: tuple[Any, ...], data: bytes):
-        path, oid, size, time, labels, attributes, annotation, changeset, target = fields
+        path, oid, size, time, labels, attributes, annotation, changeset, target, file = fields
+        self.read_as: dict[str, str] = {} if file is None else {parts_of(path)[0]: file}
         self.paths: list[str] = [path]
         self.oids: list[bytes] = [oid]
         self.sizes: list[int] = [size]

@@ -8,7 +8,7 @@ byte that is handed out has been verified.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +22,7 @@ from dsm.store.positions import Positions
 from dsm.views.reading.example import ViewExample
 from dsm.views.selection.classes import NO_CLASS, ClassList
 from dsm.views.selection.columns import filled, hashes, label_tuples, sizes, whole
+from dsm.views.selection.read_as import read_as
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
@@ -137,6 +138,11 @@ class Window:
             name[len(ATTRIBUTE) :]: self._column(name).to_pylist()
             for name in self._table.column_names if name.startswith(ATTRIBUTE)
         }  # fmt: skip
+
+    @cached_property
+    def read_as(self) -> Mapping[str, str]:
+        """How the files of records were read, by path, where the records are not JSON."""
+        return read_as(self._table)
 
     # --- bytes ---
 

@@ -185,7 +185,12 @@ class Selection:
 
     @cached_property
     def _table(self) -> pa.Table:
-        return self.evaluation.rows()
+        rows = self.evaluation.rows()
+        if not self.log.get(self.query.at).records_files:
+            return rows
+        from dsm.views.selection.read_as import with_read_as
+
+        return with_read_as(rows, self._open_snapshots().layers(self.query.at))
 
     def table(self) -> pa.Table:
         """Returns the selected stored examples as an Arrow table, a row each, sorted by path.

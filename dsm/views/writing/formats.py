@@ -54,6 +54,12 @@ _ROWS = (
         owns=r"part-\d{6}\.jsonl(\.zst)?", media_type="application/jsonl", takes_rows=False,
         described=False, tells_classes=False,
     ),
+    Format(
+        name="csv", words="rows of tables under one header", layout=SHARDS,
+        module="dsm.views.writing.csv", file_name="part-{number:06d}.csv{zst}",
+        owns=r"part-\d{6}\.csv(\.zst)?", media_type="text/csv", takes_rows=False,
+        described=False, tells_classes=False,
+    ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = ("none", "zstd")

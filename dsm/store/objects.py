@@ -357,9 +357,7 @@ class ObjectStore:
         for pack, row in self._holders(oid):
             if self._is_copy(pack, row, data):
                 start = pack.contents.location(row)[0]
-                if pack.has_all(
-                    (member, (start + at, size, False)) for member, (at, size) in members.items()
-                ):
+                if pack.has_all(start, members):
                     self.relied_on.add(pack.name)
                     return True
         return False

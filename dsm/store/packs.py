@@ -402,10 +402,24 @@ class Pack:
             first += 1
         return rows
 
-    def has_all(self, places: Iterable[tuple[bytes, tuple[int, int, bool]]]) -> bool:
-        """Whether each object, by its id, lies at its location, as `Contents.location` tells it."""
-        location = self.contents.location
-        return all(any(location(row) == at for row in self.find(oid)) for oid, at in places)
+    def has_all(self, start: int, members: Mapping[bytes, tuple[int, int]]) -> bool:
+        """Whether each object, by its id, has a row that says (offset from `start`, bytes)."""
+        contents, search = self.contents, self._prefixes.search
+        table, locations = contents.prefixes, contents.locations
+        width, step = fmt.PREFIX, fmt.LOCATION
+        for oid, (at, size) in members.items():
+            prefix, location = oid[:width], start + at | size << 32
+            row = search(prefix)
+            # Nearly always it is the first row of its prefix, which takes no other calls.
+            if (
+                locations[row * step : row * step + step] != location.to_bytes(step, "little")
+                or table[row * width : row * width + width] != prefix
+            ) and not any(
+                contents.location(each) == (start + at, size, False)
+                for each in self.rows_from(row, prefix)
+            ):
+                return False
+        return True
 
     def place(self, row: int) -> tuple[int, int, int, bool]:
         """Returns (frame, offset in its raw bytes, size, is a chunk list) of a table row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import growth, large_files, many_files, queries, startup, views
+from . import growth, large_files, many_files, queries, records, startup, views
 from .bench import Bench
 from .report import Row
 
@@ -31,6 +31,7 @@ WORKLOADS = (
     Workload("changeset", growth.changeset_bytes, "bytes of changesets of 10, 1k and 100k rows"),
     Workload("large", large_files.blobs, "add of 10 x 200 MB against cp"),
     Workload("jsonl", large_files.jsonl, "new bytes of an edited 1 GB JSONL"),
+    Workload("records", records.records, "records of a 1 GB JSONL: stored, edited, read"),
     Workload("cifar", large_files.cifar, "bytes of CIFAR-10 (needs --cifar)"),
     Workload("growth", growth.commit_of_few, "100 changes on 1 M examples against 10 k"),
     Workload("queries", queries.queries, "rows of PostgreSQL by dsm and by the driver alone"),

@@ -16,13 +16,16 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.repository import DatasetIdentity, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from dsm.model.reports import DatasetRemoval
     from dsm.remotes.book import Remotes
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.remotes.tracking import Distance
     from dsm.sources.source import Source
+    from dsm.views.query.resolve import Percent
+    from dsm.views.query.view_query import ViewQuery
+    from dsm.views.series import Step
     from dsm.views.view import View
 
 
@@ -324,3 +327,40 @@ class Catalog(Repository):
         if record.query.dataset != dataset.id:
             raise DamagedData(f"view {record.version[:12]} is recorded for another dataset")
         return View(self, dataset.name, lambda: dataset.snapshots, record.query, record)
+
+    def sweep(
+        self,
+        view: View | str,
+        *,
+        newest: Iterable[Percent] | None = None,
+        sample: Iterable[str | int | float] | None = None,
+    ) -> list[Step]:
+        """Prepares a view (or its version or name) with each of some newest shares or samples.
+
+        They stand for the share, or the sample, that it has: `newest=["10%", "50%"]`. Raises what
+        `view` raises, InvalidInput for none of the two, both, or an empty list, and AnswerIsNo when
+        no example fits.
+        """
+        from dsm.views.series import sweep
+
+        found = self.view(view) if isinstance(view, str) else view
+        return sweep(found, self._preparing(found), newest=newest, sample=sample)
+
+    def ablate(self, view: View | str, drop: str) -> list[Step]:
+        """Prepares a view (or its version or name) without each changeset, label or segment.
+
+        `drop` is "changeset" (as if it had not been made), "label" or "segment" (without the
+        examples that have it, or that it takes). A step has no view where nothing is left, and is
+        `same` where nothing is missing. Raises what `view` raises, and InvalidInput for another
+        word, for changesets of a view that is put together of others, and for too many views.
+        """
+        from dsm.views.series import ablate
+
+        found = self.view(view) if isinstance(view, str) else view
+        return ablate(found, self._preparing(found), drop)
+
+    def _preparing(self, view: View) -> Callable[[ViewQuery], View]:
+        from dsm.views.prepare import prepare
+
+        dataset = self.dataset(view.dataset)
+        return lambda query: prepare(self, dataset.name, lambda: dataset.snapshots, query)

@@ -71,6 +71,7 @@ VIEW_ROOMS: dict[str, set[str]] = {
     "prepare": {"filters", "query", "selection", "view"},
     "split": {"filters", "query", "selection", "comparison", "view", "prepare"},
     "segment": {"filters", "query", "selection", "comparison", "view", "prepare"},
+    "series": {"filters", "query", "selection", "view"},
 }  # fmt: skip
 
 # Third-party package -> the places that may import it.

@@ -296,6 +296,16 @@ def clone_datasets(work: Work, nothing: Any) -> None:
         api.clone(str(work.root.parent / "remote"), work.root.parent / "copy", datasets=nothing)
 
 
+def sweep_newest(work: Work, nothing: Any) -> None:
+    with pytest.raises(InvalidInput, match="there is nothing to go over"):
+        same(work, work.repo.sweep, work.ds.prepare(), newest=nothing)
+
+
+def sweep_sample(work: Work, nothing: Any) -> None:
+    with pytest.raises(InvalidInput, match="there is nothing to go over"):
+        same(work, work.repo.sweep, work.ds.prepare(), sample=nothing)
+
+
 CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add paths": add_paths,
     "Dataset.add labels": add_labels,
@@ -340,6 +350,8 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Catalog.push datasets": remote_datasets,
     "Catalog.fetch datasets": remote_datasets,
     "Catalog.pull datasets": remote_datasets,
+    "Catalog.sweep newest": sweep_newest,
+    "Catalog.sweep sample": sweep_sample,
     "api.clone datasets": clone_datasets,
 }
 MANY = ("Sequence", "Iterable", "Paths", "list[", "tuple[", "set[", "Collection")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dsm.views.comparison.statistics import Histogram, Sizes
     from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
+    from dsm.views.series import Step
     from dsm.views.view import View
     from dsm.views.writing.options import GetReport
 
@@ -32,6 +33,26 @@ def prepare_answer(view: View) -> dict[str, Any]:
         "labels": dict(view.labels),
         "queries": [each.query.name for each in view.queries],
         "ties": None if ties is None else {"examples": ties[0], "taken": ties[1]},
+    }
+
+
+def series_answer(view: View, by: str, steps: Iterable[Step]) -> dict[str, Any]:
+    """Returns what `dsm sweep` and `dsm ablate` answer; a step without a view has nothing left."""
+    return {
+        "view": view.version,
+        "dataset": view.dataset,
+        "by": by,
+        "steps": [
+            {
+                "what": step.what,
+                "version": None if step.view is None else step.view.version,
+                "digest": None if step.view is None else step.view.digest,
+                "examples": 0 if step.view is None else step.view.content.examples,
+                "size": 0 if step.view is None else step.view.size,
+                "same": step.same,
+            }
+            for step in steps
+        ],
     }
 
 

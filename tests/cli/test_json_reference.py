@@ -330,6 +330,8 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
         take("view explain", *words)
     for name, status in (("cat/1.txt", 0), ("cat/two.txt", 0), ("dog/2.txt", 1), ("dog/1.txt", 1)):
         take("why", name, "--view", "second", status=status)
+    take("sweep", "second", "--newest", "20%,100%")
+    take("ablate", "second", "--drop", "changeset")
     take("get", "first", "-o", str(tmp_path / "out"))
     take("split create", "s", "--parts", "a=50%,b=50%", "--stratify", "label")
     take("split create", "t", "--time", "a=..2020,b=2020..2021", "--description", "old ones")

@@ -120,7 +120,7 @@ def resolve(
         found = filters.in_order([*found, MembersFilter.of(expression)])
     query = ViewQuery(
         dataset_id, changeset.number, changeset.id,
-        found, runs, _share(asked.get("percent")),
+        found, runs, share_of(asked.get("percent")),
         target=_target(asked, changeset.attributes) or target(),
         **_draws(asked, changeset.attributes),
     )  # fmt: skip
@@ -304,7 +304,7 @@ def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[Changese
     return tuple(runs)
 
 
-def _share(given: Percent | None) -> str | None:
+def share_of(given: Percent | None) -> str | None:
     """Returns the exact decimal of `0.8`, `.80` or `80%`, None for all. Raises InvalidInput."""
     if given is None:
         return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dsm.model.reports import DatasetRemoval
     from dsm.remotes.book import Remotes
+    from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.remotes.tracking import Distance
     from dsm.sources.source import Source
@@ -263,6 +264,32 @@ class Catalog(Repository):
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
         return pull(opened, only, PullAsked(files, side), progress)
+
+    def remote_stats(self, remote: str | None = None) -> RemoteStats:
+        """Counts what lies on a remote (the default one).
+
+        Raises NotFound for the remote, RemoteFailed, RemoteRefused, RemoteDamaged.
+        """
+        from dsm.remotes.merging import stats_of
+        from dsm.remotes.remote import Remote
+
+        return stats_of(Remote(self, self.remotes.find(remote)))
+
+    def merge_packs(
+        self, remote: str | None = None, *, dry_run: bool = False, progress: Progress = SILENT
+    ) -> MergePlan:
+        """Merges the small packs of a remote (the default one) into few; no object is removed.
+
+        Raises NotFound for the remote, OtherRepository, RemoteFailed, RemoteRefused, RemoteDamaged.
+        """
+        from dsm.remotes.merging import merge, plan_merge
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        opened.require_ours()
+        plan = plan_merge(opened)
+        return plan if dry_run else merge(opened, plan, progress)
 
     def distance(self, dataset: str | None = None) -> Distance | None:
         """Returns how far a dataset (the current one) is from the default remote, as last seen.

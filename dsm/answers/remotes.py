@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsm.remotes.book import RemoteEntry
+    from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.reports import (
         CloneReport,
         DatasetPulled,
@@ -89,6 +90,32 @@ def clone_answer(report: CloneReport) -> dict[str, Any]:
         "url": report.url,
         "datasets": [_pulled(each) for each in report.datasets],
         "transfer": _transfer(report.transfer),
+    }
+
+
+def stats_answer(stats: RemoteStats) -> dict[str, Any]:
+    """Returns what `dsm remote stats` answers."""
+    return {
+        "remote": stats.remote,
+        "url": stats.url,
+        "datasets": stats.datasets,
+        "changesets": stats.changesets,
+        "packs": stats.packs,
+        "pack_bytes": stats.pack_bytes,
+        "files": stats.files,
+        "size": stats.size,
+    }
+
+
+def merge_answer(plan: MergePlan, *, dry_run: bool) -> dict[str, Any]:
+    """Returns what `dsm remote merge-packs` answers."""
+    return {
+        "remote": plan.remote,
+        "url": plan.url,
+        "dry_run": dry_run,
+        "packs": [{"pack": name, "size": size} for name, size in plan.packs],
+        "size": plan.size,
+        "made": plan.made,
     }
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dsm.answers.remotes import remote_answer, remotes_answer
+from dsm.answers.remotes import merge_answer, remote_answer, remotes_answer, stats_answer
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import print_json
+from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import remote_names
 from dsm.model.names import printable
@@ -18,6 +18,14 @@ app = new_app()
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", autocompletion=remote_names, help="Name of the remote")
+]
+Optional = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME",
+        autocompletion=remote_names,
+        help="Name of the remote, else the default one",
+    ),
 ]
 Url = Annotated[
     str, typer.Argument(metavar="URL", help="A folder, s3://…, gs://…, az://…, or another address")
@@ -197,3 +205,58 @@ def default(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
         if as_json:
             print_json(remote_answer(chosen))
         s.say(f"remote {chosen.name} is the default")
+
+
+@app.command("stats", cls=Command)
+def stats(ctx: typer.Context, name: Optional = None, as_json: Json = False) -> None:
+    """Count what lies on a remote
+
+    \b
+    Examples:
+      dsm remote stats
+      dsm remote stats backup --json
+    """
+    with Session(ctx) as s:
+        found = s.repo.remote_stats(name)
+        if as_json:
+            print_json(stats_answer(found))
+            return
+        print(f"{found.remote}  {printable(found.url)}")
+        held = count_text(found.datasets, "dataset")
+        print(f"{held} with {count_text(found.changesets, 'changeset')}")
+        print(f"{count_text(found.packs, 'pack')}, {size_text(found.pack_bytes)}")
+        print(f"{count_text(found.files, 'file')}, {size_text(found.size)}")
+
+
+@app.command("merge-packs", cls=Command)
+def merge_packs(
+    ctx: typer.Context,
+    name: Optional = None,
+    dry_run: Annotated[
+        bool, typer.Option("-n", "--dry-run", help="Only say what would be merged")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Merge the small packs of a remote into few
+
+    Each push leaves a pack; many small ones make listings and clones slow. What they hold is copied
+    into few, verified, before they are removed. Others may push meanwhile; whoever downloads just
+    then may have to run the command again.
+
+    \b
+    Examples:
+      dsm remote merge-packs -n
+      dsm remote merge-packs
+    """
+    with Session(ctx) as s:
+        plan = s.repo.merge_packs(name, dry_run=dry_run, progress=s.progress())
+        if as_json:
+            print_json(merge_answer(plan, dry_run=dry_run))
+            return
+        found = count_text(len(plan.packs), "small pack")
+        if not plan.packs:
+            s.say(f"{plan.remote} has no small packs to merge")
+        elif dry_run:
+            s.say(f"would merge {found} of {plan.remote}, {size_text(plan.size)}")
+        else:
+            s.say(f"merged {found} of {plan.remote} into {plan.made}")

@@ -76,7 +76,7 @@ def _bring_packs(
     repository: Repository, backend: Backend, chosen: list[Entry], progress: Progress
 ) -> None:
     progress.start("downloading", len(chosen), sum(entry.size for entry in chosen))
-    names = side_by_side(lambda entry: _download(repository, backend, entry), chosen, PACKS_AT_ONCE)
+    names = side_by_side(lambda entry: download(repository, backend, entry), chosen, PACKS_AT_ONCE)
     for name, entry in zip(names, chosen, strict=True):
         _take_in(repository, backend, name)
         progress.advance(1, entry.size)
@@ -122,11 +122,12 @@ def _lacks(backend: Backend, oids: set[bytes]) -> RemoteDamaged:
     )
 
 
-def _partial(repository: Repository, name: str) -> str:
+def partial_path(repository: Repository, name: str) -> str:
+    """Where a pack lies while it is downloaded, and until it is taken in."""
     return os.path.join(repository.layout.remotes, ".partial", name + ".pack")
 
 
-def _download(repository: Repository, backend: Backend, entry: Entry) -> str:
+def download(repository: Repository, backend: Backend, entry: Entry) -> str:
     """Downloads a pack to its partial file, from where an earlier download ended; returns its id.
 
     Its hash is compared. Raises RemoteDamaged, RemoteFailed.
@@ -135,7 +136,7 @@ def _download(repository: Repository, backend: Backend, entry: Entry) -> str:
     assert name is not None
     if entry.size > PACK_BYTES_MAX:
         raise RemoteDamaged(f"{entry.name} on {backend.url} is too long for a pack")
-    path = _partial(repository, name)
+    path = partial_path(repository, name)
     disk.make_dirs(os.path.dirname(path), durable=False)
     for again in (False, True):
         try:
@@ -188,7 +189,7 @@ def _go_on(backend: Backend, entry: Entry, path: str) -> str:
 
 def _take_in(repository: Repository, backend: Backend, name: str) -> None:
     """Hashes every object of a downloaded pack, and gives the pack its name."""
-    path = _partial(repository, name)
+    path = partial_path(repository, name)
     try:
         pack = Pack(path, verify=True)
         for _ in verify_objects(pack):

@@ -94,6 +94,7 @@ def test_no_other_file_knows_what_the_filters_ask() -> None:
         "split_definition",
         "keyed_hash",
         "members",
+        "picks",
         "filter",
         "table",
         "values",

@@ -56,13 +56,16 @@ _ROWS = (
         by_name=False, said_beside=True, compressed=False,
     ),
     RecordFormat(
+        name="zip", words="an archive: each file in it", endings=(".zip",),
+        module="dsm.records.zip", by_name=False, said_beside=True, compressed=False,
+    ),
+    RecordFormat(
         name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
         module="dsm.records.delimited",
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-_LATER = (".zip",)
 
 
 def find_format(name: str) -> RecordFormat:
@@ -76,17 +79,10 @@ def find_format(name: str) -> RecordFormat:
 
 
 def format_of(path: str) -> RecordFormat | None:
-    """Returns the format that a file's name tells; None for none. Raises InvalidInput for one that
-    dsm knows of and does not read."""
+    """Returns the format that a file's name tells; None for none."""
     name = path.rpartition("/")[2].lower()
     inner = next((name.removesuffix(each) for each in COMPRESSIONS if name.endswith(each)), None)
     for row in _ROWS:
         if name.endswith(row.endings) or (row.compressed and (inner or "").endswith(row.endings)):
             return row
-    if (inner or name).endswith(_LATER):
-        raise InvalidInput(
-            f"{printable(path)}: records are not read of such files",
-            hint=f"add it without --records, as one example; dsm reads {', '.join(FORMATS)}",
-            items=(path,),
-        )
     return None

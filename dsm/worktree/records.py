@@ -248,12 +248,7 @@ def _in_format(said: RecordSettings, path: str, *, named: bool) -> RecordSetting
     """
     if named and said.format != BY_NAME:
         return said.of(said.row())
-    try:
-        row = format_of(path)
-    except InvalidInput:
-        if named:
-            raise
-        return None
+    row = format_of(path)
     if row is None and named:
         raise InvalidInput(
             f"{printable(path)} does not say by its name how its records are written",

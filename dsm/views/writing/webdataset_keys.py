@@ -39,7 +39,7 @@ _TWO_PARTS = (
     rf"|(?:{'|'.join(BESIDE_IMAGES)})\.(?:{'|'.join(IMAGES)}))"
 )
 _SPLIT = rf"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>{_TWO_PARTS}|[^./]*))?$"
-_IN_A_TAR = r"(?i)\.(?:tar(?:\.\w+)?|tgz)#[^#]*$"
+_IN_AN_ARCHIVE = r"(?i)\.(?:tar(?:\.\w+)?|tgz|zip)#[^#]*$"
 # Dots end a key; readers stumble over controls.
 _UNFIT = r"[.\x00-\x1f\x7f]"
 
@@ -60,7 +60,7 @@ def keys_of(
     folder, stem, ext = (pc.struct_field(parts, name) for name in ("folder", "stem", "ext"))
     own = None if records is None or not pc.any(records).as_py() else records.combine_chunks()
     if own is not None:
-        inside = pc.match_substring_regex(array, _IN_A_TAR)
+        inside = pc.match_substring_regex(array, _IN_AN_ARCHIVE)
         own = pc.and_not(own, inside)  # these have an extension of their own
         stem = pc.if_else(own, pc.replace_substring_regex(array, r"(?s)^.*/", ""), stem)
         ext = pc.if_else(own, "json", ext)

@@ -23,7 +23,7 @@ ROW_BITS = 32
 ROW_MASK = (1 << ROW_BITS) - 1
 # A search of one table costs as much as so many entries of the dictionary.
 SEARCH_ENTRIES = 16
-# An entry takes some 200 bytes. So many objects in so few packs are searched for instead.
+# An entry takes some 120 bytes. So many objects in so few packs are searched for instead.
 LARGE_OBJECTS, FEW_PACKS = 1 << 20, 16
 
 

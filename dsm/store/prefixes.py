@@ -1,7 +1,7 @@
 """Searching the sorted prefixes of a pack's table.
 
 The first searches compare bytes. When they have cost as much as it, an array of numbers is made,
-8 bytes a row, which `bisect` searches ten times as fast.
+8 bytes a row, which `bisect` searches much faster.
 """
 
 from __future__ import annotations

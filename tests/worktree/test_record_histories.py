@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from situations import Work
@@ -14,7 +18,6 @@ from dsm.errors import AnswerIsNo
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
 
-FILE = "t.jsonl"
 KEYS = [f"k{n}" for n in range(6)]
 Fields = tuple[int, str]  # text and topic of a record
 State = dict[str, tuple[bytes, tuple[str, ...]]]
@@ -31,20 +34,33 @@ OPS = st.one_of(
 )
 
 
-def line(key: str, fields: Fields) -> bytes:
+def line(key: str, fields: Fields, form: str = "jsonl") -> bytes:
+    if form == "csv":
+        return f"{key},{fields[0]},{fields[1]}".encode()
     return json.dumps({"id": key, "text": fields[0], "topic": fields[1]}).encode()
 
 
 class Model:
     """A file of records as it lies here, as it was added last, and the examples of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: str) -> None:
+        self.form, self.file = form, f"t.{form}"
         self.here: dict[str, Fields] = {}
         self.added: dict[str, Fields] = {}
         self.examples: State = {}
 
     def content(self) -> bytes:
-        return b"".join(line(key, fields) + b"\n" for key, fields in self.here.items())
+        head = b"id,text,topic\n" if self.form == "csv" else b""
+        return head + b"".join(line(k, f, self.form) + b"\n" for k, f in self.here.items())
+
+    def read(self, content: bytes) -> None:
+        """Takes a content for that of the file, here and as it was added."""
+        rows: list[dict[str, Any]] = (
+            [*csv.DictReader(io.StringIO(content.decode()))] if self.form == "csv"
+            else [json.loads(each) for each in content.splitlines()]
+        )  # fmt: skip
+        self.here = {row["id"]: (int(row["text"]), row["topic"]) for row in rows}
+        self.added = dict(self.here)
 
     def add(self, *, everything: bool = False) -> None:
         for key, fields in self.here.items():
@@ -54,7 +70,7 @@ class Model:
             labels = (fields[1],)
             if known is not None and old is not None and old[1] == fields[1] and not everything:
                 labels = known[1]
-            self.examples[key] = (line(key, fields), labels)
+            self.examples[key] = (line(key, fields, self.form), labels)
         for key in self.examples.keys() - self.here.keys():
             del self.examples[key]
         self.added = dict(self.here)
@@ -70,48 +86,47 @@ def perform(work: Work, model: Model, op: tuple[object, ...]) -> None:
         case ("turn",):
             model.here = dict(reversed(model.here.items()))
         case ("label", str(key), str(label)) if key in model.examples:
-            work.ds.label([f"{FILE}#{key}"], set=[label])
+            work.ds.label([f"{model.file}#{key}"], set=[label])
             model.examples[key] = (model.examples[key][0], (label,))
         case ("rm", str(key)) if key in model.examples:
-            work.ds.remove([f"{FILE}#{key}"])
+            work.ds.remove([f"{model.file}#{key}"])
             del model.examples[key]
-    work.write({FILE: model.content()})
+    work.write({model.file: model.content()})
 
 
 def told(work: Work) -> State:
     return {path.partition("#")[2]: each for path, each in work.snapshot().items()}
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
 @given(ops=st.lists(OPS, max_size=25))
-@settings(max_examples=300 if LONG else 15)
-def test_histories(ops: list[tuple[object, ...]], tmp_path_factory: object) -> None:
+@settings(max_examples=300 if LONG else 10)
+def test_histories(form: str, ops: list[tuple[object, ...]], tmp_path_factory: object) -> None:
     """After each commit the snapshot is what the model says, the file is restored as it was, and
     fsck finds nothing, also after gc; each snapshot stays what it was."""
     folder = Path(tmp_path_factory.mktemp("history"))  # type: ignore[attr-defined]
     work = Work(folder / "w")
-    model = Model()
+    model = Model(form)
     past: list[State] = [{}]
     asked = {"records": True, "key_field": "id", "label_field": "topic"}
-    work.write({FILE: b'{"id": "k0", "text": 0, "topic": "a"}\n'})
     model.here = {"k0": (0, "a")}
-    work.ds.add([FILE], **asked)  # type: ignore[arg-type]
+    work.write({model.file: model.content()})
+    work.ds.add([model.file], **asked)  # type: ignore[arg-type]
     model.add()
     for op in [("commit",), *ops, ("commit",)]:
         perform(work, model, op)
         if op[0] == "all" and model.here:
-            work.ds.add([FILE], **asked)  # type: ignore[arg-type]
+            work.ds.add([model.file], **asked)  # type: ignore[arg-type]
             model.add(everything=True)
         elif op[0] == "revert" and len(past) > 2 and work.ds.status().clean:
-            before = work.ds.read(FILE, work.ds.head - 1)
+            before = work.ds.read(model.file, work.ds.head - 1)
             try:
                 work.ds.revert(work.ds.head)
             except AnswerIsNo:
                 continue
-            assert before == work.path(FILE).read_bytes()
+            assert before == work.path(model.file).read_bytes()
             model.examples = dict(past[-2])
-            rows = [json.loads(each) for each in before.splitlines()]
-            model.here = {row["id"]: (row["text"], row["topic"]) for row in rows}
-            model.added = dict(model.here)
+            model.read(before)
             past.append(dict(model.examples))
         elif op[0] == "commit":
             work.ds.add(["."])
@@ -121,14 +136,14 @@ def test_histories(ops: list[tuple[object, ...]], tmp_path_factory: object) -> N
             except AnswerIsNo:
                 continue
             past.append(dict(model.examples))
-            assert model.content() == work.ds.read(FILE)
+            assert model.content() == work.ds.read(model.file)
         assert past[-1] == (told(work) if work.ds.head else {})
     apply_gc(work.repo, plan_gc(work.repo))
     work.reopen()
     assert not fsck(work.repo, full=True).findings
-    work.path(FILE).unlink()
+    work.path(model.file).unlink()
     work.ds.restore()
-    assert model.content() == work.path(FILE).read_bytes()
+    assert model.content() == work.path(model.file).read_bytes()
     for number, state in enumerate(past[1:], 1):
         found = {path.partition("#")[2]: each for path, each in work.snapshot(number).items()}
         assert state == found

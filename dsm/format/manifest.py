@@ -217,7 +217,7 @@ def decode(
         if rows is not None and file.metadata.num_rows != rows:
             raise ManifestDamaged(f"{where} has {file.metadata.num_rows} rows, not {rows}")
         _check_columns(file.schema_arrow.names)
-        if _expanded(file, data) > memory_most(len(data)):
+        if expanded(file, data, unlike="path") > memory_most(len(data)):
             raise ManifestDamaged(f"{where} is damaged: its rows take more memory than they may")
         table = _normal(file.read(use_threads=False))
         table.validate(full=True)  # a hash that fits says nothing of text that is not UTF-8
@@ -230,11 +230,11 @@ def decode(
     return table
 
 
-def _expanded(file: Any, data: bytes) -> int:
+def expanded(file: Any, data: bytes, unlike: str = "") -> int:
     """Returns about how many bytes the rows of a Parquet file take once they are decoded.
 
     A value that comes often is in the file once. Where the worst case would be too much, the values
-    are counted as they come, which decodes none.
+    are counted as they come, which decodes none; not those of `unlike`, a column without repeats.
     """
     import pyarrow.parquet as pq
 
@@ -247,7 +247,7 @@ def _expanded(file: Any, data: bytes) -> int:
     if most > limit or stored * metadata.num_rows <= limit:
         return most
     columns = (file.schema.column(number) for number in range(len(file.schema)))
-    names = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path != "path"]
+    names = [c.path for c in columns if c.physical_type == "BYTE_ARRAY" and c.path != unlike]
     texts = pq.ParquetFile(pa.BufferReader(data), read_dictionary=names)
     for group in groups:  # Arrow makes no dictionary of lists that several groups share
         part = texts.read_row_group(group, columns=names, use_threads=False)

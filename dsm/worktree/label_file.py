@@ -281,7 +281,8 @@ def _read_jsonl(source: LabelSource) -> _Table:
     lines: list[int] = []
     columns: dict[str, list[Any]] = {}
     introduced: dict[str, int] = {}
-    for number, line in enumerate(source.text().split("\n"), 1):
+    text = source.text()
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         for name, value in _json_object(source, number, line).items():
@@ -292,6 +293,7 @@ def _read_jsonl(source: LabelSource) -> _Table:
         if len(columns) > COLUMNS_MAX:  # before names that never repeat fill the memory
             raise source.wrong(f"there are over {COLUMNS_MAX} different names", number)
         lines.append(number)
+        source.refuse_too_many(len(lines), len(columns), len(text))
         for values in columns.values():
             if len(values) < len(lines):
                 values.append(None)
@@ -417,8 +419,15 @@ def _read_parquet(source: LabelSource) -> _Table:
     import pyarrow as pa
     from pyarrow import parquet
 
+    from dsm.format.manifest import expanded, memory_most
+
     try:
-        table = parquet.ParquetFile(pa.BufferReader(source.read())).read()
+        data = source.read()
+        file = parquet.ParquetFile(pa.BufferReader(data))
+        source.refuse_too_many(file.metadata.num_rows, file.metadata.num_columns, len(data))
+        if expanded(file, data) > memory_most(len(data)):
+            raise source.wrong("its rows take more memory than they may")
+        table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise source.wrong(f"this is not a Parquet file: {printable(str(error))}") from None
     lines = range(1, table.num_rows + 1)

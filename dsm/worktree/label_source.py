@@ -10,6 +10,9 @@ from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import printable
 from dsm.worktree.missing_values import without_missing
 
+# A table has a separator a cell. Rows that leave members out, and columns that Parquet packs, may
+# come to more cells than the file has bytes, but not to any number of them.
+CELLS_MAX, CELLS_PER_BYTE = 10_000_000, 8
 PATH_COLUMNS = ("path", "file", "filename", "file_name")
 
 
@@ -48,6 +51,15 @@ class LabelSource:
         """Returns the error that says what is wrong, and where."""
         place = "" if line is None else f", {self.unit} {line}"
         return InvalidInput(f"{printable(self._path)}{place}: {problem}", hint=hint)
+
+    def refuse_too_many(self, rows: int, columns: int, size: int) -> None:
+        """Raises InvalidInput for more cells than a file of `size` bytes may stand for."""
+        if rows * columns > max(CELLS_MAX, CELLS_PER_BYTE * size):
+            raise self.wrong(
+                f"{rows:,} rows of {columns:,} columns are too many for {size:,} bytes",
+                None,
+                "give it in several files, each with the columns that its rows fill in",
+            )
 
     def read(self) -> bytes:
         """Returns all bytes. Raises NotFound, InvalidInput."""

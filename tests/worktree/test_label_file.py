@@ -503,3 +503,31 @@ def test_what_is_missing_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(f"path,age,annotation\na,{text},{text}\n")
     row = read_label_file(str(tmp_path / "a.csv"), missing=frozenset(("-",))).rows["a"]
     assert row.attributes == {"age": text} and row.annotation is not None
+
+
+def test_few_bytes_do_not_stand_for_any_number_of_cells(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that repeat one value, names that one line has, a text that all rows share: refused
+    before they become objects, in words that name the way out."""
+    monkeypatch.setattr("dsm.worktree.label_source.CELLS_MAX", 1000)
+    wide = jsonl(
+        {"path": "x", **{f"c{i}": 1 for i in range(299)}}, *({"path": "y"} for _ in range(999))
+    )
+    same = tmp_path / "same.parquet"
+    parquet.write_table(pa.table({"path": ["x"] * 20_000}), same, compression="zstd")
+    text = pa.array(["t" * (1 << 20)]).dictionary_encode()
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 600, pa.int32()), text.dictionary)
+    large = tmp_path / "large.parquet"
+    table = pa.table({"path": [str(i) for i in range(600)], "annotation": shared})
+    parquet.write_table(table, large, compression="zstd", store_schema=False)
+    for file, said in (
+        (
+            write("a.jsonl", wide),
+            r"a\.jsonl: \d+ rows of 300 columns are too many for [\d,]+ bytes",
+        ),
+        (str(same), r"same\.parquet: 20,000 rows of 1 columns are too many for \d+ bytes"),
+        (str(large), r"large\.parquet: its rows take more memory than they may"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            read_label_file(file)

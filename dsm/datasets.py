@@ -449,23 +449,56 @@ class Dataset(DatasetHistory):
         InvalidInput, ChangedMeanwhile and OutcomeUnknown. Files that cannot be brought along stay
         as they are; UnsafeTarget when one lies behind a link by then.
         """
-        from dsm.worktree.revert import commit_revert
+        from dsm.worktree.revert import commit_revert, undoing
 
         number = self.resolve(reference)
         undone = self.log_.get(number)
         subject = undone.message.splitlines()[0]
         text = message or f'Revert changeset {number}: "{subject}"'
         intent = self._intent(text, author, kind="revert", reverts=number)
-        return commit_revert(self.tree, number, intent, force=force, keep_files=keep_files)
+        planner = undoing(self.tree, number, force=force)
+        return commit_revert(self.tree, planner, intent, keep_files=keep_files)
 
     def plan_revert(
         self, reference: str | int, *, force: bool = False, keep_files: bool = False
     ) -> RevertReport:
         """Returns what `revert` would do now; nothing is changed. Raises what `revert` raises."""
-        from dsm.worktree.revert import report_revert
+        from dsm.worktree.revert import report_revert, undoing
 
         number = self.resolve(reference)
-        return report_revert(self.tree, number, force=force, keep_files=keep_files)
+        planner = undoing(self.tree, number, force=force)
+        return report_revert(self.tree, number, planner, keep_files=keep_files)
+
+    def rollback(
+        self,
+        reference: str | int,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        keep_files: bool = False,
+    ) -> Changeset:
+        """Commits a changeset after which the dataset is as it was after another one: examples,
+        labels and queries, and what was added since is gone. Files come along as in `revert`.
+
+        Raises what `resolve` raises, AnswerIsNo when the dataset is as it was, ChangedMeanwhile
+        when somebody else commits beside it, and as `commit` does InvalidInput and
+        OutcomeUnknown. Files that cannot be brought along stay as they are; UnsafeTarget when one
+        lies behind a link by then.
+        """
+        from dsm.worktree.revert import commit_revert, going_back
+
+        number = self.resolve(reference)
+        intent = self._intent(message or f"Go back to changeset {number}", author, kind="revert")
+        planner = going_back(self.tree, number)
+        return commit_revert(self.tree, planner, intent, keep_files=keep_files, alone=True)
+
+    def plan_rollback(self, reference: str | int, *, keep_files: bool = False) -> RevertReport:
+        """Returns what `rollback` would do now; nothing is changed. Raises what that raises."""
+        from dsm.worktree.revert import going_back, report_revert
+
+        number = self.resolve(reference)
+        planner = going_back(self.tree, number)
+        return report_revert(self.tree, number, planner, keep_files=keep_files)
 
     def restore(
         self,

@@ -85,7 +85,7 @@ def _log(
 
 
 def changeset_answer(dataset: str, changeset: Changeset) -> dict[str, Any]:
-    """Returns what `dsm commit` and `dsm revert` answer: the changeset that was made."""
+    """Returns what `commit`, `revert` and `rollback` answer: the changeset that was made."""
     return {"dataset": dataset, **changeset_fields(changeset)}
 
 
@@ -95,6 +95,17 @@ def revert_plan_answer(dataset: str, planned: RevertReport) -> dict[str, Any]:
         "dataset": dataset,
         "reverts": planned.number,
         "kept": list(planned.kept),
+        **_planned(planned),
+    }
+
+
+def rollback_plan_answer(dataset: str, planned: RevertReport) -> dict[str, Any]:
+    """Returns what `dsm rollback --dry-run` answers."""
+    return {"dataset": dataset, "to": planned.number, **_planned(planned)}
+
+
+def _planned(planned: RevertReport) -> dict[str, Any]:
+    return {
         "written": list(planned.written),
         "removed": list(planned.removed),
         "queries": [query_change_fields(change) for change in planned.queries],

@@ -36,7 +36,7 @@ WORDS_OF_OTHERS = {
     "history": "log", "list": "ls", "delete": "rm", "annotate": "label", "relabel": "label",
     "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",
     "views": "view list", "tags": "tag", "sources": "source list", "verify": "fsck",
-    "prune": "gc --prune", "clean": "gc", "settings": "config", "rollback": "restore --source",
+    "prune": "gc --prune", "clean": "gc", "settings": "config",
     "save": "commit", "upload": "push", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
 # Options that belong to another command, and why.

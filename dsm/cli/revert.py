@@ -59,11 +59,8 @@ def command(
             if as_json:
                 print_json(revert_plan_answer(s.dataset.name, planned))
                 return
-            for change in by_file(planned.changes):
-                print(change_line(change, s.paint))
-            for moved in planned.queries:
-                print(query_line(moved, s.paint))
-            s.say(_summary(planned))
+            print_planned(s, planned)
+            s.say(f"would revert changeset {planned.number}: {planned_text(planned)}")
             return
         changeset = s.dataset.revert(
             ref, force=force, message=message, author=author, keep_files=keep_files
@@ -74,9 +71,17 @@ def command(
             print(recorded(s.dataset.name, changeset))
 
 
-def _summary(planned: RevertReport) -> str:
-    changed = count_text(len(planned.changes) + len(planned.queries), "change")
-    text = f"would revert changeset {planned.number}: {changed}"
+def print_planned(s: Session, planned: RevertReport) -> None:
+    """Prints the changes that the new changeset would hold."""
+    for change in by_file(planned.changes):
+        print(change_line(change, s.paint))
+    for moved in planned.queries:
+        print(query_line(moved, s.paint))
+
+
+def planned_text(planned: RevertReport) -> str:
+    """Returns how much would change, and become of files here."""
+    text = count_text(len(planned.changes) + len(planned.queries), "change")
     text += f"; {count_text(len(planned.written), 'file')} written"
     text += f", {len(planned.removed):,} removed"
     if planned.kept:

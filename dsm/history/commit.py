@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.history.conflicts import (
+    ChangedMeanwhile,
     queries_without_conflicts,
     refuse_shared_folders,
     without_conflicts,
@@ -83,12 +84,13 @@ def record(
     queries: Mapping[str, StagedQuery] = NO_QUERIES,
     allow_empty: bool = False,
     before_commit: Callable[[], None] = lambda: None,
+    only_on: int | None = None,
 ) -> Changeset:
     """Commits rows (sorted by path) and queries by name; returns the new changeset, durable.
 
     `bases` says which head each row was judged against. `before_commit` runs when all is ready
-    but the commit point. Raises ChangedMeanwhile with the paths, or AnswerIsNo when nothing is
-    left to commit.
+    but the commit point. With `only_on` the new changeset follows that one, or none is made. Raises
+    ChangedMeanwhile with the paths, or AnswerIsNo when nothing is left to commit.
     """
     from dsm.history.manifests import write_manifest
 
@@ -98,6 +100,11 @@ def record(
     types: dict[str, str] = {}
     while True:
         head = log.head()
+        if only_on is not None and head != only_on:
+            raise ChangedMeanwhile(
+                f"changeset {head} came in between",
+                hint="`dsm log` shows it; run the command again to go on from there",
+            )
         parent = log.get(head) if head else None
         if head != checked:
             kept = without_conflicts(log, snapshots, rows, bases, head)

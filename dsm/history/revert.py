@@ -1,4 +1,4 @@
-"""Undoing a changeset by a new one, whose rows put back what was there before it."""
+"""Undoing a changeset, or all that came after one, by a new one whose rows put back what was."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dsm.repo.log import ChangesetLog
 
 @dataclass(frozen=True, slots=True)
 class RevertPlan:
-    """`rows` undo the changeset; `kept` are paths that later changesets touched, left as they are.
+    """`rows` undo what is undone; `kept` are paths that later changesets touched, left as they are.
 
     `queries` are put back or removed. `before` and `now` hold the examples as the revert will
     leave them and as the head has them.
@@ -64,8 +64,38 @@ def plan_revert(
     wanted = sorted(mine - later)
     before = {path: before[path] for path in wanted if path in before}
     now = {path: now[path] for path in wanted if path in now}
+    rows = _rows_back(wanted, before, now)
+    if not len(rows) and not queries:
+        raise AnswerIsNo(f"changeset {number} is already undone")
+    return RevertPlan(rows, queries, tuple(sorted(later)), before, now)
+
+
+def plan_rollback(log: ChangesetLog, snapshots: Snapshots, number: int, head: int) -> RevertPlan:
+    """Plans what makes the head the snapshot of changeset `number` again, queries included.
+
+    Raises AnswerIsNo when it is that already.
+    """
+    touched: set[str] = set()
+    for following in range(number + 1, head + 1):
+        table = snapshots.manifests.of(following)
+        if table is not None:
+            touched.update(table.column("path").to_pylist())
+    before, now = snapshots.lookup(number, touched), snapshots.lookup(head, touched)
+    rows = _rows_back(sorted(touched), before, now)
+    then, standing = log.queries(number), log.queries(head)
+    queries = {
+        name: StagedQuery(then.get(name), head)
+        for name in sorted({*then, *standing})
+        if then.get(name) != standing.get(name)
+    }
+    if not len(rows) and not queries:
+        raise AnswerIsNo(f"the dataset is as it was after changeset {number}")
+    return RevertPlan(rows, queries, (), before, now)
+
+
+def _rows_back(paths: list[str], before: dict[str, Example], now: dict[str, Example]) -> Rows:
     rows = Rows()
-    for path in wanted:
+    for path in paths:
         old, current = before.get(path), now.get(path)
         if old is None:
             if current is not None:
@@ -74,9 +104,7 @@ def plan_revert(
             rows.put(ADDED, old)
         elif old != current:
             rows.put(RELABELLED if old.oid == current.oid else MODIFIED, old)
-    if not len(rows) and not queries:
-        raise AnswerIsNo(f"changeset {number} is already undone")
-    return RevertPlan(rows, queries, tuple(sorted(later)), before, now)
+    return rows
 
 
 def _touched_later(number: int, count: int, later: set[str], redefined: list[str]) -> TouchedLater:

@@ -176,7 +176,7 @@ class RestoreReport:
 
 @dataclass(frozen=True, slots=True)
 class RevertReport:
-    """What the revert of a changeset does to the head, and to files here.
+    """What `revert` of changeset `number`, or `rollback` to it, does to the head and files here.
 
     `changes` and `queries` are those that the new changeset makes; `kept` are paths that later
     changesets touched, left as they are. `written` and `removed` are paths of files; those of

@@ -93,6 +93,7 @@ def recorded(
     queries: Mapping[str, StagedQuery] = NO_QUERIES,
     *,
     note: Callable[[], None],
+    only_on: int | None = None,
 ) -> Changeset:
     """Records rows as the next changeset, with a note of what of the stage that uses up."""
     announced = False
@@ -108,7 +109,7 @@ def recorded(
     try:
         return record(
             tree.repository, tree.log, tree.snapshots(), rows, bases, intent,  # type: ignore[arg-type]
-            queries=queries, allow_empty=allow_empty, before_commit=announce,
+            queries=queries, allow_empty=allow_empty, before_commit=announce, only_on=only_on,
         )  # fmt: skip
     except DsmError as error:
         if announced and error.exit_status in (1, 2, 5):

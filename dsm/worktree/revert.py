@@ -1,4 +1,4 @@
-"""`revert`: a changeset that undoes another one, and the files that follow it.
+"""`revert` and `rollback`: a changeset that undoes others, and the files that follow it.
 
 A file follows when it holds exactly what the head had; whatever else is in its place is left alone.
 What becomes of the files is planned before the commit and done after it: should that fail, the
@@ -8,7 +8,7 @@ changeset stands, and the files are brought back by `restore`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dsm.errors import StorageFailed
 from dsm.files.folders import Entry, Folders, Judged
@@ -16,7 +16,7 @@ from dsm.files.restore import REPLACE, SAME, RestorePlan, Verdict, by_content, p
 from dsm.format.index import ABSENT, fits, mark_of
 from dsm.history.commit import Intent
 from dsm.history.difference import compare
-from dsm.history.revert import RevertPlan, plan_revert
+from dsm.history.revert import RevertPlan, plan_revert, plan_rollback
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.queries import query_changes, with_queries
@@ -28,18 +28,34 @@ from dsm.worktree.publish import publishing
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
 
+# What is to be done on a head that has this number.
+Planner = Callable[[int], RevertPlan]
+
+
+def undoing(tree: WorkTree, number: int, *, force: bool) -> Planner:
+    """Returns what plans the undoing of one changeset."""
+    return lambda head: plan_revert(tree.log, tree.snapshots(), number, head, force=force)
+
+
+def going_back(tree: WorkTree, number: int) -> Planner:
+    """Returns what plans the undoing of all that came after a changeset."""
+    return lambda head: plan_rollback(tree.log, tree.snapshots(), number, head)
+
 
 def commit_revert(
-    tree: WorkTree, number: int, intent: Intent, *, force: bool, keep_files: bool
+    tree: WorkTree, planner: Planner, intent: Intent, *, keep_files: bool, alone: bool = False
 ) -> Changeset:
-    """Commits the undoing of a changeset; files that hold the undone state follow."""
+    """Commits what `planner` plans; files that hold the undone state follow.
+
+    With `alone` no other changeset may come in between: raises ChangedMeanwhile.
+    """
     with publishing(tree.repository) as publish, one_at_a_time(tree):
         with tree.locked():
             tree.stage.tidy()
         staged = tree.stage.load()
         index = tree.index(staged)
         head = tree.log.head()
-        rows = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
+        rows = planner(head)
         files = RestorePlan(tree.root) if keep_files else plan_files(tree, staged, index, rows)
         # Until the files of these are written they have none, and nobody has deleted them.
         back = dict.fromkeys((path for path in _files(rows) if index.get(path) is None), ABSENT)
@@ -47,6 +63,7 @@ def commit_revert(
             changeset = recorded(
                 tree, intent, rows.rows, head, (), [], head, False, rows.queries,
                 note=lambda: tree.note(index, back, intent.transaction),
+                only_on=head if alone else None,
             )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
@@ -54,7 +71,7 @@ def commit_revert(
         bring_files(tree, staged, index, rows, files)
     except StorageFailed as error:
         raise StorageFailed(
-            f"{error.message} (the revert itself is done: changeset {changeset.number})",
+            f"{error.message} (the changeset itself is done: {changeset.number})",
             hint="`dsm status` lists the files that did not follow; when there is room,"
             " `dsm restore --force PATH` brings them back",
         ) from error
@@ -64,12 +81,14 @@ def commit_revert(
     return changeset
 
 
-def report_revert(tree: WorkTree, number: int, *, force: bool, keep_files: bool) -> RevertReport:
+def report_revert(
+    tree: WorkTree, number: int, planner: Planner, *, keep_files: bool
+) -> RevertReport:
     """Returns what `commit_revert` would do now, by the same plans."""
     staged = tree.stage.load()
     index = tree.index(staged)
     head = tree.log.head()
-    planned = plan_revert(tree.log, tree.snapshots(), number, head, force=force)
+    planned = planner(head)
     files = RestorePlan(tree.root) if keep_files else plan_files(tree, staged, index, planned)
     standing = tree.log.queries(head)
     return RevertReport(

@@ -207,6 +207,7 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("commit", "-m", "a lynx")
     take("revert", "-n", "4", of="dsm revert --dry-run")
     take("revert", "4")
+    take("rollback", "-n", "4", of="dsm rollback --dry-run")
     take("tag", "v1", "1", "-m", "as trained")
     take("tag", "v2", "1")
     take("tag", "-d", "v2")
@@ -272,6 +273,8 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     take("add", *words, "--key-col", "id", *more, of="dsm add --source")
     dsm("commit", "-m", "and why")
     take("revert", "-n", "7", of="dsm revert --dry-run")
+    for number in "136":
+        take("rollback", "-n", number, of="dsm rollback --dry-run")
     take("show")
     take("log", "--stat")
     take("diff", "6", "7")
@@ -381,6 +384,7 @@ def _upkeep(take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with library.open(".") as repo:
         wanted = repo.dataset().example("cat/3.txt").oid.hex()
     take("gc", "--explain", wanted, of="dsm gc --explain")
+    take("rollback", "3")
 
 
 # --- the tests -----------------------------------------------------------------------------------

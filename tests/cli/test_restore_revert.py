@@ -113,3 +113,14 @@ def test_revert_is_refused_with_the_list(dsm: Runner, two_changesets: Path) -> N
     assert "cat/1.txt" in said.err
     dsm("revert", "1", "--force", "-m", "undo the rest")
     assert dsm("ls").lines == ["cat/1.txt", "dog/3.txt"]
+
+
+def test_rollback_goes_back_to_a_changeset(dsm: Runner, two_changesets: Path) -> None:
+    """-n says what a third changeset would hold, which then brings the first snapshot back."""
+    said = dsm("rollback", "-n", "1")
+    assert said.lines == dsm("diff", "2", "1").lines
+    assert said.err.startswith(f"would go back to changeset 1: {len(said.lines)} changes; ")
+    assert dsm("rollback", "1").lines[0] == "[photos 3] Go back to changeset 1"
+    assert dsm("diff", "1", "3").out == dsm("status", "--porcelain").out == ""
+    assert (two_changesets / "cat/1.txt").read_text() == "first cat/1"
+    assert dsm("rollback", "1", status=1).err == ("the dataset is as it was after changeset 1\n")

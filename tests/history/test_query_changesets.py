@@ -145,6 +145,8 @@ def test_reverts(work: Work) -> None:
     assert names(work) == {}
     work.ds.revert(4)
     assert names(work) == {"fraud": "SELECT 1"}
+    work.ds.rollback(2)
+    assert names(work) == {"fraud": "SELECT 2"}
     assert fsck(work.repo, full=True).findings == ()
 
 

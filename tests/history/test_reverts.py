@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from situations import Work
 
 from dsm.errors import AnswerIsNo, Conflict, NotFound
+from dsm.history import revert
+from dsm.history.conflicts import ChangedMeanwhile
 from dsm.history.revert import TouchedLater
 from dsm.model.changeset import Counts
 
@@ -201,3 +204,65 @@ def test_nothing_to_revert(work: Work) -> None:
         work.ds.revert(1)
     with pytest.raises(NotFound, match="dataset data has no changeset 2"):
         work.ds.revert(2)
+
+
+def test_rolling_back_is_being_there_again(work: Work) -> None:
+    """Content, labels, removals and renames since N are undone in one changeset; files follow."""
+    work.commit("one", a="a", b="b", c="c", d="d")
+    there = work.snapshot()
+    work.commit("two", a="A", e="e")
+    work.path("b").unlink()
+    work.ds.label(["c"], set=["x"])
+    work.ds.move("d", "sub/d")
+    work.ds.add(["."], deletions=True)
+    work.ds.commit("three")
+    work.commit("four", **{"a": "AA", "sub/d": "D"})
+    forward = work.snapshot()
+    planned = work.ds.plan_rollback(1)
+    assert (planned.number, planned.written, planned.removed) == (
+        1, ("a", "b", "d"), ("e", "sub/d"),
+    )  # fmt: skip
+    made = work.ds.rollback(1)
+    assert (made.kind, made.reverts, made.message) == ("revert", None, "Go back to changeset 1")
+    assert made.counts == Counts(added=2, modified=1, relabelled=1, deleted=2)
+    assert work.snapshot() == there
+    assert work.files() == {"a": b"a", "b": b"b", "c": b"c", "d": b"d"}
+    assert work.state() == ([], [], [])
+    with pytest.raises(AnswerIsNo, match="the dataset is as it was after changeset 1$"):
+        work.ds.rollback(1)
+    again = work.ds.rollback(4, message="forward", author="somebody")
+    assert (again.message, again.author, work.snapshot()) == ("forward", "somebody", forward)
+    assert work.files() == {"a": b"AA", "c": b"c", "sub/d": b"D", "e": b"e"}
+    assert work.state() == ([], [], [])
+
+
+def test_a_rollback_leaves_unsaved_work(work: Work) -> None:
+    """Files with other content, staged changes and, with `keep_files`, all files stay."""
+    work.commit("one", a="a", b="b", c="c")
+    work.commit("two", a="A", b="B", c="C")
+    work.write({"a": "unsaved", "b": "staged"})
+    work.ds.add(["b"])
+    work.ds.rollback(1)
+    assert work.contents() == {"a": b"a", "b": b"b", "c": b"c"}
+    assert work.files() == {"a": b"unsaved", "b": b"staged", "c": b"c"}
+    work.ds.rollback(2, keep_files=True)
+    assert work.files()["c"] == b"c"
+
+
+def test_a_rollback_goes_back_alone(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changeset that comes in between, of other examples even, is never carried along unseen."""
+    work.commit("one", a="a")
+    work.commit("two", a="A")
+    beside = Work(work.root)
+    plan = revert.plan_rollback
+
+    def late(*given: Any) -> revert.RevertPlan:
+        planned = plan(*given)
+        beside.commit("three", other="o")
+        return planned
+
+    monkeypatch.setattr("dsm.worktree.revert.plan_rollback", late)
+    monkeypatch.setattr("dsm.worktree.committing.COMMIT_PATIENCE", 0)
+    with pytest.raises(ChangedMeanwhile, match="^changeset 3 came in between\n"):
+        work.ds.rollback(1)
+    assert (work.ds.head, work.contents()) == (3, {"a": b"A", "other": b"o"})

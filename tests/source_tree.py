@@ -28,10 +28,12 @@ class Import:
     late: bool = False
 
 
-def sources() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+@cache
+def sources() -> tuple[Path, ...]:
+    return tuple(sorted(PACKAGE.rglob("*.py")))
 
 
+@cache
 def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -54,8 +56,9 @@ def is_program(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
 
 
-def imports_of(path: Path) -> Iterator[Import]:
-    """Yields every import in a file, at any depth: in functions, and for type checkers only."""
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
+    """Returns every import in a file, at any depth: in functions, and for type checkers only."""
     package = module_of(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
@@ -79,7 +82,7 @@ def imports_of(path: Path) -> Iterator[Import]:
         for child in [] if is_program(node) else ast.iter_child_nodes(node):
             yield from walk(child, for_types or is_type_check(node), late)
 
-    return walk(tree_of(path), False, False)
+    return tuple(walk(tree_of(path), False, False))
 
 
 def layer_of(module: str) -> str | None:

@@ -268,7 +268,7 @@ def test_killed_at_every_write(name: str, lost: bool, tmp_path: Path) -> None:
     root = lay_out(operation.start, tmp_path / "work")
     count = len(primitives_of(operation.run, root))
     # With the index kept and with it lost, other points are tried.
-    for at in thinned(range(1, count + 2), 3, offset=int(lost)):
+    for at in thinned(range(1, count + 2), 4, offset=2 * lost):
         lay_out(operation.start, root)
         killed_at(operation, root, at)
         if lost:
@@ -331,7 +331,7 @@ def test_many_writers_in_folders_of_their_own(tmp_path: Path, rude: bool) -> Non
     from reliability.operations import init
 
     init(root)
-    turns = 30 if LONG else 10
+    turns = 30 if LONG else 6
     together(*(
         lambda writer=writer: live_in(root, writer, turns, rude)  # type: ignore[misc]
         for writer in range(5)

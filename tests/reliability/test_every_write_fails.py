@@ -57,9 +57,15 @@ def faults(primitives: list[tuple[str, str]]) -> list[tuple[int, int | None, boo
     """Returns (n-th primitive, error or None for a short write, lasting) for each point to try."""
     chosen: list[tuple[int, int | None, bool]] = []
     for at, (kind, _) in enumerate(primitives, 1):
-        # The code treats most errors alike: by default each point meets one of them, in turn.
-        chosen += [(at, e, False) for e in (ERRORS if LONG else [ERRORS[at % len(ERRORS)]])]
-        chosen += [(at, e, True) for e in ((ENOSPC, EROFS, EIO) if LONG else [ERRORS[at % 4]])]
+        # The code treats most errors alike: by default each point meets one of them, in turn, and
+        # the disk is well again after it or, at each second point, is not.
+        if LONG:
+            chosen += [(at, error, False) for error in ERRORS]
+            chosen += [(at, error, True) for error in (ENOSPC, EROFS, EIO)]
+        elif at % 2:
+            chosen.append((at, ERRORS[at // 2 % len(ERRORS)], False))
+        else:
+            chosen.append((at, ERRORS[at // 2 % 4], True))
         if kind == "write":
             chosen.append((at, None, False))
     return chosen

@@ -72,7 +72,7 @@ def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None
     count = len(primitives_of(operation.run, root))
     after, files_after = tell(root), files_of(root)
     killed = 0
-    points = thinned(range(1, count + 5))
+    points = thinned(range(1, count + 5), 3)
     for at in points:
         lay_out(operation.start, root)
         killed += killed_at(operation, root, at)
@@ -95,7 +95,7 @@ def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None
 # --- real processes with workers -----------------------------------------------------------------
 
 FILES = 3000
-MOMENTS = 200 if LONG else 12
+MOMENTS = 200 if LONG else 6
 
 
 def run(root: Path, *words: str) -> subprocess.Popen[bytes]:

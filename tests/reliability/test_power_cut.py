@@ -24,7 +24,7 @@ from reliability.mounts import LoopDisk, why_no_power_cut
 from reliability.operations import collect_garbage, leftovers, problems, write
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
-CUTS = 60 if LONG else 6
+CUTS = 60 if LONG else 3
 WRITER = Path(__file__).with_name("power_cut_writer.py")
 
 

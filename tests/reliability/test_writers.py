@@ -98,7 +98,7 @@ def commit_paths(root: Path, writer: int, commits: int, lying: bool = False) -> 
 @pytest.mark.parametrize("lying", [False, True], ids=["locks", "locks that lie"])
 def test_commits_of_many_processes(root: Path, lying: bool) -> None:
     """8 processes commit side by side: all changesets are there, numbered from 1 without a gap."""
-    commits = COMMITS if LONG else 8 if lying else 12
+    commits = COMMITS if LONG else 5 if lying else 7
     together(*(
         lambda writer=writer: commit_paths(root, writer, commits, lying)  # type: ignore[misc]
         for writer in range(WRITERS)

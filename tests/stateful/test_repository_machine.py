@@ -445,7 +445,7 @@ def test_random_sequences_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Repository,
         settings=settings(
-            max_examples=1500 if LONG else 14,
+            max_examples=1500 if LONG else 8,
             stateful_step_count=60 if LONG else 40,
             deadline=None,
             derandomize=not LONG,

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from console import played
 from situations import Work
+from tiers import LONG
 
 from dsm.errors import InvalidInput
 from dsm.views.reading.shuffle import shuffled
@@ -186,8 +187,8 @@ if __name__ == "__main__":
     assert (early.rank, early.world_size, len(early)) == (0, 1, 26)
     rank = int(sys.argv[2])
     distributed.init_process_group("gloo", init_method="file://" + sys.argv[3], rank=rank, world_size=2)
-    for workers, method in (0, None), (1, "fork"), (1, "spawn"):
-        options = {"num_workers": workers, "multiprocessing_context": method}
+    for method in sys.argv[4].split(","):
+        options = {"num_workers": 1 if method else 0, "multiprocessing_context": method or None}
         for loader in DataLoader(early, batch_size=None, **options), ViewLoader(early, **options):
             early.begin(0, 0)
             print(json.dumps([int(n) for batch in loader for n in batch]))
@@ -201,9 +202,11 @@ def test_ranks_that_are_known_late(view: View, tmp_path: Path) -> None:
     """A dataset made before its process has a rank gives the share of the rank, in any worker."""
     (tmp_path / "ranks.py").write_text(RANKS)
     (tmp_path / "tell.py").write_text("def number(example):\n    return int(example.bytes)\n")
+    methods = ",fork,spawn" if LONG else ",spawn"  # "" is none: in the process itself
+    store = str(tmp_path / "store")
     ranks = [
         subprocess.Popen(
-            [sys.executable, "ranks.py", view.repository.root, str(rank), str(tmp_path / "store")],
+            [sys.executable, "ranks.py", view.repository.root, str(rank), store, methods],
             cwd=tmp_path, stdout=subprocess.PIPE, text=True,
         )
         for rank in range(2)
@@ -211,8 +214,9 @@ def test_ranks_that_are_known_late(view: View, tmp_path: Path) -> None:
     said = [rank.communicate()[0].splitlines() for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0]
     order = shuffled(COUNT, 9).to_pylist()
+    loaders = 2 * len(methods.split(","))
     for rank, lines in enumerate(said):
-        assert [json.loads(line) for line in lines] == [order[rank::2]] * 6
+        assert [json.loads(line) for line in lines] == [order[rank::2]] * loaders
 
 
 def test_beside_accelerate(view: View, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +450,9 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("way", ["to its end", "broken off"])
-@pytest.mark.parametrize(("workers", "method"), [(0, ""), (1, "fork"), (1, "spawn")])
+@pytest.mark.parametrize(
+    ("workers", "method"), [(0, ""), (1, "fork"), *([(1, "spawn")] if LONG else [])]
+)
 def test_programs_end_without_noise(
     view: View, tmp_path: Path, workers: int, method: str, way: str
 ) -> None:

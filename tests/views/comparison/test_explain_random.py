@@ -218,7 +218,7 @@ def same(one: Example, two: Example) -> bool:
 
 
 # Each example builds a repository, so that shrinking one takes minutes: it is left out.
-@settings(max_examples=1000 if LONG else 40, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=1000 if LONG else 20, phases=[Phase.explicit, Phase.generate])
 @given(HISTORIES, st.data())
 def test_every_difference_has_one_true_reason(
     history: list[dict[str, Row | None]], data: st.DataObject

@@ -12,6 +12,7 @@ from histories import LABELS, PATHS, TIMES, Step, commit, fresh, steps
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from situations import Work
+from tiers import LONG
 from views.selection.slow_evaluator import fold, select
 from views.stories import put
 
@@ -98,7 +99,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 relaxed = settings(
-    max_examples=60, deadline=None,
+    max_examples=300 if LONG else 30, deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,25 +166,26 @@ def test_two_commits_of_one_example_conflict(root: Path) -> None:
 
 def test_writers_beside_gc(root: Path) -> None:
     """Adds, commits and unstagings beside a gc in a loop lose nothing, and gc takes the rest."""
-    seconds = 20.0 if LONG else 4.0
-    end = time.monotonic() + seconds
+    turns = 60 if LONG else 8
+    ended = [root.parent / f"writer {number} has ended" for number in range(3)]
 
     def writer(number: int) -> None:
-        turn = 0
-        while time.monotonic() < end:
-            turn += 1
-            write(root, {f"{number}/{turn}": f"{number} {turn}", f"{number}/x": f"x{turn % 3}"})
-            with open_repo(root) as repo:
-                ds = repo.dataset()
-                insist(lambda: ds.add([root / str(number)]), StorageFailed, Conflict)
-                if turn % 3 == 0:
-                    insist(lambda: ds.unstage([root / str(number)]), StorageFailed)
-                name = f"{number}/{turn}"
-                insist(lambda: ds.commit(name, paths=[root / name]), StorageFailed, Conflict)
+        try:
+            for turn in range(1, turns + 1):
+                write(root, {f"{number}/{turn}": f"{number} {turn}", f"{number}/x": f"x{turn % 3}"})
+                with open_repo(root) as repo:
+                    ds = repo.dataset()
+                    insist(lambda: ds.add([root / str(number)]), StorageFailed, Conflict)
+                    if turn % 3 == 0:
+                        insist(lambda: ds.unstage([root / str(number)]), StorageFailed)
+                    name = f"{number}/{turn}"
+                    insist(lambda: ds.commit(name, paths=[root / name]), StorageFailed, Conflict)
+        finally:
+            ended[number].touch()
 
     def collector() -> None:
         gc.PAUSE_SECONDS = 0.01  # type: ignore[misc]
-        while time.monotonic() < end:
+        while not all(path.exists() for path in ended):
             try:
                 collect_garbage(root)
             except Conflict:
@@ -197,7 +197,7 @@ def test_writers_beside_gc(root: Path) -> None:
         log = list(repo.dataset().log())
         paths = set(repo.dataset().snapshot().column("path").to_pylist())
         assert {c.message for c in log} <= paths
-        assert len(log) > 20
+        assert len(log) == 3 * turns
         repo.dataset().unstage()
     collect_garbage(root)
     collect_garbage(root)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
-from dsm.dataset_history import DatasetHistory, Paths
+from dsm.dataset_history import Paths
+from dsm.dataset_undo import UndoableDataset
 from dsm.errors import InvalidInput
-from dsm.files.typed_path import refuse_address, refuse_root, refuse_store
+from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import AttributeValue
 from dsm.model.keywords import refuse_unknown, verbs_suggest
@@ -25,32 +25,18 @@ from dsm.progress import SILENT, Progress
 if TYPE_CHECKING:
     from dsm.checks.report import CheckReport
     from dsm.checks.verb import CheckAsked
-    from dsm.history.commit import Intent
-    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, RevertReport, Status
+    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request
     from dsm.worktree.stage import Staged
-    from dsm.worktree.tree import WorkTree
 
 _CHECKED = ("after", "view", "staged", "rules", "only")
 
 
 @verbs_suggest
-class Dataset(DatasetHistory):
+class Dataset(UndoableDataset):
     """One dataset of a repository: its history, and the files that it is made of."""
-
-    @cached_property
-    def tree(self) -> WorkTree:
-        """The files below its root, of no use to who reads a view: imported when asked for.
-
-        Raises InvalidInput when a link makes the root another folder than one of the repository.
-        """
-        from dsm.worktree.tree import WorkTree
-
-        if self.identity.root != ".":
-            refuse_root(self.repo.root, self.root)
-        return WorkTree(self.repo, self.log_, self.root, lambda: self.snapshots)
 
     # --- staging ---------------------------------------------------------------------------
 
@@ -379,12 +365,6 @@ class Dataset(DatasetHistory):
             add_files(self.tree, request, progress)
         return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell)
 
-    def _intent(self, message: str, author: str | None, **fields: Any) -> Intent:
-        from dsm.history.commit import intended
-
-        author = author or self.repo.author
-        return intended(message, author, self._environment.clock(), **fields)
-
     def check(self, reference: str | int | None = None, **asked: Unpack[CheckAsked]) -> CheckReport:
         """Asks the rules of the dataset's contract, `dsm.toml`, and returns what they found.
 
@@ -432,73 +412,6 @@ class Dataset(DatasetHistory):
         second = None if b is None else self.resolve(b)
         at = None if paths is None else self._paths(paths)
         return diff(self.tree, first, second, staged=staged, paths=at, fields=fields)
-
-    def revert(
-        self,
-        reference: str | int,
-        *,
-        force: bool = False,
-        message: str | None = None,
-        author: str | None = None,
-        keep_files: bool = False,
-    ) -> Changeset:
-        """Commits a changeset that undoes another one, and brings unchanged files along.
-
-        Raises what `resolve` raises, TouchedLater when later changesets touched the same examples
-        (`force` keeps those), AnswerIsNo when nothing is left to undo, and as `commit` does
-        InvalidInput, ChangedMeanwhile and OutcomeUnknown. Files that cannot be brought along stay
-        as they are; UnsafeTarget when one lies behind a link by then.
-        """
-        from dsm.worktree.revert import commit_revert, undoing
-
-        number = self.resolve(reference)
-        undone = self.log_.get(number)
-        subject = undone.message.splitlines()[0]
-        text = message or f'Revert changeset {number}: "{subject}"'
-        intent = self._intent(text, author, kind="revert", reverts=number)
-        planner = undoing(self.tree, number, force=force)
-        return commit_revert(self.tree, planner, intent, keep_files=keep_files)
-
-    def plan_revert(
-        self, reference: str | int, *, force: bool = False, keep_files: bool = False
-    ) -> RevertReport:
-        """Returns what `revert` would do now; nothing is changed. Raises what `revert` raises."""
-        from dsm.worktree.revert import report_revert, undoing
-
-        number = self.resolve(reference)
-        planner = undoing(self.tree, number, force=force)
-        return report_revert(self.tree, number, planner, keep_files=keep_files)
-
-    def rollback(
-        self,
-        reference: str | int,
-        *,
-        message: str | None = None,
-        author: str | None = None,
-        keep_files: bool = False,
-    ) -> Changeset:
-        """Commits a changeset after which the dataset is as it was after another one: examples,
-        labels and queries, and what was added since is gone. Files come along as in `revert`.
-
-        Raises what `resolve` raises, AnswerIsNo when the dataset is as it was, ChangedMeanwhile
-        when somebody else commits beside it, and as `commit` does InvalidInput and
-        OutcomeUnknown. Files that cannot be brought along stay as they are; UnsafeTarget when one
-        lies behind a link by then.
-        """
-        from dsm.worktree.revert import commit_revert, going_back
-
-        number = self.resolve(reference)
-        intent = self._intent(message or f"Go back to changeset {number}", author, kind="revert")
-        planner = going_back(self.tree, number)
-        return commit_revert(self.tree, planner, intent, keep_files=keep_files, alone=True)
-
-    def plan_rollback(self, reference: str | int, *, keep_files: bool = False) -> RevertReport:
-        """Returns what `rollback` would do now; nothing is changed. Raises what that raises."""
-        from dsm.worktree.revert import going_back, report_revert
-
-        number = self.resolve(reference)
-        planner = going_back(self.tree, number)
-        return report_revert(self.tree, number, planner, keep_files=keep_files)
 
     def restore(
         self,

@@ -10,7 +10,7 @@ from dsm.views.query.describe import describe
 
 if TYPE_CHECKING:
     from dsm.sources.receipts import Receipt
-    from dsm.views.comparison.statistics import Histogram, Sizes
+    from dsm.views.comparison.statistics import ClassFigures, Histogram, Sizes
     from dsm.views.selection.live_queries import LiveQuery
     from dsm.views.selection.prepared import Record
     from dsm.views.series import Step
@@ -33,6 +33,20 @@ def prepare_answer(view: View) -> dict[str, Any]:
         "labels": dict(view.labels),
         "queries": [each.query.name for each in view.queries],
         "ties": None if ties is None else {"examples": ties[0], "taken": ties[1]},
+    }
+
+
+def class_figures_answer(view: View, found: ClassFigures) -> dict[str, Any]:
+    """Returns what `dsm view stats` answers."""
+    rows = zip(found.names, found.counts, found.weights, strict=True)
+    return {
+        "view": view.version,
+        "dataset": view.dataset,
+        "classes": [
+            {"class": name, "index": index, "examples": count, "weight": weight}
+            for index, (name, count, weight) in enumerate(rows)
+        ],
+        "without_class": found.without,
     }
 
 

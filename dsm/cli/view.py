@@ -9,6 +9,7 @@ import typer
 
 from dsm.answers.views import (
     Runs,
+    class_figures_answer,
     forgotten_answer,
     named_view_answer,
     view_answer,
@@ -126,6 +127,45 @@ def show(
         room = width()
         for line in [*label_bars(record.content.labels, room, every), *time_bars(times, room)]:
             print(line)
+
+
+@app.command("stats", cls=Command)
+def stats(
+    ctx: typer.Context,
+    version: Annotated[
+        str,
+        typer.Argument(metavar="VIEW", autocompletion=view_names, help="Version or name"),
+    ],
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Show the weight of each class in a loss, too")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Count the stored examples of each class of a view
+
+    A line is index, examples, share and name, with --weights the weight before the name: that of n
+    examples in k classes is n / (k * examples), so that all classes count alike in a loss.
+
+    \b
+    Examples:
+      dsm view stats baseline
+      dsm view stats baseline --weights
+      dsm view stats baseline --json
+    """
+    with Session(ctx) as s:
+        found_view = s.repo.view(version)
+        found = found_view.class_figures()
+        if as_json:
+            print_json(class_figures_answer(found_view, found))
+            return
+        total = sum(found.counts) or 1
+        wide = max((len(f"{count:,}") for count in found.counts), default=1)
+        for index, (name, count) in enumerate(zip(found.names, found.counts, strict=True)):
+            weight = f"  {found.weights[index]:10.6g}" if weights else ""
+            share = f"{100 * count / total:5.1f} %"
+            print(f"{index:>5}  {count:>{wide},}  {share}{weight}  {printable(name)}")
+        if found.without:
+            s.say(f"note: {count_text(found.without, 'example')} without one class")
 
 
 @app.command("rm", cls=Command)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dsm.views.comparison.differences import ViewDiff
     from dsm.views.comparison.explain import Explanation
+    from dsm.views.comparison.statistics import ClassFigures
     from dsm.views.comparison.why import Why
     from dsm.views.reading.example import ViewExample
     from dsm.views.writing.options import GetPlan, GetReport
@@ -115,6 +116,16 @@ class View(Selection):
         from dsm.views.source_rows.reader import classes_of
 
         return classes_of(self).names
+
+    def class_figures(self) -> ClassFigures:
+        """Counts the stored examples of each class: `names`, `counts`, `weights` for a loss.
+
+        Rows of queries are not asked for. Raises InvalidInput when the target's values are no
+        classes.
+        """
+        from dsm.views.comparison.statistics import class_figures
+
+        return class_figures(super().table(), self.stored_classes)
 
     # --- examples ---
 

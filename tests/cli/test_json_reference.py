@@ -335,6 +335,7 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
     take("prepare", "-d", "even", "--percent", "50%")
     take("view list")
     take("view show", "first")
+    take("view stats", "first")
     for words in (("first", "second"), ("second", "first"), ("before", "rows")):
         take("view diff", *words)
         take("view explain", *words)

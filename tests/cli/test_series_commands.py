@@ -34,3 +34,19 @@ def test_versions_for_a_loop(dsm: Runner) -> None:
     assert (said.out, said.err) == ("", "the view has no segment that could be dropped\n")
     said = dsm("sweep", "all", status=2)
     assert said.err.splitlines()[0] == "error: a sweep goes over newest shares or over samples"
+
+
+@pytest.mark.usefixtures("two_changesets")
+def test_classes_with_weights(dsm: Runner) -> None:
+    """A line a class, in the order of indices."""
+    dsm("prepare", "--name", "all")
+    with library.open(".") as repo:
+        found = repo.view("all").class_figures()
+    lines = [line.split() for line in dsm("view", "stats", "all", "--weights").lines]
+    told = [(int(index), int(count), float(w), n) for index, count, _, _, w, n in lines]
+    assert told == [
+        (at, found.counts[at], pytest.approx(found.weights[at], rel=1e-5), name)
+        for at, name in enumerate(found.names)
+    ]
+    answer = dsm("view", "stats", "all", "--json").json
+    assert [each["weight"] for each in answer["classes"]] == list(found.weights)

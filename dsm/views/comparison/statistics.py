@@ -1,13 +1,19 @@
-"""A view's sizes and times at a glance, summed up column by column."""
+"""A view's classes, sizes and times at a glance, summed up column by column."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.model.timespec import EARLIEST_US, format_time, parse_instant
+from dsm.views.selection.classes import NO_CLASS
+
+if TYPE_CHECKING:
+    from dsm.views.selection.classes import ClassList
 
 BINS_MAX = 16
 _SECOND = 1_000_000
@@ -24,6 +30,37 @@ _UNEVEN = (
     ("year", 1000, 12),
 )  # fmt: skip
 _DIGITS = {"second": 19, "minute": 16, "hour": 16, "day": 10, "week": 10, "month": 7, "year": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """How many examples each class has; `without` have none, or several.
+
+    `names` are in the order of their indices.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    without: int
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The weight of each class in a loss: n / (k * count), with which all k count alike.
+
+        n examples have one of the k classes that have examples; a class without any has 0.0.
+        As `class_weight="balanced"` of scikit-learn, after King and Zeng, "Logistic Regression in
+        Rare Events Data" (2001).
+        """
+        total, present = sum(self.counts), sum(count > 0 for count in self.counts)
+        return tuple(total / (present * count) if count else 0.0 for count in self.counts)
+
+
+def class_figures(table: pa.Table, classes: ClassList) -> ClassFigures:
+    """Returns how the examples of a table are spread over classes."""
+    found = Counter(classes.of(table))
+    without = found.pop(NO_CLASS, 0)
+    counts = tuple(found[index] for index in range(len(classes.names)))
+    return ClassFigures(classes.names, counts, without)
 
 
 @dataclass(frozen=True, slots=True)

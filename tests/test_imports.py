@@ -36,6 +36,7 @@ LAYERS = [
     "history",
     "sources",
     "worktree",
+    "statistics",
     "views",
     "checks",
     "dataset_history",
@@ -83,7 +84,7 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "records/", "history/", "sources/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "records/", "history/", "sources/", "statistics/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are

@@ -1,0 +1,1 @@
+"""How far two samples differ: tests and distances over Arrow columns, without rules or views."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import exp, log, log2, sqrt
 from typing import Any
 
@@ -55,17 +56,7 @@ def missing(column: Column) -> int:
 def kolmogorov_smirnov(a: Column, b: Column) -> Measure:
     """Returns the greatest distance of two distribution functions, and its two-sided p-value,
     which is exact for small samples."""
-    samples = _comparable([a, b])
-    if not all(map(len, samples)):
-        return Measure(None, reason="a side has no values")
-    n, m = map(len, samples)
-    (of_a, of_b), _ = _cumulated(samples)
-    gaps = pc.abs(pc.subtract(pc.multiply(of_a, m), pc.multiply(of_b, n)))
-    gap = int(pc.max(gaps).as_py())
-    distance = gap / (n * m)
-    if n * m <= EXACT_PRODUCT_MAX:
-        return Measure(distance, paths_that_leave(n, m, gap))
-    return Measure(distance, kolmogorov_tail(distance * sqrt(n * m / (n + m))))
+    return _kolmogorov_smirnov(_Merged([a, b]))
 
 
 def anderson_darling(*columns: Column) -> Measure:
@@ -76,11 +67,45 @@ def anderson_darling(*columns: Column) -> Measure:
     """
     if len(columns) < 2:
         raise ValueError("Anderson-Darling compares two samples or more")
-    samples = _comparable(columns)
-    if not all(map(len, samples)):
-        return Measure(None, reason="a side has no values")
-    total = sum(map(len, samples))
-    cumulated, upto = _cumulated(samples)
+    return _anderson_darling(_Merged(columns))
+
+
+def both_tests(a: Column, b: Column) -> tuple[Measure, Measure]:
+    """Returns Kolmogorov-Smirnov and Anderson-Darling of two samples, which are sorted once."""
+    merged = _Merged([a, b])
+    return _kolmogorov_smirnov(merged), _anderson_darling(merged)
+
+
+class _Merged:
+    """Samples in one order: `cumulated` says how many values of each are at most each distinct
+    value, `upto` how many of all. `reason` says why there is no order."""
+
+    def __init__(self, columns: Sequence[Column]):
+        samples = _comparable(columns)
+        self.sizes = [len(each) for each in samples]
+        self.reason = None if all(self.sizes) else "a side has no values"
+        if self.reason is None:
+            self.cumulated, self.upto = _cumulated(samples)
+
+
+def _kolmogorov_smirnov(merged: _Merged) -> Measure:
+    if merged.reason is not None:
+        return Measure(None, reason=merged.reason)
+    n, m = merged.sizes
+    of_a, of_b = merged.cumulated
+    gaps = pc.abs(pc.subtract(pc.multiply(of_a, m), pc.multiply(of_b, n)))
+    gap = int(pc.max(gaps).as_py())
+    distance = gap / (n * m)
+    if n * m <= EXACT_PRODUCT_MAX:
+        return Measure(distance, paths_that_leave(n, m, gap))
+    return Measure(distance, kolmogorov_tail(distance * sqrt(n * m / (n + m))))
+
+
+def _anderson_darling(merged: _Merged) -> Measure:
+    if merged.reason is not None:
+        return Measure(None, reason=merged.reason)
+    sizes, upto = merged.sizes, merged.upto
+    total = sum(sizes)
     if len(upto) < 2:
         return Measure(None, reason="all values are the same")
     if total < 4:
@@ -90,14 +115,14 @@ def anderson_darling(*columns: Column) -> Measure:
         pc.multiply(middle, pc.subtract(float(total), middle)), pc.multiply(often, total / 4)
     )
     statistic = 0.0
-    for sample, counts in zip(samples, cumulated, strict=True):
+    for size, counts in zip(sizes, merged.cumulated, strict=True):
         _, own = _middle(counts)
-        off = pc.subtract(pc.multiply(own, float(total)), pc.multiply(middle, float(len(sample))))
+        off = pc.subtract(pc.multiply(own, float(total)), pc.multiply(middle, float(size)))
         terms = pc.divide(pc.multiply(often, pc.multiply(off, off)), below)
-        statistic += pc.sum(terms).as_py() / total / len(sample)
+        statistic += pc.sum(terms).as_py() / total / size
     statistic *= (total - 1) / total
-    degrees = len(samples) - 1
-    normal = (statistic - degrees) / sqrt(_variance([len(each) for each in samples]))
+    degrees = len(sizes) - 1
+    normal = (statistic - degrees) / sqrt(_variance(tuple(sizes)))
     return Measure(normal, _anderson_p(normal, degrees))
 
 
@@ -206,7 +231,8 @@ def _middle(upto: pa.Array) -> tuple[pa.Array, pa.Array]:
     return often, pc.subtract(upto, pc.divide(often, 2.0))
 
 
-def _variance(sizes: Sequence[int]) -> float:
+@lru_cache(maxsize=8)  # the columns of a table have one size
+def _variance(sizes: tuple[int, ...]) -> float:
     """The variance of the statistic of Anderson-Darling when all samples are of one population."""
     k, n = len(sizes), sum(sizes)
     parts = sum(1 / size for size in sizes)

@@ -1,0 +1,105 @@
+"""Drift of the columns of two tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from situations import Work
+
+from dsm.statistics.drift import ColumnDrift, drift
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def table(sizes: list[int], labels: list[list[str]], **attributes: Any) -> pa.Table:
+    """A table like that of a view: an hour between the times of two examples."""
+    times = [START + timedelta(hours=i) for i in range(len(sizes))]
+    columns = {
+        "size": pa.array(sizes, pa.int64()),
+        "time": pa.array(times, pa.timestamp("us", tz="UTC")),
+        "labels": pa.array(labels, pa.list_(pa.string())),
+        **{f"attr.{name}": values for name, values in attributes.items()},
+    }
+    return pa.table(columns)
+
+
+def found_of(a: pa.Table, b: pa.Table, **options: str) -> dict[str, ColumnDrift]:
+    return {each.column: each for each in drift(a, b, **options)}
+
+
+def test_what_moved_is_found_and_nothing_else() -> None:
+    """Shifted sizes and labels drift; equal times and attributes do not."""
+    near, far = list(range(100)), list(range(80, 180))
+    score = pa.array([i % 7 / 7 for i in range(100)])
+    a = table(near, [["cat"], ["dog"]] * 50, score=score)
+    b = table(far, [["cat"]] * 90 + [["dog"]] * 10, score=score)
+    found = found_of(a, b)
+    assert list(found) == ["labels", "size", "time", "attr.score"]
+    assert {"labels", "size"} == {name for name, each in found.items() if each.drifted()}
+    assert not any(each.drifted() for each in drift(a, a))
+    assert found["size"].measures["kolmogorov_smirnov"].statistic == 0.8
+    assert found["labels"].b.counts == {"cat": 90, "dog": 10}
+
+
+def test_all_columns_are_corrected_for() -> None:
+    """The least p-value is multiplied by the number of columns that have one."""
+    a = table([1, 2, 3, 4], [["x"]] * 4)
+    b = table([3, 4, 5, 6], [["x"]] * 4)
+    for correction in ("holm", "benjamini-hochberg"):
+        size = found_of(a, b, correction=correction)["size"]
+        p_value = size.measures["kolmogorov_smirnov"].p_value
+        assert p_value is not None
+        assert min(1.0, p_value * 3) == pytest.approx(size.corrected)
+    with pytest.raises(ValueError, match="none is no correction"):
+        drift(a, b, "none")
+
+
+def test_sides_without_examples_or_values_have_no_answer() -> None:
+    """Nothing drifts where there is nothing to compare, and each measure says so."""
+    empty, some = table([], []), table([1, 2], [["x"], []], score=pa.array([1.5, None]))
+    for a, b in ((empty, some), (some, empty), (empty, empty)):
+        for each in drift(a, b):
+            assert (each.corrected, each.drifted()) == (None, False)
+            assert {"a side has no values"} == {m.reason for m in each.measures.values()}
+    labels = found_of(some, empty)["labels"]
+    assert (labels.a.examples, labels.a.missing, labels.a.counts) == (2, 1, {"x": 1})
+
+
+def test_an_attribute_of_one_side_is_missing_on_the_other() -> None:
+    """A side where no example has the attribute counts all of its examples as missing."""
+    a = table([1, 2], [[], []], score=pa.array([1, 2]), place=pa.array(["x", None]))
+    b = table([1, 2, 3], [[], [], []])
+    found = found_of(a, b)
+    assert (found["attr.score"].a.missing, found["attr.score"].b.missing) == (0, 3)
+    assert (found["attr.place"].a.missing, found["attr.place"].b.missing) == (1, 3)
+    assert (found["attr.score"].kind, found["attr.place"].kind) == ("number", "category")
+
+
+def test_an_attribute_of_two_types_is_compared_as_text() -> None:
+    """Truth values and numbers of another dataset's attribute are categories."""
+    a = table([1, 2], [[], []], flag=pa.array([True, False]))
+    b = table([1, 2], [[], []], flag=pa.array(["true", "no"]))
+    flag = found_of(a, b)["attr.flag"]
+    assert (flag.a.counts, flag.b.counts) == ({"true": 1, "false": 1}, {"true": 1, "no": 1})
+
+
+def test_real_views_are_compared(work: Work) -> None:
+    """The tables of two views: labels, sizes, times and typed attributes, stored and read."""
+    cats = [{"text": "x", "label": "cat", "score": i % 3 + 0.5, "camera": "n"} for i in range(20)]
+    dogs = [
+        {"text": "y" * 20, "label": "dog", "score": i % 3 + 9.5, "night": True} for i in range(20)
+    ]
+    attributes = ["score", "camera", "night"]
+    work.ds.add_records(cats + dogs, name="a.jsonl", label="label", attributes=attributes)
+    work.ds.commit("all")
+    a, b = (work.ds.prepare(labels=[label]).table() for label in ("cat", "dog"))
+    found = found_of(a, b)
+    columns = ["labels", "size", "time", "attr.camera", "attr.night", "attr.score"]
+    assert columns == list(found)
+    assert found["labels"].a.counts == {"cat": 20}
+    assert found["size"].measures["kolmogorov_smirnov"].statistic == 1.0
+    assert {"labels", "size", "attr.score"} == {n for n, each in found.items() if each.drifted()}
+    assert (found["attr.night"].a.missing, found["attr.night"].b.counts) == (20, {"true": 20})

@@ -476,7 +476,8 @@ class DatasetHistory:
         `missing="ignore"`. `view` (one, or its version or
         name) takes what another view takes, by path; of it `and_` keeps what others take, too,
         `or_` adds what others take, and `minus` takes away. `changeset_where`
-        are conditions on the trailers of the changeset that last put an example ("ticket=A-17").
+        are conditions on the trailers of the changeset that last put an example ("ticket=A-17");
+        `only_passed` takes those alone whose changeset passed the rules of its contract.
         Of what `percent` leaves, `per_label`
         takes so many of each label, or `balance` ("label", an attribute) as many of each value as
         the rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the

@@ -25,6 +25,7 @@ from dsm.progress import SILENT, Progress
 if TYPE_CHECKING:
     from dsm.checks.report import CheckReport
     from dsm.checks.verb import CheckAsked
+    from dsm.history.commit import Intent, Judge
     from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
@@ -323,6 +324,7 @@ class Dataset(UndoableDataset):
         progress: Progress = SILENT,
         tell: Callable[[AddReport | MassDeletion], None] | None = None,
         allow_mass_delete: bool = False,
+        verify: bool = True,
     ) -> Changeset:
         """Records the stage as the next changeset; durable when it returns.
 
@@ -336,7 +338,8 @@ class Dataset(UndoableDataset):
         OutcomeUnknown when the changeset is there but may not outlast a power cut. With `paths` or
         `all` it raises what `add` raises, and MassDeletionRefused when `all`, or the dataset's root
         as a path, finds one; `allow_mass_delete`, or the setting commit.allow-mass-delete, lets it
-        pass.
+        pass. ChecksFailed when a rule for commits of the contract, `dsm.toml`, finds an error, and
+        BadContract; without `verify` no rule is asked, which the changeset says.
         """
         from dsm.worktree.committing import commit_paths, commit_stage
 
@@ -346,6 +349,7 @@ class Dataset(UndoableDataset):
 
             said["trailers"] = parse_trailers(trailers)
         intent = self._intent(message, author, **said)
+        judge = self._judge(verify, intent)
         allowed = allow_mass_delete or self.repo.config.flag("commit.allow-mass-delete")
         if paths is not None:
             if all:
@@ -356,14 +360,30 @@ class Dataset(UndoableDataset):
                 allows_mass_deletion=allowed or "" not in wanted,
             )  # fmt: skip
             return commit_paths(
-                self.tree, request, intent, progress, allow_empty=allow_empty, tell=tell
+                self.tree,
+                request,
+                intent,
+                progress,
+                allow_empty=allow_empty,
+                tell=tell,
+                judge=judge,
             )
         if all:
             from dsm.worktree.staging import add_files
 
             request = self._request(("",), only_tracked=True, allows_mass_deletion=allowed)
             add_files(self.tree, request, progress)
-        return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell)
+        return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell, judge=judge)
+
+    def _judge(self, verify: bool, intent: Intent) -> Judge | None:
+        """Returns what judges the rows of a commit by the rules for commits, if there are some."""
+        if not os.path.lexists(os.path.join(self.repo.root, "dsm.toml")):
+            return None
+        from dsm.checks.gate import gate
+        from dsm.checks.subjects import Subjects
+
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return gate(self.repo.root, self.name, subjects, intent.trailers, verify=verify)
 
     def check(self, reference: str | int | None = None, **asked: Unpack[CheckAsked]) -> CheckReport:
         """Asks the rules of the dataset's contract, `dsm.toml`, and returns what they found.

@@ -119,7 +119,7 @@ LATE = {
     "answers/comparison.py": "rows are read by Arrow",
     "answers/queries.py": "columns are told by Arrow, and most answers have none",
     "cli/": "a command loads what its options ask for",
-    "format/header.py": "few changesets have trailers",
+    "format/header.py": "few changesets have trailers or a verdict",
     "history/": "rows are read and folded by Arrow; status and log need none",
     "model/example.py": "a time as datetime is made for who asks for one",
     "repo/dataset_settings.py": "few datasets have records",

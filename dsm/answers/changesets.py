@@ -44,6 +44,7 @@ def changeset_fields(changeset: Changeset) -> dict[str, Any]:
         "note": changeset.note,
         "reverts": changeset.reverts,
         "trailers": {key: list(values) for key, values in changeset.trailers.items()},
+        "verdict": None if changeset.verdict is None else changeset.verdict.to_json(),
         "attributes": dict(changeset.attributes),
         "live_queries": dict(changeset.queries),
     }

@@ -21,12 +21,6 @@ _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def told(finding: Finding) -> str:
-    """Returns a finding in one line: "cat/1.jpg: it has no bytes"."""
-    text = finding.text if finding.path is None else f"{printable(finding.path)}: {finding.text}"
-    return f"{text} ({printable(finding.reason)})" if finding.reason else text
-
-
 def _some(ran: Ran) -> Iterator[Finding]:
     return islice(ran.findings(), FINDINGS_MAX)
 
@@ -48,7 +42,7 @@ def junit(dataset: str, report: CheckReport) -> str:
         if not ran.failing:
             lines.append(f"    <testcase {case} {place}/>")
             continue
-        found = [told(each) for each in _some(ran)]
+        found = [each.told for each in _some(ran)]
         text = _xml("\n".join([*found, *([_more(ran)] if _more(ran) else [])]))
         kind = "failure" if ran.rule.severity == "error" else "system-out"
         said = f' message="{_xml(f"{ran.count:,} findings")}"' if kind == "failure" else ""
@@ -103,7 +97,7 @@ def _result(file: str, finding: Finding) -> dict[str, Any]:
     return {
         "ruleId": finding.rule,
         "level": finding.severity,
-        "message": {"text": told(finding)},
+        "message": {"text": finding.told},
         "locations": [place],
     }
 
@@ -126,7 +120,7 @@ def markdown(dataset: str, report: CheckReport, fail_on: str) -> str:
     for ran in report.ran:
         if ran.failing:
             lines += ["", f"### {ran.rule.name} ({_cell(report.file)}:{ran.rule.line})", ""]
-            lines += [f"- {_cell(told(each))}" for each in islice(ran.findings(), 20)]
+            lines += [f"- {_cell(each.told)}" for each in islice(ran.findings(), 20)]
             lines += [f"- … and {ran.count - 20:,} more"] if ran.count > 20 else []
     return "\n".join(lines)
 
@@ -143,7 +137,7 @@ def github_lines(report: CheckReport) -> list[str]:
         place = f"file={_property(report.file)},line={ran.rule.line or 1}"
         title = f"title={_property('dsm check: ' + ran.rule.name)}"
         for each in islice(ran.findings(), 10):
-            lines.append(f"::{each.severity} {place},{title}::{_data(told(each))}")
+            lines.append(f"::{each.severity} {place},{title}::{_data(each.told)}")
         if ran.count > 10:
             text = f"… and {ran.count - 10:,} more"
             lines.append(f"::{ran.rule.severity} {place},{title}::{text}")

@@ -26,6 +26,12 @@ class Finding:
     reason: str | None
     line: int | None
 
+    @property
+    def told(self) -> str:
+        """It in one line: "cat/1.jpg: it has no bytes"."""
+        text = self.text if self.path is None else f"{printable(self.path)}: {self.text}"
+        return f"{text} ({printable(self.reason)})" if self.reason else text
+
 
 @dataclass(frozen=True)
 class Ran:

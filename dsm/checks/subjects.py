@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
@@ -54,9 +54,8 @@ class Subjects:
                 trailers[key] = trailers.get(key, ()) + values
         return self._change(table, fresh, before, trailers)
 
-    def rows(self, rows: Rows, trailers: Mapping[str, tuple[str, ...]]) -> Subject:
-        """What a commit of these sorted rows on the head would make."""
-        head = self._log.head()
+    def rows(self, rows: Rows, head: int, trailers: Trailers) -> Subject:
+        """What a commit of these sorted rows on the changeset `head` would make."""
         types = self._log.get(head).attributes if head else {}
         before = self._snapshots().table(head)
         table, _ = overlaid(before, types, rows, head + 1)

@@ -74,7 +74,7 @@ def _subject(
     if sum((rows is not None, view is not None, reference is not None or after is not None)) > 1:
         raise InvalidInput("give one thing to check: what is staged, changesets, or a view")
     if rows is not None:
-        return subjects.rows(rows, {})
+        return subjects.rows(rows, number(None), {})
     if view is not None:
         return subjects.view(view)
     if after is not None:

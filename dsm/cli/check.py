@@ -156,8 +156,6 @@ def _print_for_machines(
 
 
 def _print(s: Session, report: CheckReport) -> None:
-    from dsm.answers.check_formats import told
-
     for ran in report.ran:
         if not ran.failing:
             continue
@@ -165,7 +163,7 @@ def _print(s: Session, report: CheckReport) -> None:
         head = f"{ran.rule.severity}: {ran.rule.name}, {count_text(ran.count, 'finding')} ({place})"
         print(s.paint(head, "error" if ran.rule.severity == "error" else "warning"))
         for each in islice(ran.findings(), SHOWN):
-            print(f"  {told(each)}")
+            print(f"  {each.told}")
         if ran.count > SHOWN:
             print(f"  … and {ran.count - SHOWN:,} more")
     if not report.ran:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.cli.history import recorded
-from dsm.cli.output import message, print_json
+from dsm.cli.output import count_text, message, print_json
 from dsm.cli.session import Session
 
 if TYPE_CHECKING:
@@ -31,15 +31,16 @@ def command(
     source: options.Source = None,
     note: options.Note = None,
     trailers: options.Trailers = None,
+    no_verify: options.NoVerify = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Record what is staged as the next changeset
 
     Without -m, the editor that DSM_EDITOR, VISUAL or EDITOR names is opened on a terminal. With
-    PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to commit, or
-    no message was written, 5 when somebody else has committed changes of the same examples
-    meanwhile, 6 when -a (or . as a PATH) would remove more than half of the examples or all of a
-    folder.
+    PATHs, what is staged otherwise stays staged. Exit status 1 when there is nothing to commit, no
+    message was written or a rule for commits in dsm.toml finds an error, 5 when somebody else has
+    committed changes of the same examples meanwhile, 6 when -a (or . as a PATH) would remove more
+    than half of the examples or all of a folder.
 
     \b
     Examples:
@@ -53,6 +54,7 @@ def command(
             _message(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
             author=author, source=source, note=note, trailers=trailers,
             progress=s.progress(), tell=partial(_tell, s), allow_mass_delete=allow_mass_delete,
+            verify=not no_verify,
         )  # fmt: skip
         if as_json:
             from dsm.answers.changesets import changeset_answer
@@ -60,6 +62,9 @@ def command(
             print_json(changeset_answer(s.dataset.name, changeset))
         elif not s.settings.quiet:
             print(recorded(s.dataset.name, changeset))
+        if changeset.verdict is not None and changeset.verdict.warnings:
+            found = count_text(changeset.verdict.warnings, "warning")
+            message(f"warning: the contract has {found}: `dsm check {changeset.number}` lists them")
 
 
 def _message(paragraphs: list[str] | None) -> str:

@@ -46,4 +46,8 @@ Trailers = Annotated[
         "--trailer", metavar="K=V", help="Say more of it by keys: ticket=A-17; repeatable"
     ),
 ]
+NoVerify = Annotated[
+    bool,
+    typer.Option("--no-verify", help="Ask no rule of the contract; the changeset says so"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]

@@ -39,8 +39,11 @@ FLAGS: dict[str, dict[str, str]] = {
     "commit": {
         "-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
         "--allow-mass-delete": "allow_mass_delete", "--json": "as_json",
+        "--no-verify": "no_verify",
     },
-    "prepare": {"--all-labels": "all_labels", "--json": "as_json"},
+    "prepare": {
+        "--all-labels": "all_labels", "--only-passed": "only_passed", "--json": "as_json",
+    },
     "get": {
         "--verify": "verify", "-f": "force", "--force": "force", "--croissant": "croissant",
         "-n": "dry_run", "--dry-run": "dry_run",

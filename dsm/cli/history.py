@@ -14,6 +14,7 @@ from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.datasets import Dataset
+    from dsm.model.verdict import Verdict
 
 Tags = dict[int, list[str]]
 SHORT_ID = 12
@@ -56,6 +57,8 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = No
         lines.append(f"Note:   {printable(changeset.note)}")
     for key, values in changeset.trailers.items():
         lines += [f"Trailer: {key}={printable(value)}" for value in values]
+    if changeset.verdict is not None:
+        lines.append(f"Checks: {_verdict(changeset.verdict)}")
     if made and changeset.number in made:
         lines.append(f"Then:   {', '.join(made[changeset.number])}")
     text = changeset.message.splitlines() or [""]
@@ -68,6 +71,13 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = No
         "",
         f"    {counts}; {live} ({size_text(changeset.size)} put)",
     ]
+
+
+def _verdict(verdict: Verdict) -> str:
+    if verdict.skipped:
+        return "skipped"
+    warnings = f", {count_text(verdict.warnings, 'warning')}" if verdict.warnings else ""
+    return ("passed" if verdict.passed else "failed") + warnings
 
 
 def _counts(changeset: Changeset) -> str:

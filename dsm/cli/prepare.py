@@ -34,6 +34,7 @@ def command(
     paths: options.Paths = None,
     where: options.Where = None,
     changeset_where: options.ChangesetWhere = None,
+    only_passed: options.OnlyPassed = False,
     split: options.Split = None,
     segment: options.Segment = None,
     pick: options.Pick = None,
@@ -79,9 +80,10 @@ def command(
         made = s.dataset.prepare(
             labels=labels, all_labels=all_labels, exclude=exclude, since=since, until=until,
             percent=percent, changesets=changesets, at=at, paths=paths, where=where,
-            changeset_where=changeset_where, split=split, segment=segment, missing=missing,
-            pick=picked(pick, pick_column), view=view, and_=and_, or_=or_, minus=minus, seed=seed,
-            per_label=per_label, balance=balance, sample=sample, name=name, target=target,
+            changeset_where=changeset_where, only_passed=only_passed, split=split,
+            segment=segment, missing=missing, pick=picked(pick, pick_column), view=view,
+            and_=and_, or_=or_, minus=minus, seed=seed, per_label=per_label, balance=balance,
+            sample=sample, name=name, target=target,
             classes=class_names(classes),
         )  # fmt: skip
         if as_json:

@@ -78,6 +78,12 @@ ChangesetWhere = Annotated[
         help="Take what was last put by changesets with such trailers: ticket=A-17",
     ),
 ]
+OnlyPassed = Annotated[
+    bool,
+    typer.Option(
+        "--only-passed", help="Take what was last put by changesets that passed their checks"
+    ),
+]
 Split = Annotated[
     list[str] | None,
     typer.Option(

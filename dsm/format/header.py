@@ -18,6 +18,7 @@ from dsm.model.names import check_dataset_name
 if TYPE_CHECKING:
     from dsm.model.queries import Document
     from dsm.model.trailers import Trailers
+    from dsm.model.verdict import Verdict
 
 ATTRIBUTE_TYPES = ("string", "int", "float", "bool")
 
@@ -59,6 +60,8 @@ def encode(changeset: Changeset) -> bytes:
         fields["records_files"] = changeset.records_files
     if changeset.trailers:
         fields["trailers"] = {key: list(values) for key, values in changeset.trailers.items()}
+    if changeset.verdict is not None:
+        fields["verdict"] = changeset.verdict.to_json()
     return document.encode(fields)
 
 
@@ -98,6 +101,7 @@ def decode(data: bytes, where: str) -> Changeset:
             documents=documents,
             records_files=fields.get("records_files", 0),
             trailers=_trailers(fields),
+            verdict=_verdict(fields),
         )
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
@@ -117,6 +121,14 @@ def _trailers(fields: dict[str, Any]) -> Trailers:
     from dsm.model.trailers import require_trailers
 
     return require_trailers(fields["trailers"])
+
+
+def _verdict(fields: dict[str, Any]) -> Verdict | None:
+    if "verdict" not in fields:
+        return None
+    from dsm.model.verdict import Verdict
+
+    return Verdict.from_json(fields["verdict"])
 
 
 def _queries(fields: dict[str, Any]) -> tuple[dict[str, int], dict[str, Document]]:

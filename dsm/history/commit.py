@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, InvalidInput
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from dsm.history.manifests import Written
     from dsm.history.snapshot import Snapshots
     from dsm.model.trailers import Trailers
+    from dsm.model.verdict import Verdict
 
 MESSAGE_BYTES_MAX = 100_000
+# Judges sorted rows that would go on top of a head.
+Judge = Callable[[Rows, int], "Verdict | None"]
 NO_QUERIES: Mapping[str, StagedQuery] = {}
 
 
@@ -58,6 +61,7 @@ class Intent:
     note: str | None = None
     reverts: int | None = None
     trailers: Trailers = field(default_factory=dict)
+    verdict: Verdict | None = None
 
 
 def intended(message: str, author: str, time: int, **fields: Any) -> Intent:
@@ -85,12 +89,14 @@ def record(
     allow_empty: bool = False,
     before_commit: Callable[[], None] = lambda: None,
     only_on: int | None = None,
+    judge: Judge | None = None,
 ) -> Changeset:
     """Commits rows (sorted by path) and queries by name; returns the new changeset, durable.
 
     `bases` says which head each row was judged against. `before_commit` runs when all is ready
-    but the commit point. With `only_on` the new changeset follows that one, or none is made. Raises
-    ChangedMeanwhile with the paths, or AnswerIsNo when nothing is left to commit.
+    but the commit point; `judge` gives the verdict on the rows, or raises what stops the commit.
+    With `only_on` the new changeset follows that one, or none is made. Raises ChangedMeanwhile
+    with the paths, or AnswerIsNo when nothing is left to commit.
     """
     from dsm.history.manifests import write_manifest
 
@@ -113,6 +119,8 @@ def record(
             queries = queries_without_conflicts(log, queries, head)
             refuse_shared_folders(log, snapshots, rows, queries, head)
             checked = head
+            if judge is not None:
+                intent = replace(intent, verdict=judge(rows, head))
         if not len(rows) and not queries and not allow_empty:
             raise AnswerIsNo(
                 "nothing to commit", hint="`dsm add` stages changes, `dsm status` lists them"
@@ -176,6 +184,7 @@ def _header(
         documents=documents,
         records_files=files,
         trailers=intent.trailers,
+        verdict=intent.verdict,
     )
 
 

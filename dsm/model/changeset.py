@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from dsm.model.queries import Document
     from dsm.model.trailers import Trailers
+    from dsm.model.verdict import Verdict
 
 
 CHANGESET_KINDS = ("files", "relabel", "revert", "query")
@@ -49,7 +50,8 @@ class Changeset:
     after it; `attributes` maps every attribute name used so far to its type; `queries` the name of
     each query that stands after it to the number of the changeset that put it, whose `documents`
     hold it; `records_files` counts the live files of records; `trailers` are what the
-    committer said of it by keys.
+    committer said of it by keys; `verdict` is what the rules of the contract found, if there were
+    any for commits.
     """
 
     number: int
@@ -75,6 +77,7 @@ class Changeset:
     documents: Mapping[str, Document] = field(default_factory=dict)
     records_files: int = 0
     trailers: Trailers = field(default_factory=dict)
+    verdict: Verdict | None = None
 
     @property
     def datetime(self) -> Moment:

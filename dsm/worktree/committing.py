@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 
 from dsm.errors import DsmError, StorageFailed
-from dsm.history.commit import NO_QUERIES, Intent, record
+from dsm.history.commit import NO_QUERIES, Intent, Judge, record
 from dsm.model.changeset import Changeset
 from dsm.model.queries import StagedQuery
 from dsm.model.record_path import is_below
@@ -47,7 +47,12 @@ def one_at_a_time(tree: WorkTree) -> Iterator[None]:
 
 
 def commit_stage(
-    tree: WorkTree, intent: Intent, *, allow_empty: bool = False, tell: Tell | None = None
+    tree: WorkTree,
+    intent: Intent,
+    *,
+    allow_empty: bool = False,
+    tell: Tell | None = None,
+    judge: Judge | None = None,
 ) -> Changeset:
     """Commits everything that is staged."""
     with publishing(tree.repository) as publish, one_at_a_time(tree):
@@ -62,7 +67,8 @@ def commit_stage(
             _tell_of_mass_deletion(tree, index, rows, tell)
             changeset = recorded(
                 tree, intent, rows, staged.bases(), staged.names, [], head, allow_empty,
-                staged.queries, note=lambda: tree.note(index, transaction=intent.transaction),
+                staged.queries, judge=judge,
+                note=lambda: tree.note(index, transaction=intent.transaction),
             )  # fmt: skip
         # Past the commit point no failure is one of the commit: the note tells what is used up.
         with contextlib.suppress(StorageFailed), tree.locked():
@@ -92,6 +98,7 @@ def recorded(
     allow_empty: bool,
     queries: Mapping[str, StagedQuery] = NO_QUERIES,
     *,
+    judge: Judge | None = None,
     note: Callable[[], None],
     only_on: int | None = None,
 ) -> Changeset:
@@ -110,6 +117,7 @@ def recorded(
         return record(
             tree.repository, tree.log, tree.snapshots(), rows, bases, intent,  # type: ignore[arg-type]
             queries=queries, allow_empty=allow_empty, before_commit=announce, only_on=only_on,
+            judge=judge,
         )  # fmt: skip
     except DsmError as error:
         if announced and error.exit_status in (1, 2, 5):
@@ -125,6 +133,7 @@ def commit_paths(
     *,
     allow_empty: bool = False,
     tell: Tell | None = None,
+    judge: Judge | None = None,
 ) -> Changeset:
     """Adds and commits exactly the requested paths, apart from what else is staged."""
     with publishing(tree.repository) as publish:
@@ -154,7 +163,7 @@ def commit_paths(
             check_present(tree.repository, rows, tree.stage, adder.staged)
             head = tree.log.head()
             changeset = recorded(
-                tree, intent, rows, bases, (), wanted, head, allow_empty,
+                tree, intent, rows, bases, (), wanted, head, allow_empty, judge=judge,
                 note=lambda: tree.note(adder.index, outcome.marks, intent.transaction),
             )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():

@@ -126,3 +126,22 @@ def test_forms_that_forges_read(
     ]
     assert summary.read_text().rstrip() == dsm("check", "--markdown", status=1).out.rstrip()
     assert "<b>" not in summary.read_text()
+
+
+def test_the_gate_of_a_commit(dsm: Runner, checked: Path) -> None:
+    """A rule for commits stops one with status 1; --no-verify lets it pass, and log says so."""
+    write(checked / "dsm.toml", CONTRACT.replace('"4 B"', '"4 B"\nsize.on = "commit"'))
+    write(checked / "cat/9.txt", "large")
+    dsm("add", "-q", "cat/9.txt")
+    said = dsm("commit", "-m", "no", status=1)
+    assert said.err.splitlines()[:2] == [
+        "nothing was committed: the contract finds 1 error",
+        "  size (dsm.toml:2): cat/9.txt: 5 bytes are more than 4",
+    ]
+    dsm("commit", "-q", "-m", "anyway", "--no-verify")
+    assert "Checks: skipped" in dsm("log", "-n", "1").lines
+    write(checked / "cat/8.txt", "tiny")
+    dsm("add", "-q", "cat/8.txt")
+    dsm("commit", "-q", "-m", "good")
+    assert "Checks: passed" in dsm("show").lines
+    assert dsm("prepare", "--only-passed", "--json").json["examples"] == 1

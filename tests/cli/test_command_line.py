@@ -230,10 +230,12 @@ FAST_LINES = """
     commit --message=x --author=y
     commit -a --allow-empty -m x --source u --note n
     commit -m x --author=
+    commit -m x --no-verify
     commit -m x --trailer ticket=A-17 --trailer k=v
     prepare
     prepare --label cat -l dog --exclude-label bird --all-labels
     prepare --since 2026-01-01 --until=7d --percent 80% --changesets 1,3-5 --at v1
+    prepare --only-passed
     prepare --changeset-where ticket=A-17 --changeset-where k!=v
     prepare --path train/** --path test --where width>=512 --name base --json
     get base

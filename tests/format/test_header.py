@@ -17,6 +17,7 @@ from dsm.errors import DamagedData
 from dsm.format import document, header
 from dsm.model.changeset import CHANGESET_KINDS, Changeset, Counts
 from dsm.model.trailers import parse_trailers
+from dsm.model.verdict import Verdict
 
 SEVEN = Changeset(
     number=7,
@@ -70,6 +71,7 @@ def changesets(draw: st.DrawFn) -> Changeset:
         reverts=draw(st.none() | COUNT),
         attributes=draw(st.dictionaries(TEXT, st.sampled_from(header.ATTRIBUTE_TYPES))),
         queries=queries,
+        verdict=draw(st.none() | st.builds(Verdict, st.none() | TEXT, COUNT, COUNT, st.booleans())),
         trailers=parse_trailers(
             draw(st.dictionaries(KEYS, st.lists(VALUES, min_size=1, max_size=3), max_size=4))
         ),
@@ -86,6 +88,13 @@ def test_golden_header_with_trailers(golden: Callable[[str, str], None]) -> None
     """Trailers stand in a member of their own, which a header without any does not have."""
     said = replace(SEVEN, trailers={"annotator": ("ada", "bob"), "ticket": ("A-17",)})
     golden("format/header-v1-trailers.hex", dump(header.encode(said)))
+    assert replace(header.decode(header.encode(said), "x"), id="") == said
+
+
+def test_golden_header_with_a_verdict(golden: Callable[[str, str], None]) -> None:
+    """What the rules of a contract found stands in a member of its own."""
+    said = replace(SEVEN, verdict=Verdict("ab" * 32, errors=0, warnings=2))
+    golden("format/header-v1-verdict.hex", dump(header.encode(said)))
     assert replace(header.decode(header.encode(said), "x"), id="") == said
 
 

@@ -26,6 +26,7 @@ FILTERS: tuple[type[Filter], ...] = (
 LATE = (
     ("splits", "", "dsm.views.filters.splits", "SplitFilter"),
     ("views", "", "dsm.views.filters.members", "MembersFilter"),
+    ("only_passed", "only_passed", "dsm.views.filters.passed", "PassedFilter"),
     ("changeset_where", "changeset_where", "dsm.views.filters.trailers", "TrailerFilter"),
     ("picks", "", "dsm.views.filters.picks", "PickFilter"),
 )
@@ -38,6 +39,7 @@ class NoOneFilterError(ValueError):
 class Asked(paths.Asked, labels.Asked, exclude.Asked, times.Asked, where.Asked, total=False):
     """The keywords of all filters; see `Dataset.prepare` for what they mean."""
 
+    only_passed: bool
     changeset_where: Iterable[str] | None
 
 

@@ -1,0 +1,63 @@
+"""The gate of a commit: the rules that are `on = "commit"`, and the verdict that it records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dsm.checks.rule import COMMIT, ERROR
+from dsm.checks.run import run
+from dsm.checks.verb import contract_of
+from dsm.errors import AnswerIsNo
+from dsm.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from dsm.checks.report import CheckReport
+    from dsm.checks.subjects import Subjects
+    from dsm.model.rows import Rows
+    from dsm.model.trailers import Trailers
+
+LISTED = 50
+
+
+class ChecksFailed(AnswerIsNo):
+    """A rule of the contract finds an error in what was to be committed; `items` are findings."""
+
+    code = "checks-failed"
+
+
+def gate(
+    root: str, dataset: str, subjects: Subjects, trailers: Trailers, *, verify: bool
+) -> Callable[[Rows, int], Verdict | None] | None:
+    """Returns what judges the rows of a commit; None where the contract has no rules for commits.
+
+    Without `verify` it asks nobody, and says so. Raises BadContract; what is returned raises
+    ChecksFailed.
+    """
+    if not verify:
+        return lambda rows, head: Verdict(None, skipped=True)
+    contract = contract_of(root, dataset)
+    if contract is None or not contract.on(COMMIT).rules:
+        return None
+    asked = contract.on(COMMIT)
+
+    def judge(rows: Rows, head: int) -> Verdict:
+        report = run(asked, subjects.rows(rows, head, trailers))
+        if report.fails():
+            raise _failed(report)
+        return report.verdict()
+
+    return judge
+
+
+def _failed(report: CheckReport) -> ChecksFailed:
+    errors = (each for each in report.findings() if each.severity == ERROR)
+    told = tuple(
+        f"{each.rule} ({report.file}:{each.line}): {each.told}" for each in islice(errors, LISTED)
+    )
+    count = f"{report.errors:,} error{'s' * (report.errors != 1)}"
+    return ChecksFailed(
+        f"nothing was committed: the contract finds {count}", items=told,
+        hint="mend them, or commit with --no-verify, which the changeset then says",
+    )  # fmt: skip

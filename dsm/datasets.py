@@ -412,6 +412,12 @@ class Dataset(UndoableDataset):
         subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
         return check(contract, self.name, subjects, asked, rows, self._number, reference)
 
+    def learnt_contract(self) -> str:
+        """Returns the text of a contract that the newest snapshot passes, to be tightened."""
+        from dsm.checks.learn import learnt
+
+        return learnt(self.snapshot(), self.name)
+
     def diff(
         self,
         a: str | int | None = None,

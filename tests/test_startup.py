@@ -80,6 +80,13 @@ def test_everyday_commands_are_lean(line: str, small_repo: Path) -> None:
     assert loaded & {module for module, _ in COMMANDS.values()} == {COMMANDS[asked][0]}
 
 
+def test_a_check_of_nothing_needs_no_arrow(tmp_path: Path) -> None:
+    """As a hook of git, a check where nothing is staged costs a start."""
+    loaded_by("init", "-q", folder=tmp_path)
+    loaded = loaded_by("check", "--staged", folder=tmp_path)
+    assert "pyarrow" not in roots(loaded)
+
+
 @pytest.mark.parametrize("line", ["log", "prepare --name x", "get x -o - --format tar"])
 def test_what_reads_no_work_tree_does_not_import_it(line: str, small_repo: Path) -> None:
     """History and views are told without the modules that compare and stage files."""

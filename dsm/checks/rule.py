@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ class Subject:
     trailers: Trailers = field(default_factory=dict)
     contents: Contents | None = None
     view: Callable[[str], pa.Table] | None = None  # the examples of a prepared view
+
+    @cached_property
+    def repeated(self) -> pa.Table:
+        """The rows of `table` whose content another row has, too, by `group`; found once."""
+        from dsm.checks.columns import repeated
+
+        return repeated(self.table)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SHOWN = 10  # of each rule
 FAIL_ON = ("error", "warning")
 
+Init = Annotated[bool, typer.Option("--init", help="Write a dsm.toml that the data at hand passes")]
+Staged = Annotated[bool, typer.Option("--staged", help="Check what the next commit would put")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 Junit = Annotated[bool, typer.Option("--junit", help="Print a JUnit document")]
 Sarif = Annotated[bool, typer.Option("--sarif", help="Print a SARIF log")]
@@ -42,9 +44,8 @@ def command(
             help="A snapshot, what changesets put, or a view (default: the head)",
         ),
     ] = None,
-    staged: Annotated[
-        bool, typer.Option("--staged", help="Check what the next commit would put")
-    ] = False,
+    init: Init = False,
+    staged: Staged = False,
     rules: Annotated[
         str | None,
         typer.Option("--rules", metavar="FILE", help="The contract (default: dsm.toml)"),
@@ -76,6 +77,7 @@ def command(
     \b
     Examples:
       dsm check
+      dsm check --init
       dsm check --staged
       dsm check v1..head --fail-on warning
       dsm check baseline --only leakage --only labels
@@ -87,6 +89,8 @@ def command(
     if sum((as_json, as_junit, as_sarif, as_markdown, as_github)) > 1:
         raise InvalidInput("give one form of the answer", hint="--json, --junit, --sarif, …")
     with Session(ctx) as s:
+        if init:
+            return _init(s)
         report = _checked(s, what, {"staged": staged, "rules": rules, "only": only})
         if failing is not None:
             _write(failing, "".join(f"{path}\n" for path in report.failing_paths()), "x")
@@ -100,6 +104,14 @@ def command(
         else:
             _print(s, report)
         return 1 if report.fails(fail_on) else 0
+
+
+def _init(s: Session) -> int:
+    """Writes a contract beside `.dsm`. Raises InvalidInput where there is one already."""
+    path = os.path.join(s.repo.root, "dsm.toml")
+    _write(path, s.dataset.learnt_contract(), "x")
+    s.say(f"wrote {path}; read it, then `dsm check`")
+    return 0
 
 
 def _checked(s: Session, what: str | None, given: CheckAsked) -> CheckReport:

@@ -128,6 +128,16 @@ def test_forms_that_forges_read(
     assert "<b>" not in summary.read_text()
 
 
+def test_a_first_contract(dsm: Runner, checked: Path) -> None:
+    """--init writes one beside .dsm that the data pass, and never over one that is there."""
+    assert "is there already" in dsm("check", "--init", status=2).err
+    (checked / "dsm.toml").unlink()
+    dsm("check", "--init")
+    assert dsm("check").err == "6 rules over 3 examples: 0 errors, 0 warnings\n"
+    text = (checked / "dsm.toml").read_text()
+    assert "# duplicates = {}" in text and 'vocabulary = ["cat"]' in text
+
+
 def test_the_gate_of_a_commit(dsm: Runner, checked: Path) -> None:
     """A rule for commits stops one with status 1; --no-verify lets it pass, and log says so."""
     write(checked / "dsm.toml", CONTRACT.replace('"4 B"', '"4 B"\nsize.on = "commit"'))

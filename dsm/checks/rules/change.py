@@ -38,9 +38,9 @@ class Change(Rule):
     def _too_much(self, subject: Subject, before: pa.Table) -> Iterator[str]:
         asked, rows = self.asked, before.num_rows
         if "max-removed" in asked:
-            there = one_array(subject.table.column("path"))
-            kept = pc.sum(pc.is_in(before.column("path"), value_set=there)).as_py()
-            yield from _above(rows - kept, rows, asked["max-removed"], "removed")
+            new = subject.fresh.num_rows - _put_again(before, subject.fresh).num_rows
+            gone = rows + new - subject.table.num_rows
+            yield from _above(gone, rows, asked["max-removed"], "removed")
         if "max-relabelled" in asked:
             changed = _relabelled(before, subject.fresh)
             yield from _above(changed, rows, asked["max-relabelled"], "relabelled")
@@ -59,11 +59,18 @@ def _above(count: int, of: int, most: float, what: str) -> Iterator[str]:
         yield f"{count:,} of {of:,} examples ({count / of:.2%}) are {what}, more than {most:.2%}"
 
 
+def _put_again(before: pa.Table, fresh: pa.Table) -> pa.Table:
+    """Returns the examples, as they were before, that a change put."""
+    paths = one_array(fresh.column("path"))
+    return before.filter(pc.is_in(before.column("path"), value_set=paths))
+
+
 def _relabelled(before: pa.Table, fresh: pa.Table) -> int:
     """Returns how many examples have other labels than before."""
-    at = pc.index_in(fresh.column("path"), value_set=one_array(before.column("path")))
-    known = pc.is_valid(at)
-    old = joined(before.column("labels").take(at.filter(known)))
-    new = joined(fresh.column("labels").filter(known))
-    found: int = pc.sum(pc.not_equal(old, new)).as_py() or 0
+    old = _put_again(before, fresh)
+    # Both are sorted by path, so the rows of one path stand beside each other.
+    paths = one_array(old.column("path"))
+    new = fresh.filter(pc.is_in(fresh.column("path"), value_set=paths))
+    differ = pc.not_equal(joined(old.column("labels")), joined(new.column("labels")))
+    found: int = pc.sum(differ).as_py() or 0
     return found

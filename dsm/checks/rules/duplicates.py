@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks import options
-from dsm.checks.columns import joined, one_array, repeated
+from dsm.checks.columns import joined, one_array
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.errors import NotFound
 from dsm.model.names import printable
@@ -23,7 +23,7 @@ class Duplicates(Rule):
     about = "no two examples have the same content"
 
     def check(self, subject: Subject) -> Iterator[Failing]:
-        found = _touched(repeated(subject.table), subject)
+        found = _touched(subject.repeated, subject)
         if found.num_rows:
             numbered = found.select(["group"]).append_column(
                 "row", pa.array(range(found.num_rows), pa.int64())
@@ -43,7 +43,7 @@ class ConflictingLabels(Rule):
     about = "examples of the same content have the same labels"
 
     def check(self, subject: Subject) -> Iterator[Failing]:
-        same = repeated(subject.table)
+        same = subject.repeated
         told = joined(same.column("labels"), ", ")
         found = _touched(_split(same.append_column("value", told), "value"), subject)
         if found.num_rows:
@@ -73,7 +73,7 @@ class Leakage(Rule):
         by = self.asked["by"]
         if by != FOLDER and by not in subject.table.column_names:
             return  # no example has the attribute: there are no sides
-        same = repeated(subject.table)
+        same = subject.repeated
         if by == FOLDER:
             parts = pc.split_pattern(same.column("path"), "/", max_splits=1)
             sides = pc.list_element(parts, 0)

@@ -1,0 +1,121 @@
+"""A first contract, learnt from the data at hand, which passes it: to be read and tightened."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.checks.columns import one_array
+from dsm.checks.rule import CHECK, ERROR, Rule, Subject
+from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
+from dsm.checks.rules.labels import counted
+
+VALUES_MAX, LABELS_MAX, EXTENSIONS_MAX = 20, 1000, 20
+_TYPES = {pa.string(): "string", pa.int64(): "int", pa.float64(): "float", pa.bool_(): "bool"}
+
+
+def learnt(table: pa.Table, dataset: str) -> str:
+    """Returns the text of a contract that the examples of a snapshot pass."""
+    head = [
+        f"# What may come into dataset {dataset}, learnt from {table.num_rows:,} examples.",
+        "# Read it, and tighten what you rely on; the contract's reference lists all rules.",
+        '# `on = "commit"` lets a rule stop a commit.',
+        "",
+        f"[dataset.{_text(dataset)}.rules]",
+    ]
+    lines = [*_files(table), *_twice(table), *_change(), *_balance(table)]
+    tables = [*_labels(table, dataset), *_attributes(table, dataset)]
+    return "\n".join([*head, *lines, *tables]) + "\n"
+
+
+def _files(table: pa.Table) -> Iterator[str]:
+    names = table.column("path").to_pylist()
+    suffixes = {os.path.splitext(name)[1].lower() for name in names}
+    if suffixes and "" not in suffixes and len(suffixes) <= EXTENSIONS_MAX:
+        yield f"extensions.allow = {_list(sorted(suffixes))}"
+    if table.num_rows:
+        least, most = pc.min_max(table.column("size")).as_py().values()
+        yield f"# Sizes are {least:,} to {most:,} bytes; twice the largest is allowed."
+        yield f"size = {{ min = {min(1, least)}, max = {2 * most} }}"
+    yield "# By content, whatever the name; this reads what it checks:"
+    yield '# media-types.allow = ["image/*"]'
+
+
+def _twice(table: pa.Table) -> Iterator[str]:
+    subject = Subject(table, table)
+    for kind in (ConflictingLabels, Duplicates):
+        rule: Rule = kind({}, severity=ERROR, reason=None, on=(CHECK,), line=None)
+        found = sum(each.count for each in rule.check(subject))
+        if found:
+            yield f"# {found:,} findings in the data at hand:"
+        yield f"{'# ' * bool(found)}{rule.name} = {{}}"
+
+
+def _change() -> Iterator[str]:
+    yield "# How far one change may go, unless it has a trailer approved=…"
+    yield 'change = { max-removed = "10%", labels-stay = true, approved-by = "approved" }'
+
+
+def _balance(table: pa.Table) -> Iterator[str]:
+    counts = counted(table)
+    if len(counts) > 1:
+        ratio = max(counts.values()) / min(counts.values())
+        yield f"# The most frequent label has {ratio:.4g} times the examples of the rarest."
+        yield f"balance.max-ratio = {math.ceil(ratio * 1.5)}"
+
+
+def _labels(table: pa.Table, dataset: str) -> Iterator[str]:
+    names = sorted(counted(table))
+    if not names:
+        return
+    least, most = pc.min_max(pc.list_value_length(table.column("labels"))).as_py().values()
+    yield ""
+    yield f"[dataset.{_text(dataset)}.rules.labels]"
+    if len(names) <= LABELS_MAX:
+        yield f"vocabulary = {_list(names)}"
+    yield f"min = {least}"
+    yield f"max = {most}"
+
+
+def _attributes(table: pa.Table, dataset: str) -> Iterator[str]:
+    for column in table.column_names:
+        if not column.startswith("attr."):
+            continue
+        values = one_array(table.column(column))
+        if values.null_count == len(values):
+            continue
+        yield ""
+        yield f"[[dataset.{_text(dataset)}.rules.attribute]]"
+        yield f"name = {_text(column.removeprefix('attr.'))}"
+        yield f'type = "{_TYPES[values.type]}"'
+        if not values.null_count:
+            yield "required = true"
+        yield from _range(values)
+
+
+def _range(values: pa.Array) -> Iterator[str]:
+    if pa.types.is_string(values.type):
+        several = pc.unique(values.drop_null())
+        if len(several) <= VALUES_MAX and len(several) * 2 <= len(values):
+            yield f"values = {_list(sorted(several.to_pylist()))}"
+    elif not pa.types.is_boolean(values.type):
+        least, most = pc.min_max(values).as_py().values()
+        finite = not pa.types.is_floating(values.type) or pc.all(pc.is_finite(values)).as_py()
+        if finite and max(abs(least), abs(most)) < 2**63:
+            yield f"min = {least!r}"
+            yield f"max = {most!r}"
+
+
+def _list(texts: list[str]) -> str:
+    return f"[{', '.join(map(_text, texts))}]"
+
+
+def _text(text: Any) -> str:
+    """Returns a text as TOML writes it, whatever is in it."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,75 @@
+"""A contract that is learnt from data: the data pass it, whatever they hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from histories import commit, fresh, steps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsm.checks.contract import read_contract
+from dsm.checks.learn import learnt
+from dsm.checks.rule import Subject
+from dsm.checks.run import run
+
+from .conftest import JPEG, Sound
+
+
+def test_what_is_learnt(sound: Sound) -> None:
+    """Vocabulary, sizes, ranges and values are those of the data; another value then fails."""
+    work = sound.work
+    text = work.ds.learnt_contract()
+    work.path("learnt.toml").write_text(text)
+    report = work.ds.check(rules=str(work.path("learnt.toml")))
+    assert (report.errors, report.warnings, len(report.ran)) == (0, 0, 11)
+    sound.put("train/cat/new.png", JPEG * 9, "bird", camera="up", width=11)
+    report = work.ds.check(staged=True, rules=str(work.path("learnt.toml")))
+    work.ds.unstage()
+    assert {each.rule for each in report.findings()} == {
+        "attribute", "balance", "extensions", "labels", "size",
+    }  # fmt: skip
+
+
+@settings(max_examples=25)
+@given(steps=steps(max_size=2))
+def test_any_data_pass_what_is_learnt_of_them(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[object]
+) -> None:
+    """Random examples, some without labels or attributes, pass; so does a dataset of nothing."""
+    folder: Path = tmp_path_factory.mktemp("learn")
+    work = fresh(folder)
+    commit(work, steps)  # type: ignore[arg-type]
+    _passes(work.ds.snapshot())
+    _passes(work.ds.snapshot().slice(0, 0))
+    work.repo.close()
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
+
+
+@given(
+    NAMES, st.lists(NAMES, min_size=2, max_size=3), st.lists(st.floats(), min_size=2, max_size=2)
+)
+def test_any_text_is_written_as_toml(name: str, texts: list[str], numbers: list[float]) -> None:
+    """Quotes, backslashes, signs of other planes and numbers without an end do not break it."""
+    label = pa.list_(pa.field("item", pa.string(), nullable=False))
+    table = pa.table({
+        "path": ["a.b", "c.d"], "object": pa.array([bytes(32), b"x" * 32], pa.binary(32)),
+        "size": pa.array([1, 2], pa.int64()), "labels": pa.array([texts, []], label),
+        f"attr.{name}": [texts[0]] * 2, f"attr.{name}2": pa.array(numbers, pa.float64()),
+    })  # fmt: skip
+    _passes(table, labels_as_written=False)
+
+
+def _passes(table: pa.Table, *, labels_as_written: bool = True) -> None:
+    text = learnt(table, "data")
+    if not labels_as_written:
+        import tomllib
+
+        tomllib.loads(text)
+        return
+    contract = read_contract(text.encode(), "learnt", "data")
+    assert [each.told for each in run(contract, Subject(table, table)).findings()] == []

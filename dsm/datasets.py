@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
+from dsm.dataset_checks import DatasetChecks
 from dsm.dataset_history import Paths
-from dsm.dataset_undo import UndoableDataset
 from dsm.errors import InvalidInput
 from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.changeset import Changeset, Counts
@@ -23,20 +23,15 @@ from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from dsm.checks.report import CheckReport
-    from dsm.checks.verb import CheckAsked
-    from dsm.history.commit import Intent, Judge
     from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request
     from dsm.worktree.stage import Staged
 
-_CHECKED = ("after", "view", "staged", "rules", "only")
-
 
 @verbs_suggest
-class Dataset(UndoableDataset):
+class Dataset(DatasetChecks):
     """One dataset of a repository: its history, and the files that it is made of."""
 
     # --- staging ---------------------------------------------------------------------------
@@ -374,49 +369,6 @@ class Dataset(UndoableDataset):
             request = self._request(("",), only_tracked=True, allows_mass_deletion=allowed)
             add_files(self.tree, request, progress)
         return commit_stage(self.tree, intent, allow_empty=allow_empty, tell=tell, judge=judge)
-
-    def _judge(self, verify: bool, intent: Intent) -> Judge | None:
-        """Returns what judges the rows of a commit by the rules for commits, if there are some."""
-        if not os.path.lexists(os.path.join(self.repo.root, "dsm.toml")):
-            return None
-        from dsm.checks.gate import gate
-        from dsm.checks.subjects import Subjects
-
-        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
-        return gate(self.repo.root, self.name, subjects, intent.trailers, verify=verify)
-
-    def check(self, reference: str | int | None = None, **asked: Unpack[CheckAsked]) -> CheckReport:
-        """Asks the rules of the dataset's contract, `dsm.toml`, and returns what they found.
-
-        They judge the snapshot of a changeset (the head by default); with `after` what the
-        changesets after that one put; with `view` a prepared view; with `staged` what the next
-        commit would put. `rules` names another file with rules, `only` some of the rules.
-
-        Raises NotFound without a contract, for a rule that it has not and a view that there is
-        not, BadContract with every mistake in it, InvalidInput for a contract without rules for
-        this dataset, and what `resolve` raises.
-        """
-        refuse_unknown("check", asked, [*_CHECKED, "reference"])
-        rows = self.tree.stage.load().rows() if asked.get("staged") else None
-        if rows is not None and not len(rows) and asked.get("only") is None:
-            from dsm.checks.report import nothing_judged
-
-            return nothing_judged(asked.get("rules"))
-        from dsm.checks.subjects import Subjects
-        from dsm.checks.verb import check, contract_of
-
-        file = asked.get("rules")
-        if file is not None:
-            file = os.path.join(self._environment.current_folder(), file)
-        contract = contract_of(self.repo.root, self.name, file)
-        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
-        return check(contract, self.name, subjects, asked, rows, self._number, reference)
-
-    def learnt_contract(self) -> str:
-        """Returns the text of a contract that the newest snapshot passes, to be tightened."""
-        from dsm.checks.learn import learnt
-
-        return learnt(self.snapshot(), self.name)
 
     def diff(
         self,

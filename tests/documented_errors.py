@@ -15,13 +15,14 @@ from typing import Any
 
 from dsm import api
 from dsm.catalog import Catalog
+from dsm.dataset_checks import DatasetChecks
 from dsm.dataset_history import DatasetHistory
 from dsm.datasets import Dataset
 from dsm.errors import DamagedData, DsmError, Refused, StorageFailed
 from dsm.sources import failures
 from dsm.views.view import View
 
-OWNERS: tuple[Any, ...] = (api, Catalog, DatasetHistory, Dataset, View)
+OWNERS: tuple[Any, ...] = (api, Catalog, DatasetHistory, DatasetChecks, Dataset, View)
 ANY_VERB = (DamagedData, StorageFailed, Refused)
 _CLASS = re.compile(r"\b(?:[A-Z]\w*[a-z][A-Z]\w+|Conflict|Refused)\b")
 _AS = re.compile(r"what `(\w+)` raises")

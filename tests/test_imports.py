@@ -41,6 +41,7 @@ LAYERS = [
     "checks",
     "dataset_history",
     "dataset_undo",
+    "dataset_checks",
     "datasets",
     "remotes",
     "catalog",
@@ -112,6 +113,7 @@ LATE = {
     "__main__.py": "--version loads nothing, and how failures are told is loaded after one",
     "api.py": "what init alone needs, or the secret of a source",
     "catalog.py": "a command that opens no view loads none",
+    "dataset_checks.py": "few commands ask the rules of a contract",
     "dataset_history.py": "each verb loads its own layers: log and tags need no view, no Arrow",
     "dataset_undo.py": "who goes back loads what goes back",
     "datasets.py": "each verb loads its own layers: log no work tree, status no view",
@@ -334,7 +336,7 @@ def test_datasets_import_pyarrow_for_types_only() -> None:
     """The nouns that people use load without Arrow."""
     found = [
         f"{found.place}:{found.line}"
-        for name in ("datasets.py", "dataset_history.py", "catalog.py")
+        for name in ("datasets.py", "dataset_history.py", "dataset_checks.py", "catalog.py")
         for found in imports_of(PACKAGE / name)
         if found.module.split(".")[0] == "pyarrow" and not found.for_types
     ]

@@ -1,0 +1,64 @@
+"""A dataset with its contract: what the rules of `dsm.toml` find, and how they judge a commit."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Unpack
+
+from dsm.dataset_undo import UndoableDataset
+from dsm.model.keywords import refuse_unknown, verbs_suggest
+
+if TYPE_CHECKING:
+    from dsm.checks.report import CheckReport
+    from dsm.checks.verb import CheckAsked
+    from dsm.history.commit import Intent, Judge
+
+_CHECKED = ("after", "view", "staged", "rules", "only")
+
+
+@verbs_suggest
+class DatasetChecks(UndoableDataset):
+    """A dataset with its work tree, and the rules that judge it."""
+
+    def check(self, reference: str | int | None = None, **asked: Unpack[CheckAsked]) -> CheckReport:
+        """Asks the rules of the dataset's contract, `dsm.toml`, and returns what they found.
+
+        They judge the snapshot of a changeset (the head by default); with `after` what the
+        changesets after that one put; with `view` a prepared view; with `staged` what the next
+        commit would put. `rules` names another file with rules, `only` some of the rules.
+
+        Raises NotFound without a contract, for a rule that it has not and a view that there is
+        not, BadContract with every mistake in it, InvalidInput for a contract without rules for
+        this dataset, and what `resolve` raises.
+        """
+        refuse_unknown("check", asked, [*_CHECKED, "reference"])
+        rows = self.tree.stage.load().rows() if asked.get("staged") else None
+        if rows is not None and not len(rows) and asked.get("only") is None:
+            from dsm.checks.report import nothing_judged
+
+            return nothing_judged(asked.get("rules"))
+        from dsm.checks.subjects import Subjects
+        from dsm.checks.verb import check, contract_of
+
+        file = asked.get("rules")
+        if file is not None:
+            file = os.path.join(self._environment.current_folder(), file)
+        contract = contract_of(self.repo.root, self.name, file)
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return check(contract, self.name, subjects, asked, rows, self._number, reference)
+
+    def learnt_contract(self) -> str:
+        """Returns the text of a contract that the newest snapshot passes, to be tightened."""
+        from dsm.checks.learn import learnt
+
+        return learnt(self.snapshot(), self.name)
+
+    def _judge(self, verify: bool, intent: Intent) -> Judge | None:
+        """Returns what judges the rows of a commit by the rules for commits, if there are some."""
+        if not os.path.lexists(os.path.join(self.repo.root, "dsm.toml")):
+            return None
+        from dsm.checks.gate import gate
+        from dsm.checks.subjects import Subjects
+
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return gate(self.repo.root, self.name, subjects, intent.trailers, verify=verify)

@@ -68,7 +68,6 @@ def command(
     \b
     Examples:
       dsm prepare --label cat --label dog
-      dsm prepare --since 2026-01-01 --until 2026-02-01 --percent 80%
       dsm prepare --changesets 1,3-5 --where 'width>=512' --target attr.breed
       dsm prepare --split holdout:train --segment night
       dsm prepare --pick wrong.csv --pick-column image
@@ -83,8 +82,7 @@ def command(
             changeset_where=changeset_where, only_passed=only_passed, split=split,
             segment=segment, missing=missing, pick=picked(pick, pick_column), view=view,
             and_=and_, or_=or_, minus=minus, seed=seed, per_label=per_label, balance=balance,
-            sample=sample, name=name, target=target,
-            classes=class_names(classes),
+            sample=sample, name=name, target=target, classes=class_names(classes),
         )  # fmt: skip
         if as_json:
             from dsm.answers.views import prepare_answer

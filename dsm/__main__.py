@@ -88,7 +88,9 @@ def _own_the_process() -> None:
     # cycles among those costs up to a third of its time and frees nothing.
     gc.disable()
     # Arrow's own allocator keeps what it frees; a command that ends soon had rather give it back.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+        os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"
+        imports.added_variables.append("ARROW_DEFAULT_MEMORY_POOL")
     imports.leave_out_numpy()
     # A terminal that cannot show a character gets its escape rather than a failure.
     for stream in (sys.stdout, sys.stderr):

@@ -187,7 +187,7 @@ def environment() -> Environment:
         clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder,
         config_folder=config_folder,
         trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
-        trusts=trusts,
+        trusts=trusts, run=lambda: os.environ.get("DSM_RUN") or None,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.remotes.tracking import Distance
+    from dsm.runs.book import Runs
     from dsm.sources.source import Source
     from dsm.views.query.resolve import Percent
     from dsm.views.query.view_query import ViewQuery
@@ -179,6 +180,13 @@ class Catalog(Repository):
         from dsm.sources.access import Access
 
         return Access(self).revoke(sources.find(self, name))
+
+    @property
+    def runs(self) -> Runs:
+        """The runs of programs that were recorded: `dsm run`."""
+        from dsm.runs.book import Runs
+
+        return Runs(self)
 
     # --- remotes ---
 
@@ -353,6 +361,8 @@ class Catalog(Repository):
         dataset = self.dataset(record.dataset)
         if record.query.dataset != dataset.id:
             raise DamagedData(f"view {record.version[:12]} is recorded for another dataset")
+        if (run := self.environment.run()) is not None:
+            self.runs.note_view(run, record)
         return View(self, dataset.name, lambda: dataset.snapshots, record.query, record)
 
     def sweep(

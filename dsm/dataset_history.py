@@ -490,4 +490,9 @@ class DatasetHistory:
 
         resolved = self.query(**query)
         self.log_.require()
-        return prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)
+        view = prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)
+        if (run := self.repo.environment.run()) is not None:
+            from dsm.runs.book import Runs
+
+            Runs(self.repo).note_view(run, view)
+        return view

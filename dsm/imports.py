@@ -15,6 +15,9 @@ nothing that dsm uses. An import of them fails as it does where they are not ins
 import os
 import sys
 
+# What dsm's own processes have put into the environment, which no other program shall inherit.
+added_variables: list[str] = []
+
 LEFT_OUT = ("numpy", "pandas")
 
 

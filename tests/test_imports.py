@@ -38,6 +38,7 @@ LAYERS = [
     "worktree",
     "statistics",
     "views",
+    "runs",
     "checks",
     "dataset_history",
     "dataset_undo",
@@ -93,7 +94,7 @@ CONFINED = {
     ),
     "blake3": (
         "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
-        "sources/", "remotes/", "checks/contract.py",
+        "sources/", "remotes/", "checks/contract.py", "runs/files.py",
     ),
     "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
     "obstore": ("remotes/object_store.py",),

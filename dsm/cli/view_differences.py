@@ -95,10 +95,15 @@ def explain(
         if as_json:
             print_json(explain_answer(found))
         else:
-            _print_views(found.diff)
-            _print_reasons(found, s, every)
-            _say_the_rest(found.diff, s)
+            print_explanation(found, s, every=every)
     return 1 if exit_code and not found.diff.same else 0
+
+
+def print_explanation(found: Explanation, s: Session, *, every: bool = False) -> None:
+    """Prints why two views differ, with at most ten examples of a reason unless `every`."""
+    _print_views(found.diff)
+    _print_reasons(found, s, every)
+    _say_the_rest(found.diff, s)
 
 
 def _say_the_rest(found: ViewDiff, s: Session) -> None:

@@ -21,6 +21,7 @@ from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
 from dsm.maintenance.references import STAGED, dataset_log, picked_by
 from dsm.maintenance.reports import PICKED, FsckReport
+from dsm.maintenance.run_documents import check_runs
 from dsm.model.names import is_plain_name
 from dsm.model.record_path import is_records_file
 from dsm.progress import SILENT, Progress
@@ -41,8 +42,6 @@ from dsm.worktree.restored import check_restored
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
-
-
 _IN_DATASET = {
     "dataset.json", "changesets", "manifests", "views", "tags", "settings", "names",
     *(f"{kind}s" for kind in KINDS),
@@ -72,6 +71,7 @@ class Checker:
             self._dataset(name)
         self._packs()
         self._objects()
+        check_runs(self.repository, self.findings)
         check_local(self.repository, self.findings, full=self.full)
         return FsckReport(
             full=self.full,
@@ -94,7 +94,9 @@ class Checker:
     # --- documents -------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        known = {"repo.json", "config.toml", "packs", "datasets", "names", "sources", "local"}
+        known = {
+            "repo.json", "config.toml", "packs", "datasets", "names", "sources", "runs", "local",
+        }  # fmt: skip
         for entry in self.findings.listed(self.layout.base, "document"):
             if entry not in known:
                 self.findings.stray(self.layout.base, entry)

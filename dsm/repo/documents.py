@@ -18,6 +18,7 @@ from dsm.repo.layout import Layout
 from dsm.store import disk
 from dsm.store.whole_file import create_file, read_file
 
+is_run = re.compile(r"[0-9a-f]{16}").fullmatch
 _is_version = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
@@ -206,6 +207,21 @@ def sources(layout: Layout) -> Documents:
     return Documents(
         layout.sources, layout.temporary, claims=layout.claims("sources"), what="source"
     )
+
+
+def runs(layout: Layout) -> Documents:
+    """The begins of runs, by id."""
+    return Documents(layout.runs, layout.temporary, "/start.json", legal=is_run)
+
+
+def run_ends(layout: Layout) -> Documents:
+    """The ends of runs, by id."""
+    return Documents(layout.runs, layout.temporary, "/end.json", legal=is_run)
+
+
+def run_views(layout: Layout, run: str) -> Documents:
+    """The views that a run opened, by version."""
+    return Documents(os.path.join(layout.run(run), "views"), layout.temporary, legal=_is_version)
 
 
 def trusted_sources(folder: str) -> Documents:

@@ -24,7 +24,8 @@ class Environment:
     returns where this user keeps what can be had again, `config_folder` where settings that hold
     for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
     run in this process, with commas between them; `trusts` says of the folder of a repository that
-    belongs to another user whether it may be written and run for.
+    belongs to another user whether it may be written and run for;
+    `run` returns the id of the run that this process is part of, if it is.
     """
 
     clock: Callable[[], int]
@@ -35,3 +36,4 @@ class Environment:
     config_folder: Callable[[], str | None] = lambda: None
     trusted_sources: Callable[[], str] = lambda: ""
     trusts: Callable[[str], bool] = lambda root: False
+    run: Callable[[], str | None] = lambda: None

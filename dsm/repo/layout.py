@@ -43,6 +43,19 @@ class Layout:
         return self._in("sources")
 
     @property
+    def runs(self) -> str:
+        """Where runs lie; made with the first one."""
+        return self._in("runs")
+
+    def run(self, run: str) -> str:
+        return self._in("runs", run)
+
+    @property
+    def living_runs(self) -> str:
+        """Where the leases of runs lie that are going on here."""
+        return self._in("local", "runs")
+
+    @property
     def names(self) -> str:
         return self._in("names")
 

@@ -7,7 +7,6 @@ lease's token in their name.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from dsm.store import disk
@@ -52,20 +51,24 @@ class Lease:
 
 def living(folder: str) -> set[str]:
     """Returns the tokens of writers that are alive now."""
-    tokens = set()
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            if name.endswith(SUFFIX):
-                path = os.path.join(folder, name)
-                if not os.path.exists(path):
-                    continue  # released in this very moment
-                try:
-                    fd = disk.lock(path, exclusive=True, patience=0)
-                except disk.Unwritable:
-                    tokens.add(name.removesuffix(SUFFIX))  # in doubt, it lives
-                    continue
-                if fd is None:
-                    tokens.add(name.removesuffix(SUFFIX))
-                else:
-                    disk.unlock(fd)
-    return tokens
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return set()
+    tokens = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+    return {token for token in tokens if lives(folder, token)}
+
+
+def lives(folder: str, token: str) -> bool:
+    """Whether the writer of this token is alive now."""
+    path = os.path.join(folder, token + SUFFIX)
+    if not os.path.exists(path):
+        return False  # released, maybe in this very moment
+    try:
+        fd = disk.lock(path, exclusive=True, patience=0)
+    except disk.Unwritable:
+        return True  # in doubt, it lives
+    if fd is None:
+        return True
+    disk.unlock(fd)
+    return False

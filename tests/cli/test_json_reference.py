@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import math
 import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
 from dsm.model.reports import AddReport, Problem, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
+from dsm.runs.run import End, Output, Start
 from dsm.views.comparison.partition import Leak, Leakage
 
 from .conftest import Runner, write
@@ -292,6 +294,22 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     with library.open(".") as repo, pytest.raises(Conflict):
         list(repo.view("rows"))
     take("receipts")
+    _runs(dsm, take)
+
+
+def _runs(dsm: Runner, take: Any) -> None:
+    with library.open(".") as repo:
+        view = repo.views()[0]
+        for name, value in (("first", 0.5), ("second", math.nan)):
+            start = Start(name, [name], 1, "Ada", {"lr": name}, "c" * 40, True, "3.11", {})
+            run = repo.runs.begin(start)
+            repo.runs.note_view(run.id, view)
+            run.end(End(0, 2, 1, {"f1": value, name: 1.0}, [Output("m", 1, "0" * 64)]))
+        repo.runs.begin(replace(start, name=None, commit=None, clean=None)).release()
+    take("runs list")
+    take("runs show", "first")
+    take("runs compare", "first", "second")
+    take("runs rm", "first")
 
 
 def _remotes(take: Any, tmp_path: Path) -> None:

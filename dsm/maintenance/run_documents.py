@@ -1,0 +1,35 @@
+"""What fsck asks of runs: that each document is whole and where it belongs."""
+
+from __future__ import annotations
+
+import os
+
+from dsm.errors import DsmError
+from dsm.maintenance.findings import Findings
+from dsm.repo import documents
+from dsm.repo.repository import Repository
+from dsm.runs.book import Runs
+
+
+def check_runs(repository: Repository, findings: Findings) -> None:
+    """Reads every document of every run.
+
+    A folder of a run without a begin is what an interrupted begin or removal leaves: it is no run.
+    """
+    layout = repository.layout
+    if not os.path.lexists(layout.runs):
+        return
+    ids = set(documents.runs(layout).names())
+    for entry in findings.listed(layout.runs, "document"):
+        if not documents.is_run(entry):
+            findings.stray(layout.runs, entry)
+            continue
+        folder = layout.run(entry)
+        for inner in findings.listed(folder, "document"):
+            if inner not in ("start.json", "end.json", "views"):
+                findings.stray(folder, inner)
+        if entry in ids:
+            try:
+                Runs(repository).find(entry)
+            except DsmError as error:
+                findings.found("document", folder, error.message)

@@ -1,0 +1,1 @@
+"""Runs: which program read which views, with what parameters, and how it ended."""

@@ -1,0 +1,187 @@
+"""The runs of a repository: begun, filled, ended, found and removed; docs/format/run.md.
+
+A run is created by its begin and never changed. Views and the end are documents of their own, so
+that a killed run keeps what it had, and processes of one run need not meet. Which runs are going
+on is asked of the kernel: each holds a lease, that is a lock, as writers do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dsm.errors import AmbiguousName, DamagedData, NotFound, Refused
+from dsm.model.names import close_matches
+from dsm.repo import documents
+from dsm.repo.repository import Repository
+from dsm.runs.run import (
+    COMPLETE,
+    FAILED,
+    INTERRUPTED,
+    RUNNING,
+    End,
+    Run,
+    Start,
+    ViewRead,
+    end_fields,
+    end_of,
+    start_fields,
+    start_of,
+    view_fields,
+    view_of,
+)  # fmt: skip
+from dsm.store import disk
+from dsm.store.lease import Lease, lives
+
+if TYPE_CHECKING:
+    from dsm.views.selection.prepared import Record
+    from dsm.views.selection.selection import Selection
+
+PREFIX_MIN = 4
+_is_prefix = re.compile(r"[0-9a-f]{4,16}").fullmatch
+
+
+class RunGoesOn(Refused):
+    """A run that is going on was to be removed."""
+
+    code = "run-goes-on"
+
+
+class OpenRun:
+    """A run that is going on here: it counts as interrupted from when its process is gone."""
+
+    def __init__(self, runs: Runs, lease: Lease):
+        self._runs = runs
+        self._lease = lease
+        self.id = lease.token
+
+    def end(self, end: End) -> None:
+        """Records how the run ended, once. Raises WriteFailed, InvalidInput for too much of it."""
+        self._runs.record_end(self.id, end)
+        self.release()
+
+    def release(self) -> None:
+        """Gives the run up; without an end it is interrupted."""
+        self._lease.release()
+
+
+class Runs:
+    """The runs of one repository."""
+
+    def __init__(self, repository: Repository):
+        self._repository = repository
+        self._layout = repository.layout
+        self._starts = documents.runs(self._layout)
+        self._ends = documents.run_ends(self._layout)
+
+    def begin(self, start: Start) -> OpenRun:
+        """Begins a run; durable when it returns. Raises WriteFailed, NotOurs, InvalidInput."""
+        self._repository.require_ours()
+        disk.make_dirs(self._layout.living_runs)
+        lease = Lease(self._layout.living_runs)
+        try:
+            disk.make_dirs(self._layout.run(lease.token))
+            if not self._starts.create(lease.token, start_fields(lease.token, start)):
+                raise DamagedData(f"there is a run {lease.token} already")
+        except BaseException:
+            lease.release()
+            raise
+        return OpenRun(self, lease)
+
+    def record_end(self, run: str, end: End) -> None:
+        """Creates the end of a run. Raises WriteFailed, Refused when it has one."""
+        if not self._ends.create(run, end_fields(run, end)):
+            raise Refused(f"run {run} has ended already")
+
+    def note_view(self, run: str, view: Record | Selection) -> None:
+        """Records that a run opened a view; of a run of another repository nothing.
+
+        Raises WriteFailed: a run that does not say what it read would be a wrong record.
+        """
+        if not documents.is_run(run) or not os.path.exists(self._starts.path(run)):
+            return
+        place = documents.run_views(self._layout, run)
+        if os.path.exists(place.path(view.version)):
+            return
+        read = ViewRead(
+            view.version, view.dataset, view.query.dataset, view.content.digest,
+            view.content.examples, self._repository.environment.clock(),
+        )  # fmt: skip
+        disk.make_dirs(place.folder)
+        place.create(view.version, view_fields(run, read))
+
+    def __iter__(self) -> Iterator[Run]:
+        """Yields the runs without their views, those that began last first. Raises DamagedData."""
+        found = [self._read(run) for run in self._starts.names()]
+        yield from sorted(
+            (run for run in found if run is not None),
+            key=lambda run: (run.start.time, run.id), reverse=True,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._starts.names())
+
+    def find(self, name: str) -> Run:
+        """Returns a run by id, unique prefix of 4 or more digits, or name (the last that began).
+
+        Raises NotFound with near matches, AmbiguousName, DamagedData.
+        """
+        ids = self._starts.names()
+        matches = [run for run in ids if run.startswith(name)] if _is_prefix(name) else []
+        if len(matches) > 1:
+            raise AmbiguousName(
+                f"{len(matches)} runs begin with {name}", hint="give more digits of the id"
+            )
+        run = self._read(matches[0]) if matches else None
+        if run is None:
+            named = list(self)
+            run = next((each for each in named if each.start.name == name), None)
+            if run is None:
+                near = close_matches(name, sorted({each.start.name or "" for each in named} - {""}))
+                raise NotFound(
+                    f"there is no run {name!r}",
+                    hint=f"did you mean {near[0]}?" if near else "`dsm runs list` lists them",
+                )
+        return replace(run, views=tuple(self._views(run.id)))
+
+    def remove(self, run: str) -> None:
+        """Removes a run by its id, for good; views stay. Raises RunGoesOn, WriteFailed."""
+        self._repository.require_ours()
+        if lives(self._layout.living_runs, run):
+            raise RunGoesOn(f"run {run} is going on", hint="wait for its end, or end it")
+        self._starts.remove(run)  # first: what has no begin is no run
+        self._ends.remove(run)
+        disk.remove_tree(self._layout.run(run))
+        disk.sync_dir(self._layout.runs)
+        disk.discard(os.path.join(self._layout.living_runs, run + ".lease"))
+
+    def _views(self, run: str) -> Iterator[ViewRead]:
+        place = documents.run_views(self._layout, run)
+        found = []
+        for version in place.names():
+            fields = place.read(version)
+            if fields is not None:
+                view = view_of(fields, run, place.path(version))
+                if view.version != version:
+                    raise DamagedData(f"{place.path(version)} is of another view")
+                found.append(view)
+        yield from sorted(found, key=lambda view: (view.time, view.version))
+
+    def _read(self, run: str) -> Run | None:
+        fields = self._starts.read(run)
+        if fields is None:
+            return None
+        start = start_of(fields, run, self._starts.path(run))
+        ended = self._ends.read(run)
+        if ended is None:
+            # Asked first for the lease, then for the end, a run that ends now is never taken for
+            # an interrupted one.
+            alive = lives(self._layout.living_runs, run)
+            ended = self._ends.read(run)
+            if ended is None:
+                return Run(run, RUNNING if alive else INTERRUPTED, start)
+        end = end_of(ended, run, self._ends.path(run))
+        return Run(run, FAILED if end.status else COMPLETE, start, end)

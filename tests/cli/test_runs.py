@@ -1,0 +1,144 @@
+"""dsm run and dsm runs: programs are recorded without a change, and end as they end by themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dsm as library
+
+from .conftest import Runner
+
+PROGRAM = """
+import json, os, sys
+import dsm
+with dsm.open(".") as repo:
+    view = repo.view("cats")
+    if os.fork() == 0:
+        list(repo.view("all"))
+        os._exit(0)
+    os.wait()
+    json.dump({"n": len(view), "loss": float("nan")}, open("m.json", "w"))
+open("model", "w").write("weights")
+"""
+
+
+def process(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dsm", "run", *words]
+
+
+def test_a_program_is_recorded_as_it_is(two_changesets: Path, dsm: Runner) -> None:
+    """Its views, also those of a fork, metrics and outputs are recorded, with no code for it."""
+    dsm("prepare", "--label", "cat", "--name", "cats")
+    dsm("prepare", "--name", "all")
+    Path("train.py").write_text(PROGRAM)
+    line = ["--name", "first", "--param", "lr=0.1", "--metrics", "m.json", "--out", "model"]
+    said = subprocess.run(
+        process(*line, "--", sys.executable, "train.py"), capture_output=True, text=True
+    )
+    assert (said.returncode, said.stdout) == (0, "")
+    found = dsm("runs", "show", "first", "--json").json
+    assert found["state"] == "complete"
+    assert found["command"] == [sys.executable, "train.py"]
+    assert found["parameters"] == {"lr": "0.1"}
+    assert found["metrics"]["loss"] == "nan"
+    with library.open(".") as repo:
+        versions = {repo.view(name).version for name in ("cats", "all")}
+    assert {view["version"] for view in found["views"]} == versions
+    assert [(out["path"], out["size"]) for out in found["outputs"]] == [("model", 7)]
+    assert dsm("runs").lines[0].split()[2:4] == ["first", "complete"]
+    assert "lr = 0.1" in dsm("runs", "show", "first").out
+
+
+def test_exit_status_and_signals_are_those_of_the_program(two_changesets: Path) -> None:
+    """SIGTERM reaches the program, which ends as it likes; its status is the one of the run."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7));"
+        "print('ready', flush=True); signal.pause()"
+    )
+    with subprocess.Popen(
+        process("-q", "--", sys.executable, "-c", code), stdout=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\n"
+        with library.open(".") as repo:
+            assert [run.state for run in repo.runs] == ["running"]
+        running.send_signal(signal.SIGINT)  # as from a terminal, which tells the program itself
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 7
+    killed = process("-q", "--", "sh", "-c", "kill -9 $$")
+    assert subprocess.run(killed).returncode == 128 + signal.SIGKILL
+    with library.open(".") as repo:
+        assert [run.state for run in repo.runs] == ["failed", "failed"]
+
+
+def test_a_killed_run_is_interrupted(two_changesets: Path) -> None:
+    """When `dsm run` itself is killed the run stays on record."""
+    with subprocess.Popen(
+        process("--", "sh", "-c", "echo ready; read line"),
+        stdout=subprocess.PIPE, stdin=subprocess.PIPE,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"ready\n"
+        running.kill()
+        running.wait()
+    with library.open(".") as repo:
+        assert [run.state for run in repo.runs] == ["interrupted"]
+
+
+def test_what_cannot_be_run_records_nothing(two_changesets: Path, dsm: Runner) -> None:
+    """Without `--`, with a program that is not there or a bad parameter no run begins."""
+    assert "behind `--`" in dsm("run", "true", status=2).err
+    assert "no program" in dsm("run", "--", "no-such-program", status=4).err
+    assert "K=V" in dsm("run", "--param", "lr", "--", "true", status=2).err
+    assert "twice" in dsm("run", "--param", "a=1", "--param", "a=2", "--", "true", status=2).err
+    assert dsm("runs", "list", "--json").json == {"runs": []}
+
+
+def test_metrics_that_were_not_written_are_an_error(two_changesets: Path, dsm: Runner) -> None:
+    """Stale metrics do not count; a program that failed keeps its own status."""
+    Path("m.json").write_text('{"f1": 1}')
+    assert "was there before" in dsm("run", "--metrics", "m.json", "--", "true", status=2).err
+    failed = dsm("run", "--out", "gone", "--", "sh", "-c", "exit 9", status=9)
+    assert "warning: the run has not written gone" in failed.err
+    assert [run["metrics"] for run in dsm("runs", "list", "--json").json["runs"]] == [{}, {}]
+
+
+def test_runs_are_sorted_by_a_metric(two_changesets: Path, dsm: Runner) -> None:
+    """The greatest first, or the least, and NaN last in both."""
+    for name, value in (("a", "1"), ("b", "NaN"), ("c", "2")):
+        write = f'echo \'{{"f1": {value}, "{name}": 0}}\' > m.json'
+        dsm("run", "--name", name, "--metrics", "m.json", "--", "sh", "-c", write)
+    for sort, names in (("f1", "cab"), ("-f1", "acb"), ("a", "a")):
+        found = dsm("runs", "list", f"--sort={sort}", "--json").json["runs"]
+        assert "".join(run["name"] for run in found) == names
+    assert "there are: a, b, c, f1" in dsm("runs", "list", "--sort", "x", status=2).err
+    assert "removed run" in dsm("runs", "rm", "b").err
+
+
+def test_the_data_of_two_runs_is_explained(two_changesets: Path, dsm: Runner) -> None:
+    """`compare` says by which changeset the examples differ that the runs read."""
+    for at in ("1", "2"):
+        dsm("prepare", "--at", at, "--name", f"at{at}")
+        environment = {**os.environ, "PYTHONPATH": ""}
+        subprocess.run(
+            process("-q", "--name", f"run{at}", "--", sys.executable, "-m", "dsm", "get",
+                    f"at{at}", "-q", "-o", f"out{at}"),
+            check=True, env=environment,
+        )  # fmt: skip
+    said = dsm("runs", "compare", "run1", "run2").out
+    assert "up to changeset 1" in said and "up to changeset 2" in said
+    found = dsm("runs", "compare", "run1", "run2", "--json").json
+    assert found["data"][0]["reasons"]
+    assert dsm("runs", "compare", "run1", "run1").err.strip() == "both read the same data"
+
+
+@pytest.mark.parametrize("name", ["bad name", "../x"])
+def test_names_of_runs_are_plain(two_changesets: Path, dsm: Runner, name: str) -> None:
+    """A name that could not be typed again is refused."""
+    assert dsm("run", "--name", name, "--", "true", status=2).out == ""

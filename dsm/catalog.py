@@ -79,7 +79,12 @@ class Catalog(Repository):
         return Dataset(self, self.identity(name or self.current))
 
     def create_dataset(
-        self, name: str, *, pattern: str | None = None, root: str = ".", unmatched: str = SKIP
+        self,
+        name: str,
+        *,
+        pattern: str | None = None,
+        root: str | os.PathLike[str] = ".",
+        unmatched: str = SKIP,
     ) -> Dataset:
         """Creates a dataset whose examples lie below `root`, a folder in the repository.
 
@@ -94,6 +99,7 @@ class Catalog(Repository):
             PathPattern.parse(pattern)
         check_unmatched(unmatched)
         check_dataset_name(name)
+        root = os.fspath(root)
         refuse_address(root)
         root = os.path.normpath(root)
         if root != ".":

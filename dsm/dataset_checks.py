@@ -32,15 +32,17 @@ class DatasetChecks(UndoableDataset):
         this dataset, and what `resolve` raises.
         """
         refuse_unknown("check", asked, [*_CHECKED, "reference"])
+        file = asked.get("rules")
+        if file is not None:
+            file = asked["rules"] = os.fspath(file)
         rows = self.tree.stage.load().rows() if asked.get("staged") else None
         if rows is not None and not len(rows) and asked.get("only") is None:
             from dsm.checks.report import nothing_judged
 
-            return nothing_judged(asked.get("rules"))
+            return nothing_judged(file)
         from dsm.checks.subjects import Subjects
         from dsm.checks.verb import check, contract_of
 
-        file = asked.get("rules")
         if file is not None:
             file = os.path.join(self._environment.current_folder(), file)
         contract = contract_of(self.repo.root, self.name, file)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 from dsm.dataset_checks import DatasetChecks
 from dsm.dataset_history import Paths
 from dsm.errors import InvalidInput
-from dsm.files.typed_path import refuse_address, refuse_store
+from dsm.files.typed_path import file_given, refuse_address, refuse_store
 from dsm.model.changeset import Changeset, Counts
 from dsm.model.example import AttributeValue
 from dsm.model.keywords import refuse_unknown, verbs_suggest
@@ -101,7 +101,11 @@ class Dataset(DatasetChecks):
         return add_records(self.tree, request, lines_of(records), self._environment.clock())
 
     def add_hub_dataset(
-        self, folder: str, below: str = "", *, labels: Sequence[str] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        below: str = "",
+        *,
+        labels: Sequence[str] | None = None,
     ) -> AddReport:
         """Stages the rows of a folder that Hugging Face's `datasets` wrote, or of the Hub.
 
@@ -120,7 +124,7 @@ class Dataset(DatasetChecks):
 
         full = os.path.join(self._environment.current_folder(), folder)
         place = self._paths([below])[0] if below else ""
-        found = read_hub_dataset(full, folder, place)
+        found = read_hub_dataset(full, os.fspath(folder), place)
         request = replace(self._request((), labels=labels), label_rows=LabelRows(found.rows))
         now = self._environment.clock()
         report = add_content(self.tree, request, found.rows, found.content(), now)
@@ -135,6 +139,7 @@ class Dataset(DatasetChecks):
 
         folder = self._environment.current_folder()
         if asked.get("label_file") is not None:
+            asked["label_file"] = file_given(asked["label_file"])
             from dsm.worktree.label_formats.places import Places
 
             tree = self.tree
@@ -192,7 +197,7 @@ class Dataset(DatasetChecks):
         attributes: Mapping[str, AttributeValue | None] | None = None,
         annotation: str | None = None,
         where: Sequence[str] | None = None,
-        label_file: str | BinaryIO | None = None,
+        label_file: str | os.PathLike[str] | BinaryIO | None = None,
         label_format: str | None = None,
     ) -> Counts:
         """Says something else of tracked examples; content and files are not touched.
@@ -220,7 +225,7 @@ class Dataset(DatasetChecks):
         if label_file is not None:
             missing = missing_values(self.repo.config)
             places = Places(self.root, named, lambda: index.below(""))
-            table, _ = read_labels(label_file, folder, missing, places, label_format)
+            table, _ = read_labels(file_given(label_file), folder, missing, places, label_format)
         elif label_format is not None:
             raise InvalidInput("a format of labels is given, but no labels", hint="--labels FILE")
         said = Relabelling(
@@ -266,7 +271,12 @@ class Dataset(DatasetChecks):
         return remove(self.tree, wanted, keep_files=keep_files, force=force, dry_run=dry_run)
 
     def move(
-        self, source: str, target: str, *, force: bool = False, dry_run: bool = False
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        force: bool = False,
+        dry_run: bool = False,
     ) -> tuple[tuple[str, str], ...]:
         """Renames a tracked file or folder, with its labels; returns (old, new) paths.
 
@@ -396,7 +406,7 @@ class Dataset(DatasetChecks):
         paths: Paths | None = None,
         *,
         source: str | int | None = None,
-        to: str | None = None,
+        to: str | os.PathLike[str] | None = None,
         force: bool = False,
         dry_run: bool = False,
         progress: Progress = SILENT,
@@ -413,7 +423,7 @@ class Dataset(DatasetChecks):
         from dsm.worktree.restore import restore
 
         if to is not None:
-            refuse_address(to)
+            refuse_address(os.fspath(to))
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
         if target is not None:

@@ -37,6 +37,33 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_paths_are_objects_or_text(here: Path) -> None:
+    """Whatever names a file or folder of people may be a `pathlib.Path`."""
+    (here / "pets").mkdir()
+    repo = dsm.init(Path("pets"))
+    ds = repo.create_dataset("cats", root=Path("cats"))
+    folder = here / "pets" / "cats"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"a")
+    table = here / "labels.csv"
+    table.write_text("path,label\na.jpg,cat\n")
+    assert ds.add([folder], label_file=table).counts.added == 1
+    ds.label([folder / "a.jpg"], attributes={"age": 3})
+    ds.commit("one")
+    table.write_text("path,label\na.jpg,tiger\n")
+    ds.label([folder], label_file=table)
+    ds.move(folder / "a.jpg", folder / "b.jpg")
+    ds.commit("moved")
+    view = ds.prepare()
+    assert view.plan_get(here / "plan").examples == 1
+    assert view.get(here / "out", format="files").examples == 1
+    assert ds.restore(to=here / "back").written == 1
+    (here / "rules.toml").write_text("[dataset.cats.rules.duplicates]\n")
+    assert ds.check(rules=here / "rules.toml").judged == 1
+    assert (here / "back" / "b.jpg").read_bytes() == b"a"
+    assert ds.example("b.jpg").labels == ("tiger",)
+
+
 def test_the_whole_way(here: Path) -> None:
     """Init, add, commit, log, snapshot, diff, revert, restore, tag, view: the same verbs."""
     repo = dsm.init()

@@ -24,7 +24,7 @@ class CheckAsked(TypedDict, total=False):
     after: str | int | None
     view: str | None
     staged: bool
-    rules: str | None
+    rules: str | os.PathLike[str] | None
     only: Sequence[str] | None
 
 

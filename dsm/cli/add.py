@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
@@ -114,7 +114,10 @@ def _add_files(
         return _add_hub(ctx, paths, as_json, hub_folder, files)
     if not paths:
         raise InvalidInput("name files or folders to add", hint=". is all of them")
-    files["label_file"] = _table(files["label_file"])
+    if files["label_file"] == "-":
+        from dsm.cli.standard_input import standard_input  # the fast path never comes here
+
+        files["label_file"] = standard_input()
     with Session(ctx) as s:
         report = s.dataset.add(paths, progress=s.progress(), **files)
         _tell(report, s, files["dry_run"], as_json)
@@ -137,14 +140,6 @@ def _add_hub(
 def _refuse_files(named: object, files: AddAsked) -> None:
     if named or any(v for n, v in files.items() if n not in ("dry_run", "keep_going")):
         raise InvalidInput("--source stages a query: give no files, and no options for them")
-
-
-def _table(label_file: str | BinaryIO | None) -> str | BinaryIO | None:
-    if label_file != "-":
-        return label_file
-    from dsm.cli.standard_input import standard_input  # the fast path never comes here
-
-    return standard_input()
 
 
 def _refuse_lists(labels: Sequence[str] | None) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from typing import BinaryIO
 
 from dsm.errors import InvalidInput
 from dsm.model.names import check_path, is_store_name, printable
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def file_given(file: str | os.PathLike[str] | BinaryIO) -> str | BinaryIO:
+    """Returns a path as text; an open file as it is."""
+    return os.fspath(file) if isinstance(file, os.PathLike) else file
 
 
 def refuse_address(path: str) -> None:

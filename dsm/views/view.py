@@ -7,6 +7,7 @@ time, and are never kept.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -177,7 +178,7 @@ class View(Selection):
 
     def get(
         self,
-        out: str,
+        out: str | os.PathLike[str],
         *,
         format: str = "webdataset",
         shard_size: int = 256_000_000,
@@ -204,6 +205,7 @@ class View(Selection):
         """
         from dsm.views.writing.worker_count import expected
 
+        out = os.fspath(out)
         count = self.repository.workers if workers is None else workers
         content = None if self.queries else self.known_content
         with expected(content, out, format, compression, shard_size, count):
@@ -217,7 +219,7 @@ class View(Selection):
 
     def plan_get(
         self,
-        out: str,
+        out: str | os.PathLike[str],
         *,
         format: str = "webdataset",
         shard_size: int = 256_000_000,
@@ -233,7 +235,7 @@ class View(Selection):
         from dsm.views.writing.get import plan_get
 
         return plan_get(
-            self, out, format=format, shard_size=shard_size, compression=compression,
+            self, os.fspath(out), format=format, shard_size=shard_size, compression=compression,
             force=force, allow_persist=allow_persist,
         )  # fmt: skip
 

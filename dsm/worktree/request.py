@@ -219,7 +219,7 @@ class AddAsked(TypedDict, total=False):
 
     labels: Sequence[str] | None
     pattern: str | None
-    label_file: str | BinaryIO | None
+    label_file: str | os.PathLike[str] | BinaryIO | None
     label_format: str | None
     strict: bool
     deletions: bool

@@ -89,7 +89,7 @@ def test_a_snapshot_of_the_hub(work: Work, tmp_path: Path) -> None:
     (data / "train-00000-of-00002.parquet").symlink_to(tmp_path / "blobs/1.parquet")
     (data / "train-00001-of-00002-0a1b.parquet").symlink_to(tmp_path / "blobs/2.parquet")
     table(tmp_path, "snapshot/data/validation-00000-of-00001.parquet", one)
-    work.ds.add_hub_dataset(str(tmp_path / "snapshot"), labels=["hub"])
+    work.ds.add_hub_dataset(tmp_path / "snapshot", labels=["hub"])
     work.ds.commit("hub")
     assert [(path, labels) for path, (labels, _, _) in told(work).items()] == [
         ("train/00000000.png", ("cat", "hub")), ("train/00000001.png", ("dog", "hub")),

@@ -196,10 +196,10 @@ def _read_paths(packed: memoryview, count: int) -> list[str]:
     paths: list[str] = []
     rest = b""
     for piece in inflate_pieces(packed, most(packed, PATHS_RATIO)):
+        if len(paths) + piece.count(b"\0") >= count:
+            raise ValueError("it has not as many rows as it says")
         *whole, rest = (rest + piece).split(b"\0")
         paths += [path.decode() for path in whole]
-        if len(paths) >= count:
-            break
     paths.append(rest.decode())
     if len(paths) != count:
         raise ValueError("it has not as many rows as it says")

@@ -174,7 +174,7 @@ def put_sources(remote: Remote) -> int:
             sources.decode(dict(fields), name, entry.name)
         except (InvalidInput, DamagedData) as error:
             raise RemoteDamaged(f"{entry.name} on {remote.entry.url}: {error.message}") from None
-        disk.make_dirs(layout.sources)
+        disk.make_dirs(os.path.dirname(place.path(name)))
         place.claim(name)
         count += place.create_bytes(name, data)
     return count

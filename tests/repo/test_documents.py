@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "dsm"
 ENCODERS = {
     "repo/documents.py", "format/header.py", "views/writing/output_folder.py",
     "worktree/restored.py",
+    # What is known of a remote is of this copy alone; tags are made beside the dataset, then exchanged.
+    "remotes/tracking.py", "remotes/exchange.py",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from dsm.model.names import check_dataset_name, printable
 from dsm.progress import SILENT, Progress
 from dsm.remotes.address import check_url, open_backend
 from dsm.remotes.backend import RemoteDamaged
-from dsm.remotes.book import ORIGIN, Remotes
+from dsm.remotes.book import ORIGIN, RemoteEntry, Remotes
 from dsm.remotes.contents import IDENTITY, read_identity
 from dsm.remotes.pull import PullAsked, pull
 from dsm.remotes.remote import Remote
@@ -49,7 +49,8 @@ def clone(
     """Makes a copy of a remote in a folder, which is new, empty, or of an interrupted clone.
 
     Raises InvalidInput for the address or the names, NotFound when there is no remote or no such
-    dataset, AlreadyExists when the folder holds something else, and what `pull` raises.
+    dataset, AlreadyExists when the folder holds a whole clone or something else, and what `pull`
+    raises.
     """
     here = environment.current_folder()
     full = check_url(url, here)
@@ -57,7 +58,7 @@ def clone(
         raise InvalidInput("name a dataset to clone, or none for all of them")
     for name in datasets or ():
         check_dataset_name(name)
-    target = os.path.join(here, folder or default_folder(full))
+    target = os.path.normpath(os.path.join(here, folder or default_folder(full)))
     identity = read_identity(open_backend(full))
     if identity is None:
         raise NotFound(
@@ -68,19 +69,23 @@ def clone(
     repository = open_repository(target)
     try:
         remotes = Remotes(repository)
-        if ORIGIN not in remotes.names():
-            remotes.add(ORIGIN, full, probe=False)
-        if datasets:
-            repository.config.set(f"remote.{ORIGIN}.datasets", " ".join(datasets))
-        if not files:
-            repository.config.set("pull.files", "false")
-        remote = Remote(repository, remotes.find(ORIGIN))
+        if ORIGIN in remotes.names():
+            raise AlreadyExists(
+                f"{target} is a clone already", hint="`dsm pull` there takes in what is new"
+            )
+        remote = Remote(repository, RemoteEntry(ORIGIN, full, datasets or ()))
         report = pull(remote, datasets, PullAsked(files=False), progress)
         missing = set(datasets or ()) - {each.dataset for each in report.datasets}
         if missing:
             raise NotFound(f"{full} has no dataset {printable(min(missing))!r}")
         if files:
             _restore(repository, progress)
+        else:
+            repository.config.set("pull.files", "false")
+        if datasets:
+            repository.config.set(f"remote.{ORIGIN}.datasets", " ".join(datasets))
+        # Last: who finds a remote of this name has a clone that is whole.
+        remotes.add(ORIGIN, full, probe=False)
         return CloneReport(target, full, report.datasets, report.transfer)
     finally:
         repository.close()

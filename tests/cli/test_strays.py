@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from dsm.repo.layout import Layout
 from tests.cli.conftest import Runner, write
 
 LEFT = (
@@ -77,3 +79,14 @@ def test_committing_works_beside_stray_files(littered: Littered, dsm: Runner) ->
     dsm("add", ".")
     dsm("commit", "-m", "third")
     assert dsm("log", "--oneline").lines[0].split()[0] == "3"
+
+
+@pytest.mark.usefixtures("two_changesets")
+def test_what_dsm_keeps_is_no_stray(dsm: Runner) -> None:
+    """Every place that the layout of a repository names is known to fsck, whoever made it last."""
+    layout = Layout(os.path.abspath(".dsm"))
+    named = [name for name, what in vars(Layout).items() if isinstance(what, property)]
+    for place in (getattr(layout, name) for name in named):
+        if isinstance(place, str) and not os.path.lexists(place) and not os.path.splitext(place)[1]:
+            os.mkdir(place)
+    assert dsm("fsck", "--json").json["strays"] == []

@@ -225,6 +225,26 @@ def test_a_clone_needs_room_and_a_remote(origin: Copy, tmp_path: Path) -> None:
         dsm.clone(remote, tmp_path / "own")
 
 
+def test_a_clone_is_finished_once(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was interrupted goes on; one that is whole is told what brings news."""
+    remote = pushed(origin, str(tmp_path / "remote"))
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("dsm.remotes.clone._restore", interrupt)
+        dsm.clone(remote, tmp_path / "copy", datasets=["birds"])
+    dsm.clone(remote, tmp_path / "copy")
+    with dsm.open(tmp_path / "copy") as repo:
+        assert repo.remotes.find().datasets == ()
+        assert Copy(repo).files() == origin.files()
+    with pytest.raises(AlreadyExists, match="is a clone already"):
+        dsm.clone(remote, tmp_path / "copy")
+
+
 def test_records_travel(tmp_path: Path, clone_of: Clones) -> None:
     """A JSON Lines file whose lines are examples comes back byte for byte, and its records too."""
     root = tmp_path / "texts"

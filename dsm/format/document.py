@@ -62,10 +62,17 @@ def _utf16(key: str) -> bytes:
     return key.encode("utf-16-be", "surrogatepass")
 
 
+class DocumentTooLarge(InvalidInput):
+    """A document that no reader would take."""
+
+    code = "document-too-large"
+
+
 def encode(fields: dict[str, Any]) -> bytes:
     """Returns the file bytes of a document: its fields, the format number and the seal.
 
-    Raises InvalidInput when they are more than a reader takes, or hold text that is not UTF-8.
+    Raises DocumentTooLarge when they are more than a reader takes, InvalidInput when they hold text
+    that is not UTF-8.
     """
     body = {**fields, "format": FORMAT}
     try:
@@ -77,7 +84,7 @@ def encode(fields: dict[str, Any]) -> bytes:
         ) from error
     data = canonical(body)
     if len(data) > DOCUMENT_BYTES_MAX:
-        raise InvalidInput(
+        raise DocumentTooLarge(
             f"{len(data):,} bytes are too many for one document: it holds {DOCUMENT_BYTES_MAX:,}",
             hint="nothing was recorded; say it in parts, or more briefly",
         )

@@ -24,6 +24,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.format import chunk_list, document, manifest, segment
 from dsm.format import index as index_format
 from dsm.format import pack as pack_format
+from dsm.format.document import DocumentTooLarge
 from dsm.history.manifests import write_manifest
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import plan_gc
@@ -256,6 +257,19 @@ def test_no_header_is_written_that_could_not_be_read(work: Work) -> None:
     with pytest.raises(InvalidInput, match="are too many for one document"):
         work.ds.commit("x", note="n" * (1 << 20), allow_empty=True)
     assert (work.reopen().head, fsck(work.repo).findings) == (1, ())
+
+
+def test_no_view_is_written_that_could_not_be_read(work: Work) -> None:
+    """A view of more labels than its record can tell is refused, and says what to do instead."""
+    names = [f"label number {number}" for number in range(60_000)]
+    work.ds.add({"few": b"x"}, labels=names[:1])
+    for at in range(0, len(names), 1000):
+        work.ds.add({f"{at}": b"x"}, labels=names[at : at + 1000])
+    work.ds.commit("many labels")
+    with pytest.raises(DocumentTooLarge, match="60,000 labels, more than a view can tell of"):
+        work.ds.prepare()
+    assert work.repo.views() == []
+    assert work.ds.prepare(paths=["few"]).labels == {names[0]: 1}
 
 
 # --- descriptors ---------------------------------------------------------------------------------

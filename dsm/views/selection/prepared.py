@@ -22,6 +22,7 @@ from dsm.errors import (
     InvalidInput,
     NotFound,
 )  # fmt: skip
+from dsm.format.document import DocumentTooLarge
 from dsm.model.names import check_tag_name, close_matches
 from dsm.repo import documents
 from dsm.repo.documents import Documents
@@ -31,6 +32,7 @@ from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.content import ContentSummary
 
 PREFIX_MIN = 8
+MANY_LABELS = 1000  # fewer do not make a document too large
 _HEX = re.compile(r"[0-9a-f]+").fullmatch
 
 
@@ -64,7 +66,8 @@ def write_record(
     ties: tuple[int, int] | None = None,
     to_be_named: bool = False,
 ) -> None:
-    """Remembers a view. Raises DamagedData when it once held something else.
+    """Remembers a view. Raises DamagedData when it once held something else, DocumentTooLarge when
+    it has more labels than can be told.
 
     Where nothing can be written it goes to the user's cache, but for one that is `to_be_named`: a
     name in the repository must not lead to a record elsewhere.
@@ -79,6 +82,13 @@ def write_record(
     try:
         if documents.views(repository.layout, dataset).create(query.version, fields):
             return
+    except DocumentTooLarge as error:
+        if len(content.labels) < MANY_LABELS:
+            raise
+        raise DocumentTooLarge(
+            f"the view has {len(content.labels):,} labels, more than a view can tell of",
+            hint="choose some with --label, or keep such values as attributes, not as labels",
+        ) from error
     except disk.Unwritable as error:
         if to_be_named or (isinstance(error, disk.WriteFailed) and not error.not_allowed):
             raise

@@ -40,7 +40,7 @@ def _run(words: list[str]) -> int:
             print(f"dsm {__version__}")
             status = 0
         else:
-            from dsm.cli.run import run
+            from dsm.cli.dispatch import run
 
             status = run(words)
         if sys.stdout is not None:

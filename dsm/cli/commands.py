@@ -38,7 +38,7 @@ COMMANDS = {
     ),
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
-    "run": ("dsm.cli.run_program", "Run a program, and record what data it reads and how it ends"),
+    "run": ("dsm.cli.run", "Run a program, and record what data it reads and how it ends"),
     "runs": ("dsm.cli.runs", "List, show, compare and remove runs"),
     "source": ("dsm.cli.source", "Name restricted datastores, and test that they answer"),
     "receipts": ("dsm.cli.receipts", "List who read how much of which source, and when"),

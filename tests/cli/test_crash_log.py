@@ -121,7 +121,7 @@ def test_nothing_private_is_told(
         text = log.read_text()
         assert CANARY not in text and CANARY.replace("-", "_") not in text
         assert str(two_changesets) not in text and "photos" not in text
-        assert "\n  dsm/cli/run.py:" in text or kind == "deep"
+        assert "\n  dsm/cli/dispatch.py:" in text or kind == "deep"
         assert (len(text) < 20_000, text.isascii()) == (True, True)
 
 
@@ -139,7 +139,7 @@ def test_what_is_told(dsm: Runner, two_changesets: Path, broken: Callable[[str],
     calls = lines[lines.index("KeyError") + 1 :]
     assert [re.sub(r":\d+ ", " ", call) for call in calls] == [
         "  dsm/__main__.py _run",
-        "  dsm/cli/run.py run",
+        "  dsm/cli/dispatch.py run",
         "  dsm/cli/commit.py command",
         "  calls in other packages: 2",
     ]

@@ -49,7 +49,7 @@ ALLOWED = {
     ("history/snapshot_file.py", "pa.memory_map"),
     ("history/merge.py", "pa.OSFile"),
     ("worktree/hub_dataset.py", "pa.memory_map"),  # for reading
-    ("cli/run_program.py", "shutil.which"),  # looks for a program
+    ("cli/run.py", "shutil.which"),  # looks for a program
     # In memory, or read-only: queries are compiled there under an authorizer.
     ("sources/sqlite_rules.py", "sqlite3.connect"),
 }

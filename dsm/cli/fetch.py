@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from dsm.answers.remotes import fetch_answer
+from dsm.cli import remote_options as options
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
-from dsm.cli.suggestions import remote_names
 from dsm.remotes.reports import DatasetFetched
 
 
 def command(
     ctx: typer.Context,
-    remote: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="REMOTE",
-            autocompletion=remote_names,
-            help="Name of the remote, else the default one",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    remote: options.Remote = None,
+    as_json: options.Json = False,
 ) -> None:
     """Look at what a remote has; nothing here changes
 

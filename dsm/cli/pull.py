@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from dsm.answers.remotes import pull_answer
+from dsm.cli import remote_options as options
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
 from dsm.cli.session import Session
-from dsm.cli.suggestions import remote_names
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.reports import DatasetPulled
@@ -17,14 +17,7 @@ from dsm.remotes.reports import DatasetPulled
 
 def command(
     ctx: typer.Context,
-    remote: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="REMOTE",
-            autocompletion=remote_names,
-            help="Name of the remote, else the default one",
-        ),
-    ] = None,
+    remote: options.Remote = None,
     no_files: Annotated[
         bool, typer.Option("--no-files", help="Leave the files here as they are")
     ] = False,
@@ -35,7 +28,7 @@ def command(
         bool,
         typer.Option("--theirs", help="Take the remote's version of examples that both changed"),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Take in the changesets of a remote
 

@@ -7,28 +7,21 @@ from typing import Annotated
 import typer
 
 from dsm.answers.remotes import push_answer
+from dsm.cli import remote_options as options
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
-from dsm.cli.suggestions import remote_names
 from dsm.remotes.reports import DatasetPushed, PushReport
 
 
 def command(
     ctx: typer.Context,
-    remote: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="REMOTE",
-            autocompletion=remote_names,
-            help="Name of the remote, else the default one",
-        ),
-    ] = None,
+    remote: options.Remote = None,
     every: Annotated[bool, typer.Option("--all", help="Push all datasets")] = False,
     tags: Annotated[bool, typer.Option("--tags", help="Push tags as well")] = False,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="Only say what would go up")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Upload changesets to a remote
 

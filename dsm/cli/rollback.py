@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dsm.answers.changesets import changeset_answer, rollback_plan_answer
-from dsm.cli.history import recorded
+from dsm.answers.changesets import rollback_plan_answer
+from dsm.cli import undo_options as options
 from dsm.cli.output import print_json
-from dsm.cli.revert import planned_text, print_planned
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 
@@ -20,19 +19,15 @@ def command(
         str,
         typer.Argument(metavar="N", autocompletion=changeset_names, help="Changeset to go back to"),
     ],
-    dry_run: Annotated[
-        bool, typer.Option("-n", "--dry-run", help="Show what would change, change nothing")
-    ] = False,
+    dry_run: options.DryRun = False,
     message: Annotated[
         str | None, typer.Option("-m", "--message", metavar="M", help="Why you go back")
     ] = None,
     author: Annotated[
         str | None, typer.Option("--author", metavar="NAME", help="Who goes back")
     ] = None,
-    keep_files: Annotated[
-        bool, typer.Option("--keep-files", help="Leave the files here as they are")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    keep_files: options.KeepFiles = False,
+    as_json: options.Json = False,
 ) -> None:
     """Go back to a changeset by a new one
 
@@ -52,11 +47,8 @@ def command(
             if as_json:
                 print_json(rollback_plan_answer(s.dataset.name, planned))
                 return
-            print_planned(s, planned)
-            s.say(f"would go back to changeset {planned.number}: {planned_text(planned)}")
+            options.print_planned(s, planned)
+            s.say(f"would go back to changeset {planned.number}: {options.planned_text(planned)}")
             return
         changeset = s.dataset.rollback(ref, message=message, author=author, keep_files=keep_files)
-        if as_json:
-            print_json(changeset_answer(s.dataset.name, changeset))
-        elif not s.settings.quiet:
-            print(recorded(s.dataset.name, changeset))
+        options.print_recorded(s, changeset, as_json)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import close_matches, printable
-from dsm.worktree.label_source import PATH_COLUMNS
+from dsm.worktree.label_source import PATH_COLUMNS, LabelSource
 
 BYTES_MAX = 1 << 30
 ENTRIES_MAX = 50_000_000
@@ -56,13 +56,7 @@ def _bounded(file: BinaryIO, name: str) -> bytes:
 
 
 def _decoded(data: bytes, name: str) -> str:
-    try:
-        return data.removeprefix(b"\xef\xbb\xbf").decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InvalidInput(
-            f"{name}, line {line}: the text is not UTF-8", hint="save the file as UTF-8"
-        ) from None
+    return LabelSource(name, "", "line", data, missing=frozenset()).text()
 
 
 def _from_text(data: bytes, name: str) -> list[str]:

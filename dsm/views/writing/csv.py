@@ -17,7 +17,7 @@ from dsm.model.record_path import parts_of
 from dsm.records.reader import fields_of
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
 from dsm.views.selection.read_as import read_as, settings_of
-from dsm.views.writing.format import FormatWriter, Recipe, compressed
+from dsm.views.writing.format import FormatWriter, Recipe, compressed, require_all
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,15 +43,10 @@ class CsvWriter(FormatWriter):
                 value_set=_strings(p for p, each in files.items() if each.format in _TABLES),
             ),
         )
-        others = paths.filter(pc.invert(fit))
-        if len(others):
-            raise InvalidInput(
-                f"{printable(others[0].as_py())} is no row of a table",
-                hint="choose the rows with --path FILE, or another format; jsonl writes lines of"
-                " JSON",
-                items=(others[0].as_py(),),
-            )
-        return table
+        return require_all(
+            table, fit, "row of a table",
+            "choose the rows with --path FILE, or another format; jsonl writes lines of JSON",
+        )  # fmt: skip
 
     def write(
         self,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
 from dsm.views.writing.compression import Compressed, zstd_release
 from dsm.views.writing.output_file import OutputFile, Written
 
@@ -87,6 +89,17 @@ class Recipe:
     compression: str
     classes: ClassList
     schema: pa.Schema | None = None
+
+
+def require_all(table: pa.Table, fit: pa.ChunkedArray, what: str, hint: str) -> pa.Table:
+    """Returns the table. Raises InvalidInput for a row that does not fit, which is no `what`."""
+    import pyarrow.compute as pc
+
+    others = table.column("path").filter(pc.invert(fit))
+    if len(others):
+        path = others[0].as_py()
+        raise InvalidInput(f"{printable(path)} is no {what}", hint=hint, items=(path,))
+    return table
 
 
 class FormatWriter:

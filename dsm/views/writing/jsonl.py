@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dsm.errors import InvalidInput
 from dsm.history.fold import records_mask
-from dsm.model.names import printable
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces
-from dsm.views.writing.format import FormatWriter, Recipe, compressed
+from dsm.views.writing.format import FormatWriter, Recipe, compressed, require_all
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,16 +23,10 @@ class JsonlWriter(FormatWriter):
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
         """Returns the table as it is. Raises InvalidInput when not all of it are records."""
-        import pyarrow.compute as pc
-
-        others = table.column("path").filter(pc.invert(records_mask(table)))
-        if table.num_rows and len(others):
-            raise InvalidInput(
-                f"{printable(others[0].as_py())} is no record, so it is no line of a file",
-                hint="choose the records with --path FILE, or another format",
-                items=(others[0].as_py(),),
-            )
-        return table
+        return require_all(
+            table, records_mask(table), "record, so it is no line of a file",
+            "choose the records with --path FILE, or another format",
+        )  # fmt: skip
 
     def write(
         self,

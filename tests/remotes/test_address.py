@@ -11,7 +11,7 @@ from dsm.remotes.address import check_url
 @pytest.mark.parametrize(
     ("given", "kept"),
     [
-        ("../remote", "/work/remote"),
+        ("../remote", "/home/you/remote"),
         ("/mnt/share/", "/mnt/share"),
         ("file:///mnt/a%20b", "/mnt/a b"),
         ("file://localhost/mnt/a", "/mnt/a"),
@@ -23,7 +23,7 @@ from dsm.remotes.address import check_url
 )
 def test_addresses_are_kept_in_one_form(given: str, kept: str) -> None:
     """Folders become full paths; a slash at the end says nothing."""
-    assert kept == check_url(given, "/work/here")
+    assert kept == check_url(given, "/home/you/pets")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_addresses_are_kept_in_one_form(given: str, kept: str) -> None:
 def test_what_is_no_place_for_a_remote_is_refused(given: str) -> None:
     """Among them chains of file systems, by which fsspec would reach into this machine."""
     with pytest.raises(InvalidInput):
-        check_url(given, "/work/here")
+        check_url(given, "/home/you/pets")
 
 
 @pytest.mark.parametrize(
@@ -47,5 +47,5 @@ def test_what_is_no_place_for_a_remote_is_refused(given: str) -> None:
 def test_secrets_in_an_address_are_refused_unseen(given: str) -> None:
     """The message says where credentials belong, and does not repeat them."""
     with pytest.raises(InvalidInput) as caught:
-        check_url(given, "/work/here")
+        check_url(given, "/home/you/pets")
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"

@@ -25,6 +25,8 @@ NAME_BYTES_MAX = 1000
 # How often a request is tried, and how long the pauses between are at first, in seconds.
 TRIES, PAUSE_SECONDS = 4, 0.2
 STREAM_BYTES = 4 << 20
+# How often a file is read until it is called damaged.
+READS = 3
 
 
 class RemoteFailed(StorageFailed):
@@ -105,6 +107,19 @@ class Backend(ABC):
         Tried again when the remote fails. Raises RemoteDamaged when it is longer.
         """
         return retried(lambda: self._gathered(name, most, start, size))
+
+    def get_right(self, name: str, most: int, judge: Callable[[bytes], T]) -> T:
+        """Returns what `judge` makes of a file; asked for again when that raises DamagedData.
+
+        Bytes change on the way more often than at rest. Raises what `judge` raises the last time.
+        """
+        for left in range(READS - 1, -1, -1):
+            try:
+                return judge(self.get(name, most))
+            except DamagedData:
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
 
     def _gathered(self, name: str, most: int, start: int, size: int | None) -> bytes:
         parts, total = [], 0

@@ -73,13 +73,28 @@ def read_identity(backend: Backend) -> bytes | None:
     Raises RemoteDamaged.
     """
     try:
-        data = backend.get(IDENTITY, document.DOCUMENT_BYTES_MAX)
+        return backend.get_right(
+            IDENTITY, document.DOCUMENT_BYTES_MAX, lambda data: _judged(backend, data)
+        )
     except NotOnRemote:
         return None
+
+
+def _judged(backend: Backend, data: bytes) -> bytes:
     fields = decoded(backend, IDENTITY, data)
     if not all(isinstance(fields.get(key), str) for key in ("repository", "org")):
         raise RemoteDamaged(f"{IDENTITY} on {backend.url} names no repository")
     return data
+
+
+def get_document(backend: Backend, name: str) -> bytes:
+    """Returns a document of a remote, which can be read. Raises NotOnRemote, RemoteDamaged."""
+
+    def judge(data: bytes) -> bytes:
+        decoded(backend, name, data)
+        return data
+
+    return backend.get_right(name, document.DOCUMENT_BYTES_MAX, judge)
 
 
 def decoded(backend: Backend, name: str, data: bytes) -> Mapping[str, object]:
@@ -148,7 +163,7 @@ def identify(backend: Backend, datasets: Mapping[str, RemoteDataset]) -> None:
 def _identity(backend: Backend, dataset: RemoteDataset) -> bytes:
     try:
         name = dataset.path("dataset.json")
-        return backend.get(name, document.DOCUMENT_BYTES_MAX)
+        return get_document(backend, name)
     except NotOnRemote as error:
         raise RemoteDamaged(
             f"{error.message}: dataset {dataset.folder} has lost its identity"

@@ -20,7 +20,7 @@ from dsm.remotes.backend import Backend, Entry, NotOnRemote, RemoteDamaged, Remo
 from dsm.remotes.parallel import PACKS_AT_ONCE, side_by_side
 from dsm.remotes.tables import PACKS, Tables, pack_name, remote_path
 from dsm.repo.repository import Repository
-from dsm.store import disk
+from dsm.store import disk, disk_at
 from dsm.store.objects import ObjectStore
 from dsm.store.pack_files import publish_pack
 from dsm.store.packs import Pack
@@ -162,15 +162,15 @@ def download(repository: Repository, backend: Backend, entry: Entry) -> str:
 def _go_on(backend: Backend, entry: Entry, path: str) -> str:
     """Appends what is missing of a file, durable; returns the hash of all of it."""
     hasher, have = blake3(), 0
-    if os.path.exists(path):
+    begun = os.path.exists(path)  # perhaps without a byte
+    if begun:
         with open(path, "rb") as file:
             while block := file.read(1 << 22):
                 hasher.update(block)
                 have += len(block)
         if have > entry.size:
-            disk.remove(path)
             hasher, have = blake3(), 0
-    fd = disk.open_kept(path, have) if have else disk.open_new(path, 0o444)
+    fd = disk.open_kept(path, have) if begun else disk.open_new(path)
     try:
         # One that is whole is not asked for: a range of no bytes is an error for some servers.
         for part in backend.read(entry.name, have) if have < entry.size else ():
@@ -201,5 +201,6 @@ def _take_in(repository: Repository, backend: Backend, name: str) -> None:
             f"{remote_path(name)} on {backend.url}: {error.message}",
             hint="nothing of it was taken in",
         ) from error
+    disk_at.make_read_only(path)
     publish_pack(repository.layout.packs, path, name)
     repository.store.relied_on.add(name)

@@ -23,7 +23,7 @@ from dsm.remotes.backend import (
     retried,
 )
 from dsm.remotes.book import not_exclusive
-from dsm.remotes.contents import IDENTITY, KINDS, RemoteDataset
+from dsm.remotes.contents import IDENTITY, KINDS, RemoteDataset, get_document
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.probe import creates_exclusively
@@ -161,7 +161,7 @@ def _header_id(remote: Remote, there: RemoteDataset, number: int) -> str:
     from blake3 import blake3
 
     try:
-        data = remote.backend.get(there.header_path(number), document.DOCUMENT_BYTES_MAX)
+        data = get_document(remote.backend, there.header_path(number))
     except NotOnRemote as error:
         raise RemoteFailed(f"{error.message}, though it was listed") from None
     return str(blake3(data).hexdigest())

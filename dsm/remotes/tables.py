@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData
 from dsm.format import pack as fmt
-from dsm.remotes.backend import Backend, Entry, RemoteDamaged
+from dsm.remotes.backend import READS, Backend, Entry, RemoteDamaged
 from dsm.remotes.parallel import side_by_side
 from dsm.repo.layout import Layout
 from dsm.store import disk
@@ -75,19 +75,16 @@ class Tables:
             return None
 
     def _fetched(self, backend: Backend, entry: Entry, name: str) -> fmt.Contents:
-        path = entry.name
         start = max(0, entry.size - TAIL_BYTES)
-        tail = backend.get(path, TAIL_BYTES, start, entry.size - start)
-        try:
-            at, _ = fmt.read_trailer(tail[-fmt.TRAILER.size :], entry.size, name)
-            if at < start:
-                more = backend.get(path, start - at, at, start - at)
-                tail = more + tail
-                start = at
-            data = tail[at - start :]
-            contents = _decoded(data, entry.size, name)
-        except DamagedData as error:
-            raise RemoteDamaged(f"{path} on {backend.url}: {error.message}") from error
+        for left in range(READS - 1, -1, -1):
+            try:
+                data, contents = _table(backend, entry, name, start)
+                break
+            except DamagedData as error:
+                if not left:
+                    raise RemoteDamaged(
+                        f"{entry.name} on {backend.url}: {error.message}"
+                    ) from error
         self.keep(name, entry.size, data)
         return contents
 
@@ -106,6 +103,17 @@ class Tables:
             at, _ = fmt.read_trailer(file.read(), size, name)
             file.seek(at)
             self.keep(name, size, file.read())
+
+
+def _table(backend: Backend, entry: Entry, name: str, start: int) -> tuple[bytes, fmt.Contents]:
+    """Reads the table of a pack, which begins at `start` or before. Raises DamagedData."""
+    tail = backend.get(entry.name, entry.size - start, start, entry.size - start)
+    at, _ = fmt.read_trailer(tail[-fmt.TRAILER.size :], entry.size, name)
+    if at < start:
+        tail = backend.get(entry.name, start - at, at, start - at) + tail
+        start = at
+    data = tail[at - start :]
+    return data, _decoded(data, entry.size, name)
 
 
 def _decoded(data: bytes, size: int, name: str) -> fmt.Contents:

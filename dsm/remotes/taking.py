@@ -15,7 +15,7 @@ from dsm.format import document
 from dsm.model.changeset import Changeset
 from dsm.model.names import check_path
 from dsm.remotes.backend import NotOnRemote, RemoteDamaged
-from dsm.remotes.contents import KINDS, RemoteDataset, decoded
+from dsm.remotes.contents import KINDS, RemoteDataset, decoded, get_document
 from dsm.remotes.incoming import read_manifest
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.remote import Remote
@@ -81,7 +81,7 @@ def adopt(remote: Remote, dataset: RemoteDataset, name: str) -> None:
     layout = repository.layout
     data = dataset.identity
     if not data:
-        data = remote.backend.get(dataset.path("dataset.json"), document.DOCUMENT_BYTES_MAX)
+        data = get_document(remote.backend, dataset.path("dataset.json"))
     where = dataset.path("dataset.json")
     fields = decoded(remote.backend, where, data)
     try:
@@ -135,7 +135,7 @@ def put_documents(
 
 def _document(remote: Remote, dataset: RemoteDataset, kind: str, file: str) -> bytes | None:
     try:
-        return remote.backend.get(dataset.path(kind, file), document.DOCUMENT_BYTES_MAX)
+        return get_document(remote.backend, dataset.path(kind, file))
     except NotOnRemote:
         return None  # it was removed meanwhile
 
@@ -167,7 +167,7 @@ def put_sources(remote: Remote) -> int:
         name = entry.name.removeprefix("sources/").removesuffix(".json")
         if not entry.name.endswith(".json") or "/" in name or name.casefold() in known:
             continue
-        data = remote.backend.get(entry.name, document.DOCUMENT_BYTES_MAX)
+        data = get_document(remote.backend, entry.name)
         fields = decoded(remote.backend, entry.name, data)
         try:
             sources.check_source_name(name)

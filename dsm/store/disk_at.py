@@ -28,6 +28,19 @@ def open_new(where: int, name: bytes, mode: int, shown: str) -> int:
         raise WriteFailed("create", shown, error) from error
 
 
+def make_read_only(path: str) -> None:
+    """Takes the right to write from a file that is whole, before it gets its name."""
+    try:
+        before("protect", path)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fchmod(fd, 0o444)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise WriteFailed("protect", path, error) from error
+
+
 def open_unnamed(where: int, mode: int, shown: str) -> int | None:
     """Creates a file without a name; None where that is not possible.
 

@@ -174,6 +174,8 @@ def test_an_interrupted_download_goes_on(
                 yield from self.inner.read(name, start, size)
                 return
             asked.append((start, 0))
+            if len(asked) == 1:
+                raise RemoteFailed("connection refused")  # before the first byte
             for part in self.inner.read(name, start, size):
                 yield part
                 if Breaking.broken < 6:
@@ -189,7 +191,10 @@ def test_an_interrupted_download_goes_on(
             dsm.clone(place, tmp_path / "copy")
             break
         except RemoteFailed:
+            (partial,) = tmp_path.glob("copy/.dsm/local/remotes/.partial/*.pack")
+            assert partial.stat().st_mode & 0o600 == 0o600  # who is not root goes on with it, too
             continue
+    assert {0o100444} == {p.stat().st_mode for p in tmp_path.glob("copy/.dsm/packs/*/*.pack")}
     with dsm.open(tmp_path / "copy") as repo:
         assert origin.contents() == Copy(repo).contents()
     starts = [start for start, _ in asked]

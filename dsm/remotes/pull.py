@@ -2,7 +2,7 @@
 
 Objects first, then manifests, then headers in order. Files follow as they do after a revert: where
 they hold exactly what the old head had, or where there was no example before. What was edited or
-staged is left alone and listed.
+staged is left alone and listed. A pull that was killed in between is finished by the next one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from dsm.datasets import Dataset
 from dsm.errors import StorageFailed
+from dsm.format.index import ABSENT
+from dsm.history.manifests import Manifests
 from dsm.history.revert import RevertPlan
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
@@ -71,6 +73,7 @@ def _pull_dataset(
     if name not in repository.datasets():
         adopt(remote, incoming.dataset, name)
     dataset = Dataset(repository, repository.identity(name))
+    caught_up = _catch_up(remote, dataset) if asked.files else _Files()
     done = _NOTHING
     if incoming.changesets:
         put = _put_on_top if dataset.head > incoming.base else _fast_forward
@@ -79,8 +82,10 @@ def _pull_dataset(
     first, last = (incoming.base + 1, incoming.head) if incoming.changesets else (0, 0)
     count, differing = put_documents(remote, incoming.dataset, dataset.log_)
     pulled = DatasetPulled(
-        name, first, last, written=done.files.written, removed=done.files.removed,
-        left=done.files.left, documents=count, differing=differing, renumbered=done.renumbered,
+        name, first, last, written=caught_up.written + done.files.written,
+        removed=caught_up.removed + done.files.removed,
+        left=done.files.left or caught_up.left, documents=count, differing=differing,
+        renumbered=done.renumbered,
         carried=done.carried, dropped=done.dropped,
     )  # fmt: skip
     return pulled, done.brought
@@ -113,7 +118,7 @@ def _fast_forward(
     oids, paths = _touched(remote, log.dataset_id, incoming.changesets)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
         brought = bring_objects(repository, remote.backend, oids, progress)
-        follow = Following(dataset, paths) if asked.files else None
+        follow = Following(remote, dataset, paths, incoming.base) if asked.files else None
         with publish:
             log.require()
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
@@ -141,13 +146,33 @@ def _put_on_top(
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
         tags = [f"tag {tag.name}" for tag in dataset.tags() if tag.number > plan.base]
         views = pinned_views(dataset, plan.base)
-        follow = Following(dataset, paths) if asked.files else None
+        follow = Following(remote, dataset, paths, incoming.base) if asked.files else None
         exchange(remote, dataset, plan)
     _saw(remote, incoming)
     now = Dataset(repository, dataset.identity)
     files = _Files() if follow is None else follow.to_head(now)
     carried = (*tags, *carry_views(now, plan, views))
     return _Done(brought, files, plan.moved(), carried, plan.dropped)
+
+
+def _catch_up(remote: Remote, dataset: Dataset) -> _Files:
+    """Brings along the files of a pull that was killed after its changesets had come."""
+    base, log = remote.tracking.following(dataset.id), dataset.log_
+    if base is None:
+        return _Files()
+    number, id = base
+    head = log.head()
+    if number >= head or (number and log.get(number).id != id):
+        remote.tracking.follow(dataset.id, None)  # it was killed before
+        return _Files()
+    manifests = Manifests(remote.repository.layout, log)
+    paths: set[str] = set()
+    for each in range(number + 1, head + 1):
+        table = manifests.read(log.get(each))
+        paths.update(() if table is None else table.column("path").to_pylist())
+    old = dataset.tree.snapshots().lookup(number, paths) if number else {}
+    with one_at_a_time(dataset.tree):
+        return Following(remote, dataset, paths, number, old).to_head(dataset)
 
 
 def _saw(remote: Remote, incoming: Incoming) -> None:
@@ -172,9 +197,20 @@ def _touched(
 
 
 class Following:
-    """The files of a work tree, which follow when the head moves; made before it does."""
+    """The files of a work tree, which follow when the head moves; made before it does.
 
-    def __init__(self, dataset: Dataset, paths: set[str]):
+    `paths` changed since changeset `base`; `old` are their examples there, if not those of the head
+    as it is now. That files are to follow is on record until they have.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        dataset: Dataset,
+        paths: set[str],
+        base: int,
+        old: dict[str, Example] | None = None,
+    ):
         tree = dataset.tree
         with tree.locked():
             tree.stage.tidy()
@@ -182,7 +218,13 @@ class Following:
         self._index = tree.index(self._staged)
         tree.save(self._index)
         self._paths = paths
-        self._old = tree.committed(paths)
+        self._old = tree.committed(paths) if old is None else old
+        for path in paths if old is not None else ():
+            # The index takes it for one that has no file by intent: its file has not come yet.
+            if path not in self._old and self._index.get(path) == ABSENT:
+                self._index.remove(path)
+        self._tracking = remote.tracking
+        self._tracking.follow(dataset.id, (base, tree.log.get(base).id if base else ""))
 
     def to_head(self, dataset: Dataset) -> _Files:
         """Brings the files along; those that cannot are left as they are, and listed.
@@ -205,6 +247,7 @@ class Following:
         changeset = tree.log.get(head)
         index.position = index.position.at(head, changeset.id, staged.names)
         tree.save(index)
+        self._tracking.follow(dataset.id, None)
         done = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
         rest = {*rows.before, *rows.now} - done
         left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))

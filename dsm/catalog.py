@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.remotes.tracking import Distance
+    from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
     from dsm.sources.source import Source
     from dsm.views.query.resolve import Percent
@@ -324,6 +325,46 @@ class Catalog(Repository):
             seen = [name for name in seen if name == chosen]
         log = self.dataset(dataset).log_
         return Tracking(self.layout, seen[0]).distance(log) if seen else None
+
+    def lock(self, *, dry_run: bool = False, force: bool = False) -> LockReport:
+        """Writes `dsm.lock` beside `.dsm`: the newest changeset of each dataset, and the version
+        and digest of each named view, for git to keep with the code.
+
+        With `dry_run` it only says what differs. Raises LockConflict for a file with both sides of
+        a merge, one of which names what is not here, and BadLock for one that dsm did not write;
+        `force` writes all the same.
+        """
+        from dsm.repo.lock_file import lock
+
+        return lock(self, dry_run=dry_run, force=force)
+
+    def locked(self) -> dict[str, int]:
+        """Returns the changeset that `dsm.lock` names of each dataset, by the dataset's name.
+
+        Raises NotFound without the file, and for a dataset or changeset that is not here,
+        LockConflict and BadLock.
+        """
+        from dsm.repo.lock_file import locked_numbers, read_lock
+
+        found = read_lock(self)
+        if found is None:
+            raise NotFound(f"there is no dsm.lock in {self.root}", hint="`dsm lock` writes one")
+        return locked_numbers(self, found)
+
+    def lock_differences(self, dataset: str | None = None) -> tuple[str, ...] | None:
+        """Returns in words how a dataset (the current one) differs from what `dsm.lock` says of it.
+
+        None where there is no such file. Raises NotFound with near matches.
+        """
+        if not os.path.lexists(os.path.join(self.root, "dsm.lock")):
+            return None
+        from dsm.repo.lock_file import BadLock, LockConflict, differences, read_lock
+
+        try:
+            found = read_lock(self)
+        except (BadLock, LockConflict) as error:
+            return (error.message, *error.items)
+        return None if found is None else differences(self, found, dataset or self.current)
 
     def views(self, dataset: str | None = None) -> list[View]:
         """Returns the prepared views of a dataset (the current one): the oldest changesets first.

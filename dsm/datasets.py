@@ -409,26 +409,32 @@ class Dataset(DatasetChecks):
         to: str | os.PathLike[str] | None = None,
         force: bool = False,
         dry_run: bool = False,
+        exact: bool = False,
         progress: Progress = SILENT,
     ) -> RestoreReport:
         """Writes examples back to files: staged or head state, or that of changeset `source`.
 
-        `to` names another folder. Raises UnsavedWork or UnsafeTarget, before anything is written,
-        when content that is stored nowhere would be lost; FilesChanged, in the end, when files
-        appeared or changed meanwhile: they are left as they are. Raises what `resolve` raises of
-        the source; NotFound for a path without examples, InvalidInput for one outside the dataset's
-        root and for a folder in a `.dsm`, and AnswerIsNo when there is no changeset and nothing
+        `to` names another folder. With `exact`, which goes with a source alone, files that other
+        changesets brought here are removed, too, if their content is stored.
+
+        Raises UnsavedWork or UnsafeTarget, before anything is written, when content that is stored
+        nowhere would be lost; FilesChanged, in the end, when files appeared or changed meanwhile:
+        they are left as they are. Raises what `resolve` raises of the source; NotFound for a path
+        without examples, InvalidInput for one outside the dataset's root, for a folder in a `.dsm`
+        and for what does not go together, and AnswerIsNo when there is no changeset and nothing
         staged.
         """
         from dsm.worktree.restore import restore
 
         if to is not None:
             refuse_address(os.fspath(to))
+        if exact and (source is None or to is not None or paths is not None):
+            raise InvalidInput("exact goes with a source alone")
         number = None if source is None else self.resolve(source)
         target = None if to is None else os.path.join(self._environment.current_folder(), to)
         if target is not None:
             refuse_store(target)
         return restore(
             self.tree, None if paths is None else self._paths(paths), number, target,
-            force=force, dry_run=dry_run, progress=progress,
+            force=force, dry_run=dry_run, exact=exact, progress=progress,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dsm.model.changeset import Counts
@@ -80,6 +80,11 @@ def restored_answer(dataset: str, report: RestoreReport, *, dry_run: bool) -> di
         "size": report.size,
         "paths": list(report.paths),
     }
+
+
+def locked_answer(restored: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns what `dsm restore --locked` answers, of what `restored_answer` says of each."""
+    return {"datasets": list(restored)}
 
 
 def unstaged_answer(dataset: str, count: int) -> dict[str, Any]:

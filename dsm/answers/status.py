@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsm.answers.queries import check_fields
@@ -18,10 +18,12 @@ def status_answer(
     status: Status,
     distance: Distance | None = None,
     checks: Iterable[QueryCheck] | None = None,
+    lock: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Returns what `dsm status` answers; with `checks` also what the sources said.
 
-    `distance` is how far the dataset is from its remote, if that was ever seen.
+    `distance` is how far the dataset is from its remote, if that was ever seen; `lock` says how it
+    differs from dsm.lock, if there is one.
     """
     fields: dict[str, Any] = {
         "dataset": status.dataset,
@@ -36,6 +38,7 @@ def status_answer(
         "left_out": list(status.left_out),
         "absent": status.absent,
         "remote": None if distance is None else _distance_fields(distance),
+        "lock": None if lock is None else list(lock),
         "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
     }
     if checks is not None:

@@ -52,7 +52,6 @@ ADVICE = {
     **dict.fromkeys(("branch", "merge", "rebase", "cherry-pick"), _LINE),
     "stash": "commit what is here (`dsm commit`); `dsm revert` undoes a changeset by a new one",
     "bisect": "`dsm view explain A B` tells what changed between two views, and since when",
-    "lock": "several people can commit at once: nothing has to be locked",
     "train": "`dsm prepare` chooses examples; dsm.torch, or `dsm get`, hands them to a trainer",
 }
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.staging import restored_answer, unstaged_answer
+from dsm.answers.staging import locked_answer, restored_answer, unstaged_answer
 from dsm.cli.output import count_text, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.model.reports import RestoreReport
 
 
 def command(
@@ -38,6 +43,9 @@ def command(
     staged: Annotated[
         bool, typer.Option("--staged", help="Unstage changes; the files stay as they are")
     ] = False,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="Bring all files to what dsm.lock names")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List what would be written, write nothing")
     ] = False,
@@ -46,7 +54,8 @@ def command(
     """Bring files back from a changeset, or unstage changes
 
     Changes that are stored nowhere are never overwritten: the command is refused with the list of
-    them, unless --force is given.
+    them, unless --force is given. --locked also removes files that other changesets brought here,
+    so that exactly the data of dsm.lock is left.
 
     \b
     Examples:
@@ -54,6 +63,7 @@ def command(
       dsm restore --source 3 --to ../as-of-3
       dsm restore --force images/0001.jpg
       dsm restore --staged images
+      git checkout v1.2 && dsm restore --locked
     """  # fmt: skip
     with Session(ctx) as s:
         if staged:
@@ -64,18 +74,46 @@ def command(
                 print_json(unstaged_answer(s.dataset.name, count))
             s.say(f"unstaged {count_text(count, 'change')}")
             return
+        if locked:
+            if paths or source is not None or to is not None:
+                raise InvalidInput("--locked takes no paths, --source or --to")
+            _restore_locked(s, force=force, dry_run=dry_run, as_json=as_json)
+            return
         report = s.dataset.restore(
             paths or None, source=source, to=to, force=force, dry_run=dry_run,
             progress=s.progress(),
         )  # fmt: skip
         if as_json:
             print_json(restored_answer(s.dataset.name, report, dry_run=dry_run))
-        for path in () if as_json else report.paths:
-            print(quoted(path))
-        done = "would restore" if dry_run else "restored"
-        text = f"{done} {count_text(report.written, 'file')} ({size_text(report.size)})"
-        if report.removed:
-            text += f", {'remove' if dry_run else 'removed'} {report.removed:,}"
-        if report.unchanged:
-            text += f", {report.unchanged:,} unchanged"
-        s.say(f"{text} in {report.target}")
+        else:
+            _print(s, report, dry_run=dry_run)
+
+
+def _restore_locked(s: Session, *, force: bool, dry_run: bool, as_json: bool) -> None:
+    """Brings the files of all datasets to what dsm.lock names; with `-d` those of that one."""
+    named = s.settings.dataset or os.environ.get("DSM_DATASET")
+    numbers = s.repo.locked()
+    if named and named not in numbers:
+        raise NotFound(f"dsm.lock names no changeset of dataset {printable(named)}")
+    told = []
+    for name in [named] if named else sorted(numbers):
+        report = s.repo.dataset(name).restore(
+            source=numbers[name], exact=True, force=force, dry_run=dry_run, progress=s.progress()
+        )
+        told.append(restored_answer(name, report, dry_run=dry_run))
+        if not as_json:
+            _print(s, report, dry_run=dry_run)
+    if as_json:
+        print_json(locked_answer(told))
+
+
+def _print(s: Session, report: RestoreReport, *, dry_run: bool) -> None:
+    for path in report.paths:
+        print(quoted(path))
+    done = "would restore" if dry_run else "restored"
+    text = f"{done} {count_text(report.written, 'file')} ({size_text(report.size)})"
+    if report.removed:
+        text += f", {'remove' if dry_run else 'removed'} {report.removed:,}"
+    if report.unchanged:
+        text += f", {report.unchanged:,} unchanged"
+    s.say(f"{text} in {report.target}")

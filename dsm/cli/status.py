@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsm.sources.checking import QueryCheck
 
 SECTION_MAX = 50
+LOCK_MAX = 5
 
 
 def command(
@@ -65,8 +66,11 @@ def command(
             from dsm.answers.status import status_answer
 
             print_json(
-                status_answer(status, s.repo.distance(status.dataset), checks if sources else None)
-            )
+                status_answer(
+                    status, s.repo.distance(status.dataset), checks if sources else None,
+                    s.repo.lock_differences(status.dataset),
+                )
+            )  # fmt: skip
         elif zero:
             write_bytes(b"".join(raw(x + y, name, old) for x, y, name, old in rows(status)))
         elif porcelain:
@@ -104,6 +108,7 @@ def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
     where = f"changeset {status.head}" if status.head else "no changeset yet"
     lines = [f"On dataset {status.dataset}, {where}, {count_text(status.examples, 'example')}"]
     lines += _distance(distance)
+    lines += _lock(s.repo.lock_differences(status.dataset))
     if status.absent:
         lines.append(
             f"{count_text(status.absent, 'example')} without a file here "
@@ -148,6 +153,18 @@ def _distance(found: Distance | None) -> list[str]:
         return [f'Behind {found.remote} by {count}, as of the last fetch (use "dsm pull")']
     count = count_text(found.ahead, "changeset")
     return [f'Ahead of {found.remote} by {count} (use "dsm push")']
+
+
+def _lock(differences: tuple[str, ...] | None) -> list[str]:
+    """Tells what dsm.lock says otherwise; nothing where it is not there, or says the same."""
+    if not differences:
+        return []
+    lines = [f"dsm.lock: {printable(text)}" for text in differences]
+    shown = listed(lines, LOCK_MAX)
+    return [
+        *shown,
+        '  (use "dsm restore --locked" for the files of it, "dsm lock" to name the head)',
+    ]
 
 
 def _section(names: list[str]) -> list[str]:

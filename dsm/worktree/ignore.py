@@ -29,7 +29,7 @@ _SPECIAL = b"*?[\\"
 # What is no data: left by systems, editors and notebooks, or secret. Listed in
 # docs/how-to/leave-files-out.md.
 DEFAULTS = (
-    b".dsmignore", b"dsm.toml",
+    b".dsmignore", b"dsm.toml", b"dsm.lock",
     b".env*",
     b".DS_Store", b"._*", b".AppleDouble", b".Spotlight-V100", b".Trashes", b".fseventsd",
     b".TemporaryItems", b".DocumentRevisions-V100", b"__MACOSX", b"Icon\r",

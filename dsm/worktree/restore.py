@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 
 from dsm.errors import AnswerIsNo, NotFound
-from dsm.files.folders import Entry, Judged
+from dsm.files.folders import Entry, Folders, Judged
 from dsm.files.restore import (
     REPLACE,
     SAME,
@@ -16,7 +17,7 @@ from dsm.files.restore import (
     plan,
     refuse_unsaved,
 )
-from dsm.format.index import fits, mark_of
+from dsm.format.index import ABSENT, fits, mark_of
 from dsm.history.fold import files_in
 from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
@@ -38,6 +39,7 @@ def restore(
     *,
     force: bool,
     dry_run: bool,
+    exact: bool = False,
     progress: Progress = SILENT,
 ) -> RestoreReport:
     """Writes examples to files; see `Dataset.restore`."""
@@ -51,16 +53,16 @@ def restore(
         planned = plan(target, examples)
     else:
         judge = _Judge(tree, staged, index, examples, number)
-        planned = plan(target, examples, judge, release=judge.release, stay=occupied)
+        others = judge.release(_leftovers(tree, staged, examples)) if exact else {}
+        planned = plan(target, examples, judge, release=judge.release, remove=others, stay=occupied)
     if not force:
         refuse_unsaved(planned)
     extra = planned.in_the_way if force else []
     if dry_run:
         listed = tuple(sorted(e.path for e in (*planned.write, *extra)))
         size = sum(e.size for e in (*planned.write, *extra))
-        return RestoreReport(
-            target, len(listed), len(planned.same), size, len(planned.clear), listed
-        )
+        going = len(planned.clear) + len(planned.remove)
+        return RestoreReport(target, len(listed), len(planned.same), size, going, listed)
     repository = tree.repository
     if index is not None:
         repository.require_ours()
@@ -79,6 +81,9 @@ def restore(
             st = written[example.path]
             same = tracked.oid == example.oid and settled(st, moment)
             index.set(example.path, mark_of(st, tracked.oid) if same else tracked.oid)
+        for path in planned.remove.keys() - set(outcome.left):
+            if index.get(path) is not None:
+                index.set(path, ABSENT)  # nobody has deleted it
         tree.save(index)
         if number is not None:
             here = [
@@ -89,7 +94,26 @@ def restore(
             note_restored(tree, number, untracked, paths or ("",))
     outcome.refuse()
     size = sum(st[3] for st in written.values())
-    return RestoreReport(target, len(written), len(planned.same), size, len(planned.clear))
+    going = len(planned.clear) + len(planned.remove)
+    return RestoreReport(target, len(written), len(planned.same), size, going)
+
+
+def _leftovers(tree: WorkTree, staged: Staged, examples: list[Example]) -> list[Entry]:
+    """Returns the files here whose path any changeset had, and that are not among the examples."""
+    wanted = {example.path for example in examples} | staged.where.keys()
+    paths: set[str] = set()
+    for number in range(1, tree.log.head() + 1):
+        table = tree.snapshots().manifests.of(number)
+        if table is not None:
+            paths.update(files_in(table).column("path").to_pylist())
+    found: list[Entry] = []
+    with Folders(tree.root) as folders:
+        for path in sorted(paths - wanted):
+            with contextlib.suppress(OSError):
+                entry = folders.look(path)
+                if entry is not None and entry.is_file:
+                    found.append(entry)
+    return found
 
 
 class _Judge:

@@ -182,7 +182,8 @@ def printed(
 def _rare(status: Any) -> dict[str, object]:
     unread = Problem("cat", "Permission denied")
     return status_answer(
-        Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,))
+        Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,)),
+        lock=("it names changeset 1, which is not here",),
     )
 
 
@@ -248,7 +249,11 @@ def _staged(dsm: Runner, take: Any, folder: Path) -> None:
     take("restore", "--staged", of="dsm restore --staged")
     take("restore", "-n", "--force")
     take("restore", "--force")
-    for name in ("secret.txt", "cat/ONE.txt", "cat/one.txt", "pipe", ".dsmignore"):
+    take("lock")
+    write(folder / "cat/1.txt", "to be restored")
+    take("restore", "--locked", "-n", "--force", of="dsm restore --locked")
+    take("restore", "--locked", "--force", of="dsm restore --locked")
+    for name in ("secret.txt", "cat/ONE.txt", "cat/one.txt", "pipe", ".dsmignore", "dsm.lock"):
         (folder / name).unlink()
     failed = AddReport(Counts(), 0, 0, 0, 0, 0, failed=(Problem("a", "Permission denied"),))
     take("", of="dsm add", document=added_answer("photos", failed, dry_run=False))
@@ -364,6 +369,7 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
     take("sweep", "second", "--newest", "20%,100%")
     take("ablate", "second", "--drop", "changeset")
     take("get", "first", "-o", str(tmp_path / "out"))
+    take("lock", "-n")
     take("split create", "s", "--parts", "a=50%,b=50%", "--stratify", "label")
     take("split create", "t", "--time", "a=..2020,b=2020..2021", "--description", "old ones")
     take("split create", "u", "--folds", "3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,9 +71,9 @@ def list_runs(
       dsm runs list --sort=-loss --json
     """
     with Session(ctx) as s:
-        found: Sequence[Run] = list(s.repo.runs)
+        found: Iterable[Run] = s.repo.runs
         if sort is not None:
-            found = _sorted(found, sort)
+            found = _sorted(list(found), sort)
         chosen = list(islice(found, limit))
         if as_json:
             print_json(runs_answer(chosen))

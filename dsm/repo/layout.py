@@ -56,6 +56,11 @@ class Layout:
         return self._in("local", "runs")
 
     @property
+    def run_index(self) -> str:
+        """What lists of runs are read from; may be deleted."""
+        return self._in("local", "runs.index")
+
+    @property
     def names(self) -> str:
         return self._in("names")
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dsm.errors import AmbiguousName, DamagedData, NotFound, Refused
+from dsm.errors import AmbiguousName, DamagedData, NotFound, Refused, StorageFailed
 from dsm.model.names import close_matches
 from dsm.repo import documents
 from dsm.repo.repository import Repository
+from dsm.runs.index import Place, RunIndex, place_of
 from dsm.runs.run import (
     COMPLETE,
     FAILED,
@@ -99,9 +100,12 @@ class Runs:
     def note_view(self, run: str, view: Record | Selection) -> None:
         """Records that a run opened a view; of a run of another repository nothing.
 
-        Raises WriteFailed: a run that does not say what it read would be a wrong record.
+        Nor of one that has ended: what it read is settled. Raises WriteFailed: a run that does not
+        say what it read would be a wrong record.
         """
         if not documents.is_run(run) or not os.path.exists(self._starts.path(run)):
+            return
+        if os.path.exists(self._ends.path(run)):
             return
         place = documents.run_views(self._layout, run)
         if os.path.exists(place.path(view.version)):
@@ -114,23 +118,31 @@ class Runs:
         place.create(view.version, view_fields(run, read))
 
     def __iter__(self) -> Iterator[Run]:
-        """Yields the runs without their views, those that began last first. Raises DamagedData."""
-        found = [self._read(run) for run in self._starts.names()]
-        yield from sorted(
-            (run for run in found if run is not None),
-            key=lambda run: (run.start.time, run.id), reverse=True,
-        )  # fmt: skip
-
-    def __len__(self) -> int:
-        return len(self._starts.names())
+        """Yields the runs with their views, those that began last first. Raises DamagedData."""
+        index = RunIndex(self._layout)
+        index.load()
+        known, read = [], []
+        for run, place in self._folders():
+            if index.holds(run, place):
+                known.append(run)
+            elif (found := self._read(run)) is not None:
+                read.append((replace(found, views=tuple(self._views(run))), place))
+        ended = [each for each in read if each[0].end is not None]
+        # One that is read costs as much as to write a hundred.
+        if len(ended) > len(known) // 100 or len(known) < len(index) // 2:
+            index.save(known, ended)
+        fresh = {run.id: run for run, _ in read}
+        order = [(index.time(run), run) for run in known]
+        order += [(run.start.time, run.id) for run in fresh.values()]
+        for _, run in sorted(order, reverse=True):
+            yield fresh[run] if run in fresh else index.get(run)
 
     def find(self, name: str) -> Run:
         """Returns a run by id, unique prefix of 4 or more digits, or name (the last that began).
 
         Raises NotFound with near matches, AmbiguousName, DamagedData.
         """
-        ids = self._starts.names()
-        matches = [run for run in ids if run.startswith(name)] if _is_prefix(name) else []
+        matches = self._beginning_with(name) if _is_prefix(name) else []
         if len(matches) > 1:
             raise AmbiguousName(
                 f"{len(matches)} runs begin with {name}", hint="give more digits of the id"
@@ -157,6 +169,25 @@ class Runs:
         disk.remove_tree(self._layout.run(run))
         disk.sync_dir(self._layout.runs)
         disk.discard(os.path.join(self._layout.living_runs, run + ".lease"))
+
+    def _folders(self) -> Iterator[tuple[str, Place]]:
+        """Yields the ids of what may be runs, and each one's folder as it is now."""
+        try:
+            fd = os.open(self._layout.runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StorageFailed(f"cannot read {self._layout.runs}: {error.strerror}") from error
+        try:
+            # Before anything of a run is read: what comes later makes it another place.
+            found = [(run, place_of(fd, run)) for run in os.listdir(fd) if documents.is_run(run)]
+        finally:
+            os.close(fd)
+        yield from ((run, place) for run, place in found if place is not None)
+
+    def _beginning_with(self, prefix: str) -> list[str]:
+        ids = (run for run, _ in self._folders() if run.startswith(prefix))
+        return [run for run in ids if os.path.exists(self._starts.path(run))]
 
     def _views(self, run: str) -> Iterator[ViewRead]:
         place = documents.run_views(self._layout, run)

@@ -105,10 +105,14 @@ def test_damage_is_found(work: Work, name: str) -> None:
     for _ in range(2):
         runs.begin(START).end(END)
     first, second = (os.path.join(work.repo.layout.runs, run.id, name) for run in runs)
+    damaged = os.path.basename(os.path.dirname(second))
     shutil.copyfile(first, second)
     with pytest.raises(DamagedData):
-        list(runs)
+        runs.find(damaged)
     os.truncate(second, 40)
+    with pytest.raises(DamagedData):
+        runs.find(damaged)
+    os.remove(work.repo.layout.run_index)  # a list is derived of what was whole
     with pytest.raises(DamagedData):
         list(runs)
     assert len(fsck(work.repo).findings) == 1

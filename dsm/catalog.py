@@ -18,6 +18,7 @@ from dsm.repo.repository import DatasetIdentity, Repository
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from dsm.evaluation.book import Predictions
     from dsm.model.reports import DatasetRemoval
     from dsm.remotes.book import Remotes
     from dsm.remotes.merging import MergePlan, RemoteStats
@@ -194,6 +195,13 @@ class Catalog(Repository):
         from dsm.runs.book import Runs
 
         return Runs(self)
+
+    @property
+    def predictions(self) -> Predictions:
+        """What runs predicted: `dsm predictions`."""
+        from dsm.evaluation.book import Predictions
+
+        return Predictions(self)
 
     # --- remotes ---
 

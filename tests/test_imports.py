@@ -39,6 +39,7 @@ LAYERS = [
     "statistics",
     "views",
     "runs",
+    "evaluation",
     "checks",
     "dataset_history",
     "dataset_undo",
@@ -86,7 +87,7 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "records/", "history/", "sources/", "statistics/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "format/predictions.py", "evaluation/", "records/", "history/", "sources/", "statistics/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are

@@ -12,7 +12,7 @@ from dsm.answers.maintenance import Hit, fsck_answer, spill_answer
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
-from dsm.maintenance.reports import PICKED, Finding, FsckReport
+from dsm.maintenance.reports import PICKED, PREDICTED, Finding, FsckReport
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def _example_lines(hit: Iterable[Hit]) -> list[str]:
     return [
         f"    {name}: {printable(path)}, which picks by it"
         if number == PICKED
+        else f"    {path}: its predictions"
+        if number == PREDICTED
         else f"    {name}@{number}: {printable(path)}"
         for name, number, path in hit
     ]

@@ -20,7 +20,7 @@ from dsm.history.fold import records_files
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
 from dsm.maintenance.references import STAGED, dataset_log, picked_by
-from dsm.maintenance.reports import PICKED, FsckReport
+from dsm.maintenance.reports import PICKED, PREDICTED, FsckReport
 from dsm.maintenance.run_documents import check_runs
 from dsm.model.names import is_plain_name
 from dsm.model.record_path import is_records_file
@@ -69,9 +69,10 @@ class Checker:
         self._sources()
         for name in self._dataset_names():
             self._dataset(name)
+        for run, oid, size in check_runs(self.repository, self.findings):
+            self._need(oid, size, ("", PREDICTED, f"run {run}"))
         self._packs()
         self._objects()
-        check_runs(self.repository, self.findings)
         check_local(self.repository, self.findings, full=self.full)
         return FsckReport(
             full=self.full,

@@ -28,7 +28,7 @@ from dsm.maintenance.references import (
     referenced_ids,
     references,
 )
-from dsm.maintenance.reports import PICKED, GcPlan
+from dsm.maintenance.reports import PICKED, PREDICTED, GcPlan
 from dsm.model.names import printable
 from dsm.repo.renaming import clear_removed
 from dsm.repo.repository import Repository
@@ -383,6 +383,8 @@ def _line(reference: Reference) -> str:
     """Returns what refers to an object, for people."""
     if reference.number == PICKED:
         return f"{printable(reference.path)} of {reference.dataset}: a list that it picks by"
+    if reference.number == PREDICTED:
+        return f"{reference.path}: its predictions"
     where = "the stage" if reference.number == STAGED else f"changeset {reference.number}"
     return f"{where} of {reference.dataset}: {printable(reference.path)}"
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsm.evaluation.book import stored_of
 from dsm.format import segment
 from dsm.history.snapshot import Snapshots
-from dsm.maintenance.reports import PICKED
+from dsm.maintenance.reports import PICKED, PREDICTED
 from dsm.repo import documents
 from dsm.repo.definitions import SEGMENT
 from dsm.repo.log import ChangesetLog
@@ -24,7 +25,8 @@ STAGED = 0  # stands for the stage where a changeset number is expected
 class Reference:
     """A changeset (or the stage, STAGED) naming an object for a path.
 
-    With PICKED it is a view or a segment, which `path` tells, naming a list that it picks by.
+    With PICKED it is a view or a segment, which `path` tells, naming a list that it picks by; with
+    PREDICTED a run, naming its predictions.
     """
 
     dataset: str
@@ -71,6 +73,8 @@ def references(repository: Repository) -> Iterator[Reference]:
                     yield Reference(name, STAGED, path, oid)
         for what, oid in picked_by(repository, name):
             yield Reference(name, PICKED, what, oid)
+    for run, oid in predicted_by(repository):
+        yield Reference("", PREDICTED, f"run {run}", oid)
 
 
 def picked_by(repository: Repository, dataset: str) -> Iterator[tuple[str, bytes]]:
@@ -84,6 +88,16 @@ def picked_by(repository: Repository, dataset: str) -> Iterator[tuple[str, bytes
         for name in place.names():
             for oid in sorted(lists_in(place.read(name))):
                 yield f"{what} {name[:12] if what == 'view' else name}", oid
+
+
+def predicted_by(repository: Repository) -> Iterator[tuple[str, bytes]]:
+    """Yields (run, id) of the predictions of all runs. Raises DamagedData."""
+    for run in documents.runs(repository.layout).names():
+        place = documents.run_predictions(repository.layout, run)
+        for version in place.names():
+            if (fields := place.read(version)) is not None:
+                stored = stored_of(fields, run, version, place.path(version))
+                yield run, bytes.fromhex(stored.object)
 
 
 def referenced_ids(repository: Repository) -> set[bytes]:
@@ -100,5 +114,6 @@ def referenced_ids(repository: Repository) -> set[bytes]:
         for where, data in staged_segments(repository, name):
             ids.update(oid for oid in segment.decode(data, where)[1].oids if oid is not None)
         ids.update(oid for _, oid in picked_by(repository, name))
+    ids.update(oid for _, oid in predicted_by(repository))
     ids.discard(None)
     return ids

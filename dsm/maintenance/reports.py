@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 PICKED = -1  # a changeset number that stands for a view, or a segment, that picks by a list
+PREDICTED = -2  # one that stands for a run with predictions
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 
 from dsm.errors import DsmError
+from dsm.evaluation.book import Predictions
 from dsm.maintenance.findings import Findings
 from dsm.repo import documents
 from dsm.repo.repository import Repository
 from dsm.runs.book import Runs
 
+Needed = tuple[str, bytes, int]
 
-def check_runs(repository: Repository, findings: Findings) -> None:
-    """Reads every document of every run.
+
+def check_runs(repository: Repository, findings: Findings) -> list[Needed]:
+    """Reads every document of every run; returns (run, id, bytes) of the predictions there are.
 
     A folder of a run without a begin is what an interrupted begin or removal leaves: it is no run.
     """
     layout = repository.layout
+    needed: list[Needed] = []
     if not os.path.lexists(layout.runs):
-        return
+        return needed
     ids = set(documents.runs(layout).names())
     for entry in findings.listed(layout.runs, "document"):
         if not documents.is_run(entry):
@@ -26,10 +30,13 @@ def check_runs(repository: Repository, findings: Findings) -> None:
             continue
         folder = layout.run(entry)
         for inner in findings.listed(folder, "document"):
-            if inner not in ("start.json", "end.json", "views"):
+            if inner not in ("start.json", "end.json", "views", "predictions"):
                 findings.stray(folder, inner)
         if entry in ids:
             try:
                 Runs(repository).find(entry)
+                for stored in Predictions(repository).of_run(entry):
+                    needed.append((entry, bytes.fromhex(stored.object), stored.size))
             except DsmError as error:
                 findings.found("document", folder, error.message)
+    return needed

@@ -224,6 +224,12 @@ def run_views(layout: Layout, run: str) -> Documents:
     return Documents(os.path.join(layout.run(run), "views"), layout.temporary, legal=_is_version)
 
 
+def run_predictions(layout: Layout, run: str) -> Documents:
+    """The predictions of a run, by the version of the view that they are for."""
+    folder = os.path.join(layout.run(run), "predictions")
+    return Documents(folder, layout.temporary, legal=_is_version)
+
+
 def trusted_sources(folder: str) -> Documents:
     """The notes of which sources a user trusts, in that user's own folder."""
     return Documents(folder, folder, legal=_is_version)

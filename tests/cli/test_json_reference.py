@@ -314,6 +314,12 @@ def _runs(dsm: Runner, take: Any) -> None:
     take("runs list")
     take("runs show", "first")
     take("runs compare", "first", "second")
+    with library.open(".") as repo:
+        example = next(iter(repo.view(view.version).without_sources())).path
+    Path("p.csv").write_text(f"path,label\n{example},cat\nnone,cat\n")
+    take("predictions add", "first", "p.csv")
+    take("predictions list", "first")
+    take("predictions rm", "first")
     take("runs rm", "first")
 
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 
-from dsm.views.filters.glob import matches
+from dsm.model.globs import matches
 
 Number = int | float
 Range = tuple[Number | None, Number | None]  # both ends included, None for none

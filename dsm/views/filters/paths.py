@@ -39,7 +39,7 @@ class PathFilter(Filter):
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
         if asked.get("paths") is None:
             return None
-        from dsm.views.filters.glob import check_glob
+        from dsm.model.globs import check_glob
 
         globs = tuple(sorted({spelt(check_glob(glob)) for glob in texts(asked.get("paths"))}))
         if not globs:
@@ -54,7 +54,7 @@ class PathFilter(Filter):
         globs = tuple(fields.get("paths", ()))
         if not globs:
             return None
-        from dsm.views.filters.glob import check_glob
+        from dsm.model.globs import check_glob
 
         require_texts(globs)
         for glob in globs:

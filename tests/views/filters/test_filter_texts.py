@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from situations import Work
 
 from dsm.errors import DamagedData, InvalidInput
+from dsm.model.globs import GLOB_CHARS_MAX, check_glob, matches
 from dsm.model.wildmatch import parse
 from dsm.views.filters.conditions import parse_condition
-from dsm.views.filters.glob import GLOB_CHARS_MAX, check_glob, expression, matches
+from dsm.views.filters.glob import expression
 from dsm.views.query.view_query import ViewQuery
 
 TYPES = {"a b": "string", "c": "string", 'd"': "string", "in": "string", "width": "int"}

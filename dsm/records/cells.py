@@ -50,6 +50,12 @@ def typed(text: str, kind: str) -> AttributeValue | None:
     return int(text) if kind == "int" else float(text)
 
 
+def seen(text: str) -> AttributeValue | None:
+    """Returns a cell as the value that it looks like; None for none."""
+    kind = type_of(text)
+    return None if kind is None else typed(text, "int" if kind == _LONG else kind)
+
+
 def settled_types(
     attributes: Sequence[dict[str, AttributeValue]], before: Mapping[str, str]
 ) -> dict[str, str]:

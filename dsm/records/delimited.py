@@ -19,7 +19,7 @@ from blake3 import blake3
 from dsm.errors import InvalidInput
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.model.names import printable
-from dsm.records.cells import settled_types
+from dsm.records.cells import seen, settled_types
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
 from dsm.records.settings import UTF_8_BOM, Found, RecordSettings, check_columns
@@ -152,6 +152,8 @@ class DelimitedReader:
             () if settings.columns else columns, dialect.delimiter, dialect.quote,
             UTF_8_BOM if head.startswith(_BOM) else dialect.encoding,
         )  # fmt: skip
+        told = gathered.out.fields  # a column of numbers and words is one of texts
+        told.update((name, "text") for name, kind in told.items() if kind == "mixed")
         types = settled_types(gathered.out.attributes, settings.found.types)
         gathered.settings = replace(settings, found=replace(found, types=types))
         return gathered.finish(grouper.finish(), grouper.size)
@@ -201,7 +203,7 @@ def _take_rows(
         gathered.take(oid, len(content), first)
         record = dict(zip(columns, row, strict=True))
         if len(gathered.out) <= LOOKED_AT:
-            gathered.look_at(record)
+            gathered.look_at({name: seen(cell) for name, cell in record.items()})
         try:
             gathered.hear(record)
         except ValueError as error:

@@ -31,13 +31,14 @@ class DatasetSettings:
 
     `pattern` and `unmatched` take the place of what the dataset was created with, None being that;
     an empty pattern is none. `records` says by path, of a file or a folder, how files are read that
-    `add` finds there.
+    `add` finds there, `record_globs` by glob; of several that fit the last counts.
     """
 
     target: Target = DEFAULT
     pattern: str | None = None
     unmatched: str | None = None
     records: Mapping[str, RecordSettings] = field(default_factory=dict)
+    record_globs: tuple[tuple[str, RecordSettings], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as their document has them."""
@@ -46,6 +47,10 @@ class DatasetSettings:
             fields["target"] = self.target.to_json()
         if self.records:
             fields["records"] = {path: each.to_json() for path, each in self.records.items()}
+        if self.record_globs:
+            fields["record_globs"] = [
+                {"glob": glob, **each.to_json()} for glob, each in self.record_globs
+            ]
         return {name: value for name, value in fields.items() if value is not None}
 
     def pattern_of(self, identity: DatasetIdentity) -> str | None:
@@ -56,15 +61,25 @@ class DatasetSettings:
         """Returns what is done with new files that the pattern does not match."""
         return identity.unmatched if self.unmatched is None else self.unmatched
 
-    def records_at(self, path: str) -> RecordSettings | None:
-        """Returns how a new file is read as records; None when it is one example.
+    def records_at(self, path: str) -> tuple[RecordSettings, bool] | None:
+        """Returns how a new file is read as records, and whether it was meant itself; None when it
+        is one example.
 
-        What is said of a file itself, or of the nearest folder above it, counts.
+        What is said of a file itself counts, else the last glob that fits it, else what is said of
+        the nearest folder above it.
         """
-        for each in above(path) if self.records else ():
-            if each in self.records:
-                return self.records[each]
-        return self.records.get("")
+        if path in self.records:
+            return self.records[path], True
+        if self.record_globs:
+            from dsm.model.globs import matches
+
+            for glob, each in reversed(self.record_globs):
+                if matches(glob, path):
+                    return each, True
+        for folder in above(path) if self.records else ():
+            if folder in self.records:
+                return self.records[folder], False
+        return (self.records[""], False) if "" in self.records else None
 
 
 def read_settings(repository: Repository, dataset: str) -> DatasetSettings:
@@ -97,18 +112,32 @@ def _records_of(fields: dict[str, Any]) -> dict[str, RecordSettings]:
     return {path: RecordSettings.from_json(each) for path, each in fields.items()}
 
 
+def _globs_of(listed: list[dict[str, Any]]) -> tuple[tuple[str, RecordSettings], ...]:
+    from dsm.model.globs import check_glob
+    from dsm.records.settings import RecordSettings
+
+    return tuple(
+        (
+            check_glob(each["glob"]),
+            RecordSettings.from_json({n: v for n, v in each.items() if n != "glob"}),
+        )
+        for each in listed
+    )
+
+
 def settings_of(fields: dict[str, Any], where: str) -> DatasetSettings:
     """Reads a document of settings. Raises DamagedData."""
     try:
         found = fields["settings"]
         target = Target.from_json(found["target"]) if "target" in found else DEFAULT
         records = _records_of(found["records"]) if "records" in found else {}
+        globs = _globs_of(found["record_globs"]) if "record_globs" in found else ()
         pattern, unmatched = found.get("pattern"), found.get("unmatched")
         if not isinstance(pattern, str | None):
             raise TypeError("the pattern is no text")
         if unmatched is not None:
             check_unmatched(unmatched)
-        settings = DatasetSettings(target, pattern, unmatched, records)
+        settings = DatasetSettings(target, pattern, unmatched, records, globs)
     except (KeyError, TypeError, ValueError, AttributeError, InvalidInput) as error:
         raise DamagedData(f"{where} does not hold settings of a dataset: {error}") from error
     if settings.to_json() != found:

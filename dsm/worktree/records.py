@@ -53,10 +53,14 @@ class RecordsFiles:
         self.tree, self.request, self.staged = tree, request, staged
         self.settings: DatasetSettings = read_settings(tree.repository, tree.log.name)
         self.concerned = bool(
-            request.records is not None or self.settings.records or has_records(tree, staged)
+            request.records is not None
+            or self.settings.records
+            or self.settings.record_globs
+            or has_records(tree, staged)
         )
         self.waiting: dict[str, Stat] = {}
         self._known: dict[str, Example] = {}
+        self._named = frozenset(request.paths)
 
     def settings_for(self, path: str, *, new: bool) -> RecordSettings | None:
         """Returns how a file is read as records; None when it is one example.
@@ -65,15 +69,13 @@ class RecordsFiles:
         """
         asked = self.request.records
         if asked is not None:
-            found = _in_format(asked, path, named=path in self.request.paths)
+            found = _in_format(asked, path, named=path in self._named)
             if found is not None:
                 return found
         if not new:
             return self._tracked(path)
         said = self.settings.records_at(path)
-        if said is None:
-            return None
-        return _in_format(said, path, named=path in self.settings.records)
+        return None if said is None else _in_format(said[0], path, named=said[1])
 
     def _tracked(self, path: str) -> RecordSettings | None:
         before = self.tree.lookup([path], self.staged).get(path)
@@ -227,14 +229,28 @@ class RecordsFiles:
         asked = self.request.records
         if asked is None:
             return
-        named = {path: asked for path in self.request.paths}
+        from dsm.model.globs import fixed_folder, matches
+
+        named = {path: asked for path in self.request.paths if path not in self.request.globbed}
+        globs = self.request.globs
+
+        def below(path: str) -> bool:
+            return any(not top or path == top or path.startswith(f"{top}/") for top in named)
+
+        def said_anew(path: str) -> bool:
+            return path in named or any(matches(glob, path) for glob in globs)
 
         def changed(settings: DatasetSettings) -> DatasetSettings:
-            kept = {
-                path: each for path, each in settings.records.items()
-                if not any(path.startswith(f"{top}/") or not top for top in named)
-            }  # fmt: skip
-            return replace(settings, records=dict(sorted({**kept, **named}.items())))
+            kept = {p: e for p, e in settings.records.items() if not (below(p) or said_anew(p))}
+            others = [
+                (glob, each) for glob, each in settings.record_globs
+                if glob not in globs and not below(fixed_folder(glob))
+            ]  # fmt: skip
+            return replace(
+                settings,
+                records=dict(sorted({**kept, **named}.items())),
+                record_globs=(*others, *((glob, asked) for glob in globs)),
+            )
 
         if changed(self.settings) != self.settings:
             change_settings(self.tree.repository, self.tree.log.name, changed)

@@ -46,7 +46,7 @@ class Request:
     `unmatched` says what is done with new files that the pattern of the dataset, or the one in its
     place, does not match: see `dsm.model.unmatched`. `records`
     says how files are read as records from now on, with `records_format_given` whatever they are
-    called.
+    called; those of `paths` that are `globbed` were not named themselves, but by one of `globs`.
     """
 
     paths: tuple[str, ...]
@@ -68,6 +68,8 @@ class Request:
     unmatched: str = UNLABELLED
     records: RecordSettings | None = None
     records_format_given: bool = False
+    globs: tuple[str, ...] = ()
+    globbed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         known = (self.pattern, self.default_pattern, self.label_rows)
@@ -261,7 +263,7 @@ def request_for(
     quote: str | None = None,
     encoding: str | None = None,
     label_sep: str | None = None,
-    **flags: bool,
+    **flags: Any,
 ) -> Request:
     """Returns a request with its patterns parsed and its label file read, which is named from
     `folder`, or open, and whose names lead to one of the `places`.

@@ -39,6 +39,10 @@ from dsm.worktree.tree import WorkTree
 
 def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> AddReport:
     """Stages files of the work tree; a dry run only says what would be staged."""
+    if request.records is not None:
+        from dsm.worktree.record_globs import with_globs
+
+        request = with_globs(tree, request)
     if request.dry_run:
         adder = Adder(tree, request, progress)
         outcome = adder.run()
@@ -172,8 +176,10 @@ def report(outcome: Outcome, stored: int, request: Request) -> AddReport:
     changes: tuple[Change, ...] = ()
     used = request.pattern or request.default_pattern
     if request.dry_run:
+        rows = outcome.rows
+        own = {p for p, each in zip(rows.paths, rows.records, strict=True) if each == RECORD}
         changes = tuple(
-            Change(KIND_NAMES[kind], path, after=example)
+            Change(KIND_NAMES[kind], path, after=example, of_record=path in own)
             for path, kind, example in outcome.rows.sorted()
             if kind != FORGET
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,43 @@ def change_fields(change: Change) -> dict[str, Any]:
 def ls_answer(dataset: str, examples: Iterable[Example]) -> dict[str, Any]:
     """Returns what `dsm ls` answers; examples are taken as they are asked for."""
     return {"dataset": dataset, "examples": map(example_fields, examples)}
+
+
+# Of so many records `dsm diff --records --json` reads the fields: they are all in memory.
+FIELDS_MAX = 100_000
+
+
+def record_fields_answer(diff: Diff, most: int) -> dict[str, Any]:
+    """Returns what `dsm diff --records` answers, the fields of at most so many records."""
+    return {
+        "before": diff.before,
+        "after": diff.after,
+        "complete": len(diff.records) <= most,
+        "records": (
+            {
+                "path": each.change.path,
+                "kind": each.change.kind,
+                "labels": None if each.change.after is None else list(each.change.after.labels),
+                "labels_before": (
+                    None if each.change.before is None else list(each.change.before.labels)
+                ),
+                "fields": {
+                    name: {"before": _finite(was), "after": _finite(now)}
+                    for name, (was, now) in each.fields.items()
+                },
+            }
+            for each in diff.records[:most]
+        ),
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Returns a value of a field with numbers that JSON has not as texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return {n: _finite(each) for n, each in value.items()} if isinstance(value, dict) else value
 
 
 def diff_answer(diff: Diff) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.examples import diff_answer
+from dsm.answers.examples import FIELDS_MAX, diff_answer, record_fields_answer
 from dsm.cli.changes import (
     CHANGES_MAX,
     change_line,
@@ -22,6 +22,9 @@ from dsm.cli.revisions import told_apart
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 from dsm.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from dsm.model.reports import Diff
 
 
 def command(
@@ -69,15 +72,12 @@ def command(
         asked = told_apart(s, words, 2)
         a, b = asked.range or (*asked.changesets, None, None)[:2]
         if records:
-            if as_json or stat or name_status_only:
-                raise InvalidInput(
-                    "--records shows fields to people, so no other form goes with it"
-                )
-            found = s.dataset.diff(
-                a, b, staged=staged, paths=asked.paths, fields=CHANGES_MAX
-            ).records
-            print(*side_by_side(found, s.paint), sep="\n", end="\n" if found else "")
-            return 1 if exit_code and found else 0
+            if stat or name_status_only:
+                raise InvalidInput("--records goes with --json, and with no other form")
+            most = FIELDS_MAX if as_json else CHANGES_MAX
+            diff = s.dataset.diff(a, b, staged=staged, paths=asked.paths, fields=most)
+            _tell_records(diff, s, as_json)
+            return 1 if exit_code and diff.records else 0
         diff = s.dataset.diff(a, b, staged=staged, paths=asked.paths)
         if as_json:
             print_json(diff_answer(diff))
@@ -92,3 +92,10 @@ def command(
             for moved in diff.queries:
                 print(query_status(moved) if name_status_only else query_line(moved, s.paint))
     return 1 if exit_code and (diff.changes or diff.queries) else 0
+
+
+def _tell_records(diff: Diff, s: Session, as_json: bool) -> None:
+    if as_json:
+        print_json(record_fields_answer(diff, FIELDS_MAX))
+    elif diff.records:
+        print(*side_by_side(diff.records, s.paint), sep="\n")

@@ -147,19 +147,20 @@ def records_files(table: pa.Table) -> list[bytes]:
     return [oid for oid in files.to_pylist() if oid is not None]
 
 
-def settings_in(layers: Iterable[Layer]) -> dict[str, str]:
-    """What the live rows of records files say of how these were read, by path."""
+def settings_in(layers: Iterable[Layer]) -> dict[str, tuple[str, bytes]]:
+    """How each live records file was read, as its row says, and its object; by path."""
     import pyarrow.compute as pc
 
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, bytes]] = {}
     for layer in layers:
         mask = examples_mask(layer.table)
         if mask is None:
             continue
         mask = pc.invert(mask)
         mask = mask if layer.live is None else pc.and_(mask, layer.live)
-        files = layer.table.select(["path", fmt.RECORDS.name]).filter(mask)
-        found.update(zip(*(column.to_pylist() for column in files.columns), strict=True))
+        files = layer.table.select(["path", fmt.RECORDS.name, "object"]).filter(mask)
+        for path, text, oid in zip(*(column.to_pylist() for column in files.columns), strict=True):
+            found[path] = text, oid
     return found
 
 

@@ -18,6 +18,7 @@ import pytest
 
 import dsm as library
 from dsm.answers.definitions import partition_answer
+from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.remotes import clone_answer, pull_answer
 from dsm.answers.staging import added_answer
@@ -27,7 +28,8 @@ from dsm.cli.commands import COMMANDS
 from dsm.errors import Conflict
 from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
-from dsm.model.reports import AddReport, Problem, Status
+from dsm.model.example import Change, Example
+from dsm.model.reports import AddReport, Diff, Problem, RecordDifference, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.run import End, Output, Start
 from dsm.views.comparison.partition import Leak, Leakage
@@ -40,6 +42,7 @@ CONTRACT = """\
 labels.vocabulary = ["cat"]
 balance = { max-ratio = 1, severity = "warning", reason = "it learns both" }
 """
+ROW = Example("a.jsonl#1", bytes(32), 8, 0, ("spam",), records="#")
 CANARY = "canary-text-90c1"
 Documents = dict[str, list[Any]]
 
@@ -204,6 +207,13 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("mv", "-n", "cat/2.txt", "cat/two.txt")
     take("mv", "cat/2.txt", "cat/two.txt")
     take("diff", "--staged")
+    take("diff", "--records", of="dsm diff --records")
+    records = tuple(
+        RecordDifference(Change("added", "a.jsonl#1", **{side: ROW}), {"id": (None, math.nan)})
+        for side in ("before", "after")
+    )
+    told = record_fields_answer(Diff("1", "2", (), records=records), 2)
+    take("", of="dsm diff --records", document={**told, "records": list(told["records"])})
     take("status")
     write(folder / "dsm.toml", "[dataset.photos.rules]\nsize.on = 'commit'\n")
     take("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")

@@ -544,7 +544,7 @@ def test_fields_of_changed_records_are_told(work: Work, name: str) -> None:
 
 def test_rows_of_tables_have_fields_and_come_out_as_a_table(work: Work, tmp_path: Path) -> None:
     """The columns of its file name the cells of a row, also of one that was pickled; a view of several
-    tables is one under all of their columns; what is no row is refused."""
+    tables is one under all of their columns, those of JSON objects behind them."""
     work.write({
         "a.csv": "id;text\n1;x, y\n2;\"p\nq\"\n", "b.tsv": "id\tmore\n3\tz\n",
         "c.txt": "a line\n", "d.jsonl": '{"id": "4"}\n',
@@ -567,5 +567,5 @@ def test_rows_of_tables_have_fields_and_come_out_as_a_table(work: Work, tmp_path
     work.ds.prepare(paths=["*.csv", "*.tsv", "*.txt"]).get(str(out), format="csv")
     expected = 'id,text,more\n1,"x, y",\n2,"p\nq",\n3,,z\n,a line,\n'
     assert expected == (out / "part-000000.csv").read_text()
-    with pytest.raises(InvalidInput, match="d.jsonl#4 is no row of a table"):
-        view.get(str(tmp_path / "other"), format="csv")
+    work.ds.prepare(paths=["c.txt", "d.jsonl"]).get(str(tmp_path / "other"), format="csv")
+    assert (tmp_path / "other" / "part-000000.csv").read_text() == "text,id\na line,\n,4\n"

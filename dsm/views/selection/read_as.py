@@ -15,18 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.history.fold import Layer, records_mask, settings_in
+from dsm.records.formats import JSONL
 from dsm.records.settings import RecordSettings
 
 _KEY = b"dsm.records"
-_JSON = ("jsonl", "parquet", "arrow")
+_OBJECTS = b"dsm.record-objects"
+_JSON = (JSONL, "parquet", "arrow")
 
 
 def with_read_as(rows: pa.Table, layers: Iterable[Layer]) -> pa.Table:
     """Returns the rows with what the layers, rows of files among them, say of their files."""
     known = {
-        path: text
-        for path, text in settings_in(layers).items()
-        if RecordSettings.from_text(text)[0].format not in _JSON
+        path: (text, oid.hex())
+        for path, (text, oid) in settings_in(layers).items()
+        if RecordSettings.from_text(text)[0].format != JSONL
     }
     if not known:
         return rows
@@ -35,8 +37,14 @@ def with_read_as(rows: pa.Table, layers: Iterable[Layer]) -> pa.Table:
     told = {path: known[path] for path in files if path in known}
     if not told:
         return rows
+    texts = {
+        path: text for path, (text, _) in told.items() if settings_of(text).format not in _JSON
+    }
+    objects = {path: oid for path, (_, oid) in told.items()}
+    said = {_KEY: texts, _OBJECTS: objects}
     return rows.replace_schema_metadata(
-        {**(rows.schema.metadata or {}), _KEY: json.dumps(told, ensure_ascii=False).encode()}
+        (rows.schema.metadata or {})
+        | {key: json.dumps(each, ensure_ascii=False).encode() for key, each in said.items()}
     )
 
 
@@ -45,6 +53,12 @@ def read_as(table: pa.Table) -> Mapping[str, str]:
     text = (table.schema.metadata or {}).get(_KEY)
     found: dict[str, str] = {} if text is None else json.loads(text)
     return found
+
+
+def objects_of(table: pa.Table) -> Mapping[str, bytes]:
+    """Returns the objects of files, by path, but for those of JSON Lines."""
+    text = (table.schema.metadata or {}).get(_OBJECTS)
+    return {} if text is None else {p: bytes.fromhex(o) for p, o in json.loads(text).items()}
 
 
 @lru_cache(64)

@@ -101,13 +101,16 @@ _TYPES = {
 _PROPERTIES = {"json": "content"}
 
 
-def examples(names: list[str], source: dict[str, Any], extract: str) -> dict[str, Any]:
-    """Returns the record set of examples: these fields, and where each is extracted from."""
+def examples(
+    names: list[str], source: dict[str, Any], extract: str, lead: str = ""
+) -> dict[str, Any]:
+    """Returns the record set of examples: these fields, and where each is extracted from, with
+    what stands before its name there."""
     fields = [
         {
             "@type": "cr:Field", "@id": f"examples/{name}", "name": name,
             "dataType": _TYPES[name],
-            "source": {**source, "extract": {extract: _PROPERTIES.get(name, name)}},
+            "source": {**source, "extract": {extract: lead + _PROPERTIES.get(name, name)}},
         }
         for name in names
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows of tables as one table again: their cells, under a header of all columns.
+"""Records as one table: their fields as cells, under a header of all of them.
 
 Specified in docs/format/materialised.md.
 """
@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsm.errors import InvalidInput
-from dsm.history.fold import records_mask
-from dsm.model.names import printable
-from dsm.model.record_path import parts_of
-from dsm.records.reader import fields_of
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
 from dsm.views.selection.read_as import read_as, settings_of
-from dsm.views.writing.format import FormatWriter, Recipe, compressed, require_all
+from dsm.views.selection.record_types import has_fields
+from dsm.views.writing.format import FormatWriter, Recipe, compressed, no_fields
+from dsm.views.writing.record_fields import record_fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.store.objects import ObjectStore
+    from dsm.views.selection.classes import ClassList
 
 _TABLES = ("csv", "tsv", "text")
 
@@ -31,22 +31,29 @@ class CsvWriter(FormatWriter):
     """Writes shards of rows, each with the header."""
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
-        """Returns the table as it is. Raises InvalidInput when not all of it are rows of tables."""
-        import pyarrow.compute as pc
+        """Returns the table as it is. Raises InvalidInput when not all of it have fields."""
+        if table.num_rows and not has_fields(table):
+            raise no_fields(table)
+        return table
 
-        files = {path: settings_of(text) for path, text in read_as(table).items()}
-        paths = table.column("path")
-        fit = pc.and_(
-            records_mask(table),
-            pc.is_in(
-                pc.replace_substring_regex(paths, r"(?s)#[^#]*$", ""),
-                value_set=_strings(p for p, each in files.items() if each.format in _TABLES),
-            ),
-        )
-        return require_all(
-            table, fit, "row of a table",
-            "choose the rows with --path FILE, or another format; jsonl writes lines of JSON",
-        )  # fmt: skip
+    def schema(
+        self,
+        table: pa.Table,
+        paths: pa.ChunkedArray,
+        classes: ClassList,
+        store: ObjectStore | None = None,
+    ) -> pa.Schema:
+        """Returns the columns of all files: of tables their own, of others those of the records."""
+        import pyarrow as pa
+
+        names: dict[str, None] = {}
+        for text in read_as(table).values():
+            names.update(dict.fromkeys(_columns_of(text)))
+        others = self.with_columns(table).filter(_in_no_table(table))
+        for _, rows, content in all_batches(store, [others]) if store is not None else ():
+            for fields in record_fields(rows, content):
+                names.update(dict.fromkeys(fields))
+        return pa.schema([(name, pa.string()) for name in names])
 
     def write(
         self,
@@ -59,46 +66,54 @@ class CsvWriter(FormatWriter):
         at: int = 0,
     ) -> None:
         """Writes one shard; see `FormatWriter.write`."""
+        assert recipe.schema is not None
+        header = recipe.schema.names
         with compressed(recipe.compression, write) as compressor:
             out = Collected(compressor)
-            header: list[str] = []
+            out.add((_line(header),), 0)
             for _, rows, content in all_batches(store, tables):
-                files = {path: settings_of(text) for path, text in read_as(rows).items()}
-                if not header:
-                    header = _header(rows)
-                    out.add((_line(header),), 0)
-                for path, data in zip(rows.column("path").to_pylist(), content, strict=True):
-                    settings = files[parts_of(path)[0]]
-                    try:
-                        fields = fields_of(data or b"", settings)  # a record is never large
-                    except ValueError as error:
-                        raise InvalidInput(f"{printable(path)}: {error}", items=(path,)) from None
-                    line = _line([fields.get(name, "") for name in header])
+                for fields in record_fields(rows, content):
+                    line = _line([_cell(fields.get(name)) for name in header])
                     out.add((line,), len(line))
                 counted(rows.num_rows, sum(rows.column("size").to_pylist()))
             out.flush()
 
 
-def _header(rows: pa.Table) -> list[str]:
-    """Returns the columns of all files of the view, in the order in which they are met."""
-    found: dict[str, None] = {}
-    for text in read_as(rows).values():
-        settings = settings_of(text)
-        columns = settings.columns or settings.found.columns
-        found.update(dict.fromkeys(columns if settings.format != "text" else ("text",)))
-    return list(found)
+def _columns_of(text: str) -> tuple[str, ...]:
+    """Returns the columns of a file that is a table."""
+    settings = settings_of(text)
+    if settings.format == "text":
+        return ("text",)
+    return settings.columns or settings.found.columns
+
+
+def _in_no_table(table: pa.Table) -> pa.ChunkedArray:
+    """Which rows are of files whose header is nowhere but in the records."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = [p for p, text in read_as(table).items() if settings_of(text).format in _TABLES]
+    files = pc.replace_substring_regex(table.column("path"), r"(?s)#[^#]*$", "")
+    return pc.invert(pc.is_in(files, value_set=pa.array(known, pa.string())))
+
+
+def _cell(value: Any) -> str:
+    """Returns the text of a cell: what is no text as JSON, nothing as nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _line(cells: list[str]) -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n").writerow(cells)
-    return out.getvalue().encode()
-
-
-def _strings(values: Iterable[str]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(list(values), pa.string())
+    try:
+        return out.getvalue().encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            "a field holds half a character, which UTF-8 cannot write",
+            hint="--format jsonl writes records as they are",
+        ) from None
 
 
 WRITER = CsvWriter()

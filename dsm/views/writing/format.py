@@ -50,6 +50,7 @@ class Format:
     described: bool = True  # whether a card is written, and Croissant unless it is declined
     takes_rows: bool = True  # whether rows of queries can be written so
     one_class: bool = False  # whether a file says one class of each example, -1 where it has none
+    record_fields: bool = False  # whether fields of records are columns of their own
     tells_classes: bool = True  # whether the file itself does, not its index alone
 
     def writer(self) -> FormatWriter:
@@ -91,15 +92,19 @@ class Recipe:
     schema: pa.Schema | None = None
 
 
-def require_all(table: pa.Table, fit: pa.ChunkedArray, what: str, hint: str) -> pa.Table:
-    """Returns the table. Raises InvalidInput for a row that does not fit, which is no `what`."""
+def no_fields(table: pa.Table) -> InvalidInput:
+    """Returns the error for rows that are no records with fields of their own."""
     import pyarrow.compute as pc
 
-    others = table.column("path").filter(pc.invert(fit))
-    if len(others):
-        path = others[0].as_py()
-        raise InvalidInput(f"{printable(path)} is no {what}", hint=hint, items=(path,))
-    return table
+    from dsm.history.fold import records_mask
+
+    others = table.column("path").filter(pc.invert(records_mask(table)))
+    path = (others if len(others) else table.column("path"))[0].as_py()
+    return InvalidInput(
+        f"{printable(path)} is no record with fields",
+        hint="choose the records of a file with --path FILE, or another format",
+        items=(path,),
+    )
 
 
 class FormatWriter:
@@ -112,9 +117,17 @@ class FormatWriter:
         return table
 
     def schema(
-        self, table: pa.Table, paths: pa.ChunkedArray, classes: ClassList
+        self,
+        table: pa.Table,
+        paths: pa.ChunkedArray,
+        classes: ClassList,
+        store: ObjectStore | None = None,
     ) -> pa.Schema | None:
-        """Returns the schema of all files, where they have one; `paths` are those of all rows."""
+        """Returns the schema of all files, where they have one; `paths` are those of all rows.
+
+        With a store the table is all of them, and their bytes may be read for it. Raises
+        DamagedData and InvalidInput.
+        """
         return None
 
     def write(

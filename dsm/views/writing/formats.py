@@ -47,6 +47,7 @@ _ROWS = (
         name="parquet", words="", layout=SHARDS, module="dsm.views.writing.parquet",
         file_name="part-{number:06d}.parquet", owns=r"part-\d{6}\.parquet",
         media_type="application/x-parquet", library="pyarrow", one_class=True,
+        record_fields=True,
     ),
     Format(
         name="jsonl", words="records as the lines they were", layout=SHARDS,

@@ -1,16 +1,22 @@
-"""Records as lines again: the bytes that each had in its file, in the order of their paths.
+"""Records as lines of JSON, in the order of their paths: the bytes that each had in its file.
+
+Of rows of tables and of plain text they are the fields as an object.
 
 Specified in docs/format/materialised.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dsm.history.fold import records_mask
-from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces
-from dsm.views.writing.format import FormatWriter, Recipe, compressed, require_all
+from dsm.model.record_path import parts_of
+from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
+from dsm.views.selection.read_as import read_as
+from dsm.views.selection.record_types import has_fields
+from dsm.views.writing.format import FormatWriter, Recipe, compressed, no_fields
+from dsm.views.writing.record_fields import record_fields
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,11 +28,10 @@ class JsonlWriter(FormatWriter):
     """Writes shards of lines."""
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
-        """Returns the table as it is. Raises InvalidInput when not all of it are records."""
-        return require_all(
-            table, records_mask(table), "record, so it is no line of a file",
-            "choose the records with --path FILE, or another format",
-        )  # fmt: skip
+        """Returns the table as it is. Raises InvalidInput when not all of it have fields."""
+        if table.num_rows and not has_fields(table):
+            raise no_fields(table)
+        return table
 
     def write(
         self,
@@ -41,22 +46,28 @@ class JsonlWriter(FormatWriter):
         """Writes one shard; see `FormatWriter.write`."""
         with compressed(recipe.compression, write) as compressor:
             out = Collected(compressor)
-            for payloads, rows, content in all_batches(store, tables):
-                size = sum(sizes := rows.column("size").to_pylist())
-                if None not in content:
-                    out.add((b"\n".join(content), b"\n"), size + len(sizes))  # type: ignore[arg-type]
-                    counted(rows.num_rows, size)
-                    continue
-                for number, data in enumerate(content):
-                    if data is not None:
-                        out.add((data, b"\n"), sizes[number] + 1)
-                        continue
-                    path, oid = rows.column("path")[number].as_py(), rows.column("object")[number]
-                    for piece in pieces(payloads.store, oid.as_py(), path, sizes[number]):
-                        out.add((piece,), len(piece))
-                    out.add((b"\n",), 1)
-                counted(rows.num_rows, size)
+            for _, rows, content in all_batches(store, tables):
+                # A record is never large, so all of them are there.
+                lines: Sequence[bytes] = content  # type: ignore[assignment]
+                if read_as(rows):
+                    lines = list(_lines(rows, lines))
+                out.add((b"\n".join(lines), b"\n"), sum(map(len, lines)) + len(lines))
+                counted(rows.num_rows, sum(rows.column("size").to_pylist()))
             out.flush()
+
+
+def _lines(rows: pa.Table, content: Sequence[bytes]) -> Iterator[bytes]:
+    """Yields the bytes of each record if it is JSON, else its fields as JSON."""
+    files = read_as(rows)
+    paths = rows.column("path").to_pylist()
+    others = [n for n, path in enumerate(paths) if parts_of(path)[0] in files]
+    fields = iter(record_fields(rows.take(others), [content[n] for n in others]))
+    taken = set(others)
+    for number, data in enumerate(content):
+        if number not in taken:
+            yield data
+            continue
+        yield json.dumps(next(fields), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 WRITER = JsonlWriter()

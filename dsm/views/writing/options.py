@@ -97,6 +97,11 @@ def head_of(view: Selection, options: Options) -> dict[str, Any]:
         "options": options.to_json() | ({"classes_from": "view"} if view.classes_of_view else {}),
         "version": view.version,
     }
+    if options.row.record_fields and not view.has_queries:
+        from dsm.views.selection.record_types import has_fields
+
+        if has_fields(view.table()):
+            head["record_fields"] = True
     if view.has_queries:
         head["sources"] = view.source_mode.word
     return head

@@ -16,10 +16,18 @@ from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
 from dsm.model.names import printable
 from dsm.views.selection.payloads import Counted, Payloads, Write, all_batches, pieces, uncounted
+from dsm.views.selection.record_types import has_fields
 from dsm.views.writing import croissant
 from dsm.views.writing.format import FormatWriter, Recipe
 from dsm.views.writing.huggingface import AUDIO, BYTES, IMAGE, TEXT, kind_of
 from dsm.views.writing.metadata import attribute_names
+from dsm.views.writing.parquet_fields import (
+    PREFIX,
+    field_columns,
+    fields_in,
+    lead_of,
+    schema_with_fields,
+)
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
@@ -35,9 +43,21 @@ _HF_TYPES = {"string": "string", "int64": "int64", "double": "float64", "bool": 
 class ParquetWriter(FormatWriter):
     """Writes Parquet files of one schema."""
 
-    def schema(self, table: pa.Table, paths: pa.ChunkedArray, classes: ClassList) -> pa.Schema:
-        """Returns the schema of all files, with the kind of payload that all paths have."""
-        return schema_of(table, kind_of(paths), classes.names)
+    def schema(
+        self,
+        table: pa.Table,
+        paths: pa.ChunkedArray,
+        classes: ClassList,
+        store: ObjectStore | None = None,
+    ) -> pa.Schema:
+        """Returns the schema of all files, with the kind of payload that all paths have.
+
+        Records of the store have their fields in place of a payload.
+        """
+        own = schema_of(table, kind_of(paths), classes.names)
+        if store is None or not has_fields(table):
+            return own
+        return schema_with_fields(store, table, pa.schema([*own][1:]))
 
     def write(
         self,
@@ -61,7 +81,8 @@ class ParquetWriter(FormatWriter):
         """A row of any part."""
         parts = {"encodingFormat": "application/x-parquet", "includes": "part-*.parquet"}
         names = ["path", "object", "size", "label"]
-        found = croissant.examples(names, {"fileSet": {"@id": "parts"}}, "column")
+        lead = PREFIX if document.get("record_fields") else ""
+        found = croissant.examples(names, {"fileSet": {"@id": "parts"}}, "column", lead)
         return [found], [croissant.file_set("parts", parts)]
 
     def card(
@@ -117,8 +138,8 @@ def write_parquet(
         pa.PythonFile(_File(write), "w"),
         schema,
         compression=compression,
-        use_dictionary=["label", "labels.list.element"],
-        write_statistics=["label", "path", "time", "size", "changeset"],
+        use_dictionary=_columns(schema, ["label", "labels.list.element"]),
+        write_statistics=_columns(schema, ["label", "path", "time", "size", "changeset"]),
         store_schema=True,
         data_page_size=1 << 20,
     ) as writer:
@@ -142,6 +163,12 @@ def write_parquet(
             writer.write_table(pa.concat_tables(held))
 
 
+def _columns(schema: pa.Schema, names: list[str]) -> list[str]:
+    """Returns what columns of dsm are called in a schema, by their paths in the file."""
+    lead = lead_of(schema)
+    return [lead + name for name in names]
+
+
 def _whole(payloads: Payloads, rows: pa.Table, number: int) -> bytes:
     path, size = rows.column("path")[number].as_py(), rows.column("size")[number].as_py()
     if size > _VALUE_MAX:
@@ -155,23 +182,28 @@ def _whole(payloads: Payloads, rows: pa.Table, number: int) -> bytes:
 def _cells(rows: pa.Table, data: list[bytes], schema: pa.Schema, classes: ClassList) -> pa.Table:
     paths = rows.column("path").to_pylist()
     kind = schema.field(0).name
-    if kind in (IMAGE, AUDIO):
-        cells = pa.StructArray.from_arrays(
-            [pa.array(data, pa.binary()), pa.array([p.rpartition("/")[2] for p in paths])],
-            fields=list(_CELL),
-        )
+    if fields_in(schema) is not None:
+        first = field_columns(rows, data, schema)
+    elif kind in (IMAGE, AUDIO):
+        first = [
+            pa.StructArray.from_arrays(
+                [pa.array(data, pa.binary()), pa.array([p.rpartition("/")[2] for p in paths])],
+                fields=list(_CELL),
+            )
+        ]
     elif kind == TEXT:
-        cells = pa.array([_text(d, p) for d, p in zip(data, paths, strict=True)], pa.string())
+        first = [pa.array([_text(d, p) for d, p in zip(data, paths, strict=True)], pa.string())]
     else:
-        cells = pa.array(data, pa.binary())
+        first = [pa.array(data, pa.binary())]
     labels = classes.of(rows)
     columns = [
-        cells, pa.array(labels, pa.int64()), rows.column("path"), rows.column("labels"),
+        *first, pa.array(labels, pa.int64()), rows.column("path"), rows.column("labels"),
         rows.column("time"), rows.column("annotation"),
         pa.array([oid.hex() for oid in rows.column("object").to_pylist()], pa.string()),
         rows.column("size"), rows.column("changeset"),
     ]  # fmt: skip
-    columns += [rows.column(name) for name in schema.names[len(columns) :]]
+    lead = lead_of(schema)
+    columns += [rows.column(name.removeprefix(lead)) for name in schema.names[len(columns) :]]
     cast = [
         column if column.type == field.type else column.cast(field.type)
         for column, field in zip(columns, schema, strict=True)

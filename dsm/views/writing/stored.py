@@ -63,7 +63,9 @@ def plan_stored(view: Selection, out: str, options: Options, *, force: bool) -> 
 def recipe_of(view: Selection, options: Options) -> Recipe:
     """Returns what decides the bytes of the files, beside their rows."""
     table, classes = view.table(), view.stored_classes
-    schema = options.row.writer().schema(table, table.column("path"), classes)
+    schema = options.row.writer().schema(
+        table, table.column("path"), classes, view.repository.store
+    )
     return Recipe(options.row, options.compression, classes, schema)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.history.fold import records_mask
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches, pieces, uncounted
+from dsm.views.selection.read_as import read_as, settings_of
 from dsm.views.writing import croissant, tar_header
 from dsm.views.writing.format import FormatWriter, Recipe, compressed
 from dsm.views.writing.huggingface import features_of_shards
@@ -40,7 +41,8 @@ class WebdatasetWriter(FormatWriter):
         Rows that are not `alone` are some of more: their keys do not depend on those beside them.
         """
         records = records_mask(table)
-        keys, extensions = keys_of(table.column("path"), records, alone=alone)
+        formats = {path: settings_of(text).format for path, text in read_as(table).items()}
+        keys, extensions = keys_of(table.column("path"), records, formats, alone=alone)
         return table.append_column("key", keys).append_column("ext", extensions)
 
     def write(

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from blake3 import blake3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 NO_EXTENSION = "bin"
 # Fields that dsm writes itself, and what an extension of the same name becomes.
@@ -39,19 +39,27 @@ _TWO_PARTS = (
     rf"|(?:{'|'.join(BESIDE_IMAGES)})\.(?:{'|'.join(IMAGES)}))"
 )
 _SPLIT = rf"(?s)^(?P<folder>(?:.*/)?)(?P<stem>[^/]*?)(?:\.(?P<ext>{_TWO_PARTS}|[^./]*))?$"
-_IN_AN_ARCHIVE = r"(?i)\.(?:tar(?:\.\w+)?|tgz|zip)#[^#]*$"
+# What a record is as a file of its own, by the format of its file; a member of an archive has an
+# extension already, and others are JSON.
+_ENDINGS = {"csv": "csv", "tsv": "tsv", "text": "txt"}
+_ARCHIVES = ("tar", "zip")
 # Dots end a key; readers stumble over controls.
 _UNFIT = r"[.\x00-\x1f\x7f]"
 
 
 def keys_of(
-    paths: pa.ChunkedArray, records: pa.ChunkedArray | None = None, *, alone: bool = True
+    paths: pa.ChunkedArray,
+    records: pa.ChunkedArray | None = None,
+    formats: Mapping[str, str] | None = None,
+    *,
+    alone: bool = True,
 ) -> tuple[pa.Array, pa.Array]:
     """Returns the key and the extension of each path, in this order.
 
     Paths that are not `alone` are some of many that are not known here: a key is then the same
     whatever is beside it, and differs from those of other paths if letter case counts. Of
-    `records`, which are JSON, the whole name is the key, the file's with it.
+    `records` the whole name is the key, the file's with it; `formats` are those of files whose
+    records are not JSON.
     """
     array = paths.combine_chunks() if isinstance(paths, pa.ChunkedArray) else paths
     if isinstance(array, pa.ChunkedArray):  # pyarrow leaves an empty one as it is
@@ -60,10 +68,13 @@ def keys_of(
     folder, stem, ext = (pc.struct_field(parts, name) for name in ("folder", "stem", "ext"))
     own = None if records is None or not pc.any(records).as_py() else records.combine_chunks()
     if own is not None:
-        inside = pc.match_substring_regex(array, _IN_AN_ARCHIVE)
-        own = pc.and_not(own, inside)  # these have an extension of their own
+        kinds = formats or {}
+        files = pc.replace_substring_regex(array, r"(?s)#[^#]*$", "")
+        own = pc.and_not(own, _among(files, kinds, *_ARCHIVES))
         stem = pc.if_else(own, pc.replace_substring_regex(array, r"(?s)^.*/", ""), stem)
         ext = pc.if_else(own, "json", ext)
+        for kind, ending in _ENDINGS.items():
+            ext = pc.if_else(pc.and_(own, _among(files, kinds, kind)), ending, ext)
     plain = pc.binary_join_element_wise(folder, stem, "")
     keys = pc.binary_join_element_wise(
         pc.replace_substring_regex(folder, r"[\x00-\x1f\x7f]", "_"),
@@ -82,6 +93,12 @@ def keys_of(
     if pc.any(again).as_py():  # a name that looks like another's key with its hash
         keys = _with_hash(keys, array, again, 64)
     return keys, _extensions(ext)
+
+
+def _among(files: pa.Array, formats: Mapping[str, str], *kinds: str) -> pa.Array:
+    """Which files are of one of some formats."""
+    names = [path for path, each in formats.items() if each in kinds]
+    return pc.is_in(files, value_set=pa.array(names, pa.string()))
 
 
 def _extensions(ext: pa.Array) -> pa.Array:

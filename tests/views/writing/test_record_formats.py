@@ -1,0 +1,143 @@
+"""Records written out: their fields in their order and with their types, in every format."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import tarfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from situations import Work
+
+from dsm.errors import InvalidInput
+
+JSON = (
+    b'{"id": "a", "z": 1, "nested": {"x": [1, 2]}, "odd": 1, "big": 9007199254740993}\n'
+    b'{"id": "b", "z": 2.5, "nested": {"x": []}, "odd": "one", "big": 1.5, "late": true}\n'
+    b'{"id": "c", "z": null, "nested": null, "odd": null}\n'
+)
+OWN = [
+    "dsm.label", "dsm.path", "dsm.labels", "dsm.time", "dsm.annotation", "dsm.object", "dsm.size",
+    "dsm.changeset",
+]  # fmt: skip
+
+
+def written(work: Work, folder: Path, form: str, *paths: str) -> Path:
+    """Writes the records of some files, and returns the first file."""
+    work.ds.prepare(paths=paths or ["*"]).get(str(folder), format=form)
+    (name,) = sorted(each for each in folder.iterdir() if each.name.startswith(("part-", "shard-")))
+    return name
+
+
+def table_of(work: Work, folder: Path, *paths: str) -> pa.Table:
+    return pq.read_table(written(work, folder, "parquet", *paths))
+
+
+def test_fields_are_columns_of_parquet(work: Work, tmp_path: Path) -> None:
+    """Each field is a column, in the order of the fields and before dsm's own; a field of several
+    types, or whose numbers no float holds, is JSON text."""
+    work.write({"a.jsonl": JSON})
+    work.ds.add(["a.jsonl"], records=True, key_field="id", label_field="id")
+    work.ds.commit("first")
+    table = table_of(work, tmp_path / "out")
+    assert table.column_names == ["id", "z", "nested", "odd", "big", "late", *OWN]
+    assert table.select(["id", "z", "nested", "odd", "big", "late"]).to_pylist() == [
+        {"id": "a", "z": 1.0, "nested": {"x": [1, 2]}, "odd": "1", "big": "9007199254740993",
+         "late": None},
+        {"id": "b", "z": 2.5, "nested": {"x": []}, "odd": '"one"', "big": "1.5", "late": True},
+        {"id": "c", "z": None, "nested": None, "odd": None, "big": None, "late": None},
+    ]  # fmt: skip
+    assert table.column("dsm.path").to_pylist() == ["a.jsonl#a", "a.jsonl#b", "a.jsonl#c"]
+    assert table.column("dsm.label").to_pylist() == [0, 1, 2]
+
+
+def test_rows_of_parquet_keep_the_types_of_their_columns(work: Work, tmp_path: Path) -> None:
+    """What comes from Parquet goes to Parquet with the types that it had, bytes and times too."""
+    moment = datetime.datetime(2026, 5, 1, 12, 30, 0, 250_000, tzinfo=datetime.UTC)
+    columns = {
+        "z": pa.array([1, None], pa.int8()), "f": pa.array([0.5, 1.25], pa.float32()),
+        "b": pa.array([b"\xff\0", None], pa.binary()), "d": pa.array([moment.date()] * 2),
+        "t": pa.array([moment, None], pa.timestamp("ms", "Europe/Berlin")),
+        "n": pa.array([decimal.Decimal("1.50")] * 2, pa.decimal128(5, 2)),
+        "s": pa.array([{"k": b"\x01"}, None], pa.struct([("k", pa.binary())])),
+        "c": pa.array(["x", "y"]).dictionary_encode(), "a": ["first", "second"],
+    }  # fmt: skip
+    given = pa.table(columns)
+    pq.write_table(given, work.path("t.parquet"))
+    work.ds.add(["t.parquet"], records=True, key_field="a")
+    work.ds.commit("first")
+    table = table_of(work, tmp_path / "out")
+    assert table.column_names == [*columns, *OWN]
+    expected = given.set_column(7, "c", given.column("c").cast(pa.string()))
+    found = table.select(list(columns))
+    found = found.set_column(7, "c", found.column("c").cast(pa.string()))
+    assert expected.equals(found)
+
+
+def test_fields_called_as_columns_of_dsm_keep_their_names(work: Work, tmp_path: Path) -> None:
+    """A field may be called what dsm calls a column: its own have a name that no field has."""
+    work.write({"a.jsonl": b'{"id": "a", "path": "x", "dsm.path": "y", "label": 7}\n'})
+    work.ds.add(["a.jsonl"], records=True, key_field="id")
+    work.ds.commit("first")
+    table = table_of(work, tmp_path / "out")
+    assert table.column_names == ["id", "path", "dsm.path", "label", *("dsm." + n for n in OWN)]
+
+
+def test_rows_of_tables_are_objects_in_jsonl(work: Work, tmp_path: Path) -> None:
+    """Rows of tables and lines of text are JSON objects of their fields, JSON is as it was."""
+    work.write({
+        "a.csv": 'id,text\n1,"x\ny"\n', "b.txt": "a line\n", "c.jsonl": '{ "id":  "4" }\n',
+    })  # fmt: skip
+    work.ds.add(["a.csv", "b.txt", "c.jsonl"], records=True)
+    work.ds.commit("first")
+    text = written(work, tmp_path / "out", "jsonl").read_bytes()
+    assert text == b'{"id":"1","text":"x\\ny"}\n{"text":"a line"}\n{ "id":  "4" }\n'
+
+
+def test_cells_of_csv_are_what_the_fields_are(work: Work, tmp_path: Path) -> None:
+    """JSON objects are rows under all of their fields: texts as they are, other values as JSON."""
+    work.write({"a.jsonl": JSON})
+    work.ds.add(["a.jsonl"], records=True, key_field="id")
+    work.ds.commit("first")
+    assert written(work, tmp_path / "out", "csv").read_text() == (
+        "id,z,nested,odd,big,late\n"
+        'a,1,"{""x"": [1, 2]}",1,9007199254740993,\n'
+        'b,2.5,"{""x"": []}",one,1.5,true\nc,,,,,\n'
+    )
+
+
+def test_members_of_webdataset_are_called_what_they_are(work: Work, tmp_path: Path) -> None:
+    """A row is a .csv, a line a .txt; a JSON object is a payload, since .json is what dsm says."""
+    work.write({"a.csv": "id\n1\n", "b.tsv": "id\n1\n", "c.txt": "x\n", "d.jsonl": "{}\n"})
+    work.ds.add(["a.csv", "b.tsv", "c.txt", "d.jsonl"], records=True)
+    work.ds.commit("first")
+    with tarfile.open(written(work, tmp_path / "out", "webdataset")) as shard:
+        names = [name.partition("#")[2].partition(".")[2] for name in shard.getnames()[::3]]
+    assert names == ["csv", "tsv", "txt", "payload.json"]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_what_has_no_fields_is_refused(work: Work, tmp_path: Path, form: str) -> None:
+    """Files and members of archives are no lines: the error names the first, nothing is left."""
+    work.write({"a.jsonl": JSON, "b.bin": b"\xff"})
+    work.ds.add(["a.jsonl"], records=True)
+    work.ds.add(["b.bin"])
+    work.ds.commit("first")
+    with pytest.raises(InvalidInput, match="b.bin is no record with fields"):
+        written(work, tmp_path / "out", form)
+
+
+def test_a_shard_of_records_is_described(work: Work, tmp_path: Path) -> None:
+    """The document says that fields are columns, and Croissant names the columns as they are."""
+    work.write({"a.jsonl": JSON})
+    work.ds.add(["a.jsonl"], records=True, key_field="id")
+    work.ds.commit("first")
+    folder = written(work, tmp_path / "out", "parquet").parent
+    assert json.loads((folder / "dataset.json").read_text())["record_fields"] is True
+    (told,) = json.loads((folder / "croissant.json").read_text())["recordSet"]
+    columns = [each["source"]["extract"]["column"] for each in told["field"]]
+    assert columns == ["dsm.path", "dsm.object", "dsm.size", "dsm.label"]

@@ -19,6 +19,7 @@ import sys
 added_variables: list[str] = []
 
 LEFT_OUT = ("numpy", "pandas")
+_left_out = {*LEFT_OUT}
 
 
 def safe_path(entries: list[str], folders: list[str]) -> list[str]:
@@ -85,7 +86,7 @@ class _LeftOut:
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
-        if name in LEFT_OUT:
+        if name in _left_out:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         return None
 
@@ -93,6 +94,11 @@ class _LeftOut:
 def leave_out_numpy() -> None:
     """Makes imports of NumPy and pandas fail in this process, unless they were imported before."""
     sys.meta_path.insert(0, _LeftOut)
+
+
+def bring_numpy_back() -> None:
+    """Lets what computes with NumPy import it; what was loaded without it goes on without it."""
+    _left_out.discard("numpy")
 
 
 if __name__ == "__main__":

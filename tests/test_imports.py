@@ -37,6 +37,7 @@ LAYERS = [
     "sources",
     "worktree",
     "statistics",
+    "near",
     "views",
     "runs",
     "evaluation",
@@ -87,7 +88,7 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "format/predictions.py", "evaluation/", "records/", "history/", "sources/", "statistics/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "format/predictions.py", "evaluation/", "records/", "history/", "sources/", "statistics/", "near/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
@@ -103,7 +104,8 @@ CONFINED = {
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),
-    "PIL": ("views/reading/decoded.py",),
+    "PIL": ("views/reading/decoded.py", "near/images.py"),
+    "numpy": ("near/",),
     "soundfile": ("views/reading/decoded.py",),
     "datasets": ("views/writing/to_hf.py",),
 }  # fmt: skip

@@ -21,8 +21,27 @@ def check_caches(repository: Repository, name: str, findings: Findings, *, full:
 
     With `full`, those that commands believe are compared with the rows of their changesets.
     """
-    folder, key = repository.layout.cache(name), CopyKey(repository.layout)
-    foreign = 0
+    foreign = _check_files(repository, repository.layout.cache(name), findings)
+    if foreign:
+        which = "1 cached snapshot is" if foreign == 1 else f"{foreign} cached snapshots are"
+        findings.notes.append(
+            f"{name}: {which} of another copy of this repository and not used; snapshots are built"
+            " again when needed"
+        )
+    if full and name in repository.datasets():
+        _compare(repository, name, findings)
+
+
+def check_fingerprints(repository: Repository, findings: Findings) -> None:
+    """Checks the fingerprints that are kept of objects."""
+    foreign = _check_files(repository, repository.layout.near, findings)
+    if foreign:
+        findings.notes.append("fingerprints of another copy of this repository are not used")
+
+
+def _check_files(repository: Repository, folder: str, findings: Findings) -> int:
+    """Checks files of computed tables; returns how many are of another copy."""
+    key, foreign = CopyKey(repository.layout), 0
     for entry in entries(folder):
         path = os.path.join(folder, entry)
         try:
@@ -35,14 +54,7 @@ def check_caches(repository: Repository, name: str, findings: Findings, *, full:
             findings.notes.append(f"{path} was not written to its end; it is built again")
         elif found is State.DAMAGED:
             findings.found("cache", path, "is damaged; it is built again when needed")
-    if foreign:
-        which = "1 cached snapshot is" if foreign == 1 else f"{foreign} cached snapshots are"
-        findings.notes.append(
-            f"{name}: {which} of another copy of this repository and not used; snapshots are built"
-            " again when needed"
-        )
-    if full and name in repository.datasets():
-        _compare(repository, name, findings)
+    return foreign
 
 
 def _compare(repository: Repository, name: str, findings: Findings) -> None:

@@ -112,6 +112,9 @@ def _planned(repository: Repository, survey: _Survey) -> GcPlan:
     files = [(each.full, each.size) for each in going]
     files += [*_unreferenced_manifests(repository), *_temporary_files(layout.temporary)]
     files += _trash(layout.trash, alive)
+    if dead or repack:  # a fingerprint shows what is removed
+        for entry in _listed(layout.near):
+            files += _sized(os.path.join(layout.near, entry))
     return GcPlan(
         tuple(dead), tuple(repack), tuple(files), objects, live_objects, size, notes=tuple(notes)
     )

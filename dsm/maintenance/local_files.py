@@ -8,7 +8,7 @@ from typing import Any
 
 from dsm.errors import DsmError
 from dsm.format import index as index_format
-from dsm.maintenance.cached_snapshots import check_caches
+from dsm.maintenance.cached_snapshots import check_caches, check_fingerprints
 from dsm.maintenance.findings import Findings, entries
 from dsm.maintenance.references import dataset_log
 from dsm.repo.repository import Repository
@@ -33,7 +33,7 @@ def check_local(repository: Repository, findings: Findings, *, full: bool) -> No
             findings.found("lock", lock, "is missing; the next command makes it")
     known = {
         "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
-        "receipts", "receipt.key", "runs", "runs.index", "crashes", "cache.key", "remotes",
+        "receipts", "receipt.key", "runs", "runs.index", "crashes", "cache.key", "remotes", "near",
     }  # fmt: skip
     for entry in findings.listed(layout.local, "index"):
         if entry not in known:
@@ -47,6 +47,7 @@ def check_local(repository: Repository, findings: Findings, *, full: bool) -> No
         except DsmError as error:
             findings.found("index", layout.index(name), error.message)
         check_caches(repository, name, findings, full=full)
+    check_fingerprints(repository, findings)
     alive = living(layout.temporary)
     dead = [
         e for e in entries(layout.temporary) if e.partition("-")[0].partition(".")[0] not in alive

@@ -97,6 +97,11 @@ class Layout:
         return self._in("local", "remotes")
 
     @property
+    def near(self) -> str:
+        """Fingerprints of objects; may be deleted."""
+        return self._in("local", "near")
+
+    @property
     def crashes(self) -> str:
         return self._in("local", "crashes")
 

@@ -223,6 +223,7 @@ def config_page() -> str:
     variables = {
         "DSM_DATASET": "the dataset to use, unless `-d` names one",
         "DSM_RUN": "id of the run that a process is part of, set by `dsm run`",
+        "DSM_HOOK": "hooks of the repository that are running, outermost first; set by dsm",
         "DSM_SAFE_DIRECTORY": "repositories of other users that you trust to write to and run"
         " queries of, with `:` between them: [share one](../how-to/share-a-repository.md)",
         "DSM_AUTHOR": "the author of changesets, unless `--author` names one",

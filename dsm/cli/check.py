@@ -102,7 +102,7 @@ def command(
         elif as_junit or as_sarif or as_markdown or as_github:
             _print_for_machines(name, report, fail_on, as_junit, as_sarif, as_github)
         else:
-            _print(s, report)
+            tell(s, report)
         return 1 if report.fails(fail_on) else 0
 
 
@@ -167,7 +167,8 @@ def _print_for_machines(
         print(check_formats.markdown(name, report, fail_on))
 
 
-def _print(s: Session, report: CheckReport) -> None:
+def tell(s: Session, report: CheckReport) -> None:
+    """Prints what a check found, rule by rule."""
     for ran in report.ran:
         if not ran.failing:
             continue

@@ -18,6 +18,7 @@ COMMANDS = {
     "commit": ("dsm.cli.commit", "Record what is staged as the next changeset"),
     "check": ("dsm.cli.check", "Ask the rules of the dataset's contract"),
     "lock": ("dsm.cli.lock", "Write dsm.lock, which names the data that belongs to your code"),
+    "hooks": ("dsm.cli.hooks", "Let git ask dsm, and run programs of yours around commands"),
     "tag": ("dsm.cli.tag", "List, create and delete names of changesets"),
     "status": ("dsm.cli.status", "Show what is staged, changed and new"),
     "log": ("dsm.cli.log", "Show the changesets, newest first"),
@@ -60,7 +61,7 @@ PAGED = ("log", "diff", "show", "ls")
 
 SECTIONS = {
     "Start": ("init", "dataset", "switch", "demo"),
-    "Record changes": ("add", "label", "rm", "mv", "commit", "check", "lock", "tag"),
+    "Record changes": ("add", "label", "rm", "mv", "commit", "check", "lock", "hooks", "tag"),
     "Look": ("status", "log", "show", "diff", "ls", "cat"),
     "Go back": ("restore", "revert", "rollback"),
     "Train": ("prepare", "split", "segment", "view", "sweep", "ablate", "why", "get"),

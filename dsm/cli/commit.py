@@ -50,8 +50,15 @@ def command(
       dsm commit -m "second pass" --trailer ticket=A-17 --trailer annotator=ada
     """  # fmt: skip
     with Session(ctx) as s:
+        hooks = s.has_hooks()
+        text = _message(messages)
+        if hooks and not no_verify:
+            from dsm.cli.own_hooks import before
+
+            staged = len(s.dataset.tree.stage.load().where)
+            before(s, "pre-commit", {"head": s.dataset.head, "message": text, "staged": staged})
         changeset = s.dataset.commit(
-            _message(messages), paths=paths or None, all=stage_all, allow_empty=allow_empty,
+            text, paths=paths or None, all=stage_all, allow_empty=allow_empty,
             author=author, source=source, note=note, trailers=trailers,
             progress=s.progress(), tell=partial(_tell, s), allow_mass_delete=allow_mass_delete,
             verify=not no_verify,
@@ -65,6 +72,10 @@ def command(
         if changeset.verdict is not None and changeset.verdict.warnings:
             found = count_text(changeset.verdict.warnings, "warning")
             message(f"warning: the contract has {found}: `dsm check {changeset.number}` lists them")
+        if hooks:
+            from dsm.cli.own_hooks import after
+
+            after(s, "post-commit", {"changeset": changeset.number, "id": changeset.id})
 
 
 def _message(paragraphs: list[str] | None) -> str:

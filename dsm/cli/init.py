@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from dsm.answers.datasets import init_answer
 from dsm.cli.output import message, print_json
 from dsm.cli.session import Settings
 from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.catalog import Catalog
 
 
 def command(
@@ -24,26 +27,39 @@ def command(
         str | None,
         typer.Option("--pattern", metavar="P", help="Where labels stand in paths; kept"),
     ] = None,
+    git_ignore: Annotated[
+        bool, typer.Option("--git-ignore", help="Add .dsm and the data to .gitignore")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Make a repository, or a dataset in it
 
     Makes DIR/.dsm and a first dataset, named after the folder or by --dataset. In a repository
-    that is there already, --dataset adds a dataset; what is there is not changed.
+    that is there already, --dataset adds a dataset; what is there is not changed. --git-ignore lets
+    git pass over .dsm, and over the folders of datasets that have one of their own.
 
     \b
     Examples:
       dsm init
       dsm init photos --dataset photos
+      dsm init --git-ignore
       dsm init --pattern '{split}/{label}/{name}.jpg'
     """
     settings: Settings = ctx.obj
     repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern)
     with repo:
+        if git_ignore:
+            from dsm.cli.git_ignore import add_lines
+
+            added = add_lines(repo)
         if as_json:
             print_json(init_answer(repo, settings.dataset or repo.current))
         if settings.quiet:
             return
+        if git_ignore:
+            message(f".gitignore: added {', '.join(added)}" if added else ".gitignore has it all")
+        elif repo.created or repo.added is not None:
+            _offer(repo)
         path = printable(repo.path)
         if repo.added is not None:
             message(f"there is a repository in {path}; made dataset {repo.added} in it")
@@ -53,3 +69,12 @@ def command(
         message(f"{found} {path} with dataset {printable(settings.dataset or repo.current)}")
         if repo.created:
             message('next: stage your data with "dsm add .", see it with "dsm status"')
+
+
+def _offer(repo: Catalog) -> None:
+    """Says how git is kept from what dsm keeps, where there is a git repository."""
+    from dsm.cli.git_ignore import in_git, missing_lines
+
+    if in_git(repo.root) and missing_lines(repo):
+        lines = ", ".join(missing_lines(repo))
+        message(f"git: `dsm init --git-ignore` adds {lines} to .gitignore")

@@ -50,6 +50,11 @@ def command(
         files = False if no_files else None
         side = "ours" if ours else "theirs" if theirs else None
         report = s.repo.pull(remote, files=files, side=side, progress=s.progress())
+        if s.has_hooks():
+            from dsm.cli.own_hooks import after
+
+            names = [each.dataset for each in report.datasets if each.last]
+            after(s, "post-merge", {"remote": report.remote, "datasets": names})
         if as_json:
             print_json(pull_answer(report))
             return

@@ -21,6 +21,9 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="Only say what would go up")
     ] = False,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Do not run the hook pre-push")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Upload changesets to a remote
@@ -37,6 +40,10 @@ def command(
     """
     with Session(ctx) as s:
         names = s.repo.datasets() if every else [s.dataset.name]
+        if s.has_hooks() and not (dry_run or no_verify):
+            from dsm.cli.own_hooks import before
+
+            before(s, "pre-push", {"remote": s.repo.remotes.find(remote).name, "datasets": names})
         report = s.repo.push(
             remote, datasets=names, tags=tags, dry_run=dry_run, progress=s.progress()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -77,19 +78,20 @@ def command(
         if locked:
             if paths or source is not None or to is not None:
                 raise InvalidInput("--locked takes no paths, --source or --to")
-            _restore_locked(s, force=force, dry_run=dry_run, as_json=as_json)
+            restore_locked(s, force=force, dry_run=dry_run, as_json=as_json)
             return
         report = s.dataset.restore(
             paths or None, source=source, to=to, force=force, dry_run=dry_run,
             progress=s.progress(),
         )  # fmt: skip
+        _after(s, {s.dataset.name: source}, dry_run=dry_run)
         if as_json:
             print_json(restored_answer(s.dataset.name, report, dry_run=dry_run))
         else:
             _print(s, report, dry_run=dry_run)
 
 
-def _restore_locked(s: Session, *, force: bool, dry_run: bool, as_json: bool) -> None:
+def restore_locked(s: Session, *, force: bool, dry_run: bool, as_json: bool) -> None:
     """Brings the files of all datasets to what dsm.lock names; with `-d` those of that one."""
     named = s.settings.dataset or os.environ.get("DSM_DATASET")
     numbers = s.repo.locked()
@@ -103,8 +105,17 @@ def _restore_locked(s: Session, *, force: bool, dry_run: bool, as_json: bool) ->
         told.append(restored_answer(name, report, dry_run=dry_run))
         if not as_json:
             _print(s, report, dry_run=dry_run)
+    _after(s, {name: str(number) for name, number in numbers.items()}, dry_run=dry_run)
     if as_json:
         print_json(locked_answer(told))
+
+
+def _after(s: Session, sources: Mapping[str, str | None], *, dry_run: bool) -> None:
+    """Tells the hook of the repository which datasets were restored, from where."""
+    if s.has_hooks() and not dry_run:
+        from dsm.cli.own_hooks import after
+
+        after(s, "post-checkout", {"sources": sources})
 
 
 def _print(s: Session, report: RestoreReport, *, dry_run: bool) -> None:

@@ -116,6 +116,10 @@ class Session:
 
         return self.repo.dataset(find_record(self.repo, view).dataset)
 
+    def has_hooks(self) -> bool:
+        """Whether the repository may have hooks of its own; costs one look at the disk."""
+        return os.path.lexists(os.path.join(self.repo.path, "hooks"))
+
     def progress(self) -> Progress:
         """A bar on a terminal, nothing elsewhere."""
         if self.settings.quiet or sys.stderr is None or not sys.stderr.isatty():

@@ -95,9 +95,8 @@ class Checker:
     # --- documents -------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        known = {
-            "repo.json", "config.toml", "packs", "datasets", "names", "sources", "runs", "local",
-        }  # fmt: skip
+        known = {"repo.json", "config.toml", "hooks", "packs", "datasets", "names", "sources"}
+        known |= {"runs", "local"}
         for entry in self.findings.listed(self.layout.base, "document"):
             if entry not in known:
                 self.findings.stray(self.layout.base, entry)

@@ -235,6 +235,12 @@ def trusted_sources(folder: str) -> Documents:
     return Documents(folder, folder, legal=_is_version)
 
 
+def trusted_hooks(folder: str) -> Documents:
+    """The notes of which hooks a user lets run, in that user's own folder."""
+    place = os.path.join(folder, "trusted-hooks")
+    return Documents(place, place, legal=_is_version)
+
+
 def receipts(layout: Layout, *, ended: bool = False) -> Documents:
     """The receipts of runs, which stay on this machine; with `ended`, how the runs ended."""
     ending = ".end.json" if ended else ".json"

@@ -77,6 +77,10 @@ def test_hooks_of_pre_commit_are_commands() -> None:
     """Every entry of .pre-commit-hooks.yaml is a command line of this dsm."""
     text = (ROOT / ".pre-commit-hooks.yaml").read_text()
     entries = re.findall(r"^  entry: dsm (.+)$", text, re.MULTILINE)
-    assert entries == ["check --staged", "status --exit-code --short"]
-    assert re.findall(r"^- id: (.+)$", text, re.MULTILINE) == ["dsm-check", "dsm-status"]
-    assert fast.parse(entries[1].split()) is not None
+    assert entries == ["check --staged", "lock --exit-code", "status --exit-code --short"]
+    assert re.findall(r"^- id: (.+)$", text, re.MULTILINE) == [
+        "dsm-check",
+        "dsm-lock",
+        "dsm-status",
+    ]
+    assert fast.parse(entries[2].split()) is not None

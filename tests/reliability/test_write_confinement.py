@@ -50,6 +50,7 @@ ALLOWED = {
     ("history/merge.py", "pa.OSFile"),
     ("worktree/hub_dataset.py", "pa.memory_map"),  # for reading
     ("cli/run.py", "shutil.which"),  # looks for a program
+    ("cli/git_hooks.py", "shutil.which"),
     # In memory, or read-only: queries are compiled there under an authorizer.
     ("sources/sqlite_rules.py", "sqlite3.connect"),
 }

@@ -1,0 +1,249 @@
+"""Hooks of git that ask dsm: where they lie, how they chain with others, and how they go again.
+
+A hook of somebody else is kept beside ours under another name and runs first. A folder of hooks
+outside of the git repository is left alone: its hooks are those of other repositories as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from dsm.errors import Conflict, InvalidInput, NotFound
+from dsm.store import disk
+from dsm.store.whole_file import read_file
+
+NAMES = ("pre-commit", "pre-push", "post-checkout")
+BEFORE = ".before-dsm"
+LEGACY = ".legacy"  # where the tool pre-commit puts what it finds
+MARK = "# Written by `dsm hooks install`; `dsm hooks uninstall` takes it away."
+CONFIG = ".pre-commit-config.yaml"
+BYTES_MAX = 1 << 20
+GIT_SECONDS_MAX = 30
+_is_commit = re.compile(r"[0-9a-f]{40,64}").fullmatch
+_BEGIN, _END = "# dsm hooks: begin", "# dsm hooks: end"
+
+
+class NoGit(NotFound):
+    """There is no git repository, or no git, around the repository of dsm."""
+
+    code = "no-git"
+
+
+@dataclass(frozen=True, slots=True)
+class Git:
+    """A git work tree: its top, its folder of hooks, and where dsm's repository lies in it."""
+
+    top: str
+    hooks: str
+    below: str
+
+
+def find_git(root: str) -> Git:
+    """Returns the git work tree that a folder lies in. Raises NoGit, InvalidInput."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    common = os.path.join(root, _git(root, "rev-parse", "--git-common-dir"))
+    hooks = os.path.join(root, _git(root, "rev-parse", "--git-path", "hooks"))
+    real = os.path.realpath(hooks)
+    inside = (os.path.realpath(top), os.path.realpath(common))
+    if not any(f"{real}/".startswith(f"{each}/") for each in inside):
+        raise InvalidInput(
+            f"git looks for hooks in {hooks}, which belongs to other repositories as well",
+            hint="call `dsm hooks run pre-commit` there, or unset core.hooksPath for this one",
+        )
+    below = os.path.relpath(os.path.realpath(root), os.path.realpath(top))
+    return Git(top, real, below)
+
+
+def _git(root: str, *words: str) -> str:
+    # Without the watcher that the settings of a clone may name: it would be run.
+    line = ["git", "-c", "core.fsmonitor=false", *words]
+    try:
+        done = subprocess.run(
+            line, capture_output=True, text=True, errors="surrogateescape", cwd=root,
+            timeout=GIT_SECONDS_MAX, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        raise NoGit("git cannot be run here", hint="install git") from None
+    if done.returncode:
+        raise NoGit(f"{root} is in no git work tree", hint="`git init` makes one")
+    return done.stdout.removesuffix("\n")
+
+
+def same(path: str, before: str, after: str) -> bool:
+    """Whether a file is the same in two commits of git; False also where nobody can tell."""
+    folder, name = os.path.split(path)
+    if not (_is_commit(before) and _is_commit(after)):
+        return False
+    line = ["git", "diff", "--quiet", "--no-ext-diff", "--no-textconv", before, after, "--", name]
+    try:
+        done = subprocess.run(line, cwd=folder, timeout=GIT_SECONDS_MAX, check=False,
+                              capture_output=True)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
+def install(git: Git) -> list[str]:
+    """Installs the hooks of git; returns what was done, in words. Raises Conflict, WriteFailed."""
+    told = []
+    disk.make_dirs(git.hooks, durable=False)
+    for name in NAMES:
+        path = os.path.join(git.hooks, name)
+        present = _text(path)
+        if present is not None and MARK not in present:
+            kept = path + BEFORE
+            if os.path.lexists(kept):
+                raise Conflict(
+                    f"{path} is a hook of somebody else, and {kept} another one",
+                    hint="put both into one file, and remove the other one",
+                )
+            disk.replace(path, kept)
+            told.append(f"{name}: the hook that was there runs first ({name}{BEFORE})")
+        folders = _folders(present or "") | {git.below}
+        text = _script(name, sorted(folders))
+        if text != present:
+            disk.rewrite(path, text.encode(), os.path.join(git.hooks, f".{name}-dsm"), mode=0o755)
+            told.append(f"{name}: installed")
+    return told
+
+
+def uninstall(git: Git) -> list[str]:
+    """Takes the hooks away, and puts those back that were there before; says what was done."""
+    told = []
+    for name in NAMES:
+        for path in (os.path.join(git.hooks, name), os.path.join(git.hooks, name + LEGACY)):
+            present = _text(path)
+            if present is None or MARK not in present:
+                continue
+            rest = _folders(present) - {git.below}
+            if rest:
+                text = _script(name, sorted(rest))
+                at = os.path.join(git.hooks, f".{name}-dsm")
+                disk.rewrite(path, text.encode(), at, mode=0o755)
+                told.append(f"{name}: other repositories of dsm are asked still")
+                continue
+            kept = os.path.join(git.hooks, name) + BEFORE
+            if os.path.lexists(kept):
+                disk.replace(kept, path)
+                told.append(f"{name}: the hook of before is back")
+            else:
+                disk.remove(path)
+                told.append(f"{name}: removed")
+    return told
+
+
+def _text(path: str) -> str | None:
+    """Returns the text of a hook; "" for what cannot be read as one, None when there is none."""
+    if not os.path.lexists(path):
+        return None
+    if os.path.islink(path) or not os.path.isfile(path):
+        return ""
+    data = read_file(path, BYTES_MAX)
+    return None if data is None else data.decode(errors="replace")
+
+
+def _script(name: str, folders: list[str]) -> str:
+    """Returns a hook that runs what was there before, then asks dsm in each of its folders."""
+    found = shutil.which("dsm")
+    program = shlex.quote(os.path.abspath(found)) if found else "dsm"
+    asks = [f'"$dsm" -C {shlex.quote(each)} hooks run {name} "$@" || exit' for each in folders]
+    return "\n".join([
+        "#!/bin/sh",
+        MARK,
+        f'before="$(dirname "$0")/{name}{BEFORE}"',
+        'if [ -x "$before" ]; then "$before" "$@" || exit; fi',
+        f"dsm=$(command -v dsm || echo {program})",
+        *asks,
+        "",
+    ])  # fmt: skip
+
+
+def _folders(text: str) -> set[str]:
+    """Returns the folders that a hook of ours asks dsm in."""
+    found = set()
+    for line in text.splitlines():
+        if line.startswith('"$dsm" -C '):
+            words = shlex.split(line)
+            found.add(words[2])
+    return found
+
+
+# --- the tool pre-commit -------------------------------------------------------------------------
+
+
+def configure_tool(git: Git) -> str:
+    """Adds the hooks to the configuration of pre-commit (or prek) at the top of the work tree.
+
+    Returns what was done, in words. Raises InvalidInput where it cannot be told how to add to it.
+    """
+    path = os.path.join(git.top, CONFIG)
+    data = read_file(path, BYTES_MAX)
+    text = "" if data is None else _plain(data, path)
+    if _BEGIN in text:
+        return f"{CONFIG} has the hooks already"
+    if not text.strip():
+        text = "default_install_hook_types: [pre-commit, pre-push, post-checkout]\nrepos:\n"
+    indent = _indent_of_repos(text, path, git.below)
+    if not text.endswith("\n"):
+        text += "\n"
+    block = "".join(f"{indent}{line}\n" for line in _block(git.below))
+    disk.rewrite(path, (text + block).encode(), path + ".dsm")
+    return f"{CONFIG}: added the hooks; `pre-commit install` puts them into git"
+
+
+def unconfigure_tool(git: Git) -> str | None:
+    """Takes the hooks out of that configuration; None when they are not in it."""
+    path = os.path.join(git.top, CONFIG)
+    data = read_file(path, BYTES_MAX)
+    text = "" if data is None else _plain(data, path)
+    lines = text.splitlines(keepends=True)
+    begins = [n for n, line in enumerate(lines) if line.strip() == _BEGIN]
+    ends = [n for n, line in enumerate(lines) if line.strip() == _END]
+    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
+        return None
+    rest = "".join([*lines[: begins[0]], *lines[ends[0] + 1 :]])
+    if rest.split("\n") == ["default_install_hook_types: [pre-commit, pre-push, post-checkout]",
+                            "repos:", ""]:  # fmt: skip
+        disk.remove(path)
+        return f"{CONFIG}: removed"
+    disk.rewrite(path, rest.encode(), path + ".dsm")
+    return f"{CONFIG}: took the hooks out"
+
+
+def _plain(data: bytes, path: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is not UTF-8") from None
+
+
+def _indent_of_repos(text: str, path: str, below: str) -> str:
+    """Returns how the items of `repos` are indented, where they end the file."""
+    lines = [line for line in text.splitlines() if line.strip() and line.lstrip()[0] != "#"]
+    keys = [n for n, line in enumerate(lines) if line[0] not in " -" and ":" in line]
+    last = lines[keys[-1]].split("#")[0].strip() if keys else ""
+    items = [line for line in lines[keys[-1] + 1 :] if line.lstrip().startswith("- repo:")]
+    if last != "repos:" or (not items and lines[-1].strip() != "repos:"):
+        block = "\n".join(_block(below))
+        raise InvalidInput(
+            f"{path} does not end with its list of repos, so nothing was added",
+            hint=f"add to that list:\n{block}",
+        )
+    return items[0][: len(items[0]) - len(items[0].lstrip())] if items else "  "
+
+
+def _block(below: str) -> list[str]:
+    folder = "" if below == "." else f" -C {shlex.quote(below)}"
+    lines = [_BEGIN, "- repo: local", "  hooks:"]
+    for name in NAMES:
+        lines += [
+            f"    - id: dsm-{name}", f"      name: dsm {name}",
+            f"      entry: dsm{folder} hooks run {name}", "      language: system",
+            "      always_run: true", "      pass_filenames: false", f"      stages: [{name}]",
+        ]  # fmt: skip
+    return [*lines, _END]

@@ -1,0 +1,162 @@
+"""Hooks of a repository: programs in `.dsm/hooks`, and which of them this user lets run.
+
+A repository is copied, unpacked and shared, and its hooks with it. The invariant: a hook runs when
+its file belongs to the user (or root), nobody else can write it, and the user has said so of
+exactly its bytes. That is noted in the user's own folder, as trust in sources is. No remote carries
+hooks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import Any
+
+from blake3 import blake3
+
+from dsm.errors import DsmError, InvalidInput, NotFound, Refused
+from dsm.format import document
+from dsm.model.names import close_matches, printable
+from dsm.repo import documents
+from dsm.repo.repository import Repository
+from dsm.store import disk
+from dsm.store.whole_file import read_file
+
+FOLDER = "hooks"
+# Those that stop what they come before, and those that are told afterwards.
+BEFORE = ("pre-commit", "pre-push")
+AFTER = ("post-commit", "post-merge", "post-checkout")
+NAMES = BEFORE + AFTER
+BYTES_MAX = 1 << 26
+TRUSTED, UNTRUSTED, FOREIGN, PLAIN = "trusted", "not trusted", "not yours", "not executable"
+
+
+class HookUntrusted(Refused):
+    """A hook stands in the way that this user has not let run."""
+
+    code = "hook-untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook, and what becomes of it: TRUSTED (it runs), UNTRUSTED, FOREIGN or PLAIN."""
+
+    name: str
+    path: str
+    state: str
+    digest: str
+
+
+def hook_path(repository: Repository, name: str) -> str:
+    """Returns where a hook lies, or would lie."""
+    return os.path.join(repository.path, FOLDER, name)
+
+
+def find_hook(repository: Repository, name: str) -> Hook | None:
+    """Returns a hook; None when there is none of this name. Raises StorageFailed, DamagedData."""
+    path = hook_path(repository, name)
+    if not os.path.lexists(path):
+        return None
+    folder = os.lstat(os.path.dirname(path))
+    found = os.lstat(path)
+    mine = (os.geteuid(), 0)
+    others = stat.S_IWGRP | stat.S_IWOTH
+    if (
+        not stat.S_ISREG(found.st_mode) or not stat.S_ISDIR(folder.st_mode)
+        or found.st_uid not in mine or found.st_mode & others
+        or os.stat(repository.path).st_uid not in mine
+    ):  # fmt: skip
+        return Hook(name, path, FOREIGN, "")
+    data = read_file(path, BYTES_MAX)
+    if data is None:
+        return None
+    digest = blake3(data).hexdigest()
+    if not os.access(path, os.X_OK):
+        return Hook(name, path, PLAIN, digest)
+    state = TRUSTED if _is_trusted(repository, name, digest) else UNTRUSTED
+    return Hook(name, path, state, digest)
+
+
+def list_hooks(repository: Repository) -> list[Hook]:
+    """Returns the hooks that there are, in the order of NAMES."""
+    found = (find_hook(repository, name) for name in NAMES)
+    return [hook for hook in found if hook is not None]
+
+
+def trust_hook(repository: Repository, name: str) -> Hook:
+    """Lets a hook run for this user, as its bytes are now.
+
+    Raises NotFound, InvalidInput for one that cannot run, and Refused where this user has no folder
+    to note it in.
+    """
+    hook = find_hook(repository, name)
+    if hook is None:
+        near = close_matches(name, NAMES, 1)
+        meant = f"did you mean {near[0]}?" if near else f"hooks are called {', '.join(NAMES)}"
+        raise NotFound(
+            f"there is no hook {printable(name)}",
+            hint=f"it would lie in {hook_path(repository, name)}" if name in NAMES else meant,
+        )
+    if hook.state in (FOREIGN, PLAIN):
+        raise InvalidInput(f"{hook.path} is {hook.state}", hint=mend(hook))
+    folder = _folder(repository)
+    if folder is None:
+        raise Refused(
+            "there is no folder of yours outside of the repository to keep it in that you trust"
+            f" hook {name}",
+            hint="set HOME or XDG_CONFIG_HOME",
+        )
+    disk.make_dirs(folder.folder, mode=0o700)
+    fields = _fields(repository, name, hook.digest)
+    granted = {**fields, "granted": repository.environment.clock()}
+    folder.create(_id(fields), granted)
+    return Hook(name, hook.path, TRUSTED, hook.digest)
+
+
+def distrust_hook(repository: Repository, name: str) -> bool:
+    """Takes back what `trust_hook` allowed of a hook as it is now; False if there was nothing."""
+    hook, folder = find_hook(repository, name), _folder(repository)
+    if hook is None or folder is None or hook.state != TRUSTED:
+        return False
+    folder.remove(_id(_fields(repository, name, hook.digest)))
+    return True
+
+
+def mend(hook: Hook) -> str:
+    """Returns what to do about a hook that does not run."""
+    if hook.state == PLAIN:
+        return f"chmod +x {hook.path}"
+    if hook.state == FOREIGN:
+        return "a hook is a file of yours that nobody else can write: read it, and copy it yourself"
+    return f"read {hook.path}, then `dsm hooks trust {hook.name}`"
+
+
+def _is_trusted(repository: Repository, name: str, digest: str) -> bool:
+    folder = _folder(repository)
+    if folder is None:
+        return False
+    fields = _fields(repository, name, digest)
+    with contextlib.suppress(DsmError):
+        found = folder.read(_id(fields))
+        return found is not None and found.items() >= fields.items()
+    return False
+
+
+def _fields(repository: Repository, name: str, digest: str) -> dict[str, Any]:
+    root = os.fsencode(os.path.realpath(repository.root)).decode(errors="backslashreplace")
+    return {"repository": repository.id, "root": root, "hook": name, "digest": digest}
+
+
+def _id(fields: dict[str, Any]) -> str:
+    return blake3(document.canonical(fields)).hexdigest()
+
+
+def _folder(repository: Repository) -> documents.Documents | None:
+    """Returns where this user notes it; what lies in the repository is not this user's alone."""
+    base = repository.environment.config_folder()
+    if base is None:
+        return None
+    real, root = os.path.realpath(base), os.path.realpath(repository.root)
+    return None if f"{real}/".startswith(f"{root}/") else documents.trusted_hooks(real)

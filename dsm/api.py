@@ -279,12 +279,14 @@ def clone(
     *,
     datasets: Sequence[str] | None = None,
     files: bool = True,
+    objects: bool = True,
     progress: Progress = SILENT,
 ) -> CloneReport:
     """Copies a remote, a folder or an address such as s3://bucket/data, into a new folder.
 
     `datasets` names some of them; without `files` the work tree stays empty, also when it is pulled
-    later. Interrupted, it goes on when it is called again.
+    later. Without `objects` it stays empty as well, and what examples hold is fetched when it is
+    read. Interrupted, it goes on when it is called again.
 
     Raises InvalidInput for the address or names that cannot be, NotFound when no remote or no such
     dataset is there, AlreadyExists when the folder holds something else, NamesNotUtf8, and what
@@ -300,7 +302,8 @@ def clone(
     world = environment()
     return cloning.clone(
         url, target, world, lambda folder: Catalog(folder, world),
-        datasets=None if datasets is None else tuple(datasets), files=files, progress=progress,
+        datasets=None if datasets is None else tuple(datasets), files=files, objects=objects,
+        progress=progress,
     )  # fmt: skip
 
 

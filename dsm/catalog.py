@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
     from dsm.sources.source import Source
+    from dsm.store.elsewhere import Elsewhere
     from dsm.views.query.resolve import Percent
     from dsm.views.query.view_query import ViewQuery
     from dsm.views.series import Step
@@ -205,6 +206,20 @@ class Catalog(Repository):
 
     # --- remotes ---
 
+    def elsewhere(self) -> Elsewhere | None:
+        """Returns the remote that objects are fetched from when they are read, if there is one.
+
+        Raises NotFound when there is no remote of the name in the settings, InvalidInput for
+        settings that make no sense, NotOurs.
+        """
+        name = self.config.get("core.objects")
+        if name is None:
+            return None
+        from dsm.remotes.on_demand import on_demand
+
+        self.require_ours()  # else whoever made it chose where our credentials go
+        return on_demand(self, self.remotes.find(name).url)
+
     @property
     def remotes(self) -> Remotes:
         """The other places that this repository is pushed to and pulled from, by name."""
@@ -286,7 +301,8 @@ class Catalog(Repository):
             raise InvalidInput(f"side is 'ours' or 'theirs', not {side!r}")
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
-        return pull(opened, only, PullAsked(files, side), progress)
+        objects = self.config.get("core.objects") is None
+        return pull(opened, only, PullAsked(files, side, objects), progress)
 
     def remote_stats(self, remote: str | None = None) -> RemoteStats:
         """Counts what lies on a remote (the default one).

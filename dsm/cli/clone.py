@@ -25,6 +25,10 @@ def command(
     no_files: Annotated[
         bool, typer.Option("--no-files", help="Leave the work tree empty, also in later pulls")
     ] = False,
+    no_objects: Annotated[
+        bool,
+        typer.Option("--no-objects", help="Fetch what examples hold when it is read; no files"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Copy a remote into a new folder
@@ -33,10 +37,15 @@ def command(
     remote is called origin in the copy. With --dataset only that one comes, or several with commas
     between them. Interrupted, it goes on when you run it again.
 
+    With --no-objects only changesets come: `log`, `show`, `diff`, `prepare` and `ls` work at once,
+    and what examples hold is fetched when `get`, `cat` or a training program reads it, verified
+    and kept in a cache (`dsm config cache.max_size`).
+
     \b
     Examples:
       dsm clone s3://team-bucket/birds
       dsm clone /mnt/share/birds work --no-files
+      dsm clone s3://team-bucket/birds --no-objects
       dsm clone s3://team-bucket/all logos --dataset logos,banners
     """
     from dsm import api
@@ -50,8 +59,9 @@ def command(
         bar = Bar(color=Paint(sys.stderr).enabled)
     try:
         report = api.clone(
-            url, folder, datasets=datasets, files=not no_files, progress=bar or SILENT
-        )
+            url, folder, datasets=datasets, files=not no_files, objects=not no_objects,
+            progress=bar or SILENT,
+        )  # fmt: skip
     finally:
         if bar is not None:
             bar.finish()

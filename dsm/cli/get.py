@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from dsm.cli.output import count_text, message, print_json, quoted, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
+from dsm.model.byte_sizes import bytes_of
 
 if TYPE_CHECKING:
     import threading
@@ -24,24 +24,8 @@ if TYPE_CHECKING:
 # Where the types of the options are: they need typer, which the fast path leaves out.
 OPTIONS = "dsm.cli.get_options"
 
-_UNITS = {
-    "": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9,
-    "t": 10**12, "tb": 10**12, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
-}  # fmt: skip
 # How long a command may take to end by itself when its reader has gone.
 READER_GRACE_SECONDS = 1.0
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
-
-
-def size_of(text: str) -> int:
-    """Returns the bytes of a size as people write it: "256MB", "1GiB", "50000"."""
-    match = _SIZE.fullmatch(text.strip())
-    factor = _UNITS.get(match[2].lower()) if match else None
-    if match is None or factor is None:
-        raise InvalidInput(f"{text!r} is not a size", hint="write it as 256MB, 1GiB or 50000")
-    whole, _, fraction = match[1].partition(".")
-    tenths: int = 10 ** len(fraction)
-    return int(whole + fraction) * factor // tenths
 
 
 def command(
@@ -83,7 +67,7 @@ def command(
         raise InvalidInput("--dry-run is for a folder, without --json and --verify")
     if out == "-":
         _check_stream(needs_folder=as_json or verify)
-    limit = size_of(shard_size)
+    limit = bytes_of(shard_size)
     with Session(ctx) as s:
         from dsm.views.writing.formats import folder_name
 

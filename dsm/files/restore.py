@@ -23,6 +23,7 @@ from dsm.model.names import check_path, printable
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.store.chunks import Chunking
+from dsm.store.elsewhere import Elsewhere
 from dsm.store.objects import ObjectStore
 from dsm.store.workers import Worker, gather, start
 
@@ -304,7 +305,12 @@ def _written(
     crew: list[Worker] = []
     if len(parts) > 1:
         crew = start(
-            [_RestoreJob(target, store.folder, store.temporary, store.chunking, p) for p in parts]
+            [
+                _RestoreJob(
+                    target, store.folder, store.temporary, store.chunking, store.elsewhere, part
+                )
+                for part in parts
+            ]
         )
     if not crew:
         with Writer(target, store) as writer:
@@ -326,9 +332,10 @@ class _RestoreJob:
     packs: str
     temporary: str
     chunking: Chunking
+    elsewhere: Elsewhere | None
     files: list[File]
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store = ObjectStore(self.packs, self.temporary, self.chunking)
+        store = ObjectStore(self.packs, self.temporary, self.chunking, elsewhere=self.elsewhere)
         with Writer(self.target, store) as writer:
             yield from writer.write(self.files)

@@ -27,6 +27,14 @@ class Findings:
         root = self.root + "/"
         return where[len(root) :] if where.startswith(root) else where
 
+    def elsewhere(self, missing: int, needed: int) -> None:
+        """Notes objects that are not here and need not be: they are fetched when they are read."""
+        if missing:
+            self.notes.append(
+                f"{missing:,} of {needed:,} objects are not here: they are fetched when they are"
+                " read, and were not checked"
+            )
+
     def stray(self, folder: str, entry: str) -> None:
         """Records a file that dsm did not write: systems leave some anywhere. No damage."""
         self.strays.append(self.shown(os.path.join(folder, entry)))

@@ -53,6 +53,7 @@ class Checker:
 
     def __init__(self, repository: Repository, *, full: bool, progress: Progress = SILENT):
         self.repository = repository
+        self.store = repository.store.alone()  # what lies elsewhere would hide damage
         self.layout = repository.layout
         self.full = full
         self.progress = progress
@@ -427,11 +428,14 @@ class Checker:
 
     def _objects(self) -> None:
         """Every object referred to is there; with full, it is read and is what its name says."""
-        store = self.repository.store
+        store = self.store
         store.refresh()
         missing = store.missing(self.needed)
-        for oid in sorted(missing):
-            self._object(oid, "is in no readable pack")
+        if self.repository.elsewhere() is not None:
+            self.findings.elsewhere(len(missing), len(self.needed))
+        else:
+            for oid in sorted(missing):
+                self._object(oid, "is in no readable pack")
         if not self.full:
             self._pieces(self.large - missing)
             return
@@ -457,21 +461,21 @@ class Checker:
 
     def _pieces(self, large: set[bytes]) -> None:
         """Every piece of the large objects is there."""
-        store = self.repository.store
+        store = self.store
         for oid in sorted(large):
             try:
                 absent = store.missing(store.references(oid))
             except (DamagedData, StorageFailed) as error:
                 self._object(oid, error.message)
                 continue
-            if absent:
+            if absent and self.repository.elsewhere() is None:
                 which = f"{len(absent)} of its chunks {'is' if len(absent) == 1 else 'are'}"
                 self._object(oid, f"{which} in no readable pack")
 
     def _large(self, oid: bytes) -> None:
         hasher = blake3()
         try:
-            for piece in self.repository.store.stream(oid):
+            for piece in self.store.stream(oid):
                 hasher.update(piece)
         except (DamagedData, StorageFailed) as error:
             self._object(oid, error.message)
@@ -486,10 +490,7 @@ class Checker:
 
 def _blocks(pack: Pack) -> Iterator[bytes]:
     at = 0
-    while at < pack.size:
-        block = pack.read_at(at, min(1 << 22, pack.size - at))
-        if not block:
-            return
+    while block := pack.read_at(at, min(1 << 22, pack.size - at)):
         at += len(block)
         yield block
 

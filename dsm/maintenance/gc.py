@@ -404,7 +404,7 @@ def explain(repository: Repository, text: str) -> list[str]:
     lines = []
     meant: set[bytes] = set()
     owners: dict[bytes, list[str]] = {}
-    store = repository.store
+    store = repository.store.alone()
     for reference in references(repository):
         line = _line(reference)
         if reference.oid.hex().startswith(wanted):

@@ -142,13 +142,23 @@ class Remotes:
                 self._config.set(f"remote.{new}.{setting}", value)
         if self._config.get("core.remote") == name or (found.default and name == ORIGIN):
             self._config.set("core.remote", new)
+        if self._config.get("core.objects") == name:
+            self._config.set("core.objects", new)
         self._unset(name)
         Tracking(self._repository.layout, name).forget()
         return self.find(new)
 
     def remove(self, name: str) -> RemoteEntry:
-        """Forgets a remote; nothing at its address is touched. Raises NotFound."""
+        """Forgets a remote; nothing at its address is touched.
+
+        Raises NotFound, and RemoteRefused for the one that objects are fetched from.
+        """
         found = self.find(name)
+        if self._config.get("core.objects") == name:
+            raise RemoteRefused(
+                f"objects that are not here are fetched from {name} when they are read",
+                hint=f"give it another address by `dsm remote set-url {name} URL`",
+            )
         if self._config.get("core.remote") == name:
             self._config.unset("core.remote")
         self._unset(name)

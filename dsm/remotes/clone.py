@@ -44,9 +44,13 @@ def clone(
     *,
     datasets: tuple[str, ...] | None = None,
     files: bool = True,
+    objects: bool = True,
     progress: Progress = SILENT,
 ) -> CloneReport:
     """Makes a copy of a remote in a folder, which is new, empty, or of an interrupted clone.
+
+    Without `objects` none are fetched, and no files are written: they are fetched when they are
+    read.
 
     Raises InvalidInput for the address or the names, NotFound when there is no remote or no such
     dataset, AlreadyExists when the folder holds a whole clone or something else, and what `pull`
@@ -74,14 +78,16 @@ def clone(
                 f"{target} is a clone already", hint="`dsm pull` there takes in what is new"
             )
         remote = Remote(repository, RemoteEntry(ORIGIN, full, datasets or ()))
-        report = pull(remote, datasets, PullAsked(files=False), progress)
+        report = pull(remote, datasets, PullAsked(files=False, objects=objects), progress)
         missing = set(datasets or ()) - {each.dataset for each in report.datasets}
         if missing:
             raise NotFound(f"{full} has no dataset {printable(min(missing))!r}")
-        if files:
+        if files and objects:
             _restore(repository, progress)
         else:
             repository.config.set("pull.files", "false")
+        if not objects:
+            repository.config.set("core.objects", ORIGIN)
         if datasets:
             repository.config.set(f"remote.{ORIGIN}.datasets", " ".join(datasets))
         # Last: who finds a remote of this name has a clone that is whole.

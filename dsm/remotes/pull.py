@@ -35,11 +35,12 @@ from dsm.worktree.revert import bring_files, plan_files
 
 @dataclass(frozen=True, slots=True)
 class PullAsked:
-    """How a pull goes on: `files` brings the work tree along; of examples that both sides changed,
-    `side` (OURS, THEIRS, or None: neither) says whose count."""
+    """How a pull goes on: `files` brings the work tree along, `objects` what examples hold; of
+    examples that both sides changed, `side` (OURS, THEIRS, or None: neither) says whose count."""
 
     files: bool = True
     side: str | None = None
+    objects: bool = True
 
 
 def pull(
@@ -115,7 +116,7 @@ def _fast_forward(
 ) -> _Done:
     """Puts the changesets of a remote on top of a history that ends where they begin."""
     repository, log = remote.repository, dataset.log_
-    oids, paths = _touched(remote, log.dataset_id, incoming.changesets)
+    oids, paths = _touched(remote, log.dataset_id, incoming.changesets, asked)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
         brought = bring_objects(repository, remote.backend, oids, progress)
         follow = Following(remote, dataset, paths, incoming.base) if asked.files else None
@@ -138,7 +139,7 @@ def _put_on_top(
 ) -> _Done:
     """Puts the changesets of this copy on top of those of a remote."""
     repository, log = remote.repository, dataset.log_
-    oids, paths = _touched(remote, log.dataset_id, incoming.changesets)
+    oids, paths = _touched(remote, log.dataset_id, incoming.changesets, asked)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
         brought = bring_objects(repository, remote.backend, oids, progress)
         with publish:
@@ -183,15 +184,19 @@ def _saw(remote: Remote, incoming: Incoming) -> None:
 
 
 def _touched(
-    remote: Remote, dataset: str, changesets: tuple[Changeset, ...]
+    remote: Remote, dataset: str, changesets: tuple[Changeset, ...], asked: PullAsked
 ) -> tuple[set[bytes], set[str]]:
-    """Returns the objects that fetched changesets put, and the paths that they touch."""
+    """Returns the objects that fetched changesets put, and the paths that they touch, as far as
+    they are asked for."""
     oids: set[bytes] = set()
     paths: set[str] = set()
+    if not (asked.objects or asked.files):
+        return oids, paths
     for changeset in changesets:
         table = read_manifest(remote.tracking, dataset, changeset)
         if table is not None:
-            oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
+            if asked.objects:
+                oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
             paths.update(table.column("path").to_pylist())
     return oids, paths
 

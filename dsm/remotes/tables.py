@@ -6,6 +6,7 @@ it is read once. The table of a pack that also lies here is read from that.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
@@ -61,16 +62,37 @@ class Tables:
         for (_, name), contents in zip(wanted, fetched, strict=True):
             yield name, contents
 
+    def known(self) -> Iterator[tuple[str, int, fmt.Contents]]:
+        """Yields (id, bytes, contents) of the packs whose tables are kept; no request is made."""
+        try:
+            names = os.listdir(self._folder)
+        except OSError:
+            return
+        for name in sorted(names):
+            with contextlib.suppress(DamagedData):
+                if found := self._kept(name):
+                    yield name, *found
+
+    def forget(self, name: str) -> None:
+        """Removes the table of a pack that is on the remote no more."""
+        with contextlib.suppress(disk.WriteFailed, disk.NotOurs):
+            disk.remove(os.path.join(self._folder, name))
+
+    def _kept(self, name: str) -> tuple[int, fmt.Contents] | None:
+        kept = read_file(os.path.join(self._folder, name), TABLE_BYTES_MAX + 8)
+        if kept is None:
+            return None
+        size = int.from_bytes(kept[:8], "little")
+        return size, _decoded(kept[8:], size, name)
+
     def _here(self, name: str) -> fmt.Contents | None:
         try:
             return Pack(pack_path(self._layout.packs, name)).contents
         except (FileNotFoundError, DamagedData):
             pass
         try:
-            kept = read_file(os.path.join(self._folder, name), TABLE_BYTES_MAX + 8)
-            if kept is None:
-                return None
-            return _decoded(kept[8:], int.from_bytes(kept[:8], "little"), name)
+            found = self._kept(name)
+            return None if found is None else found[1]
         except DamagedData:
             return None
 
@@ -89,11 +111,12 @@ class Tables:
         return contents
 
     def keep(self, name: str, size: int, data: bytes) -> None:
-        """Keeps the table (with its trailer) of a pack of `size` bytes."""
-        disk.make_dirs(self._folder, durable=False)
+        """Keeps the table (with its trailer) of a pack of `size` bytes, where that can be."""
         temporary = os.path.join(self._layout.temporary, f"table-{os.urandom(8).hex()}")
         kept = size.to_bytes(8, "little") + data
-        disk.rewrite(os.path.join(self._folder, name), kept, temporary)
+        with contextlib.suppress(disk.WriteFailed, disk.NotOurs):
+            disk.make_dirs(self._folder, durable=False)
+            disk.rewrite(os.path.join(self._folder, name), kept, temporary)
 
     def keep_of(self, path: str, name: str) -> None:
         """Keeps the table of a pack that lies at a path of this machine for now."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dsm.errors import InvalidInput, StorageFailed
+from dsm.model.byte_sizes import bytes_of
 from dsm.model.names import check_dataset_name, close_matches
 from dsm.store import disk
 
@@ -27,15 +28,20 @@ KEYS = {
     " n/a,N/A,NA,NaN,nan,null,NULL)",
     "commit.allow-mass-delete": "whether `commit -a` may remove most of a dataset (default: false)",
     "core.remote": "the remote that commands use when none is named (default: origin)",
+    "core.objects": "the remote from which objects are fetched that are not here, when they are"
+    " read; set by `dsm clone --no-objects`",
+    "cache.max_size": "how many bytes of fetched objects are kept at most, such as 10GB (default:"
+    " 50GB)",
     "pull.files": "whether `pull` writes and removes files of the work tree (default: true)",
 }
 # Those that only a repository can have.
-OF_A_REPOSITORY = frozenset(("core.dataset", "core.remote", "pull.files"))
+OF_A_REPOSITORY = frozenset(("core.dataset", "core.remote", "core.objects", "pull.files"))
 # Those that are true or false.
 FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete", "pull.files"))
 # What is said of a remote, `remote.NAME.url`; `dsm remote` sets it.
 REMOTE_KEY = r"remote\.([A-Za-z0-9][A-Za-z0-9_-]{0,99})\.(url|datasets|single-writer)"
 FILE_BYTES_MAX = 1 << 20
+CACHE_SIZE, CACHE_SIZE_DEFAULT = "cache.max_size", 50 * 10**9
 _TRUTHS = {
     "true": True, "yes": True, "on": True, "1": True,
     "false": False, "no": False, "off": False, "0": False,
@@ -114,6 +120,8 @@ class Config:
             check_workers(value)
         elif key in FLAGS:
             check_flag(key, value)
+        elif key == CACHE_SIZE:
+            check_size(key, value)
         elif not value.isprintable():
             raise InvalidInput(f"{key} is one line of text, not {value[:100]!r}")
         self._edit(key, value)
@@ -204,6 +212,17 @@ def check_flag(key: str, value: str) -> bool:
             hint=f"set it with `dsm config set {key} true`",
         )
     return found
+
+
+def check_size(key: str, value: str) -> int:
+    """Returns the bytes that a setting says. Raises InvalidInput."""
+    try:
+        return bytes_of(value)
+    except InvalidInput:
+        raise InvalidInput(
+            f"{key} is a number of bytes, not {value[:20]!r}",
+            hint=f"set it with `dsm config set {key} 10GB`",
+        ) from None
 
 
 def check_workers(value: str) -> int:

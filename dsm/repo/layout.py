@@ -102,6 +102,11 @@ class Layout:
         return self._in("local", "near")
 
     @property
+    def objects(self) -> str:
+        """Where objects lie that were fetched when they were read; may be deleted."""
+        return self._in("local", "objects")
+
+    @property
     def crashes(self) -> str:
         return self._in("local", "crashes")
 

@@ -31,6 +31,7 @@ from dsm.store.lease import Lease
 from dsm.store.turns import CHANGING
 
 if TYPE_CHECKING:
+    from dsm.store.elsewhere import Elsewhere
     from dsm.store.objects import ObjectStore
 
 ORG_DEFAULT = "default"
@@ -136,9 +137,14 @@ class Repository:
             with CHANGING:
                 if self._store is None:  # nor opened by another thread meanwhile
                     self._store = ObjectStore(
-                        self.layout.packs, self.layout.temporary, chunking, self.layout.trash
-                    )
+                        self.layout.packs, self.layout.temporary, chunking, self.layout.trash,
+                        self.elsewhere(),
+                    )  # fmt: skip
         return self._store
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Returns where objects are that are not here; None for a copy that has all of them."""
+        return None
 
     @property
     def author(self) -> str:

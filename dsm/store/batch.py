@@ -64,7 +64,7 @@ def read_batch(
     for pack, (raw, framed) in plans.items():
         rest += read_raw(pack, raw, oids, found)
         rest += read_framed(pack, framed, oids, found)
-    for number in rest:
+    for number in _fetched(store, oids, rest, found):
         # Large, in a pack that has come since, or damaged where it was: the long way tells.
         found[number] = store.read_small(oids[number])
     return found
@@ -93,10 +93,28 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
         rest += read_framed(pack, framed, oids, elsewhere)
         rest += [n for *_, n in framed if not _placed(elsewhere[n], places[n])]
     left = []
-    for number in dict.fromkeys(rest):
+    rest = list(dict.fromkeys(rest))
+    if store.elsewhere is not None and rest:
+        came: list[bytes | None] = [None] * len(oids)
+        others = set(_fetched(store, oids, rest, came))
+        left = [n for n in rest if n not in others and not _placed(came[n], places[n])]
+        rest = [n for n in rest if n in others]
+    for number in rest:
         if not _placed(store.read_small(oids[number]), places[number]):
             left.append(number)
     return left
+
+
+def _fetched(
+    store: ObjectStore, oids: Sequence[bytes], numbers: list[int], found: list[bytes | None]
+) -> list[int]:
+    """Fetches together what no pack here holds; returns the numbers of the others."""
+    if store.elsewhere is None or not numbers:
+        return numbers
+    came = dict(store.fetched(oids[number] for number in numbers))
+    for number in numbers:
+        found[number] = came.get(oids[number], found[number])
+    return [number for number in numbers if oids[number] not in came]
 
 
 def _placed(data: bytes | None, place: memoryview) -> bool:

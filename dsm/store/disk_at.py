@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 
-from dsm.store.disk import SKIP, WriteFailed, before, renameat2
+from dsm.store.disk import SKIP, Unwritable, WriteFailed, before, renameat2
 
 _NOREPLACE, _EXCHANGE = 1, 2
 # How a file system, or the kernel, says that it does not know a flag of renameat2.
@@ -159,3 +159,13 @@ def remove_dir(where: int, name: bytes, shown: str) -> bool:
             return False
         raise WriteFailed("remove folder", shown, error) from error
     return True
+
+
+def mark_used(path: str) -> None:
+    """Sets when a derived file was last changed to now: it was used. Where that cannot be, nothing.
+
+    For files that are removed by their last use.
+    """
+    with contextlib.suppress(OSError, *Unwritable):
+        if before("mark", path) is not SKIP:
+            os.utime(path, follow_symlinks=False)

@@ -8,11 +8,11 @@ from dsm.errors import DamagedData
 
 
 class ObjectMissing(DamagedData):
-    """No pack holds this object."""
+    """No pack holds this object; with `elsewhere`, none of that place does either."""
 
     code = "object-missing"
 
-    def __init__(self, oid: bytes, damaged: Iterable[str] = ()):
+    def __init__(self, oid: bytes, damaged: Iterable[str] = (), elsewhere: str | None = None):
         packs = tuple(damaged)
         more = (
             f" ({len(packs)} damaged pack{'s' * (len(packs) > 1)} could not be searched)"
@@ -20,8 +20,12 @@ class ObjectMissing(DamagedData):
             else ""
         )
         super().__init__(
-            f"object {oid.hex()} is not in the store{more}",
-            hint="`dsm fsck` tells which examples and changesets need it",
+            f"object {oid.hex()} is not in the store{more}"
+            if elsewhere is None
+            else f"object {oid.hex()} is neither here nor on {elsewhere}",
+            hint="`dsm fsck` tells which examples and changesets need it"
+            if elsewhere is None
+            else "`dsm push` from a copy that has it brings it back",
             items=(oid.hex(),),
         )
         self.oid = oid

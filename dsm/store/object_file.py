@@ -13,7 +13,7 @@ import io
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -29,6 +29,9 @@ class Store(Protocol):
 
     def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
         """Returns one piece of a large object, verified by its own hash."""
+
+    def pieces_ahead(self, rows: Iterable[tuple[bytes, int]]) -> dict[bytes, bytes] | None:
+        """Returns the next pieces that are not here, None where all are here in any case."""
 
     def require_whole(self, oid: bytes, digest: bytes) -> None:
         """Raises ObjectDamaged when this is not the hash of all pieces of a large object."""
@@ -55,6 +58,7 @@ class ObjectFile(io.RawIOBase):
         # Where each piece begins; at last, where the object ends.
         self._starts = array("Q", [0, *ends] if is_list else [0, len(data)])
         self.size: int = self._starts[-1]
+        self._ahead: dict[bytes, bytes] | None = {}  # pieces that were fetched together
         self._piece, self._held = (-1, b"") if is_list else (0, data)
         # The pieces that went by one after the other from the first on, hashed together.
         self._whole = blake3()
@@ -120,7 +124,12 @@ class ObjectFile(io.RawIOBase):
 
     def _fetch(self, number: int) -> bytes:
         piece, size = ROW_STRUCT.unpack_from(self._rows, number * ROW)
-        return self._store.piece(self.oid, piece, size)
+        if self._ahead is not None and piece not in self._ahead:
+            self._ahead = self._store.pieces_ahead(
+                ROW_STRUCT.iter_unpack(memoryview(self._rows)[number * ROW :])
+            )
+        held = self._ahead.get(piece) if self._ahead else None
+        return held if held and len(held) == size else self._store.piece(self.oid, piece, size)
 
     def _require_open(self) -> None:
         if self.closed:

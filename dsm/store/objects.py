@@ -11,13 +11,14 @@ import contextlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
 
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format import chunk_list
 from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.store.chunk_lists import PIECES_BYTES, all_rows, chunks_of, next_of, row_tables
 from dsm.store.chunks import Chunking, Cutter, ReadInto, readinto_of
 from dsm.store.lease import Lease
 from dsm.store.lookup import Lookup
@@ -26,13 +27,10 @@ from dsm.store.object_file import ObjectFile
 from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
 from dsm.store.turns import CHANGING
+from dsm.store.windows import Place, read_windows
 
-WINDOW_BYTES = 4 << 20
-GAP_BYTES = 64 << 10
-# Rows of a chunk list that are held in memory: those of an object of a terabyte.
-ROWS_BYTES_MAX = 1 << 29
-TOO_LONG = "(its chunk list is too long to go back and forth in)"
-UNEVEN = "(its chunk list does not add up)"
+if TYPE_CHECKING:
+    from dsm.store.elsewhere import Elsewhere
 
 
 class ObjectStore:
@@ -42,10 +40,18 @@ class ObjectStore:
     lock; writers in other processes are fine.
     """
 
-    def __init__(self, packs: str, temporary: str, chunking: Chunking, trash: str | None = None):
+    def __init__(
+        self,
+        packs: str,
+        temporary: str,
+        chunking: Chunking,
+        trash: str | None = None,
+        elsewhere: Elsewhere | None = None,
+    ):
         self.folder = packs
         self.temporary = temporary
         self.trash = trash
+        self.elsewhere = elsewhere
         self.chunking = chunking
         self.lease: Lease | None = None
         # Packs that what was put counts on: written here, or holding an object that was there.
@@ -85,6 +91,13 @@ class ObjectStore:
                 continue
             self._known[name] = pack
             self.lookup.add(pack)
+        if self.elsewhere is not None:
+            for path in self.elsewhere.cache.paths():
+                name = os.path.basename(path).removesuffix(".pack")
+                if name not in self._known and (kept := self.elsewhere.cache.open(path)):
+                    self._known[name] = kept
+                    self.lookup.add(kept)
+                found.add(name)
         gone = {self._known.pop(name) for name in self._known.keys() - found}
         if gone:
             self.lookup = self.lookup.without(gone)
@@ -112,7 +125,7 @@ class ObjectStore:
         Raises ObjectMissing or ObjectDamaged.
         """
         data, is_list = self._fetch(oid)
-        rows = self._all_rows(data) if is_list else None
+        rows = all_rows(self._part, data) if is_list else None
         return io.BufferedReader(ObjectFile(self, oid, data, rows), 1 << 16)
 
     def stream(self, oid: bytes) -> Iterator[bytes]:
@@ -122,11 +135,18 @@ class ObjectStore:
             yield data
             return
         whole = blake3()
-        for chunk, size in self._chunks(data):
-            piece = self.piece(oid, chunk, size)
+        for piece in self._pieces(oid, chunks_of(self._part, data)):
             whole.update(piece)
             yield piece
         self.require_whole(oid, whole.digest())
+
+    def _pieces(self, oid: bytes, chunks: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
+        """Yields the pieces of a large object in order; those of elsewhere are fetched together."""
+        while some := next_of(chunks, 1 if self.elsewhere is None else PIECES_BYTES):
+            came = self.pieces_ahead(some) or {}
+            for chunk, size in some:
+                piece = came.get(chunk)
+                yield piece if piece and len(piece) == size else self.piece(oid, chunk, size)
 
     def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
         """Returns one piece of a large object, verified by its own hash."""
@@ -153,11 +173,48 @@ class ObjectStore:
         """Returns those that are not in the store, by the packs' tables: no content is read."""
         wanted = set(oids)
         just_scanned = not self._scanned
-        absent = {oid for oid in wanted if not self._holders(oid)}
+        absent = {oid for oid in wanted if not self._own(oid)}
         if absent and not just_scanned:
             self.refresh()
-            absent = {oid for oid in absent if not self._holders(oid)}
+            absent = {oid for oid in absent if not self._own(oid)}
         return absent
+
+    def unreachable(self, oids: Iterable[bytes]) -> set[bytes]:
+        """Returns those that are neither in the store nor elsewhere."""
+        missing = self.missing(oids)
+        return self.elsewhere.lacking(missing) if self.elsewhere and missing else missing
+
+    def alone(self) -> ObjectStore:
+        """Returns a store that looks in the packs here only."""
+        return ObjectStore(self.folder, self.temporary, self.chunking, self.trash)
+
+    def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yields (id, bytes) like `read_many` of those objects that no pack here holds, in any
+        order, fetched together from elsewhere; nothing where there is no elsewhere."""
+        if self.elsewhere is None:
+            return
+        self.refresh()  # another process may have fetched them, or removed them from the cache
+        absent = [oid for oid in dict.fromkeys(oids) if not self._holders(oid)]
+        if absent:
+            for oid, data, is_list in self.elsewhere.fetch(absent):
+                yield oid, None if is_list else data
+
+    def pieces_ahead(self, rows: Iterable[tuple[bytes, int]]) -> dict[bytes, bytes] | None:
+        """Returns the next pieces of a large object that no pack here holds, fetched together, as
+        many as may be held in memory; None where all pieces are here in any case."""
+        if self.elsewhere is None:
+            return None
+        some = next_of(iter(rows), PIECES_BYTES)
+        return {oid: data for oid, data in self.fetched(oid for oid, _ in some) if data is not None}
+
+    def bring(self, oids: Iterable[bytes]) -> None:
+        """Fetches what no pack here holds, with the pieces of large objects, as far as the cache
+        has room for it; nothing where there is no elsewhere."""
+        large = [oid for oid, data in self.fetched(oids) if data is None]
+        for oid in large:
+            pieces = (piece for piece, _ in chunks_of(self._part, self._fetch(oid)[0]))
+            for _ in self.fetched(pieces):
+                pass
 
     def read_many(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) for each distinct id, in the order they lie on disk, each verified.
@@ -165,7 +222,7 @@ class ObjectStore:
         Large objects come as (id, None): they are to be streamed. Raises like `read`.
         """
         self.scan_once()
-        plan: dict[Pack, list[tuple[int, int, int, int, int, bytes]]] = {}
+        plan: dict[Pack, list[Place]] = {}
         rest: list[bytes] = []
         for oid in dict.fromkeys(oids):
             holders = self._holders(oid)
@@ -181,39 +238,14 @@ class ObjectStore:
             plan.setdefault(pack, []).append((first, offset, end, frame, size, oid))
         for pack, places in plan.items():
             places.sort()
-            yield from self._read_windows(pack, places)
+            yield from read_windows(pack, places, self._part)
+        done = set()
+        for oid, small in self.fetched(rest):
+            done.add(oid)
+            yield oid, small
         for oid in rest:
-            yield oid, self.read_small(oid)
-
-    def _read_windows(
-        self, pack: Pack, places: list[tuple[int, int, int, int, int, bytes]]
-    ) -> Iterator[tuple[bytes, bytes | None]]:
-        index, count = 0, len(places)
-        while index < count:
-            first, end = places[index][0], places[index][2]
-            last = index + 1
-            while last < count and places[last][0] <= end + GAP_BYTES:
-                if max(end, places[last][2]) - first > WINDOW_BYTES:
-                    break
-                end = max(end, places[last][2])
-                last += 1
-            try:
-                window = memoryview(pack.read_at(first, end - first))
-            except DamagedData:  # gc has moved what is live of it to another pack
-                window = memoryview(b"")
-            for _, offset, stop, frame, size, oid in places[index:last]:
-                try:
-                    data = (
-                        b""
-                        if stop - first > len(window)
-                        else pack.read_from(window, first, frame, offset, size)
-                    )
-                except DamagedData:
-                    data = b""
-                if blake3(data).digest() != oid:
-                    data = self._fetch(oid)[0]  # another pack may hold it whole, else it raises
-                yield oid, data
-            index = last
+            if oid not in done:
+                yield oid, self.read_small(oid)
 
     def scan_once(self) -> None:
         """Looks for packs, unless that was done before."""
@@ -225,6 +257,10 @@ class ObjectStore:
     def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
         self.scan_once()
         return self.lookup.holders(oid)
+
+    def _own(self, oid: bytes) -> list[tuple[Pack, int]]:
+        """Like `_holders`, of packs that may be counted on: not those of the cache."""
+        return [each for each in self._holders(oid) if not each[0].cached]
 
     def _fetch(self, oid: bytes) -> tuple[bytes, bool]:
         """Returns (verified bytes, False), or (verified chunk list, True)."""
@@ -245,50 +281,15 @@ class ObjectStore:
                 elif blake3(data).digest() == oid:
                     return data, False
                 blamed = pack.name
+        if self.elsewhere is not None:
+            ((_, data, is_list),) = list(self.elsewhere.fetch([oid]))
+            return data, is_list
         if blamed is not None:
             raise ObjectDamaged(oid, blamed)
         raise ObjectMissing(oid, self._damaged.values())
 
-    def _chunks(self, payload: bytes) -> Iterator[tuple[bytes, int]]:
-        """Yields (piece id, bytes) of a large object in order; of a nested list, part by part.
-
-        A list that names more or less than its object has is told before its pieces are read.
-        """
-        decoded = chunk_list.decode(payload)
-        left = decoded.size
-        for rows in self._row_tables(decoded):
-            for chunk, size in chunk_list.iterate(rows):
-                left -= size
-                if left < 0 or not 0 < size <= OBJECT_BYTES_MAX:
-                    raise ObjectDamaged(decoded.oid, UNEVEN)
-                yield chunk, size
-        if left:
-            raise ObjectDamaged(decoded.oid, UNEVEN)
-
-    def _row_tables(self, decoded: chunk_list.ChunkList) -> Iterator[bytes]:
-        if not decoded.nested:
-            yield decoded.rows
-            return
-        for part, size in chunk_list.iterate(decoded.rows):
-            # Each row stands for a byte at least.
-            if not 0 < size <= min(OBJECT_BYTES_MAX, chunk_list.ROW * decoded.size):
-                raise ObjectDamaged(decoded.oid, UNEVEN)
-            rows = self._fetch(part)[0]
-            if len(rows) != size or size % chunk_list.ROW:
-                raise ObjectDamaged(decoded.oid, UNEVEN)
-            yield rows
-
-    def _all_rows(self, payload: bytes) -> bytes:
-        """Returns the row table of a chunk list, to be held in memory."""
-        decoded = chunk_list.decode(payload)
-        if decoded.nested:
-            sizes = [size for _, size in chunk_list.iterate(decoded.rows)]
-            if sum(sizes) > min(ROWS_BYTES_MAX, chunk_list.ROW * decoded.size):
-                raise ObjectDamaged(decoded.oid, TOO_LONG)
-        rows = b"".join(self._row_tables(decoded))
-        if sum(size for _, size in chunk_list.iterate(rows)) != decoded.size:
-            raise ObjectDamaged(decoded.oid, UNEVEN)
-        return rows
+    def _part(self, oid: bytes) -> bytes:
+        return self._fetch(oid)[0]
 
     def references(self, oid: bytes) -> Iterator[bytes]:
         """Yields the ids of the stored pieces that an object consists of, itself first.
@@ -303,7 +304,7 @@ class ObjectStore:
                 decoded = chunk_list.decode(payload)
                 if decoded.nested:
                     yield from (piece for piece, _ in chunk_list.iterate(decoded.rows))
-                yield from (chunk for chunk, _ in self._chunks(payload))
+                yield from (chunk for chunk, _ in chunks_of(self._part, payload))
 
     # --- writing ---------------------------------------------------------------------------
 
@@ -354,7 +355,7 @@ class ObjectStore:
     ) -> bool:
         """Whether a pack has these bytes, compared, and all of the parts where they lie in them."""
         self.lookup.expect(len(members))
-        for pack, row in self._holders(oid):
+        for pack, row in self._own(oid):
             if self._is_copy(pack, row, data):
                 start = pack.contents.location(row)[0]
                 if pack.has_all(start, members):
@@ -414,7 +415,7 @@ class ObjectStore:
     def _holds(self, oid: bytes, data: bytes | memoryview) -> bool:
         """Whether exactly these bytes are stored: read and compared, so that a damaged copy or a
         chance agreement of prefixes never stands in for the content."""
-        for pack, row in self._holders(oid):
+        for pack, row in self._own(oid):
             if self._is_copy(pack, row, data):
                 self.relied_on.add(pack.name)
                 return True
@@ -431,15 +432,17 @@ class ObjectStore:
     def _has_list(self, oid: bytes, rows: bytes | None = None) -> bool:
         """Whether there is a list of an object whose pieces are all there; with `rows` that one."""
         with contextlib.suppress(DamagedData, StorageFailed):
+            if self.elsewhere is not None and not self._own(oid):
+                return False
             payload, is_list = self._fetch(oid)
             if (
                 rows is not None
                 and is_list
-                and b"".join(self._row_tables(chunk_list.decode(payload))) != rows
+                and b"".join(row_tables(self._part, chunk_list.decode(payload))) != rows
             ):
                 return False
-            if is_list and not self.missing(chunk for chunk, _ in self._chunks(payload)):
-                for pack, _ in self._holders(oid):
+            if is_list and not self.missing(chunk for chunk, _ in chunks_of(self._part, payload)):
+                for pack, _ in self._own(oid):
                     self.relied_on.add(pack.name)
                 return True
         return False

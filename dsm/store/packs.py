@@ -203,8 +203,6 @@ class PackWriter:
         self._raw_end += raw_size
         self._write(stored)
 
-    # --- bytes ---
-
     def _write(self, data: bytes | memoryview) -> None:
         if len(data) >= LARGE_BYTES:
             self._drain()  # large pieces go out as they are: no copy
@@ -296,6 +294,8 @@ class Pack:
     Raises DamagedData when the file is not a pack, and StorageFailed when it cannot be read.
     """
 
+    cached = False  # whether it may be removed at any time: nothing new may count on it
+
     def __init__(self, path: str, *, verify: bool = False):
         self.path = path
         self.name = os.path.basename(path).removesuffix(".pack")
@@ -307,7 +307,10 @@ class Pack:
         tables = self.read_at(at, length)
         if self.read_at(0, len(fmt.HEADER)) != fmt.HEADER or len(tables) != length:
             raise DamagedData(f"pack {self.name} does not begin as a pack does")
-        self.contents = fmt.decode_contents(tables, tail, self.name, verify=verify)
+        self._take(fmt.decode_contents(tables, tail, self.name, verify=verify), size)
+
+    def _take(self, contents: fmt.Contents, size: int) -> None:
+        self.contents = contents
         self.size = size
         self._decoders: dict[int, Callable[[bytes, int], bytes]] = {}
         self._last: tuple[int, bytes] = (-1, b"")
@@ -426,8 +429,7 @@ class Pack:
         start, size, is_list = self.contents.location(row)
         if size == 0:
             return 0, 0, 0, is_list  # it needs no frame, and there may be none
-        starts = self.contents.raw_starts
-        # Empty objects and dictionary frames share a start with their neighbour.
+        starts = self.contents.raw_starts  # which empty objects and dictionaries share
         frame = bisect_right(starts, start) - 1
         if frame >= len(self.contents.frames):
             frame = len(self.contents.frames) - 1
@@ -437,8 +439,6 @@ class Pack:
         if frame < 0 or offset + size > starts[frame + 1] - starts[frame]:
             raise DamagedData(f"pack {self.name}: an object lies outside its frame")
         return frame, offset, size, is_list
-
-    # --- content ---
 
     def read(self, frame: int, offset: int, size: int) -> bytes:
         """Returns raw bytes of a frame. They are not verified: the caller hashes them."""
@@ -480,12 +480,13 @@ class Pack:
         decode = self._decoders.get(codec)
         try:
             if decode is None:
-                decode = self._decoders[codec] = decompressor(self._dictionary(codec))
+                decode = self._decoders[codec] = decompressor(self.dictionary(codec))
             return decode(packed, raw_size)
         except ValueError as error:
             raise DamagedData(f"pack {self.name}: frame {frame} does not decompress") from error
 
-    def _dictionary(self, codec: int) -> bytes | None:
+    def dictionary(self, codec: int) -> bytes | None:
+        """Returns the dictionary of a codec, if it has one. Raises DamagedData."""
         if codec == fmt.ZSTD:
             return None
         number = codec - fmt.DICTIONARY_0

@@ -39,8 +39,9 @@ def _list_of(store: ObjectStore, oid: bytes) -> bytes:
 
 
 def holder_of(store: ObjectStore, oid: bytes) -> Pack:
-    """Returns a pack that holds an object. Raises ObjectMissing."""
+    """Returns a pack that holds an object, none of the cache. Raises ObjectMissing."""
     store.scan_once()
     for pack, _ in store.lookup.holders(oid):
-        return pack
+        if not pack.cached:
+            return pack
     raise ObjectMissing(oid)

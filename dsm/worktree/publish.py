@@ -94,7 +94,7 @@ def check_present(repository: Repository, rows: Rows, stage: Stage, staged: Stag
     """
     if stage.lacks(staged):
         wanted = {oid for oid in rows.oids if oid is not None}
-        if repository.store.missing(wanted):
+        if repository.store.unreachable(wanted):
             raise PacksVanished(
                 "what this command found in the stage was dropped and removed meanwhile",
                 hint="nothing was recorded; run the command again",

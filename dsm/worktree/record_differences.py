@@ -111,7 +111,7 @@ def _contents(
     """Returns the bytes of records by their ids, as far as they can be had."""
     store = tree.repository.store
     examples = [e for change in records for e in (change.before, change.after) if e is not None]
-    missing = store.missing(e.oid for e in examples)
+    missing = store.unreachable(e.oid for e in examples)
     stored = {e.oid for e in examples} - missing
     content = {oid: data for oid, data in store.read_many(stored) if data is not None}
     lacking: dict[str, set[bytes]] = {}

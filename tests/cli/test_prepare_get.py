@@ -150,9 +150,9 @@ def test_get_prints_no_tar_to_a_terminal(two_changesets: Path, dsm: Runner) -> N
 
 def test_sizes_as_people_write_them(dsm: Runner, two_changesets: Path) -> None:
     """--shard-size takes decimal and binary units and refuses what is none."""
-    from dsm.cli.get import size_of
+    from dsm.model.byte_sizes import bytes_of
 
-    assert [size_of(text) for text in ("256MB", "1GiB", "50000", "1.5 kB", "2g", "0.5MiB")] == [
+    assert [bytes_of(text) for text in ("256MB", "1GiB", "50000", "1.5 kB", "2g", "0.5MiB")] == [
         256_000_000, 1 << 30, 50_000, 1500, 2_000_000_000, 1 << 19,
     ]  # fmt: skip
     version = dsm("prepare").out.strip()

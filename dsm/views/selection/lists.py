@@ -34,7 +34,7 @@ def lists_stored(
                 repository.store.put_stream(io.BytesIO(data).readinto)
         repository.store.flush()
         with publish:
-            if gone := repository.store.missing(needed):
+            if gone := repository.store.unreachable(needed):
                 raise PacksVanished(
                     f"{len(gone)} of the lists that are picked by are stored no more",
                     hint="pick once more; nothing was recorded",

@@ -20,6 +20,7 @@ from dsm.views.writing.worker_count import is_much
 
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
+    from dsm.store.elsewhere import Elsewhere
     from dsm.store.objects import ObjectStore
 
 
@@ -31,12 +32,13 @@ class _PartJob:
     packs: str
     scratch: str
     chunking: Chunking
+    elsewhere: Elsewhere | None
     order: dict[str, Any] = field(default_factory=dict)
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         from dsm.store.objects import ObjectStore
 
-        store = ObjectStore(self.packs, self.scratch, self.chunking)
+        store = ObjectStore(self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere)
         while (order := next_order()) is not None:
             number, name, temporary, size, rows = cast(tuple[int, str, str, int, bytes], order)
             with pa.ipc.open_stream(rows) as reader:
@@ -58,7 +60,7 @@ def build_all(
     size = sum(part.size for part in parts)
     crew: list[Worker] = []
     if min(workers, len(parts)) > 1 and is_much(examples, size):
-        job = _PartJob(recipe, store.folder, store.temporary, store.chunking)
+        job = _PartJob(recipe, store.folder, store.temporary, store.chunking, store.elsewhere)
         crew = start([job] * min(workers, len(parts)))
     if not crew:
         for part in parts:

@@ -19,6 +19,7 @@ from dsm.views.writing import tar_header
 
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
+    from dsm.store.elsewhere import Elsewhere
 
 _ZEROS = bytes(tar_header.BLOCK)
 
@@ -74,10 +75,11 @@ class LayOutJob:
     packs: str
     scratch: str
     chunking: Chunking
+    elsewhere: Elsewhere | None
     expected: int  # members of all runs together
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store = ObjectStore(self.packs, self.scratch, self.chunking)
+        store = ObjectStore(self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere)
         expect(store, self.expected, in_order=True)
         memory = SharedMemory.opened(self.memory)
         memory.use_huge_pages(*self.own)

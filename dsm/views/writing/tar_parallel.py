@@ -55,8 +55,9 @@ class ParallelTar:
             self._slots = self._shared.bytes
             jobs = [
                 LayOutJob(
-                    self._shared.path, (number * own, (number + 1) * own), store.folder,
-                    store.temporary, store.chunking, len(payloads.sizes),
+                    memory=self._shared.path, own=(number * own, (number + 1) * own),
+                    packs=store.folder, scratch=store.temporary, chunking=store.chunking,
+                    elsewhere=store.elsewhere, expected=len(payloads.sizes),
                 )
                 for number in range(count)
             ]  # fmt: skip

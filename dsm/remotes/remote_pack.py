@@ -1,0 +1,56 @@
+"""A pack of a remote as a pack of which only the table is here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dsm.format import pack as fmt
+from dsm.remotes.backend import Backend, RemoteFailed, retried
+from dsm.remotes.tables import remote_path
+from dsm.store.extract import FrameRows
+from dsm.store.packs import Pack
+
+
+class RemotePack(Pack):
+    """A pack of a remote by its table; what is read of it is asked for."""
+
+    def __init__(
+        self, backend: Callable[[], Backend], name: str, size: int, contents: fmt.Contents
+    ):
+        self.path = remote_path(name)
+        self.name = name
+        self._backend = backend
+        self._file = None
+        self._rows: FrameRows | None = None
+        self._take(contents, size)
+
+    def read_at(self, position: int, size: int) -> bytes:
+        """Returns exactly these bytes. Raises RemoteFailed, also when fewer came."""
+        return b"" if not size else retried(lambda: self._read(position, size))
+
+    def _read(self, position: int, size: int) -> bytes:
+        parts, got = [], 0
+        backend = self._backend()
+        for part in backend.read(self.path, position, size):
+            parts.append(part)
+            got += len(part)
+        if got != size:
+            raise RemoteFailed(
+                f"{self.path} on {backend.url} was cut short: {got:,} of {size:,} bytes came"
+            )
+        return b"".join(parts)
+
+    def is_raw(self, frame: int) -> bool:
+        """Whether what is in a frame lies as it is."""
+        return bool(self.contents.frames) and self.contents.frames[frame][2] == fmt.RAW
+
+    def whole_frame(self, window: memoryview, window_at: int, frame: int) -> bytes:
+        """Returns the raw bytes of a frame. Raises DamagedData."""
+        starts = self.contents.raw_starts
+        return self.read_from(window, window_at, frame, 0, starts[frame + 1] - starts[frame])
+
+    def rows_in(self, frame: int) -> list[int]:
+        """Returns the rows of the objects in a frame."""
+        if self._rows is None:
+            self._rows = FrameRows(self.contents)
+        return self._rows.of(self.contents, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, DsmError, InvalidInput, NotFound, Refused
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dsm.evaluation.book import Predictions
+    from dsm.example_sets import ExampleSet
     from dsm.model.reports import DatasetRemoval
     from dsm.remotes.book import Remotes
     from dsm.remotes.merging import MergePlan, RemoteStats
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
     from dsm.sources.source import Source
+    from dsm.statistics.drift import Drift, DriftAsked
     from dsm.store.elsewhere import Elsewhere
     from dsm.views.query.resolve import Percent
     from dsm.views.query.view_query import ViewQuery
@@ -435,6 +437,26 @@ class Catalog(Repository):
         if (run := self.environment.run()) is not None:
             self.runs.note_view(run, record)
         return View(self, dataset.name, lambda: dataset.snapshots, record.query, record)
+
+    # --- figures ---
+
+    def example_set(self, word: str | None = None, *, dataset: str | None = None) -> ExampleSet:
+        """Finds the examples that a word names; they have `table`, `stats` and `drift`.
+
+        A changeset of the dataset (the current one; the head by default), a range of changesets
+        `A..B` (what they put), a view by name or version, or the name of another dataset. Raises
+        NotFound with near matches, AmbiguousName, InvalidInput.
+        """
+        from dsm.example_sets import find
+
+        return find(self, self.dataset(dataset), self.dataset, word)
+
+    def drift(self, a: str, b: str, **asked: Unpack[DriftAsked]) -> Drift:
+        """Compares what two words name (see `example_set`), A the reference; see `View.drift`.
+
+        Raises NotFound, AmbiguousName, InvalidInput, DamagedData.
+        """
+        return self.example_set(a).drift(self.example_set(b), **asked)
 
     def sweep(
         self,

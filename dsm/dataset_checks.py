@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dsm.checks.report import CheckReport
     from dsm.checks.verb import CheckAsked
     from dsm.history.commit import Intent, Judge
+    from dsm.statistics.summary import Summary
 
 _CHECKED = ("after", "view", "staged", "rules", "only")
 
@@ -48,6 +49,15 @@ class DatasetChecks(UndoableDataset):
         contract = contract_of(self.repo.root, self.name, file)
         subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
         return check(contract, self.name, subjects, asked, rows, self._number, reference)
+
+    def stats(self, reference: str | int | None = None) -> Summary:
+        """Sums up the snapshot of a changeset (the head by default), by column.
+
+        Labels, size (bytes), time, and each attribute. Raises what `resolve` raises.
+        """
+        from dsm.statistics.summary import summarised
+
+        return summarised(self.snapshot(reference))
 
     def learnt_contract(self) -> str:
         """Returns the text of a contract that the newest snapshot passes, to be tightened."""

@@ -46,6 +46,7 @@ LAYERS = [
     "dataset_undo",
     "dataset_checks",
     "datasets",
+    "example_sets",
     "remotes",
     "catalog",
     "maintenance",
@@ -92,7 +93,7 @@ CONFINED = {
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are
-        "remotes/incoming.py", "answers/", "dataset_history.py", "datasets.py", "torch.py", "filesystem.py",  # for types only
+        "remotes/incoming.py", "answers/", "dataset_history.py", "datasets.py", "example_sets.py", "torch.py", "filesystem.py",  # for types only
     ),
     "blake3": (
         "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
@@ -117,7 +118,7 @@ LATE = {
     "__main__.py": "--version loads nothing, and how failures are told is loaded after one",
     "api.py": "what init alone needs, or the secret of a source",
     "catalog.py": "a command that opens no view loads none",
-    "dataset_checks.py": "few commands ask the rules of a contract",
+    "dataset_checks.py": "few commands ask the rules of a contract, or for figures",
     "dataset_history.py": "each verb loads its own layers: log and tags need no view, no Arrow",
     "dataset_undo.py": "who goes back loads what goes back",
     "datasets.py": "each verb loads its own layers: log no work tree, status no view",

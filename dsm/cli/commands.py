@@ -26,6 +26,8 @@ COMMANDS = {
     "diff": ("dsm.cli.diff", "Show changes between snapshots, the stage and the files here"),
     "ls": ("dsm.cli.ls", "List the examples of a snapshot"),
     "cat": ("dsm.cli.cat", "Write the content of examples to standard output"),
+    "stats": ("dsm.cli.stats", "Sum up examples by column: labels, sizes, times, attributes"),
+    "drift": ("dsm.cli.drift", "Tell which columns of two sets of examples differ"),
     "restore": ("dsm.cli.restore", "Bring files back from a changeset, or unstage changes"),
     "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
     "rollback": ("dsm.cli.rollback", "Go back to a changeset by a new one"),
@@ -62,7 +64,7 @@ PAGED = ("log", "diff", "show", "ls")
 SECTIONS = {
     "Start": ("init", "dataset", "switch", "demo"),
     "Record changes": ("add", "label", "rm", "mv", "commit", "check", "lock", "hooks", "tag"),
-    "Look": ("status", "log", "show", "diff", "ls", "cat"),
+    "Look": ("status", "log", "show", "diff", "ls", "cat", "stats", "drift"),
     "Go back": ("restore", "revert", "rollback"),
     "Train": ("prepare", "split", "segment", "view", "sweep", "ablate", "why", "get"),
     "Keep track": ("run", "runs", "predictions"),

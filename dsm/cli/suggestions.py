@@ -97,6 +97,15 @@ def view_names(ctx: Any, incomplete: str) -> Iterable[str]:
 
 
 @_silent
+def example_set_names(ctx: Any, incomplete: str) -> Iterable[str]:
+    """Returns what names examples: `head`, tags, names of views, and datasets."""
+    layout, dataset = _layout(), _dataset(ctx)
+    views = documents.view_names(layout, dataset).names()
+    return ["head", *documents.tags(layout, dataset).names(), *views,
+            *documents.datasets(layout).names()]  # fmt: skip
+
+
+@_silent
 def source_names(ctx: Any, incomplete: str) -> Iterable[str]:
     """Returns the sources of the repository here."""
     return documents.sources(_layout()).names()

@@ -1,15 +1,35 @@
-"""Which columns of two tables drifted: the measures of `two_samples.py` for each, corrected."""
+"""Which columns of two tables drifted: the measures of `two_samples.py` for each, and a verdict.
+
+With many examples the least difference is certain, and with few a large one may be chance. So a
+column drifts when its difference is both unlikely by chance (a p-value, corrected for the number of
+tests) and large (the population stability index).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict, Unpack
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from dsm.errors import InvalidInput
+from dsm.model.keywords import refuse_unknown
+from dsm.model.names import printable
 from dsm.statistics.probability import benjamini_hochberg, holm
+from dsm.statistics.samples import (
+    CATEGORY,
+    TIME,
+    categories_of,
+    even_edges,
+    kind_of,
+    known_column,
+    names_in,
+    numbers_of,
+    sample_of,
+    without_value,
+)
 from dsm.statistics.two_samples import (
     Counts,
     Measure,
@@ -17,33 +37,110 @@ from dsm.statistics.two_samples import (
     binned,
     both_tests,
     chi_square,
-    counts_of,
     jensen_shannon,
-    missing,
+    median,
     population_stability,
 )
 
 LEVEL = 0.05
-ATTRIBUTE = "attr."
+# The custom of the field: below 0.1 a distribution is called stable.
+PSI_MIN = 0.1
 _CORRECTIONS = {"holm": holm, "benjamini-hochberg": benjamini_hochberg}
+CORRECTIONS = tuple(_CORRECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From where on a column drifts, and which columns decide.
+
+    Its corrected p-value is below `level`, its population stability index at least `psi`, and its
+    Jensen-Shannon distance at least `js`. Without `columns` all decide but the time (new examples
+    are newer, which is no fault) and those to `ignore`.
+
+    Raises InvalidInput for numbers that mean nothing.
+    """
+
+    level: float = LEVEL
+    psi: float = PSI_MIN
+    js: float = 0.0
+    correction: str = "holm"
+    columns: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level <= 1:
+            raise InvalidInput(f"the level is above 0 and at most 1, not {self.level:g}")
+        if not 0 <= self.psi < float("inf"):
+            raise InvalidInput(f"the least PSI is a number from 0, not {self.psi:g}")
+        if not 0 <= self.js <= 1:
+            raise InvalidInput(f"the least Jensen-Shannon distance is 0 to 1, not {self.js:g}")
+        _require_correction(self.correction)
+
+    def decides(self, column: str) -> bool:
+        """Tells whether a column counts for the verdict."""
+        if column in self.ignore:
+            return False
+        return column != TIME if self.columns is None else column in self.columns
+
+
+class DriftAsked(TypedDict, total=False):
+    """What is asked of a comparison; see `Thresholds`."""
+
+    level: float
+    psi: float
+    js: float
+    correction: str
+    columns: Iterable[str] | None
+    ignore: Iterable[str]
+
+
+def thresholds(**asked: Unpack[DriftAsked]) -> Thresholds:
+    """Returns what was asked for as thresholds. Raises InvalidInput."""
+    refuse_unknown("drift", asked, [*DriftAsked.__annotations__, "fields"])
+    columns = asked.get("columns")
+    return Thresholds(
+        asked.get("level", LEVEL), asked.get("psi", PSI_MIN), asked.get("js", 0.0),
+        asked.get("correction", "holm"), None if columns is None else _listed(columns),
+        _listed(asked.get("ignore", ())),
+    )  # fmt: skip
+
+
+def _listed(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a column: examples, those without a value, and how the others spread."""
+    """One side of a column: examples, those without a value, and how the others spread.
+
+    `counts` are by bin or by value; `rest` are rare values, `distinct` how many values there are.
+    Of numbers `middle` is the median, the lower one of two.
+    """
 
     examples: int
     missing: int
     counts: Counts
+    rest: int = 0
+    distinct: int | None = None
+    middle: Any = None
+    histogram: tuple[int, ...] = ()
+
+    @property
+    def presence(self) -> Counts:
+        """How many examples have a value, and how many have none."""
+        return {True: self.examples - self.missing, False: self.missing}
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
     """How a column differs between two sides.
 
-    `kind` is "number" or "category"; numbers are counted by bins whose upper ends are `edges`
-    (all but the last bin have one), categories by value. `measures` are by name; the first one
-    decides, and `corrected` is its p-value with regard to all columns: None when it has none.
+    `kind` is "number", "time", "category", or "text", of which the lengths are compared. Numbers
+    are counted by bins whose upper ends are `edges` (all but the last bin have one): tenths of A.
+    For looking at, `histogram` of each side counts them by even bins with the ends
+    `histogram_edges`. `measures` are by name; the first one decides, and `corrected` is its p-value
+    with regard to all columns: None when it has none. `presence` has the measures of how many
+    examples have a value, `corrected_presence` their p-value.
     """
 
     column: str
@@ -53,63 +150,124 @@ class ColumnDrift:
     edges: tuple[float, ...]
     measures: Mapping[str, Measure]
     corrected: float | None = None
+    presence: Mapping[str, Measure] = field(default_factory=dict)
+    corrected_presence: float | None = None
+    histogram_edges: tuple[float, ...] = ()
 
-    def drifted(self, level: float = LEVEL) -> bool:
-        """Tells whether so much difference is less likely than `level` by chance."""
-        return self.corrected is not None and self.corrected < level
+    def drifted(self, at: Thresholds | None = None) -> bool:
+        """Tells whether its values, or how many there are, differ by more than the thresholds."""
+        return self.values_drifted(at) or self.presence_drifted(at)
+
+    def values_drifted(self, at: Thresholds | None = None) -> bool:
+        """Tells whether its values differ by more than the thresholds."""
+        return _beyond(self.corrected, self.measures, at or Thresholds())
+
+    def presence_drifted(self, at: Thresholds | None = None) -> bool:
+        """Tells whether the share of examples without a value differs by more than those."""
+        return _beyond(self.corrected_presence, self.presence, at or Thresholds())
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What a comparison of two tables found; `columns` are labels, size, time, attributes."""
+
+    columns: tuple[ColumnDrift, ...]
+    thresholds: Thresholds
+    examples: tuple[int, int]
+
+    @property
+    def moved(self) -> tuple[ColumnDrift, ...]:
+        """The columns that drifted, whether they decide or not."""
+        return tuple(each for each in self.columns if each.drifted(self.thresholds))
+
+    @property
+    def drifted(self) -> bool:
+        """Whether a column drifted that counts for the verdict."""
+        return any(self.thresholds.decides(each.column) for each in self.moved)
+
+
+def judged(a: pa.Table, b: pa.Table, at: Thresholds | None = None) -> Drift:
+    """Compares two tables, A the reference, and judges them by thresholds.
+
+    Raises NotFound for a column that neither has.
+    """
+    at = at or Thresholds()
+    known = names_in(a, b)
+    at = replace(at, ignore=tuple(known_column(name, known) for name in at.ignore))
+    if at.columns is not None:
+        at = replace(at, columns=tuple(known_column(name, known) for name in at.columns))
+    return Drift(tuple(drift(a, b, at.correction)), at, (a.num_rows, b.num_rows))
+
+
+def _require_correction(correction: str) -> None:
+    if correction not in _CORRECTIONS:
+        raise InvalidInput(f"{printable(correction)} is no correction: {', '.join(_CORRECTIONS)}")
 
 
 def drift(a: pa.Table, b: pa.Table, correction: str = "holm") -> list[ColumnDrift]:
-    """Compares two tables of views: labels, sizes, times, and the attributes of either.
+    """Compares two tables of examples: labels, sizes, times, and attributes and fields of either.
 
     A is the reference: its tenths are the bins. An example with two labels counts once for each of
-    them. Raises ValueError for a correction that is neither "holm" nor "benjamini-hochberg".
+    them. Raises InvalidInput for a correction that is neither "holm" nor "benjamini-hochberg".
     """
-    if correction not in _CORRECTIONS:
-        raise ValueError(f"{correction} is no correction: {', '.join(_CORRECTIONS)}")
-    names = {name for t in (a, b) for name in t.column_names if name.startswith(ATTRIBUTE)}
-    found = [
-        _compared(name, _column(a, name), _column(b, name))
-        for name in ("labels", "size", "time", *sorted(names))
+    _require_correction(correction)
+
+    def compared(name: str) -> ColumnDrift:
+        return _compared(name, sample_of(a, name), sample_of(b, name))
+
+    # Sorting is nearly all of the work, and Arrow lets other threads run meanwhile.
+    with ThreadPoolExecutor(min(4, pa.cpu_count())) as pool:
+        found = list(pool.map(compared, names_in(a, b)))
+    return _corrected(found, correction)
+
+
+def _corrected(found: Sequence[ColumnDrift], correction: str) -> list[ColumnDrift]:
+    """Corrects the p-values of all columns together: of their values and of their presence."""
+    raw = [_p_value(each.measures) for each in found] + [_p_value(each.presence) for each in found]
+    known = [p_value for p_value in raw if p_value is not None]
+    corrected = iter(_CORRECTIONS[correction](known))
+    told = [None if p_value is None else next(corrected) for p_value in raw]
+    pairs = zip(found, told[: len(found)], told[len(found) :], strict=True)
+    return [
+        replace(each, corrected=values, corrected_presence=presence)
+        for each, values, presence in pairs
     ]
-    tested = [i for i, each in enumerate(found) if _p_value(each) is not None]
-    corrected = _CORRECTIONS[correction]([_p_value(found[i]) or 0.0 for i in tested])
-    for i, p_value in zip(tested, corrected, strict=True):
-        found[i] = replace(found[i], corrected=p_value)
-    return found
 
 
-def _p_value(column: ColumnDrift) -> float | None:
-    return next(iter(column.measures.values())).p_value
+def _p_value(measures: Mapping[str, Measure]) -> float | None:
+    return next((each.p_value for each in measures.values()), None)
 
 
-def _column(table: pa.Table, name: str) -> Any:
-    """A column in a form that is compared; nulls for an attribute that no example here has."""
-    if name not in table.column_names:
-        return pa.nulls(table.num_rows)
-    column = table.column(name)
-    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+def _beyond(corrected: float | None, measures: Mapping[str, Measure], at: Thresholds) -> bool:
+    if corrected is None or corrected >= at.level:
+        return False
+    return _at_least(measures["psi"], at.psi) and _at_least(measures["jensen_shannon"], at.js)
+
+
+def _at_least(measure: Measure, least: float) -> bool:
+    return measure.statistic is not None and measure.statistic >= least
 
 
 def _compared(name: str, a: Any, b: Any) -> ColumnDrift:
-    if all(_is_number(column.type) or pa.types.is_null(column.type) for column in (a, b)):
-        return _numbers(name, *(_typed(column) for column in (a, b)))
-    return _categories(name, a, b)
+    kind = kind_of(a, b)
+    found = _categories(name, a, b) if kind == CATEGORY else _numbers(name, kind, a, b)
+    if not (found.a.missing or found.b.missing):
+        return found
+    return replace(found, presence=_counts_compared(found.a.presence, found.b.presence))
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _typed(column: Any) -> Any:
-    return column.cast(pa.int64()) if pa.types.is_null(column.type) else column
-
-
-def _numbers(name: str, a: Any, b: Any) -> ColumnDrift:
-    edges = tuple(bin_edges(a))
-    sides = [Side(len(column), missing(column), binned(column, edges)) for column in (a, b)]
+def _numbers(name: str, kind: str, a: Any, b: Any) -> ColumnDrift:
+    numbers = [numbers_of(column, kind) for column in (a, b)]
+    edges, even = tuple(bin_edges(numbers[0])), tuple(even_edges(*numbers))
+    sides = [
+        Side(
+            len(column), without_value(column), binned(column, edges), middle=median(column),
+            histogram=tuple(binned(column, even).values()),
+        )
+        for column in numbers
+    ]  # fmt: skip
     first, second = (side.counts for side in sides)
-    smirnov, darling = both_tests(a, b)
+    smirnov, darling = both_tests(*numbers)
     measures = {
         "kolmogorov_smirnov": smirnov,
         "anderson_darling": darling,
@@ -117,31 +275,28 @@ def _numbers(name: str, a: Any, b: Any) -> ColumnDrift:
         "psi": population_stability(first, second),
     }
     return ColumnDrift(
-        column=name, kind="number", a=sides[0], b=sides[1], edges=edges, measures=measures
-    )
+        column=name, kind=kind, a=sides[0], b=sides[1], edges=edges, measures=measures,
+        histogram_edges=even,
+    )  # fmt: skip
 
 
 def _categories(name: str, a: Any, b: Any) -> ColumnDrift:
-    sides = [_categories_of(column) for column in (a, b)]
-    first, second = (side.counts for side in sides)
-    measures = {
-        "chi_square": chi_square(first, second),
-        "jensen_shannon": jensen_shannon(first, second),
-        "psi": population_stability(first, second),
-    }
+    counted = categories_of(a, b)
+    sides = [
+        Side(len(column), without_value(column), found.counts, found.rest, found.distinct)
+        for column, found in zip((a, b), counted, strict=True)
+    ]
+    # The rare values are one category, under a key that no value has.
+    first, second = ({**side.counts, **({None: side.rest} if side.rest else {})} for side in sides)
     return ColumnDrift(
-        column=name, kind="category", a=sides[0], b=sides[1], edges=(), measures=measures
-    )
+        column=name, kind=CATEGORY, a=sides[0], b=sides[1], edges=(),
+        measures=_counts_compared(first, second),
+    )  # fmt: skip
 
 
-def _categories_of(column: Any) -> Side:
-    """Counts texts, truth values and labels; what is a number on the other side only, as text."""
-    if pa.types.is_list(column.type):
-        without = len(column) - (pc.sum(pc.greater(pc.list_value_length(column), 0)).as_py() or 0)
-        return Side(len(column), without, counts_of(pc.list_flatten(column)))
-    counts = {} if pa.types.is_null(column.type) else counts_of(column)
-    return Side(len(column), missing(column), {_text(v): n for v, n in counts.items()})
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _counts_compared(a: Counts, b: Counts) -> dict[str, Measure]:
+    return {
+        "chi_square": chi_square(a, b),
+        "jensen_shannon": jensen_shannon(a, b),
+        "psi": population_stability(a, b),
+    }

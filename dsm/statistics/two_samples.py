@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, log, log2, sqrt
+from itertools import pairwise
+from math import exp, inf, log, log2, nextafter, sqrt
 from typing import Any
 
 import pyarrow as pa
@@ -174,12 +175,29 @@ def counts_of(column: Column) -> dict[Any, int]:
 
 
 def bin_edges(reference: Column, bins: int = BINS) -> list[float]:
-    """Returns the upper ends of the lower bins, by quantiles of a sample: less for few values."""
+    """Returns the upper ends of the lower bins, by quantiles of a sample: less for few values.
+
+    A value that fills a whole bin or more has one of its own: what lies below it is told apart.
+    """
     values = _present(reference)
     if not len(values):
         return []
-    shares = [i / bins for i in range(1, bins)]
-    return sorted(set(pc.quantile(values, shares, interpolation="lower").to_pylist()))
+    shares = [i / bins for i in range(bins + 1)]
+    ends = pc.quantile(values, shares, interpolation="lower").to_pylist()
+    often = {one for one, two in pairwise(ends) if one == two}
+    return sorted({*ends[1:-1], *(_just_below(value) for value in often)})
+
+
+def _just_below(value: float | int) -> float | int:
+    return value - 1 if isinstance(value, int) else nextafter(value, -inf)
+
+
+def median(column: Column) -> Any:
+    """Returns the median, the lower one of two; None without values."""
+    values = _present(column)
+    if not len(values):
+        return None
+    return pc.quantile(values, 0.5, interpolation="lower")[0].as_py()
 
 
 def binned(column: Column, edges: Sequence[float]) -> dict[int, int]:

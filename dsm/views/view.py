@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.keywords import verbs_suggest
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from dsm.statistics.drift import Drift, DriftAsked
+    from dsm.statistics.summary import Summary
     from dsm.views.comparison.differences import ViewDiff
     from dsm.views.comparison.explain import Explanation
     from dsm.views.comparison.statistics import ClassFigures
@@ -305,6 +307,31 @@ class View(Selection):
             self.repository, self.dataset, self._open_snapshots, query,
             source_mode=self.source_mode,
         )  # fmt: skip
+
+    def stats(self, *, fields: bool = False) -> Summary:
+        """Sums up its stored examples by column: labels, size (bytes), time, each attribute.
+
+        With `fields` the fields of records, too. Raises what `table` raises: DamagedData, and with
+        `fields` InvalidInput, ObjectMissing and ObjectDamaged.
+        """
+        from dsm.statistics.summary import summarised
+
+        return summarised(self.table(fields=fields))
+
+    def drift(self, other: View, *, fields: bool = False, **at: Unpack[DriftAsked]) -> Drift:
+        """Compares how the columns of `other` spread with those here; `drifted` is the verdict.
+
+        A column drifts when its p-value, corrected for all columns by `correction` ("holm" or
+        "benjamini-hochberg"), is below `level`, its population stability index at least `psi` and
+        its Jensen-Shannon distance at least `js`. All columns decide but the time and those to
+        `ignore`, or only `columns`. The views may be of two datasets.
+
+        Raises InvalidInput for thresholds that mean nothing, NotFound for a column that neither
+        has, DamagedData, and with `fields` ObjectMissing and ObjectDamaged.
+        """
+        from dsm.statistics.drift import judged, thresholds
+
+        return judged(self.table(fields=fields), other.table(fields=fields), thresholds(**at))
 
     def explain(self, other: View) -> Explanation:
         """Finds what decided for each example in which two views differ: a filter or a changeset.

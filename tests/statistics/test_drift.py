@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 from situations import Work
 
-from dsm.statistics.drift import ColumnDrift, drift
+from dsm.errors import InvalidInput, NotFound
+from dsm.statistics.drift import ColumnDrift, Thresholds, drift, judged, thresholds
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_all_columns_are_corrected_for() -> None:
         p_value = size.measures["kolmogorov_smirnov"].p_value
         assert p_value is not None
         assert min(1.0, p_value * 3) == pytest.approx(size.corrected)
-    with pytest.raises(ValueError, match="none is no correction"):
+    with pytest.raises(InvalidInput, match="none is no correction"):
         drift(a, b, "none")
 
 
@@ -101,5 +102,73 @@ def test_real_views_are_compared(work: Work) -> None:
     assert columns == list(found)
     assert found["labels"].a.counts == {"cat": 20}
     assert found["size"].measures["kolmogorov_smirnov"].statistic == 1.0
-    assert {"labels", "size", "attr.score"} == {n for n, each in found.items() if each.drifted()}
+    assert {"labels", "size", "attr.score"} == {
+        name for name, each in found.items() if each.values_drifted()
+    }
+    assert {"attr.camera", "attr.night"} == {
+        name for name, each in found.items() if each.presence_drifted()
+    }
     assert (found["attr.night"].a.missing, found["attr.night"].b.counts) == (20, {"true": 20})
+
+
+def test_a_difference_must_be_certain_and_large() -> None:
+    """What many examples make certain is no drift while it is small, nor a large one of few."""
+    many = table([i % 100 for i in range(20_000)], [[]] * 20_000)
+    shifted = table([i % 100 + 3 for i in range(20_000)], [[]] * 20_000)
+    few, other = table([1, 2, 3], [["a"]] * 3), table([7, 8, 9], [["a"]] * 3)
+    for a, b, loose in ((many, shifted, {"psi": 0.0}), (few, other, {"level": 1.0})):
+        assert not judged(a, b, Thresholds(columns=("size",))).drifted
+        assert judged(a, b, thresholds(columns="size", **loose)).drifted  # type: ignore[arg-type]
+
+
+def test_the_time_decides_when_it_is_named() -> None:
+    """Later examples have drifted in time: it is told, and fails nobody who does not ask for it."""
+    a = table(list(range(100)), [[]] * 100)
+    b = a.set_column(1, "time", pa.array([START + timedelta(days=9)] * 100, a.column("time").type))
+    found = judged(a, b)
+    assert ([each.column for each in found.moved], found.drifted) == (["time"], False)
+    assert judged(a, b, thresholds(columns=["time"])).drifted
+    assert not judged(a, b, thresholds(columns=["time"], ignore=["time"])).drifted
+
+
+def test_an_attribute_may_be_named_without_its_prefix() -> None:
+    """ "score" is attr.score; one that there is not has near matches."""
+    a = table([1, 2], [[], []], score=pa.array([1.0, 2.0]))
+    assert judged(a, a, thresholds(columns=["score"])).thresholds.columns == ("attr.score",)
+    with pytest.raises(NotFound) as caught:
+        judged(a, a, thresholds(ignore=["attr.scor"]))
+    assert caught.value.hint == "did you mean attr.score?"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"level": 0.0}, {"level": float("nan")}, {"psi": -1.0}, {"js": 2.0}]
+)
+def test_thresholds_that_mean_nothing_are_refused(asked: dict[str, Any]) -> None:
+    """A level is above 0, an index at least 0, a distance at most 1."""
+    with pytest.raises(InvalidInput):
+        thresholds(**asked)
+
+
+def test_texts_are_compared_by_their_length_and_rare_values_as_one() -> None:
+    """Sentences that never repeat are longer or not; of 5,000 ids the frequent ones count."""
+    n = 6000
+    short = [f"sentence {i}" for i in range(n)]
+    ids = [f"id {i // 2}" for i in range(n - 1000)] + ["often"] * 1000
+    a = table([1] * n, [[]] * n, text=pa.array(short), camera=pa.array(ids))
+    b = table([1] * n, [[]] * n, text=pa.array([f"{s} and more" for s in short]),
+              camera=pa.array([each.replace("id", "number") for each in ids]))  # fmt: skip
+    found = found_of(a, b)
+    assert (found["attr.text"].kind, found["attr.camera"].kind) == ("text", "category")
+    assert (found["attr.text"].a.middle, found["attr.text"].b.middle) == (13, 22)
+    camera = found["attr.camera"].a
+    assert camera.counts["often"] == 1000
+    assert camera.distinct == 2501
+    assert sum(camera.counts.values()) + camera.rest == n
+    assert camera.rest > 0
+
+
+def test_a_move_below_a_constant_is_found() -> None:
+    """A reference of one value has a bin of its own: what lies below is not counted with it."""
+    a, b = table([7] * 100, [[]] * 100), table([5] * 100, [[]] * 100)
+    assert [each.column for each in judged(a, b).moved] == ["size"]
+    assert [each.column for each in judged(b, a).moved] == ["size"]

@@ -1,0 +1,179 @@
+"""dsm drift: tell which columns of two sets of examples differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsm.cli.drawing import sparkline
+from dsm.cli.output import count_text, print_json
+from dsm.cli.session import Session
+from dsm.cli.stats import value_text
+from dsm.cli.suggestions import example_set_names
+from dsm.model.names import printable
+
+if TYPE_CHECKING:
+    from dsm.statistics.drift import ColumnDrift, Drift
+    from dsm.statistics.two_samples import Measure
+
+MOVES_MAX = 5
+_WORDS = {"kolmogorov_smirnov": "Kolmogorov-Smirnov", "chi_square": "chi-square"}
+
+A = Annotated[
+    str,
+    typer.Argument(
+        metavar="A",
+        autocompletion=example_set_names,
+        help="The reference: N, X..Y, VIEW, DATASET",
+    ),
+]
+B = Annotated[
+    str,
+    typer.Argument(metavar="B", autocompletion=example_set_names, help="What is compared"),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME", help="Let this column decide; repeatable"),
+]
+Ignored = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="NAME", help="Do not let this one decide; repeatable"),
+]
+Level = Annotated[
+    float, typer.Option("--level", metavar="P", help="Corrected p-values below this count")
+]
+Psi = Annotated[float, typer.Option("--psi", metavar="X", help="Least population stability index")]
+JensenShannon = Annotated[
+    float, typer.Option("--js", metavar="X", help="Least Jensen-Shannon distance")
+]
+Correction = Annotated[
+    str, typer.Option("--correction", metavar="holm|benjamini-hochberg", help="For many tests")
+]
+Fields = Annotated[
+    bool, typer.Option("--fields", help="Read records, and compare their fields, too")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+
+
+def command(
+    ctx: typer.Context,
+    a: A,
+    b: B,
+    columns: Columns = None,
+    ignore: Ignored = None,
+    level: Level = 0.05,
+    psi: Psi = 0.1,
+    js: JensenShannon = 0.0,
+    correction: Correction = "holm",
+    fields: Fields = False,
+    as_json: Json = False,
+) -> int:
+    """Tell which columns of two sets of examples differ
+
+    A column drifts when its difference is unlikely by chance (the p-value, corrected for the number
+    of columns, is below --level) and large (the population stability index is at least --psi):
+    --psi 0 asks for the first alone, --level 1 for the second. Numbers, times and lengths of texts
+    are compared by Kolmogorov-Smirnov, labels and words by chi-square, and so is how many examples
+    have a value. All columns decide but the time and
+    those of --ignore, or only those of --column.
+
+    Exit status 1 when a column that decides has drifted, 0 when none has.
+
+    \b
+    Examples:
+      dsm drift v1 head
+      dsm drift baseline candidate
+      dsm drift head~1 head~1..head --column labels --column width
+      dsm drift train test --ignore part --psi 0.25 --json
+    """
+    with Session(ctx) as s:
+        one, two = (s.repo.example_set(word, dataset=s.dataset.name) for word in (a, b))
+        found = one.drift(
+            two, fields=fields, level=level, psi=psi, js=js, correction=correction,
+            columns=columns, ignore=ignore or (),
+        )  # fmt: skip
+        if as_json:
+            from dsm.answers.statistics import drift_answer
+
+            print_json(drift_answer(one, two, found))
+        else:
+            for letter, side, count in zip("AB", (one, two), found.examples, strict=True):
+                print(f"{letter}: {side.words}, {count_text(count, 'example')}")
+            print()
+            _print(s, found)
+        return 1 if found.drifted else 0
+
+
+def _print(s: Session, found: Drift) -> None:
+    rows = [("column", "test", "statistic", "p-value", "PSI", "JS")]
+    for each in found.columns:
+        (test, first), *_ = each.measures.items()
+        others = (each.measures["psi"], each.measures["jensen_shannon"])
+        psi, js = map(_distance, others)
+        figures = (_number(first.statistic), _number(each.corrected), psi, js)
+        rows.append((printable(each.column), _WORDS[test], *figures))
+    wide = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row, column in zip(rows, [None, *found.columns], strict=True):
+        mark = "*" if column is not None and column.drifted(found.thresholds) else " "
+        cells = [f"{row[0]:{wide[0]}}", f"{row[1]:{wide[1]}}"]
+        cells += [f"{row[at]:>{wide[at]}}" for at in range(2, len(row))]
+        print(f"{mark} {'  '.join(cells)}".rstrip())
+    for each in found.moved:
+        print()
+        aside = "" if found.thresholds.decides(each.column) else " (does not decide)"
+        print(s.paint(f"{printable(each.column)}{aside}", "warning"))
+        for line in moves(each, found):
+            print(f"  {line}")
+    print()
+    deciding = [each for each in found.moved if found.thresholds.decides(each.column)]
+    names = ", ".join(printable(each.column) for each in deciding)
+    print(f"drifted: {names}" if deciding else "no drift")
+
+
+def moves(column: ColumnDrift, found: Drift) -> list[str]:
+    """Returns what moved in a column, in words and as two small histograms."""
+    lines = []
+    a, b = column.a, column.b
+    if column.presence_drifted(found.thresholds):
+        lines.append(f"without a value: {_share(a.missing, a.examples)} → "
+                     f"{_share(b.missing, b.examples)}")  # fmt: skip
+    if not column.values_drifted(found.thresholds):
+        return lines
+    if column.kind == "category":
+        return [*lines, *_changed_shares(column)]
+    middle = [value_text(side.middle, column.column, column.kind) for side in (a, b)]
+    what = "median length" if column.kind == "text" else "median"
+    lines.append(f"{what} {middle[0]} → {middle[1]}")
+    if len(a.histogram) > 1:
+        lines += [f"A {sparkline(a.histogram)}".rstrip(), f"B {sparkline(b.histogram)}".rstrip()]
+    return lines
+
+
+def _changed_shares(column: ColumnDrift) -> list[str]:
+    a, b = column.a, column.b
+    totals = [sum(side.counts.values()) + side.rest for side in (a, b)]
+    shares = [
+        (
+            value,
+            a.counts.get(value, 0) / (totals[0] or 1),
+            b.counts.get(value, 0) / (totals[1] or 1),
+        )
+        for value in {**a.counts, **b.counts}
+    ]
+    shares.sort(key=lambda row: (-abs(row[2] - row[1]), row[0]))
+    lines = [f"{printable(value)}: {p:.1%} → {q:.1%}" for value, p, q in shares if p != q]
+    more = len(lines) - MOVES_MAX
+    return lines if more <= 0 else [*lines[:MOVES_MAX], f"… and {more:,} more"]
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count / of:.1%}" if of else "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _distance(measure: Measure) -> str:
+    return "-" if measure.statistic is None else f"{measure.statistic:.3f}"

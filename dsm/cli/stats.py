@@ -1,0 +1,112 @@
+"""dsm stats: sum up examples by column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dsm.cli.drawing import label_bars, sparkline, width
+from dsm.cli.output import count_text, print_json, size_text
+from dsm.cli.session import Session
+from dsm.cli.suggestions import example_set_names
+from dsm.model.names import printable
+from dsm.model.timespec import format_time
+
+if TYPE_CHECKING:
+    from dsm.statistics.summary import ColumnSummary
+
+SHOWN, ENDS = (0, 2, 3, 4, 5, 6, 8), (0, 4, 8)  # of the quantiles
+
+
+def command(
+    ctx: typer.Context,
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[N | A..B | VIEW | DATASET]",
+            autocompletion=example_set_names,
+            help="Whose examples (default: those of the head)",
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="NAME", help="Show this column alone; repeatable"),
+    ] = None,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="Read records, and sum up their fields, too")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every value")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+) -> None:
+    """Sum up examples by column: labels, sizes, times, attributes
+
+    Of numbers and times it shows quantiles (each is a value that occurs; of two medians the lower
+    one) and a histogram, of words how often each occurs, of texts their length in characters. A
+    range A..B stands for what its changesets put. Rows of queries are not asked for.
+
+    \b
+    Examples:
+      dsm stats
+      dsm stats baseline --column width
+      dsm stats v1..head --json
+    """
+    with Session(ctx) as s:
+        found = s.repo.example_set(what, dataset=s.dataset.name)
+        summary = found.stats(columns, fields=fields)
+        if as_json:
+            from dsm.answers.statistics import stats_answer
+
+            print_json(stats_answer(found, summary))
+            return
+        print(f"{found.words}: {count_text(summary.examples, 'example')}")
+        room = width()
+        for each in summary.columns:
+            for line in _lines(each, room, every):
+                print(line)
+
+
+def _lines(column: ColumnSummary, room: int, every: bool) -> list[str]:
+    name, missing = printable(column.column), ""
+    if column.missing:
+        share = f"{column.missing / column.examples:.1%}"
+        missing = f"; {column.missing:,} of {column.examples:,} ({share}) have none"
+    if column.kind == "category":
+        counts = dict(column.counts)
+        bars = label_bars(counts, room, every)[2:]
+        rest = [f"  {column.rest:,} of rare values"] if column.rest else []
+        return ["", f"{name}: {count_text(column.distinct or 0, 'value')}{missing}", *bars, *rest]
+    return ["", f"{name}: {_KINDS[column.kind]}{missing}", *_number_lines(column)]
+
+
+_KINDS = {"number": "numbers", "time": "times", "text": "texts, in characters"}
+
+
+def _number_lines(column: ColumnSummary) -> list[str]:
+    from dsm.statistics.summary import NAMES
+
+    numbers = column.numbers
+    if numbers is None:
+        return []
+    shown = SHOWN if column.kind != "time" else ENDS
+    told = [value_text(numbers.quantiles[i], column.column, column.kind) for i in shown]
+    pairs = [f"{NAMES[i]} {text}" for i, text in zip(shown, told, strict=True)]
+    lines = [f"  {', '.join(pairs)}"]
+    if numbers.mean is not None:
+        mean = value_text(numbers.mean, column.column, column.kind)
+        spread = value_text(numbers.deviation, column.column, column.kind)
+        lines.append(f"  mean {mean}, deviation {spread}")
+    if len(numbers.counts) > 1:
+        lines.append(f"  {told[0]} {sparkline(numbers.counts)} {told[-1]}")
+    return lines
+
+
+def value_text(value: float | int | None, column: str, kind: str) -> str:
+    """Returns a number of a column for people: sizes with their unit, times as dates."""
+    if value is None:
+        return "-"
+    if kind == "time":
+        return format_time(int(value) // 1_000_000 * 1_000_000)
+    if column == "size":
+        return size_text(round(value))
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.5g}"

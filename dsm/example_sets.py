@@ -1,0 +1,150 @@
+"""What one word names: the examples of a view, of a changeset, of a range of them, of a dataset.
+
+The commands that compare and describe take any of these: `baseline`, `3`, `v1..head`, `photos`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Unpack
+
+from dsm.datasets import Dataset
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import close_matches, printable
+from dsm.statistics.drift import Drift, DriftAsked, judged, thresholds
+from dsm.statistics.summary import Summary, summarised
+from dsm.views.selection.prepared import find_record, list_records
+from dsm.views.view import View
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dsm.repo.repository import Repository
+
+VIEW, CHANGESET, CHANGESETS, DATASET = "view", "changeset", "changesets", "dataset"
+
+
+@dataclass(frozen=True)
+class ExampleSet:
+    """Examples that a word names; `kind` says as what.
+
+    `number` is that of the changeset whose snapshot holds them, `after` that of the one before a
+    range. `view` is the view that has these examples, of a range None.
+    """
+
+    word: str
+    kind: str
+    dataset: str
+    number: int
+    after: int | None = None
+    view: View | None = None
+    read: Callable[[bool], pa.Table] | None = None
+
+    @property
+    def words(self) -> str:
+        """It for people: "view baseline", "changeset 3", "changesets 2..4"."""
+        if self.kind == VIEW:
+            return f"view {printable(self.word)}"
+        if self.kind == CHANGESETS:
+            return f"changesets {self.after}..{self.number} of {self.dataset}"
+        return f"changeset {self.number} of {self.dataset}"
+
+    def table(self, *, fields: bool = False) -> pa.Table:
+        """Returns its stored examples, with `fields` those of records too; see `View.table`."""
+        assert self.read is not None
+        return self.read(fields)
+
+    def stats(self, columns: Sequence[str] | None = None, *, fields: bool = False) -> Summary:
+        """Sums up its columns, or some of them; see `View.stats`. Raises NotFound for one that
+        it has not."""
+        return summarised(self.table(fields=fields), columns)
+
+    def drift(
+        self, other: ExampleSet, *, fields: bool = False, **asked: Unpack[DriftAsked]
+    ) -> Drift:
+        """Compares how the columns of `other` spread with those here; see `View.drift`."""
+        at = thresholds(**asked)
+        return judged(self.table(fields=fields), other.table(fields=fields), at)
+
+
+def find(
+    repo: Repository, dataset: Dataset, dataset_of: Callable[[str], Dataset], word: str | None
+) -> ExampleSet:
+    """Finds what a word names: first a changeset of `dataset`, then a view, then another dataset.
+
+    None is the head. Raises NotFound with near matches, AmbiguousName, InvalidInput.
+    """
+    if word is None:
+        return _snapshot("head", CHANGESET, dataset, dataset.resolve("head"))
+    first, dots, last = word.partition("..")
+    if dots and "/" not in word:
+        return _range(word, dataset, first or "head", last or "head")
+    try:
+        number = dataset.resolve(word)
+    except (NotFound, InvalidInput) as error:
+        return _other(repo, dataset, dataset_of, word, error)
+    return _snapshot(word, CHANGESET, dataset, number)
+
+
+def of_view(view: View) -> ExampleSet:
+    """Returns the examples of a view, whether it was prepared or not."""
+    return ExampleSet(
+        view.version[:12], VIEW, view.dataset, view.query.at, view=view,
+        read=lambda fields: view.table(fields=fields),
+    )  # fmt: skip
+
+
+def _snapshot(word: str, kind: str, dataset: Dataset, number: int) -> ExampleSet:
+    view = View(
+        dataset.repo, dataset.name, lambda: dataset.snapshots, dataset.query(at=number)
+    ).without_sources()
+    return ExampleSet(
+        word, kind, dataset.name, number, view=view, read=lambda fields: view.table(fields=fields)
+    )
+
+
+def _range(word: str, dataset: Dataset, first: str, last: str) -> ExampleSet:
+    after, number = dataset.resolve(first), dataset.resolve(last)
+    if after > number:
+        raise InvalidInput(
+            f"changeset {after} comes after {number}", hint=f"write {number}..{after}"
+        )
+    whole = _snapshot(word, CHANGESET, dataset, number)
+
+    def read(fields: bool) -> pa.Table:
+        import pyarrow.compute as pc
+
+        table = whole.table(fields=fields)
+        return table.filter(pc.greater(table.column("changeset"), after))
+
+    return ExampleSet(word, CHANGESETS, dataset.name, number, after=after, read=read)
+
+
+def _other(
+    repo: Repository,
+    dataset: Dataset,
+    dataset_of: Callable[[str], Dataset],
+    word: str,
+    error: NotFound | InvalidInput,
+) -> ExampleSet:
+    try:
+        record = find_record(repo, word)
+    except (NotFound, InvalidInput):
+        if word in repo.datasets():
+            other = dataset_of(word)
+            return _snapshot(word, DATASET, other, other.resolve("head"))
+        names = [n for each in list_records(repo, dataset.name) for n in each.names]
+        near = close_matches(word, [*names, *repo.datasets()], 1)
+        if near:
+            raise NotFound(
+                f"there is no changeset, view or dataset {printable(word)}",
+                hint=f"did you mean {near[0]}?",
+            ) from None
+        raise error from None
+    owner = dataset_of(record.dataset)
+    view = View(repo, owner.name, lambda: owner.snapshots, record.query, record).without_sources()
+    return ExampleSet(
+        word, VIEW, owner.name, record.query.at, view=view,
+        read=lambda fields: view.table(fields=fields),
+    )  # fmt: skip

@@ -7,29 +7,24 @@ import os
 from typing import TYPE_CHECKING, Unpack
 
 from dsm.datasets import Dataset
-from dsm.errors import AlreadyExists, DamagedData, DsmError, InvalidInput, NotFound, Refused
+from dsm.errors import AlreadyExists, DamagedData, DsmError, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_root
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, check_path, dataset_name_for
 from dsm.model.unmatched import SKIP, check_unmatched
-from dsm.progress import SILENT, Progress
-from dsm.repo.repository import DatasetIdentity, Repository
+from dsm.remotes.shared import SharedRepository
+from dsm.repo.repository import DatasetIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from dsm.evaluation.book import Predictions
     from dsm.example_sets import ExampleSet
     from dsm.model.reports import DatasetRemoval
-    from dsm.remotes.book import Remotes
-    from dsm.remotes.merging import MergePlan, RemoteStats
-    from dsm.remotes.reports import FetchReport, PullReport, PushReport
-    from dsm.remotes.tracking import Distance
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
     from dsm.sources.source import Source
     from dsm.statistics.drift import Drift, DriftAsked
-    from dsm.store.elsewhere import Elsewhere
     from dsm.views.query.resolve import Percent
     from dsm.views.query.view_query import ViewQuery
     from dsm.views.series import Step
@@ -46,7 +41,7 @@ class DatasetHoldsData(Refused):
 
 
 @verbs_suggest
-class Catalog(Repository):
+class Catalog(SharedRepository):
     """The datasets and views of an opened repository, by name."""
 
     created = False
@@ -205,152 +200,6 @@ class Catalog(Repository):
         from dsm.evaluation.book import Predictions
 
         return Predictions(self)
-
-    # --- remotes ---
-
-    def elsewhere(self) -> Elsewhere | None:
-        """Returns the remote that objects are fetched from when they are read, if there is one.
-
-        Raises NotFound when there is no remote of the name in the settings, InvalidInput for
-        settings that make no sense, NotOurs.
-        """
-        name = self.config.get("core.objects")
-        if name is None:
-            return None
-        from dsm.remotes.on_demand import on_demand
-
-        self.require_ours()  # else whoever made it chose where our credentials go
-        return on_demand(self, self.remotes.find(name).url)
-
-    @property
-    def remotes(self) -> Remotes:
-        """The other places that this repository is pushed to and pulled from, by name."""
-        from dsm.remotes.book import Remotes
-
-        return Remotes(self)
-
-    def push(
-        self,
-        remote: str | None = None,
-        *,
-        datasets: Sequence[str] | None = None,
-        tags: bool = False,
-        dry_run: bool = False,
-        progress: Progress = SILENT,
-    ) -> PushReport:
-        """Uploads the changesets of datasets (the current one) to a remote (the default one).
-
-        With `tags` their tags as well; with `dry_run` nothing is uploaded. Views, splits, segments
-        and settings of the datasets go along.
-
-        Raises NotFound for the remote or a dataset, RemoteMoved when the remote has changesets that
-        are not here, OtherRepository, NotExclusive, RemoteRefused, RemoteDamaged, RemoteFailed, and
-        PushUnknown when it cannot be told whether a changeset landed.
-        """
-        from dsm.remotes.push import push
-        from dsm.remotes.remote import Remote
-
-        self.require_ours()
-        names = [self.current] if datasets is None else list(datasets)
-        opened = Remote(self, self.remotes.find(remote))
-        return push(opened, names, tags=tags, dry_run=dry_run, progress=progress)
-
-    def fetch(
-        self,
-        remote: str | None = None,
-        *,
-        datasets: Sequence[str] | None = None,
-        progress: Progress = SILENT,
-    ) -> FetchReport:
-        """Looks at what a remote (the default one) has, and keeps it apart, verified.
-
-        No dataset, and no file, changes. Raises NotFound for the remote, HistoryRewritten,
-        OtherRepository, RemoteRefused, RemoteDamaged, RemoteFailed.
-        """
-        from dsm.remotes.fetch import fetch
-        from dsm.remotes.remote import Remote
-
-        self.require_ours()
-        opened = Remote(self, self.remotes.find(remote))
-        return fetch(opened, None if datasets is None else tuple(datasets), progress)
-
-    def pull(
-        self,
-        remote: str | None = None,
-        *,
-        datasets: Sequence[str] | None = None,
-        files: bool | None = None,
-        side: str | None = None,
-        progress: Progress = SILENT,
-    ) -> PullReport:
-        """Fetches from a remote (the default one), and puts its changesets on top of those here.
-
-        Files of the work tree follow unless they hold something else than the head had; `files`
-        says otherwise than the setting pull.files. Where both sides have changesets that the other
-        has not, those of this copy are put on top: they get other numbers and ids. Of examples that
-        both changed, `side` says whose count, "ours" or "theirs".
-
-        Raises what `fetch` raises, and HistoriesDiverged, before anything has changed, with the
-        examples that both changed. Raises InvalidInput for another `side`.
-        """
-        from dsm.remotes.pull import PullAsked, pull
-        from dsm.remotes.remote import Remote
-
-        self.require_ours()
-        if files is None:
-            files = self.config.flag("pull.files", True)
-        if side not in (None, "ours", "theirs"):
-            raise InvalidInput(f"side is 'ours' or 'theirs', not {side!r}")
-        opened = Remote(self, self.remotes.find(remote))
-        only = None if datasets is None else tuple(datasets)
-        objects = self.config.get("core.objects") is None
-        return pull(opened, only, PullAsked(files, side, objects), progress)
-
-    def remote_stats(self, remote: str | None = None) -> RemoteStats:
-        """Counts what lies on a remote (the default one).
-
-        Raises NotFound for the remote, RemoteFailed, RemoteRefused, RemoteDamaged.
-        """
-        from dsm.remotes.merging import stats_of
-        from dsm.remotes.remote import Remote
-
-        return stats_of(Remote(self, self.remotes.find(remote)))
-
-    def merge_packs(
-        self, remote: str | None = None, *, dry_run: bool = False, progress: Progress = SILENT
-    ) -> MergePlan:
-        """Merges the small packs of a remote (the default one) into few; no object is removed.
-
-        Raises NotFound for the remote, OtherRepository, RemoteFailed, RemoteRefused, RemoteDamaged.
-        """
-        from dsm.remotes.merging import merge, plan_merge
-        from dsm.remotes.remote import Remote
-
-        self.require_ours()
-        opened = Remote(self, self.remotes.find(remote))
-        opened.require_ours()
-        plan = plan_merge(opened)
-        return plan if dry_run else merge(opened, plan, progress)
-
-    def distance(self, dataset: str | None = None) -> Distance | None:
-        """Returns how far a dataset (the current one) is from the default remote, as last seen.
-
-        The network is not asked. None where no remote was seen yet. Raises NotFound with near
-        matches.
-        """
-        try:
-            seen = [name for name in os.listdir(self.layout.remotes) if name[0] != "."]
-        except OSError:
-            return None
-        if not seen:
-            return None
-        from dsm.remotes.tracking import Tracking
-
-        if len(seen) > 1:
-            chosen = self.remotes.default
-            seen = [name for name in seen if name == chosen]
-        log = self.dataset(dataset).log_
-        return Tracking(self.layout, seen[0]).distance(log) if seen else None
 
     def lock(self, *, dry_run: bool = False, force: bool = False) -> LockReport:
         """Writes `dsm.lock` beside `.dsm`: the newest changeset of each dataset, and the version

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsm.maintenance.repair import RepairReport
     from dsm.remotes.book import RemoteEntry
+    from dsm.remotes.checking import RemoteCheck, RemoteFinding
     from dsm.remotes.merging import MergePlan, RemoteStats
+    from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.reports import (
         CloneReport,
         DatasetPulled,
@@ -116,6 +119,67 @@ def merge_answer(plan: MergePlan, *, dry_run: bool) -> dict[str, Any]:
         "packs": [{"pack": name, "size": size} for name, size in plan.packs],
         "size": plan.size,
         "made": plan.made,
+    }
+
+
+def check_answer(
+    check: RemoteCheck, mended: Iterable[str], left: Iterable[RemoteFinding] | None
+) -> dict[str, Any]:
+    """Returns what `dsm fsck --remote` answers; `left` is found after a repair, None without."""
+    return {
+        "remote": check.remote,
+        "url": check.url,
+        "share": check.share,
+        "datasets": check.datasets,
+        "changesets": check.changesets,
+        "packs": check.packs,
+        "packs_read": check.packs_read,
+        "size": check.size,
+        "size_read": check.size_read,
+        "objects": check.objects,
+        "findings": [_finding(each) for each in check.findings],
+        "mended": list(mended),
+        "left": None if left is None else [_finding(each) for each in left],
+    }
+
+
+def _finding(finding: RemoteFinding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "where": finding.where,
+        "what": finding.what,
+        "examples": [
+            {"dataset": name, "changeset": number, "path": path}
+            for name, number, path in finding.examples
+        ],
+    }
+
+
+def repair_answer(report: RepairReport) -> dict[str, Any]:
+    """Returns what `dsm fsck --repair` answers."""
+    return {
+        "remote": report.remote,
+        "headers": list(report.headers),
+        "manifests": list(report.manifests),
+        "aside": list(report.aside),
+        "packs": report.packs,
+        "size": report.size,
+    }
+
+
+def remote_gc_answer(plan: RemoteGc, *, pruned: bool) -> dict[str, Any]:
+    """Returns what `dsm gc --remote` answers; `pruned` when the plan was carried out."""
+    return {
+        "remote": plan.remote,
+        "url": plan.url,
+        "pruned": pruned,
+        "grace": plan.grace,
+        "marked": [{"file": name, "size": size} for name, size in plan.condemned],
+        "waiting": [{"file": name, "size": size} for name, size in plan.waiting],
+        "removed": [{"file": name, "size": size} for name, size in plan.removed],
+        "needed_again": list(plan.lifted),
+        "merged": [{"pack": name, "size": size} for name, size in plan.merge.packs],
+        "made": plan.merge.made,
     }
 
 

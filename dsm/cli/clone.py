@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dsm.answers.remotes import clone_answer
+from dsm.cli import remote_options as options
 from dsm.cli.color import Paint
 from dsm.cli.output import count_text, message, print_json, size_text
 from dsm.cli.session import Settings
@@ -29,6 +30,7 @@ def command(
         bool,
         typer.Option("--no-objects", help="Fetch what examples hold when it is read; no files"),
     ] = False,
+    jobs: options.Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Copy a remote into a new folder
@@ -49,6 +51,7 @@ def command(
       dsm clone s3://team-bucket/all logos --dataset logos,banners
     """
     from dsm import api
+    from dsm.remotes.parallel import at_once_wanted
 
     settings: Settings = ctx.obj
     datasets = settings.dataset.split(",") if settings.dataset else None
@@ -58,10 +61,11 @@ def command(
 
         bar = Bar(color=Paint(sys.stderr).enabled)
     try:
-        report = api.clone(
-            url, folder, datasets=datasets, files=not no_files, objects=not no_objects,
-            progress=bar or SILENT,
-        )  # fmt: skip
+        with at_once_wanted(jobs):
+            report = api.clone(
+                url, folder, datasets=datasets, files=not no_files, objects=not no_objects,
+                progress=bar or SILENT,
+            )  # fmt: skip
     finally:
         if bar is not None:
             bar.finish()

@@ -27,6 +27,11 @@ _AFTER_INTERRUPT = {
     "revert": "nothing was lost; `dsm log` shows whether it was done, `dsm status` what is left",
     "restore": "nothing was lost; some files may be back already, run it again for the rest",
     "get": "nothing was lost; run it again to go on",
+    "push": "nothing was lost; what went up is kept, run it again to go on",
+    "fetch": "nothing here has changed; run it again to go on",
+    "pull": "nothing was lost; run it again to go on where it ended",
+    "clone": "nothing was lost; run it again to go on where it ended",
+    "gc": "nothing that is needed was removed; running it again is safe",
 }
 
 

@@ -25,6 +25,7 @@ FLAGS: dict[str, dict[str, str]] = {
     "status": {
         "-s": "short", "--short": "short", "--porcelain": "porcelain", "-z": "zero",
         "--json": "as_json", "--exit-code": "exit_code", "--sources": "sources",
+        "--remote": "on_remote",
     },
     "log": {
         "--oneline": "oneline", "-p": "patch", "--patch": "patch", "--stat": "stat",

@@ -14,6 +14,7 @@ from dsm.remotes.reports import DatasetFetched
 def command(
     ctx: typer.Context,
     remote: options.Remote = None,
+    jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
     """Look at what a remote has; nothing here changes
@@ -27,7 +28,7 @@ def command(
       dsm fetch backup --json
     """
     with Session(ctx) as s:
-        report = s.repo.fetch(remote, progress=s.progress())
+        report = s.repo.fetch(remote, jobs=jobs, progress=s.progress())
         if as_json:
             print_json(fetch_answer(report))
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.answers.maintenance import Hit, fsck_answer, spill_answer
+from dsm.cli import remote_options as options
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
@@ -32,13 +33,34 @@ def command(
             "--no-spill", metavar="FILE", help="Search for the texts in FILE (-: standard input)"
         ),
     ] = None,
+    on_remote: Annotated[
+        bool,
+        typer.Option("--remote", help="Check a remote instead, the default one without REMOTE"),
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            "--sample", metavar="P%", help="Of a remote: download and verify so much of it"
+        ),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Bring back what is damaged or lost, from the other side"),
+    ] = False,
+    remote: options.Remote = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> int:
     """Check that nothing in the repository is damaged
 
-    Names each damaged object with the examples and changesets that it hits, and repairs nothing.
-    Exit status 7 when there is damage. Files in .dsm that dsm did not write (.DS_Store, lost+found,
-    conflicted copies) are listed as a note and are no damage.
+    Names each damaged object with the examples and changesets that it hits. Exit status 7 when
+    there is damage. Nothing is repaired without --repair, which brings back from a remote what is
+    damaged or lost here; damaged packs are put aside, in .dsm/local/damaged.
+
+    With --remote, checks what lies on a remote: all of its structure, and with --sample a share of
+    its packs, drawn at random. With --repair as well, puts there what it lost and this copy has.
+
+    Files in .dsm that dsm did not write (.DS_Store, lost+found, conflicted copies) are listed as a
+    note and are no damage.
 
     With --no-spill, looks for texts that must not have been kept instead: FILE has one a line, of 4
     bytes or more. All of .dsm is searched, as it lies and decompressed, and so are your own files
@@ -51,28 +73,56 @@ def command(
       dsm fsck
       dsm fsck --full
       dsm fsck --full --json > report.json
+      dsm fsck --remote --sample 5%
+      dsm fsck --repair
       dsm fsck --no-spill canaries.txt
     """
+    _refuse(no_spill, sample, remote, full=full, on_remote=on_remote, repair=repair)
     if no_spill is not None:
-        if full:
-            raise InvalidInput("--no-spill searches everything, with and without --full")
         return _search(ctx, no_spill, as_json)
+    with Session(ctx) as s:
+        if on_remote or repair:
+            from dsm.cli import fsck_remote
+
+            share = fsck_remote.share_of(sample, full=full)
+            if on_remote:
+                return fsck_remote.check(s, remote, share, repair=repair, as_json=as_json)
+            fsck_remote.mend(s, remote, as_json=as_json)
+            return 0
+        return _check(s, full=full, as_json=as_json)
+
+
+def _refuse(
+    no_spill: str | None, sample: str | None, remote: str | None,
+    *, full: bool, on_remote: bool, repair: bool,
+) -> None:  # fmt: skip
+    """Raises InvalidInput for options that do not go together."""
+    if no_spill is not None and (on_remote or repair):
+        raise InvalidInput("--no-spill searches this copy alone, and repairs nothing")
+    if no_spill is not None and full:
+        raise InvalidInput("--no-spill searches everything, with and without --full")
+    if sample is not None and not on_remote:
+        raise InvalidInput("--sample is for --remote")
+    if remote is not None and not (on_remote or repair):
+        raise InvalidInput("a remote is named with --remote or --repair only")
+
+
+def _check(s: Session, *, full: bool, as_json: bool) -> int:
     from dsm.maintenance.fsck import fsck
 
-    with Session(ctx) as s:
-        report = fsck(s.repo, full=full, progress=s.progress())
-        if as_json:
-            print_json(fsck_answer(report))
-        else:
-            for finding in report.findings:
-                print("\n".join(_lines(finding)))
-        for note in report.notes:
-            s.say(f"note: {note}")
-        if report.strays:
-            s.say(_strays(report.strays))
-        s.say(_summary(report))
-        if report.findings and s.settings.quiet:
-            message(printable(_summary(report)))
+    report = fsck(s.repo, full=full, progress=s.progress())
+    if as_json:
+        print_json(fsck_answer(report))
+    else:
+        for finding in report.findings:
+            print("\n".join(_lines(finding)))
+    for note in report.notes:
+        s.say(f"note: {note}")
+    if report.strays:
+        s.say(_strays(report.strays))
+    s.say(_summary(report))
+    if report.findings and s.settings.quiet:
+        message(printable(_summary(report)))
     return DamagedData.exit_status if report.findings else 0
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dsm.answers.maintenance import gc_answer, kept_by_answer
+from dsm.cli import remote_options as options
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
@@ -22,6 +23,14 @@ def command(
     explain: Annotated[
         str | None, typer.Option("--explain", metavar="ID", help="Say what keeps an object")
     ] = None,
+    on_remote: Annotated[
+        bool, typer.Option("--remote", help="Of a remote instead, the default one without REMOTE")
+    ] = False,
+    grace: Annotated[
+        str | None,
+        typer.Option("--grace", metavar="TIME", help="Of a remote: how old a mark must be (14d)"),
+    ] = None,
+    remote: options.Remote = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Find, and with --prune remove, data that nothing refers to
@@ -29,12 +38,27 @@ def command(
     Data goes only when no changeset, tag or stage refers to it; commands that run meanwhile lose
     nothing.
 
+    With --remote, looks for what interrupted pushes left on a remote, and merges its small packs.
+    What nothing there refers to is marked first, and removed by a later run, when the mark is as
+    old as --grace by the clock of the place: a push that takes less time loses nothing.
+
     \b
     Examples:
       dsm gc
       dsm gc --prune
+      dsm gc --remote --prune
       dsm gc --explain 3f9a1c2b
     """
+    if on_remote:
+        from dsm.cli import gc_remote
+
+        if explain is not None:
+            raise InvalidInput("--explain and --remote do not go together")
+        with Session(ctx) as s:
+            gc_remote.run(s, remote, grace or "14d", prune=prune, as_json=as_json)
+        return
+    if remote is not None or grace is not None:
+        raise InvalidInput("a remote and --grace go with --remote only")
     from dsm.maintenance import gc
 
     if explain is not None and prune:

@@ -28,6 +28,7 @@ def command(
         bool,
         typer.Option("--theirs", help="Take the remote's version of examples that both changed"),
     ] = False,
+    jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
     """Take in the changesets of a remote
@@ -49,7 +50,7 @@ def command(
     with Session(ctx) as s:
         files = False if no_files else None
         side = "ours" if ours else "theirs" if theirs else None
-        report = s.repo.pull(remote, files=files, side=side, progress=s.progress())
+        report = s.repo.pull(remote, files=files, side=side, jobs=jobs, progress=s.progress())
         if s.has_hooks():
             from dsm.cli.own_hooks import after
 

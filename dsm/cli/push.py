@@ -24,6 +24,7 @@ def command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the hook pre-push")
     ] = False,
+    jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
     """Upload changesets to a remote
@@ -45,7 +46,7 @@ def command(
 
             before(s, "pre-push", {"remote": s.repo.remotes.find(remote).name, "datasets": names})
         report = s.repo.push(
-            remote, datasets=names, tags=tags, dry_run=dry_run, progress=s.progress()
+            remote, datasets=names, tags=tags, dry_run=dry_run, jobs=jobs, progress=s.progress()
         )
         if as_json:
             print_json(push_answer(report))

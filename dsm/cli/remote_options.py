@@ -14,3 +14,7 @@ Remote = Annotated[
     str | None, typer.Argument(metavar="REMOTE", autocompletion=remote_names, help=_ANY)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("-j", "--jobs", metavar="N", help="Transfers at a time (16; of packs 3)"),
+]

@@ -41,6 +41,9 @@ def command(
         bool,
         typer.Option("--sources", help="Ask the sources whether the queries still run, too"),
     ] = False,
+    on_remote: Annotated[
+        bool, typer.Option("--remote", help="Fetch first, to say how far the default remote is")
+    ] = False,
 ) -> int:
     """Show what is staged, changed and new
 
@@ -56,9 +59,12 @@ def command(
       dsm status --short
       dsm status --exit-code -q || echo "not saved yet"
       dsm status --sources
+      dsm status --remote
       dsm status --porcelain | grep '^??'
     """
     with Session(ctx) as s:
+        if on_remote:
+            s.repo.fetch(datasets=[s.dataset.name], progress=s.progress())
         status = s.dataset.status(progress=s.progress())
         s.warn("failed", status.failed)
         checks = _checks(s) if sources else []

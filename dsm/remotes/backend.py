@@ -55,10 +55,12 @@ class NotOnRemote(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file on a remote: its name below the remote's address, and its bytes."""
+    """A file on a remote: its name below the remote's address, its bytes, and when it was written
+    by the clock of the place, in seconds, where that tells."""
 
     name: str
     size: int
+    modified: float | None = None
 
 
 class Backend(ABC):

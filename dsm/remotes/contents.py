@@ -14,6 +14,7 @@ from dsm.format import document
 from dsm.model.names import check_dataset_name, is_plain_name, printable
 from dsm.remotes.backend import Backend, NotOnRemote, RemoteDamaged
 from dsm.remotes.parallel import side_by_side
+from dsm.remotes.tables import CONDEMNED
 
 DATASETS = "datasets/"
 IDENTITY = "repo.json"
@@ -30,7 +31,7 @@ class RemoteDataset:
     """The files of one dataset on a remote; `folder` is its name there, `id` its identity.
 
     `identity` is its document, if it was read; `documents` has the names of files by folder, one of
-    KINDS.
+    KINDS. Manifests that are `condemned` may be gone soon, and are none of `manifests`.
     """
 
     folder: str
@@ -39,6 +40,7 @@ class RemoteDataset:
     has_identity: bool = False
     headers: set[int] = field(default_factory=set)
     manifests: set[str] = field(default_factory=set)
+    condemned: set[str] = field(default_factory=set)
     documents: dict[str, set[str]] = field(default_factory=dict)
 
     @property
@@ -122,6 +124,8 @@ def list_datasets(backend: Backend, only: tuple[str, ...] = ()) -> dict[str, Rem
             except InvalidInput:
                 continue
             _sort_in(found.setdefault(folder, RemoteDataset(folder)), rest)
+    for each in found.values():
+        each.manifests -= each.condemned
     return {name: each for name, each in found.items() if each.has_identity or each.headers}
 
 
@@ -133,6 +137,8 @@ def _sort_in(dataset: RemoteDataset, rest: str) -> None:
         dataset.headers.add(int(found[1]))
     elif kind == "manifests" and _HASH.fullmatch(file.removesuffix(".parquet")):
         dataset.manifests.add(file.removesuffix(".parquet"))
+    elif kind == "manifests" and _HASH.fullmatch(file.removesuffix(CONDEMNED)):
+        dataset.condemned.add(file.removesuffix(CONDEMNED))
     elif kind in KINDS and file.endswith(".json") and is_plain_name(file.removesuffix(".json")):
         dataset.documents.setdefault(kind, set()).add(file)
 

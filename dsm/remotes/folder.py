@@ -135,7 +135,8 @@ class FolderBackend(Backend):
                     yield from self._below(entry.path, name + "/")
             elif entry.is_file(follow_symlinks=False):
                 try:
-                    yield Entry(name, entry.stat(follow_symlinks=False).st_size)
+                    status = entry.stat(follow_symlinks=False)
+                    yield Entry(name, status.st_size, status.st_mtime)
                 except FileNotFoundError:
                     continue  # removed in this moment
 

@@ -111,7 +111,7 @@ class FsspecBackend(Backend):
         lead = self._root + "/"
         for path, fields in found.items():
             if path.startswith(lead):
-                yield Entry(path[len(lead) :], int(fields.get("size") or 0))
+                yield Entry(path[len(lead) :], int(fields.get("size") or 0), _modified(fields))
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -130,3 +130,14 @@ class FsspecBackend(Backend):
             reason = printable(str(error).splitlines()[0][:160]) if str(error) else ""
             told = f"{type(error).__name__}{': ' + reason if reason else ''}"
             raise RemoteFailed(f"cannot {what} {name} on {self.url}: {told}") from None
+
+
+def _modified(fields: dict[str, Any]) -> float | None:
+    """Returns when a file was written, by whichever field its file system has."""
+    for key in ("mtime", "modified", "LastModified", "last_modified", "created"):
+        value: Any = fields.get(key)
+        if isinstance(value, (int, float)):
+            return float(value)
+        if hasattr(value, "timestamp"):
+            return float(value.timestamp())
+    return None

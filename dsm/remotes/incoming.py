@@ -93,8 +93,8 @@ def _refuse_rewritten(backend: Backend, tracking: Tracking, dataset: RemoteDatas
         return
     found = None
     if seen.head in dataset.headers:
-        data = _get_header(backend, dataset, seen.head)
-        found = _decoded(backend, dataset, seen.head, data).id
+        data = get_header(backend, dataset, seen.head)
+        found = read_header(backend, dataset, seen.head, data).id
     if found != seen.id:
         what = "is missing" if found is None else f"is {found[:12]} now"
         raise HistoryRewritten(
@@ -115,7 +115,7 @@ def _common(backend: Backend, dataset: RemoteDataset, log: ChangesetLog | None) 
     while low < high and log is not None:
         middle = high if first else (low + high + 1) // 2
         first = False
-        theirs = _decoded(backend, dataset, middle, _get_header(backend, dataset, middle)).id
+        theirs = read_header(backend, dataset, middle, get_header(backend, dataset, middle)).id
         if theirs == log.get(middle).id:
             low = middle
         else:
@@ -123,11 +123,12 @@ def _common(backend: Backend, dataset: RemoteDataset, log: ChangesetLog | None) 
     return low
 
 
-def _get_header(backend: Backend, dataset: RemoteDataset, number: int) -> bytes:
+def get_header(backend: Backend, dataset: RemoteDataset, number: int) -> bytes:
+    """Returns the bytes of a header that was listed. Raises RemoteDamaged."""
     try:
         return backend.get_right(
             dataset.header_path(number), document.DOCUMENT_BYTES_MAX,
-            lambda data: data if _decoded(backend, dataset, number, data) else b"",
+            lambda data: data if read_header(backend, dataset, number, data) else b"",
         )  # fmt: skip
     except NotOnRemote as error:
         raise RemoteDamaged(f"{error.message}, though it was listed") from None
@@ -143,10 +144,11 @@ def _header(
         with contextlib.suppress(DamagedData):
             header.decode(known, "")
             return known, True  # what pins it was compared with the remote
-    return _get_header(backend, dataset, number), False
+    return get_header(backend, dataset, number), False
 
 
-def _decoded(backend: Backend, dataset: RemoteDataset, number: int, data: bytes) -> Changeset:
+def read_header(backend: Backend, dataset: RemoteDataset, number: int, data: bytes) -> Changeset:
+    """Reads a header, which is that of this changeset. Raises RemoteDamaged."""
     where = f"{dataset.header_path(number)} on {backend.url}"
     try:
         changeset = header.decode(data, where)
@@ -164,7 +166,7 @@ def _decoded(backend: Backend, dataset: RemoteDataset, number: int, data: bytes)
 def _verified(
     backend: Backend, dataset: RemoteDataset, number: int, data: bytes, parent: str | None
 ) -> Changeset:
-    changeset = _decoded(backend, dataset, number, data)
+    changeset = read_header(backend, dataset, number, data)
     if changeset.parent != parent:
         raise RemoteDamaged(
             f"the chain is broken: changeset {number} of dataset {dataset.folder} on {backend.url}"
@@ -186,18 +188,18 @@ def _keep_manifest(
             return
         except DamagedData:
             pass
-    data, table = _get_manifest(backend, dataset, changeset)
-    if not _as_written(data, changeset):
+    data, table = get_manifest(backend, dataset, changeset)
+    if not as_written(data, changeset):
         # Bytes that change no row differ: of the way, as a rule, so once more.
-        data, table = _get_manifest(backend, dataset, changeset)
-    if not _as_written(data, changeset):
+        data, table = get_manifest(backend, dataset, changeset)
+    if not as_written(data, changeset):
         again = manifests.encode(table)
         # Still another, and not of these rows as this dsm writes them: another version wrote it.
-        data = again if _as_written(again, changeset) else data
+        data = again if as_written(again, changeset) else data
     tracking.keep(path, data)
 
 
-def _get_manifest(
+def get_manifest(
     backend: Backend, dataset: RemoteDataset, changeset: Changeset
 ) -> tuple[bytes, pa.Table]:
     """Fetches a manifest; returns its bytes and its rows, which are those of the changeset."""
@@ -215,7 +217,7 @@ def _get_manifest(
         ) from None
 
 
-def _as_written(data: bytes, changeset: Changeset) -> bool:
+def as_written(data: bytes, changeset: Changeset) -> bool:
     """Whether bytes are those that the header names, and not only the same rows."""
     return bool(blake3(data).hexdigest() == changeset.manifest_file)
 

@@ -17,7 +17,7 @@ from dsm.remotes.contents import list_datasets
 from dsm.remotes.objects import download, partial_path
 from dsm.remotes.outgoing import packs_of
 from dsm.remotes.remote import Remote
-from dsm.remotes.tables import PACKS, Tables, pack_name, remote_path
+from dsm.remotes.tables import PACKS, Tables, counted_on, pack_name, remote_path
 from dsm.store import disk
 from dsm.store.lease import Lease
 from dsm.store.packs import Pack, PackWriter
@@ -74,7 +74,7 @@ def stats_of(remote: Remote) -> RemoteStats:
 
 def plan_merge(remote: Remote) -> MergePlan:
     """Returns which packs would be merged: none, unless there are several small ones."""
-    entries = remote.backend.entries(PACKS)
+    entries = counted_on(remote.backend.entries(PACKS))
     small = [
         (name, entry.size) for entry in entries
         if entry.size < SMALL_BYTES and (name := pack_name(entry)) is not None

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -80,11 +79,25 @@ class BucketBackend(Backend):
 
     def put_file(self, name: str, path: str) -> None:
         size = os.path.getsize(path)
-        self.requests += 0 if size <= PART_BYTES else size // PART_BYTES + 2
-        self._asked("write", name, lambda: self._ob.put(
-            self._store, name, Path(path), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE,
-        ))  # fmt: skip
-        self.sent += size
+        if size <= PART_BYTES:
+            with open(path, "rb") as file:
+                self.put(name, file.read())
+            return
+        self.requests += size // PART_BYTES + 2
+
+        def blocks() -> Iterator[bytes]:
+            with open(path, "rb") as file:
+                while block := file.read(STREAM_BYTES):
+                    yield block
+                    self.sent += len(block)
+
+        try:
+            self._asked("write", name, lambda: self._ob.put(
+                self._store, name, blocks(), chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE,
+            ))  # fmt: skip
+        except NotOnRemote:
+            # The upload was completed before, by a request whose answer was lost; or was not.
+            raise RemoteFailed(f"{self.url} lost the parts of {name}") from None
 
     def create(self, name: str, data: bytes) -> bool:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
@@ -104,7 +117,9 @@ class BucketBackend(Backend):
             for page in found:
                 self.requests += 1
                 for each in page:
-                    yield Entry(str(each["path"]), int(each["size"]))
+                    yield Entry(
+                        str(each["path"]), int(each["size"]), each["last_modified"].timestamp()
+                    )
         except Exception as error:
             self._raise("list", prefix or "it", error)
 

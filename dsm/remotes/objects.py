@@ -17,7 +17,7 @@ from dsm.errors import DamagedData
 from dsm.format import pack as fmt
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import Backend, Entry, NotOnRemote, RemoteDamaged, RemoteFailed, retried
-from dsm.remotes.parallel import PACKS_AT_ONCE, side_by_side
+from dsm.remotes.parallel import PACKS_AT_ONCE, Meter, side_by_side
 from dsm.remotes.tables import PACKS, Tables, pack_name, remote_path
 from dsm.repo.repository import Repository
 from dsm.store import disk, disk_at
@@ -25,7 +25,7 @@ from dsm.store.objects import ObjectStore
 from dsm.store.pack_files import publish_pack
 from dsm.store.packs import Pack
 from dsm.store.pieces import is_large, pieces_of
-from dsm.store.repacking import verify_objects
+from dsm.store.repacking import prefixes_of, verify_objects
 
 # Much more than any pack that dsm writes: what is longer is no pack.
 PACK_BYTES_MAX = 8 << 30
@@ -76,10 +76,16 @@ def _bring_packs(
     repository: Repository, backend: Backend, chosen: list[Entry], progress: Progress
 ) -> None:
     progress.start("downloading", len(chosen), sum(entry.size for entry in chosen))
-    names = side_by_side(lambda entry: download(repository, backend, entry), chosen, PACKS_AT_ONCE)
-    for name, entry in zip(names, chosen, strict=True):
+    begun = (partial_path(repository, pack_name(entry) or "") for entry in chosen)
+    progress.advance(0, sum(os.path.getsize(path) for path in begun if os.path.exists(path)))
+    names = side_by_side(
+        lambda entry: download(repository, backend, entry), chosen, PACKS_AT_ONCE,
+        tick := Meter(progress, lambda: backend.received),
+    )  # fmt: skip
+    for name in names:
+        tick()
         _take_in(repository, backend, name)
-        progress.advance(1, entry.size)
+        progress.advance(1)
     progress.finish()
 
 
@@ -99,9 +105,7 @@ def _chosen(
     prefixes = {oid[: fmt.PREFIX] for oid in missing}
     holds: dict[str, set[bytes]] = {}
     for name, contents in Tables(repository.layout).of(backend, entries.values()):
-        table, width = contents.prefixes, fmt.PREFIX
-        own = {table[at : at + width] for at in range(0, len(table), width)}
-        if found := prefixes & own:
+        if found := prefixes & prefixes_of(contents.prefixes):
             holds[name] = found
     chosen = []
     for name in sorted(holds, key=lambda name: (-len(holds[name]), name)):

@@ -10,22 +10,26 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from dsm.errors import DamagedData
 from dsm.format import pack as fmt
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import Backend, Entry, retried
-from dsm.remotes.tables import Tables, pack_name, remote_path
+from dsm.remotes.parallel import Meter, side_by_side
+from dsm.remotes.tables import Tables, marker_path, pack_name, remote_path
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import Lease
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack, PackWriter
 from dsm.store.pieces import holder_of, is_large
-from dsm.store.repacking import copy_live, rows_of
+from dsm.store.repacking import copy_live, prefixes_of, rows_of
 
 # From this size on a pack travels by itself.
 WHOLE_FROM_BYTES = 16 << 20
+# One fills the line; a bucket takes parts of it side by side.
+UPLOADS_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,7 @@ def plan_shipment(
 
 
 def _held(contents: fmt.Contents, wanted: Iterable[bytes]) -> set[bytes]:
-    table, width = contents.prefixes, fmt.PREFIX
-    own = {table[at : at + width] for at in range(0, len(table), width)}
-    return own.intersection(wanted)
+    return prefixes_of(contents.prefixes).intersection(wanted)
 
 
 def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> Iterator[bytes]:
@@ -89,26 +91,46 @@ def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def send(
-    repository: Repository, backend: Backend, shipment: Shipment, progress: Progress = SILENT
+    repository: Repository,
+    backend: Backend,
+    shipment: Shipment,
+    progress: Progress = SILENT,
+    condemned: frozenset[str] = frozenset(),
 ) -> list[Entry]:
-    """Uploads what a shipment holds; returns the packs that are on the remote by that."""
+    """Uploads what a shipment holds; returns the packs that are on the remote by that.
+
+    Packs that are `condemned` there, and go up again, are so no longer.
+    """
     sent: list[Entry] = []
     progress.start("uploading", None, shipment.size)
-    for pack in shipment.whole:
-        retried(lambda path=pack.path, name=pack.name: backend.put_file(remote_path(name), path))  # type: ignore[misc]
+    tick = Meter(progress, lambda: backend.sent)
+    put = partial(_put_pack, backend, condemned)
+    whole = [(pack.name, pack.path) for pack in shipment.whole]
+    for pack, _ in zip(
+        shipment.whole, side_by_side(put, whole, UPLOADS_AT_ONCE, tick), strict=True
+    ):
         sent.append(Entry(remote_path(pack.name), pack.size))
-        progress.advance(1, pack.size)
+        tick()
+        progress.advance(1)
     with Lease(repository.layout.temporary) as lease:
         for path, name, size in _gathered(shipment, lease):
             try:
-                retried(lambda: backend.put_file(remote_path(name), path))  # noqa: B023
+                for _ in side_by_side(put, [(name, path)], 1, tick):
+                    tick()
                 Tables(repository.layout).keep_of(path, name)
             finally:
                 disk.discard(path)
             sent.append(Entry(remote_path(name), size))
-            progress.advance(1, size)
+            progress.advance(1)
     progress.finish()
     return sent
+
+
+def _put_pack(backend: Backend, condemned: frozenset[str], pack: tuple[str, str]) -> None:
+    name, path = pack
+    if name in condemned:
+        retried(lambda: backend.delete(marker_path(name)))
+    retried(lambda: backend.put_file(remote_path(name), path))
 
 
 def _gathered(shipment: Shipment, lease: Lease) -> Iterator[tuple[str, str, int]]:

@@ -3,32 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
+
+from dsm.errors import InvalidInput
+from dsm.progress import Progress
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 # Small files wait for the network most of the time; packs fill the line, and take memory each.
-REQUESTS_AT_ONCE, PACKS_AT_ONCE = 16, 3
+REQUESTS_AT_ONCE, PACKS_AT_ONCE, JOBS_MAX = 16, 3, 256
+
+
+# How many at a time the user wants, instead of these.
+_wanted: ContextVar[int | None] = ContextVar("jobs", default=None)
+TICK_SECONDS = 0.25
+
+
+@contextmanager
+def at_once_wanted(jobs: int | None) -> Iterator[None]:
+    """Within it, `jobs` requests, or packs, are under way at a time; None for as many as usual.
+
+    Raises InvalidInput for less than one.
+    """
+    if jobs is not None and not 1 <= jobs <= JOBS_MAX:
+        raise InvalidInput(f"between 1 and {JOBS_MAX} transfers go on at a time")
+    token = _wanted.set(jobs)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
 
 
 def side_by_side(
-    ask: Callable[[A], B], items: Sequence[A], at_once: int = REQUESTS_AT_ONCE
+    ask: Callable[[A], B],
+    items: Sequence[A],
+    at_once: int = REQUESTS_AT_ONCE,
+    tick: Callable[[], None] | None = None,
 ) -> Iterator[B]:
-    """Yields `ask(item)` for each item, so many at a time; only a few answers wait to be taken."""
-    if len(items) <= 1:
+    """Yields `ask(item)` for each item, so many at a time; only a few answers wait to be taken.
+
+    `tick` is called by the caller's own thread, again and again, while it waits.
+    """
+    at_once = _wanted.get() or at_once
+    if len(items) <= 1 and tick is None:
         yield from map(ask, items)
         return
-    with ThreadPoolExecutor(min(at_once, len(items))) as workers:
-        waiting = []
-        try:
-            for item in items:
-                waiting.append(workers.submit(ask, item))
-                if len(waiting) > 2 * at_once:
-                    yield waiting.pop(0).result()
-            while waiting:
-                yield waiting.pop(0).result()
-        finally:
-            for each in waiting:
-                each.cancel()
+    workers = ThreadPoolExecutor(max(1, min(at_once, len(items))))
+    waiting: list[Future[B]] = []
+    patient = True
+    try:
+        for item in items:
+            waiting.append(workers.submit(ask, item))
+            if len(waiting) > 2 * at_once:
+                yield _answer(waiting.pop(0), tick)
+        while waiting:
+            yield _answer(waiting.pop(0), tick)
+    except KeyboardInterrupt:
+        patient = False  # a server that does not answer must not hold up who has enough
+        raise
+    finally:
+        workers.shutdown(wait=patient, cancel_futures=True)
+
+
+def _answer(future: Future[B], tick: Callable[[], None] | None) -> B:
+    while tick is not None and not wait([future], TICK_SECONDS).done:
+        tick()
+    return future.result()
+
+
+class Meter:
+    """Tells a task's progress the bytes that a counter has moved on by."""
+
+    def __init__(self, progress: Progress, counter: Callable[[], int]):
+        self._progress, self._counter, self._last = progress, counter, counter()
+
+    def __call__(self) -> None:
+        now = self._counter()
+        self._progress.advance(0, max(0, now - self._last))
+        self._last = now

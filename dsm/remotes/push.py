@@ -29,7 +29,7 @@ from dsm.remotes.parallel import side_by_side
 from dsm.remotes.probe import creates_exclusively
 from dsm.remotes.remote import Remote
 from dsm.remotes.reports import DatasetPushed, PushReport
-from dsm.remotes.tables import PACKS
+from dsm.remotes.tables import CONDEMNED, PACKS, condemned_packs, counted_on
 from dsm.remotes.tracking import Seen
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
@@ -84,7 +84,8 @@ def push(
             there = bool(remote.tracking.folders())  # its identity alone was lost
     known = remote.datasets() if there else {}
     outgoing = [_judged(remote, known, name) for name in names]
-    entries = backend.entries(PACKS) if there else []
+    listed = backend.entries(PACKS) if there else []
+    entries = counted_on(listed)
     shipment = _planned(remote, outgoing, entries)
     if dry_run:
         told = tuple(_told(each) for each in outgoing)
@@ -93,7 +94,7 @@ def push(
             remote.entry.name, remote.entry.url, told,
             remote.transfer(packs, shipment.size), dry_run=True,
         )  # fmt: skip
-    sent = send(repository, backend, shipment, progress)
+    sent = send(repository, backend, shipment, progress, condemned_packs(listed))
     remote.tracking.saw_packs(packs_of([*entries, *sent]))
     pushed = [_push_dataset(remote, each, tags=tags, progress=progress) for each in outgoing]
     if any(each.documents or each.last for each in pushed):
@@ -219,7 +220,10 @@ def _push_dataset(
             raise DamagedData(
                 f"{layout.manifest(each.name, manifest)} is missing", hint="run `dsm fsck`"
             )
-        retried(lambda: backend.put(there.manifest_path(manifest), data))
+        path = there.manifest_path(manifest)
+        if manifest in there.condemned:
+            retried(lambda: backend.delete(path.removesuffix(".parquet") + CONDEMNED))
+        retried(lambda: backend.put(path, data))
 
     for _ in side_by_side(send_manifest, missing):
         progress.advance(1)

@@ -26,6 +26,8 @@ from dsm.store.whole_file import read_file
 TAIL_BYTES = 256 << 10
 TABLE_BYTES_MAX = fmt.OBJECTS_MAX * (fmt.FRAME.size + fmt.PREFIX + fmt.LOCATION) + fmt.TRAILER.size
 PACKS = "packs/"
+# Beside a pack or a manifest that gc will remove unless something refers to it until then.
+CONDEMNED = ".condemned"
 
 
 def pack_name(entry: Entry) -> str | None:
@@ -37,6 +39,24 @@ def pack_name(entry: Entry) -> str | None:
 def remote_path(name: str) -> str:
     """Where a pack lies on a remote."""
     return f"{PACKS}{name[:2]}/{name}.pack"
+
+
+def marker_path(name: str) -> str:
+    """Where it lies on a remote that a pack is condemned."""
+    return remote_path(name).removesuffix(".pack") + CONDEMNED
+
+
+def condemned_packs(entries: Iterable[Entry]) -> frozenset[str]:
+    """Returns the ids of the packs that gc has condemned: they may be gone soon."""
+    markers = (entry.name for entry in entries if entry.name.endswith(CONDEMNED))
+    return frozenset(name.rpartition("/")[2].removesuffix(CONDEMNED) for name in markers)
+
+
+def counted_on(entries: Iterable[Entry]) -> list[Entry]:
+    """Returns the packs among files of a remote that are not condemned."""
+    found = list(entries)
+    condemned = condemned_packs(found)
+    return [e for e in found if (name := pack_name(e)) is not None and name not in condemned]
 
 
 class Tables:
@@ -58,7 +78,7 @@ class Tables:
                 wanted.append((entry, name))
             else:
                 yield name, found
-        fetched = side_by_side(lambda each: self._fetched(backend, *each), wanted)
+        fetched = side_by_side(lambda each: self.fetch(backend, each[0]), wanted)
         for (_, name), contents in zip(wanted, fetched, strict=True):
             yield name, contents
 
@@ -96,7 +116,9 @@ class Tables:
         except DamagedData:
             return None
 
-    def _fetched(self, backend: Backend, entry: Entry, name: str) -> fmt.Contents:
+    def fetch(self, backend: Backend, entry: Entry) -> fmt.Contents:
+        """Returns the table of a pack as it lies on the remote. Raises RemoteDamaged."""
+        name = pack_name(entry) or ""
         start = max(0, entry.size - TAIL_BYTES)
         for left in range(READS - 1, -1, -1):
             try:

@@ -52,6 +52,24 @@ def verify_objects(pack: Pack) -> Iterator[bytes]:
         yield oid
 
 
+def faulty_objects(pack: Pack) -> Iterator[bytes]:
+    """Yields the prefixes of the objects of a pack that are not what its table says."""
+    for row, prefix in rows_of(pack):
+        try:
+            data, oid = _proven(pack, row)
+        except DamagedData:
+            yield prefix
+            continue
+        if pack.contents.location(row)[2] and not chunk_list.names(data, oid):
+            yield prefix
+
+
+def prefixes_of(table: bytes) -> set[bytes]:
+    """Returns the prefixes of ids in the table of a pack."""
+    width = pack_format.PREFIX
+    return {table[at : at + width] for at in range(0, len(table), width)}
+
+
 def _with_parts(pack: Pack, live: Container[bytes]) -> Iterator[tuple[int, list[int]]]:
     """Yields the live rows of a pack as they lie, each with those that are parts of its bytes."""
     rows = [row for row, prefix in rows_of(pack) if prefix in live]

@@ -354,13 +354,31 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     take("commit", "-m", "of a second pack")
     take("push")
     take("remote stats")
+    take("gc", "--remote", of="dsm gc --remote")
     take("remote merge-packs", "-n")
     take("remote merge-packs")
     take("fetch")
     take("status")
     take("pull")
+    _remote_upkeep(take, tmp_path / "remote")
     take("clone", remote, str(tmp_path / "clone"))
     take("clone", remote, str(tmp_path / "one"), "--dataset", "even")
+
+
+def _remote_upkeep(take: Any, remote: Path) -> None:
+    take("fsck", "--remote", "--full", of="dsm fsck --remote")
+    packs = {path: path.read_bytes() for path in remote.rglob("*.pack")}
+    for path in packs:
+        path.unlink()
+    take("fsck", "--remote", "--repair", of="dsm fsck --remote")
+    take("fsck", "--repair", of="dsm fsck --repair")
+    (manifests,) = remote.glob("datasets/even/manifests")
+    write(manifests / f"{'0' * 64}.parquet", "of no changeset")
+    for name in ("old", "young"):
+        write(remote / "probe" / name, name)
+    os.utime(remote / "probe" / "old", (1, 1))
+    take("gc", "--remote", of="dsm gc --remote")
+    take("gc", "--remote", "--prune", of="dsm gc --remote")
 
 
 def _execute(database: Path, statement: str) -> None:

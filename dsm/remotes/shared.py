@@ -1,0 +1,238 @@
+"""A repository with the verbs that share it: push, fetch, pull, and the upkeep of remotes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dsm.errors import InvalidInput
+from dsm.model.keywords import verbs_suggest
+from dsm.progress import SILENT, Progress
+from dsm.repo.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dsm.remotes.book import Remotes
+    from dsm.remotes.checking import RemoteCheck
+    from dsm.remotes.merging import MergePlan, RemoteStats
+    from dsm.remotes.pruning import RemoteGc
+    from dsm.remotes.reports import FetchReport, PullReport, PushReport
+    from dsm.remotes.tracking import Distance
+    from dsm.store.elsewhere import Elsewhere
+
+
+@verbs_suggest
+class SharedRepository(Repository):
+    """A repository and its remotes."""
+
+    @property
+    def current(self) -> str:
+        """The dataset that is meant when none is named."""
+        raise NotImplementedError
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Returns the remote that objects are fetched from when they are read, if there is one.
+
+        Raises NotFound when there is no remote of the name in the settings, InvalidInput for
+        settings that make no sense, NotOurs.
+        """
+        name = self.config.get("core.objects")
+        if name is None:
+            return None
+        from dsm.remotes.on_demand import on_demand
+
+        self.require_ours()  # else whoever made it chose where our credentials go
+        return on_demand(self, self.remotes.find(name).url)
+
+    @property
+    def remotes(self) -> Remotes:
+        """The other places that this repository is pushed to and pulled from, by name."""
+        from dsm.remotes.book import Remotes
+
+        return Remotes(self)
+
+    def push(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        tags: bool = False,
+        dry_run: bool = False,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> PushReport:
+        """Uploads the changesets of datasets (the current one) to a remote (the default one).
+
+        With `tags` their tags as well; with `dry_run` nothing is uploaded. Views, splits, segments
+        and settings of the datasets go along. `jobs` transfers go on at a time.
+
+        Raises InvalidInput for the jobs, NotFound for the remote or a dataset, RemoteMoved when the
+        remote has changesets that are not here, OtherRepository, NotExclusive, RemoteRefused,
+        RemoteDamaged, RemoteFailed, and PushUnknown when it cannot be told whether a changeset
+        landed.
+        """
+        from dsm.remotes.parallel import at_once_wanted
+        from dsm.remotes.push import push
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        names = [self.current] if datasets is None else list(datasets)
+        opened = Remote(self, self.remotes.find(remote))
+        with at_once_wanted(jobs):
+            return push(opened, names, tags=tags, dry_run=dry_run, progress=progress)
+
+    def fetch(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> FetchReport:
+        """Looks at what a remote (the default one) has, and keeps it apart, verified.
+
+        No dataset, and no file, changes. `jobs` transfers go on at a time. Raises InvalidInput for
+        these, NotFound for the remote, HistoryRewritten, OtherRepository, RemoteRefused,
+        RemoteDamaged, RemoteFailed.
+        """
+        from dsm.remotes.fetch import fetch
+        from dsm.remotes.parallel import at_once_wanted
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        with at_once_wanted(jobs):
+            return fetch(opened, None if datasets is None else tuple(datasets), progress)
+
+    def pull(
+        self,
+        remote: str | None = None,
+        *,
+        datasets: Sequence[str] | None = None,
+        files: bool | None = None,
+        side: str | None = None,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> PullReport:
+        """Fetches from a remote (the default one), and puts its changesets on top of those here.
+
+        Files of the work tree follow unless they hold something else than the head had; `files`
+        says otherwise than the setting pull.files. Where both sides have changesets that the other
+        has not, those of this copy are put on top: they get other numbers and ids. Of examples that
+        both changed, `side` says whose count, "ours" or "theirs". `jobs` transfers go on at a time.
+
+        Raises what `fetch` raises, and HistoriesDiverged, before anything has changed, with the
+        examples that both changed. Raises InvalidInput for another `side`.
+        """
+        from dsm.remotes.parallel import at_once_wanted
+        from dsm.remotes.pull import PullAsked, pull
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        if files is None:
+            files = self.config.flag("pull.files", True)
+        if side not in (None, "ours", "theirs"):
+            raise InvalidInput(f"side is 'ours' or 'theirs', not {side!r}")
+        opened = Remote(self, self.remotes.find(remote))
+        only = None if datasets is None else tuple(datasets)
+        objects = self.config.get("core.objects") is None
+        with at_once_wanted(jobs):
+            return pull(opened, only, PullAsked(files, side, objects), progress)
+
+    def remote_stats(self, remote: str | None = None) -> RemoteStats:
+        """Counts what lies on a remote (the default one).
+
+        Raises NotFound for the remote, RemoteFailed, RemoteRefused, RemoteDamaged.
+        """
+        from dsm.remotes.merging import stats_of
+        from dsm.remotes.remote import Remote
+
+        return stats_of(Remote(self, self.remotes.find(remote)))
+
+    def merge_packs(
+        self, remote: str | None = None, *, dry_run: bool = False, progress: Progress = SILENT
+    ) -> MergePlan:
+        """Merges the small packs of a remote (the default one) into few; no object is removed.
+
+        Raises NotFound for the remote, OtherRepository, RemoteFailed, RemoteRefused, RemoteDamaged.
+        """
+        from dsm.remotes.merging import merge, plan_merge
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        opened.require_ours()
+        plan = plan_merge(opened)
+        return plan if dry_run else merge(opened, plan, progress)
+
+    def check_remote(
+        self,
+        remote: str | None = None,
+        *,
+        share: float = 0.0,
+        repair: bool = False,
+        progress: Progress = SILENT,
+    ) -> tuple[RemoteCheck, tuple[str, ...]]:
+        """Checks what lies on a remote (the default one), and reads `share` (0 to 1) of its packs.
+
+        With `repair` puts there what is damaged or lost and here; returns what was found, and the
+        names of the files that were written. Raises NotFound for the remote, InvalidInput for the
+        share, OtherRepository, RemoteRefused, RemoteFailed.
+        """
+        from dsm.remotes.checking import check_remote
+        from dsm.remotes.mending import mend_remote
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        found = check_remote(opened, share, progress)
+        mended = mend_remote(opened, found, progress) if repair and found.findings else ()
+        return found, mended
+
+    def gc_remote(
+        self,
+        remote: str | None = None,
+        *,
+        grace_days: float = 14.0,
+        prune: bool = False,
+        progress: Progress = SILENT,
+    ) -> RemoteGc:
+        """Finds, and with `prune` removes, what no changeset on a remote (the default one) needs.
+
+        What is found gets a marker first, and is removed by a later run that finds the marker
+        `grace_days` old; so those who push meanwhile lose nothing. Small packs are merged.
+
+        Raises NotFound for the remote, InvalidInput for the days, Refused when this copy cannot
+        tell what large files consist of, RemoteDamaged when something that may refer cannot be
+        read, OtherRepository, RemoteRefused, RemoteFailed.
+        """
+        from dsm.remotes.pruning import DAY, plan_prune, prune_remote
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        plan = plan_prune(opened, grace_days * DAY, progress)
+        return prune_remote(opened, plan, progress) if prune else plan
+
+    def distance(self, dataset: str | None = None) -> Distance | None:
+        """Returns how far a dataset (the current one) is from the default remote, as last seen.
+
+        The network is not asked. None where no remote was seen yet. Raises NotFound with near
+        matches.
+        """
+        try:
+            seen = [name for name in os.listdir(self.layout.remotes) if name[0] != "."]
+        except OSError:
+            return None
+        if not seen:
+            return None
+        from dsm.remotes.tracking import Tracking
+        from dsm.repo.log import ChangesetLog
+
+        if len(seen) > 1:
+            chosen = self.remotes.default
+            seen = [name for name in seen if name == chosen]
+        identity = self.identity(dataset or self.current)
+        log = ChangesetLog(self, identity.name, identity.id)
+        return Tracking(self.layout, seen[0]).distance(log) if seen else None

@@ -18,7 +18,7 @@ from dsm.repo.repository import DatasetIdentity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from dsm.evaluation.book import Predictions
+    from dsm.evaluation.predictions import Predictions
     from dsm.example_sets import ExampleSet
     from dsm.model.reports import DatasetRemoval
     from dsm.repo.lock_file import LockReport
@@ -196,8 +196,8 @@ class Catalog(SharedRepository):
 
     @property
     def predictions(self) -> Predictions:
-        """What runs predicted: `dsm predictions`."""
-        from dsm.evaluation.book import Predictions
+        """What runs predicted, and what is made of it: `dsm predictions`, `dsm evaluate`."""
+        from dsm.evaluation.predictions import Predictions
 
         return Predictions(self)
 

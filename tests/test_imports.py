@@ -106,7 +106,7 @@ CONFINED = {
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),
     "PIL": ("views/reading/decoded.py", "near/images.py"),
-    "numpy": ("near/",),
+    "numpy": ("evaluation/", "near/"),
     "soundfile": ("views/reading/decoded.py",),
     "datasets": ("views/writing/to_hf.py",),
 }  # fmt: skip
@@ -127,6 +127,7 @@ LATE = {
     "answers/queries.py": "columns are told by Arrow, and most answers have none",
     "checks/rule.py": "what is staged is judged without Arrow when it is nothing",
     "cli/": "a command loads what its options ask for",
+    "evaluation/predictions.py": "predictions are added without NumPy",
     "format/header.py": "few changesets have trailers or a verdict",
     "history/": "rows are read and folded by Arrow; status and log need none",
     "model/example.py": "a time as datetime is made for who asks for one",

@@ -71,10 +71,7 @@ def add(
         if as_json:
             print_json(added_predictions_answer(added))
         stored = added.stored
-        s.say(
-            f"added {count_text(stored.predicted, 'prediction')} for view {stored.view[:12]}"
-            f" ({size_text(stored.size)})"
-        )
+        s.say(f"added {count_text(stored.predicted, 'prediction')} for view {stored.view[:12]}")
         if stored.missing:
             message(f"warning: {count_text(stored.missing, 'example')} of the view not predicted")
         if stored.unknown:

@@ -70,8 +70,8 @@ class Added:
     unknown_paths: tuple[str, ...]
 
 
-class Predictions:
-    """The predictions of the runs of one repository."""
+class PredictionBook:
+    """The predictions of the runs of one repository, as they are stored."""
 
     def __init__(self, repository: Repository):
         self._repository = repository

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dsm.errors import DsmError
-from dsm.evaluation.book import Predictions
+from dsm.evaluation.book import PredictionBook
 from dsm.maintenance.findings import Findings
 from dsm.repo import documents
 from dsm.repo.repository import Repository
@@ -35,7 +35,7 @@ def check_runs(repository: Repository, findings: Findings) -> list[Needed]:
         if entry in ids:
             try:
                 Runs(repository).find(entry)
-                for stored in Predictions(repository).of_run(entry):
+                for stored in PredictionBook(repository).of_run(entry):
                     needed.append((entry, bytes.fromhex(stored.object), stored.size))
             except DsmError as error:
                 findings.found("document", folder, error.message)

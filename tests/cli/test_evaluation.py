@@ -42,3 +42,20 @@ def test_predictions_come_and_go(
     assert " 1 of 5 examples, " in dsm("predictions", "list", "base").out
     dsm("predictions", "rm", "base")
     assert dsm("predictions", "list", "base").out == ""
+
+
+def test_a_gate_ends_with_1(read_by: Path, dsm: Runner) -> None:
+    """Figures, groups and the baseline are printed; a gate that fails is told on standard error."""
+    paths = ["cat/1.txt", "cat/2.txt", "cat/3.txt", "dog/1.txt", "dog/3.txt"]
+    with library.open(".") as repo:
+        repo.predictions.add("base", paths, labels=["cat", "cat", "dog", "dog", "dog"])
+    said = dsm("evaluate", "base", "--by", "name", "--baseline", "base", "--sensitive", "name",
+               "--fail-if", "name:3 accuracy < 0.9", "--fail-if", "f1 < 0.1", status=1)  # fmt: skip
+    assert said.err == "failed: name:3 accuracy < 0.9 (accuracy 0.5000, limit 0.9000)\n"
+    assert "accuracy       0.8000  [0.3755, 0.9638]" in said.lines
+    assert "true \\ predicted  cat  dog" in said.lines
+    assert "cat                 2    1" in said.lines
+    assert "better 0, worse 0; by chance with p = 1" in said.lines
+    assert "disparate impact ratio         0.0000" in said.lines
+    assert dsm("evaluate", "base", "--fail-if", "f1 < 0.1").err == ""
+    assert dsm("evaluate", "none", status=4).err.startswith("error: there is no run 'none'")

@@ -333,8 +333,32 @@ def _runs(dsm: Runner, take: Any) -> None:
     Path("p.csv").write_text(f"path,label\n{example},cat\nnone,cat\n")
     take("predictions add", "first", "p.csv")
     take("predictions list", "first")
+    _evaluations(take, view.version)
     take("predictions rm", "first")
     take("runs rm", "first")
+
+
+def _evaluations(take: Any, view: str) -> None:
+    with library.open(".") as repo:
+        examples = [(e.path, e.labels) for e in repo.view(view).without_sources()]
+        paths, sure = [path for path, _ in examples], [[0.75, 0.25]] * len(examples)
+        sure[0] = [0.25, 0.75]
+        for run, chances in (("first", sure), ("second", sure[::-1])):
+            repo.predictions.add(
+                run, paths, probabilities=chances, classes=["cat", "dog"], replace=True
+            )
+    words = [
+        "--by",
+        "name",
+        "--sensitive",
+        "name",
+        "--positive",
+        "cat",
+        "--baseline",
+        "second",
+        "--fail-if",
+    ]
+    take("evaluate", "first", *words, "accuracy < 0")
 
 
 def _remotes(take: Any, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def begin(work: Work, name: str, *views: str) -> str:
 @pytest.fixture
 def pets(tmp_path: Path) -> Work:
     """Six pets with an attribute, the view `all`, and the run `base` that read it."""
-    work = Work(tmp_path, pattern="{label}/{n}")
+    work = Work(tmp_path, pattern="{label}/{n:int}")
     work.commit("pets", **{path: path for path in PATHS})
     work.ds.prepare(name="all")
     begin(work, "base", "all")

@@ -130,6 +130,7 @@ LATE = {
     "evaluation/predictions.py": "predictions are added without NumPy",
     "format/header.py": "few changesets have trailers or a verdict",
     "history/": "rows are read and folded by Arrow; status and log need none",
+    "near/door.py": "NumPy and Pillow are an extra, and slow to load",
     "model/example.py": "a time as datetime is made for who asks for one",
     "repo/dataset_settings.py": "few datasets have records",
     "repo/repository.py": "what reads no content opens no store",

@@ -46,7 +46,7 @@ def partition_answer(
     leaks: Leakage | None,
 ) -> dict[str, Any]:
     """Returns what `dsm split show` answers."""
-    answer = {
+    answer: dict[str, Any] = {
         "dataset": dataset,
         **definition_fields(split.definition),
         "at": found.number,
@@ -80,6 +80,18 @@ def partition_answer(
                 for leak in leaks.leaks
             ],
         }
+        if leaks.near is not None:
+            answer["leakage"]["near"] = {
+                "examples": leaks.near.examples,
+                "unknown": leaks.near.unknown,
+                "leaks": [
+                    {
+                        "places": [{"part": p, "path": path} for p, path in (near.one, near.other)],
+                        "likeness": round(near.likeness, 4),
+                    }
+                    for near in leaks.near.leaks
+                ],
+            }
     return answer
 
 

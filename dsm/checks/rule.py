@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.model.trailers import Trailers
+    from dsm.near.find import Near
 
 ERROR, WARNING = "error", "warning"
 SEVERITIES = (WARNING, ERROR)
@@ -39,6 +40,9 @@ class Subject:
     trailers: Trailers = field(default_factory=dict)
     contents: Contents | None = None
     view: Callable[[str], pa.Table] | None = None  # the examples of a prepared view
+    # For each row of a table the name of its part of a split, or null.
+    parts: Callable[[str, pa.Table], pa.Array] | None = None
+    near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
 
     @cached_property
     def repeated(self) -> pa.Table:
@@ -46,6 +50,12 @@ class Subject:
         from dsm.checks.columns import repeated
 
         return repeated(self.table)
+
+    def nearly_same(self, table: pa.Table) -> tuple[Near, list[int]]:
+        """Returns which objects of a table are near, and the number of the object of each row."""
+        encoded = table.column("object").combine_chunks().dictionary_encode()
+        assert self.near is not None, "this rule reads content"
+        return self.near(encoded.dictionary), encoded.indices.to_pylist()
 
 
 @dataclass(frozen=True)

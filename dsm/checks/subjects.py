@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks.rule import Subject
@@ -12,14 +13,19 @@ from dsm.history.fold import examples_in
 from dsm.history.overlaid import overlaid
 from dsm.history.snapshot import Snapshots
 from dsm.model.rows import Rows
+from dsm.near.door import near_among
+from dsm.repo.definitions import SPLIT
 from dsm.repo.log import ChangesetLog
+from dsm.views.comparison.partition import assigned
+from dsm.views.filters.split_definition import split_of
+from dsm.views.selection.named import definitions
 from dsm.views.selection.prepared import find_record
 from dsm.views.selection.selection import Selection
+from dsm.views.selection.stored import StoredData
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from dsm.model.trailers import Trailers
+    from dsm.near.find import Near
     from dsm.repo.repository import Repository
 
 HEAD_BYTES = 1 << 20  # of a large object
@@ -64,12 +70,18 @@ class Subjects:
         return self._change(table, fresh, examples_in(before), trailers)
 
     def _whole(self, table: pa.Table) -> Subject:
-        return Subject(table, table, contents=self._contents, view=self._view)
+        return Subject(
+            table=table, fresh=table, contents=self._contents, view=self._view,
+            parts=self._parts, near=self._near,
+        )  # fmt: skip
 
     def _change(
         self, table: pa.Table, fresh: pa.Table, before: pa.Table, trailers: Trailers
     ) -> Subject:
-        return Subject(table, fresh, before, trailers, self._contents, self._view)
+        return Subject(
+            table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
+            view=self._view, parts=self._parts, near=self._near,
+        )  # fmt: skip
 
     def _contents(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         store = self._repository.store
@@ -78,6 +90,17 @@ class Subjects:
                 with store.open(oid) as file:
                     data = file.read(HEAD_BYTES)
             yield oid, data
+
+    def _near(self, objects: pa.Array) -> Near:
+        return near_among(self._repository, objects)
+
+    def _parts(self, name: str, table: pa.Table) -> pa.Array:
+        log = self._log
+        found = definitions(SPLIT, self._repository, log.name, log.dataset_id).get(name)
+        says = split_of(found.fields, name)
+        stored = StoredData(self._repository, log, self._snapshots)
+        places = assigned(says, name, stored, table)
+        return pa.array(says.names, pa.string()).take(places)
 
     def _view(self, name: str) -> pa.Table:
         record = find_record(self._repository, name)

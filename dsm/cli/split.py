@@ -12,12 +12,12 @@ from dsm.cli.group import Command, new_app
 from dsm.cli.output import LISTED_MAX, count_text, listed, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names, split_names
-from dsm.errors import AnswerIsNo
+from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.views.comparison.partition import Leakage, Partition
+    from dsm.views.comparison.partition import Leakage, NearLeakage, Partition
     from dsm.views.split import Split
 
 LABELS_MAX = 20
@@ -143,35 +143,41 @@ def show(
         bool,
         typer.Option("--leakage", help="Look for the same content in several parts; then exit 1"),
     ] = False,
+    near: Annotated[
+        bool,
+        typer.Option(
+            "--near", help="With --leakage: also for pictures and texts that are nearly the same"
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show the parts of a split: examples, shares and labels of each
 
     With --leakage the exit status is 1 when the same content lies in several parts; --by-content
-    makes splits where that cannot be.
+    makes splits where that cannot be. --near also finds pictures that were encoded anew, resized or
+    cropped by little, and texts that share most of their words (pip install 'dsm-datasets[near]').
 
     \b
     Examples:
       dsm split show holdout
       dsm split show holdout --since 3
       dsm split show holdout --leakage --json
+      dsm split show holdout --leakage --near
     """
+    if near and not leaks:
+        raise InvalidInput("--near belongs to --leakage", hint="give both")
     with Session(ctx) as s:
         split = s.dataset.split(name)
         found = split.partition(at)
         moved = None if since is None else split.moved(since, at)
-        leaking = split.leakage(at) if leaks else None
+        leaking = split.leakage(at, near=near) if leaks else None
         if as_json:
             print_json(partition_answer(s.dataset.name, split, found, moved, leaking))
         else:
             for line in [*_head(split, found), *_table(found), *_moved(moved), *_leaks(leaking)]:
                 print(line)
-        if leaking is not None and leaking.objects:
-            raise AnswerIsNo(
-                f"{count_text(leaking.objects, 'object')} of {name} lie in several parts,"
-                f" {count_text(leaking.examples, 'example')} together",
-                hint="a split with --by-content keeps examples of the same content together",
-            )
+        if leaking is not None and not leaking.is_empty:
+            raise _leak(name, leaking)
 
 
 @app.command("rm", cls=Command)
@@ -240,13 +246,49 @@ def _moved(moved: dict[tuple[str, str], int] | None) -> list[str]:
     return ["", *(f"{count:,} went from {old} to {new}" for (old, new), count in moved.items())]
 
 
+def _leak(name: str, found: Leakage) -> AnswerIsNo:
+    """Returns the answer that something lies in several parts."""
+    if found.objects:
+        return AnswerIsNo(
+            f"{count_text(found.objects, 'object')} of {name}"
+            f" {'lies' if found.objects == 1 else 'lie'} in several parts,"
+            f" {count_text(found.examples, 'example')} together",
+            hint="a split with --by-content keeps examples of the same content together",
+        )
+    count = found.near.examples if found.near is not None else 0
+    return AnswerIsNo(
+        f"{count_text(count, 'example')} of {name} {'has' if count == 1 else 'have'} a"
+        " near-duplicate in another part",
+        hint="a split with --group keeps those together that share an attribute",
+    )
+
+
+def _near_leaks(found: NearLeakage | None) -> list[str]:
+    if found is None:
+        return []
+    lines = [
+        "  ".join(
+            [
+                f"{each.likeness:.3f}",
+                *(f"{p}:{printable(path)}" for p, path in (each.one, each.other)),
+            ]
+        )
+        for each in found.leaks
+    ]
+    first = "near-duplicates in several parts:" if lines else "no near-duplicate in another part"
+    unknown = count_text(found.unknown, "object")
+    more = [f"{unknown} not compared: no picture and no text"] if found.unknown else []
+    return ["", first, *listed(lines, LISTED_MAX), *more]
+
+
 def _leaks(found: Leakage | None) -> list[str]:
     if found is None:
         return []
+    near = _near_leaks(found.near)
     if not found.objects:
-        return ["", "no content lies in several parts"]
+        return ["", "no content lies in several parts", *near]
     lines = [
         "  ".join([leak.object[:12], *(f"{part}:{printable(path)}" for part, path in leak.places)])
         for leak in found.leaks
     ]
-    return ["", *listed(lines, LISTED_MAX)]
+    return ["", *listed(lines, LISTED_MAX), *near]

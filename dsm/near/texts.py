@@ -3,7 +3,7 @@
 A text is the set of its runs of five letters, without letter case, punctuation and the width of
 blanks. Its fingerprint are the least hashes of 128 parts of that set (MinHash by one permutation):
 two of them agree in about the share of runs that the two texts have in common (Jaccard). Candidates
-agree in six in a row; what is doubtful then is compared run by run.
+agree in six in a row; two that agree in half of all are compared run by run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PARTS = 128
 BAND = 6
 BYTES_MAX = 1 << 18  # of a text that are looked at
 NEAR = 0.8  # of the runs of two texts together are in both
-DOUBT = 0.12  # three standard errors of 128 hashes
+SIGHT_MIN = 0.5  # of two fingerprints: a short text has few runs, so its hashes say little
 BUCKET_MAX = 32
 _NO_LETTER = re.compile(r"[\W_]+")
 _EMPTY: Any = np.uint64(2**64 - 1)
@@ -119,7 +119,7 @@ def near_pairs(prints: Any, read: Callable[[int], bytes]) -> tuple[Any, Any, Any
         part = slice(at, at + (1 << 16))
         alike[part] = (prints[first[part]] == prints[second[part]]).mean(axis=1)
     runs = lru_cache(maxsize=1024)(lambda row: runs_of(read(row)))
-    for at in np.flatnonzero(np.abs(alike - NEAR) < DOUBT).tolist():
+    for at in np.flatnonzero(alike >= SIGHT_MIN).tolist():
         alike[at] = _shared(runs(int(first[at])), runs(int(second[at])))
     near = alike >= NEAR
     return first[near], second[near], alike[near]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.history.snapshot import Snapshots
+    from dsm.near.find import Near
     from dsm.repo.log import ChangesetLog
     from dsm.repo.repository import Repository
     from dsm.views.comparison.partition import Leakage, Partition
@@ -132,6 +134,12 @@ class Splits:
         number = self._log.resolve("head" if reference is None else reference)
         stored = StoredData(self._repository, self._log, self._snapshots)
         return number, self._snapshots().examples(number), stored
+
+    def near_among(self, objects: pa.Array) -> Near:
+        """Finds the near ones among distinct objects. Raises what `Split.leakage` raises."""
+        from dsm.near.door import near_among
+
+        return near_among(self._repository, objects)
 
     def _by_hash(
         self,
@@ -298,15 +306,20 @@ class Split:
         _, after, stored = self._owner.stored(at)
         return moved(self.says, self.name, stored, before, after)
 
-    def leakage(self, at: str | int | None = None) -> Leakage:
+    def leakage(self, at: str | int | None = None, *, near: bool = False) -> Leakage:
         """Finds objects that lie in several parts: the same bytes on both sides.
 
-        Raises what `Dataset.resolve` raises.
+        With `near` also examples that look or read nearly the same. Raises what `Dataset.resolve`
+        raises, and InvalidInput where `near` needs a package that is not installed.
         """
-        from dsm.views.comparison.partition import leakage
+        from dsm.views.comparison.partition import leakage, near_leakage
 
         _, table, stored = self._owner.stored(at)
-        return leakage(self.says, self.name, stored, table)
+        found = leakage(self.says, self.name, stored, table)
+        if not near:
+            return found
+        told = near_leakage(self.says, self.name, stored, table, self._owner.near_among)
+        return replace(found, near=told)
 
     def __repr__(self) -> str:
         return f"<split {self.name}: {', '.join(self.parts)}>"

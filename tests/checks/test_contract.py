@@ -111,7 +111,7 @@ def test_equal_rules_have_one_id() -> None:
             "[dataset.a.rules.media-types]\nallow = ['image/jpg']",
             ["f:2: allow names 'image/jpg', which dsm does not tell from others; did you mean image/jpeg?"],
         ),
-        ("[dataset.a.rules.leakage]", ["f:1: rule leakage: it needs either by or views"]),
+        ("[dataset.a.rules.leakage]", ["f:1: rule leakage: it needs one of by, split and views"]),
         (
             "[dataset.a.rules.leakage]\nviews = ['one']",
             ["f:1: rule leakage: views names two views or more"],

@@ -32,7 +32,7 @@ from dsm.model.example import Change, Example
 from dsm.model.reports import AddReport, Diff, Problem, RecordDifference, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.run import End, Output, Start
-from dsm.views.comparison.partition import Leak, Leakage
+from dsm.views.comparison.partition import Leak, Leakage, NearLeak, NearLeakage
 
 from .conftest import Runner, write
 
@@ -443,7 +443,9 @@ def _views(dsm: Runner, take: Any, tmp_path: Path) -> None:
         take("split show", name, "--since", "1")
     with library.open(".") as repo:
         split = repo.dataset().split("u")
-        leaks = Leakage(1, 2, (Leak("0f" * 32, 2, (("fold1", "a"), ("fold2", "b"))),))
+        near = NearLeakage(1, (NearLeak(("fold1", "a"), ("fold2", "c"), 0.99),), unknown=3)
+        leak = Leak("0f" * 32, 2, (("fold1", "a"), ("fold2", "b")))
+        leaks = Leakage(1, 2, (leak,), near)
         told = partition_answer("photos", split, split.partition(), {("a", "b"): 1}, leaks)
     take("", of="dsm split show", document=told)
     take("split rm", "t")

@@ -76,6 +76,33 @@ def test_leaks_are_an_answer(dsm: Runner, voices: Path) -> None:
     assert said.err.startswith(f"{leaking} object") or not leaking
 
 
+def test_near_leaks_are_an_answer(dsm: Runner, voices: Path) -> None:
+    """--near ends with status 1 when a text that reads the same is in another part."""
+    dsm("split", "create", "p", "--folds", "2")
+    assert dsm("split", "show", "p", "--near", status=2).err.splitlines() == [
+        "error: --near belongs to --leakage", "hint: give both",
+    ]  # fmt: skip
+    parts = {
+        path: number for number in (1, 2)
+        for path in dsm("prepare", "--split", f"p:fold{number}", "--name", f"f{number}")
+        and dsm("ls", "--view", f"f{number}").out.split()
+    }  # fmt: skip
+    other = next(path for path in parts if parts[path] != parts["yes_s3.wav"])
+    write(voices / other, "YES,  3!")
+    dsm("add", "-q", other)
+    dsm("commit", "-q", "-m", "the same words")
+    said = dsm("split", "show", "p", "--leakage", "--near", "--json", status=1)
+    near = said.json["leakage"]["near"]
+    told = {
+        frozenset((each["part"], each["path"]) for each in leak["places"]) for leak in near["leaks"]
+    }
+    fold = {path: f"fold{number}" for path, number in parts.items()}
+    assert frozenset({(fold[other], other), (fold["yes_s3.wav"], "yes_s3.wav")}) in told
+    assert (near["examples"], near["unknown"]) == (len(near["leaks"]), 0)
+    lines = dsm("split", "show", "p", "--leakage", "--near", status=1).out.splitlines()
+    assert "near-duplicates in several parts:" in lines
+
+
 def test_mistakes_are_one_line_and_a_hint(dsm: Runner, voices: Path) -> None:
     """What is wrong and what to do, two lines; nothing is made."""
     dsm("split", "create", "cv", "--folds", "3")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from copies import encoded, picture, story
 from situations import Work
 
 from dsm.errors import DsmError
@@ -18,9 +19,6 @@ from dsm.near import kept
 from dsm.near.find import Near, find
 from dsm.near.kept import KeptFingerprints
 from dsm.store.objects import ObjectStore
-
-from .pictures import encoded, picture
-from .test_texts import story
 
 
 def objects_of(work: Work) -> tuple[pa.Array, list[str]]:

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from copies import BICUBIC, cropped, encoded, picture
 from PIL import Image
 
 from dsm.near import images
-
-from .pictures import BICUBIC, cropped, encoded, picture
 
 COUNT = 30
 COPIES: dict[str, Callable[[Image.Image], bytes]] = {

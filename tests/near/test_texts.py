@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from copies import story
 
 from dsm.near import texts
 
 COUNT = 80
-WORDS = [f"{a}{b}{c}" for a in "bdgkmr" for b in "aeiou" for c in ("", "ls", "nt", "sh", "rk")]
-
-
-def story(seed: int, words: int = 60) -> str:
-    random_ = random.Random(seed)
-    return " ".join(random_.choice(WORDS) + random_.choice(["", ",", "."]) for _ in range(words))
 
 
 def one_word_changed(text: str) -> str:
@@ -51,7 +45,7 @@ def test_a_copy_is_found_and_nothing_else(name: str) -> None:
     assert (alike >= texts.NEAR).all()
 
 
-def test_doubtful_pairs_are_compared_run_by_run() -> None:
+def test_candidates_are_compared_run_by_run() -> None:
     """Near the bound, the share of runs in common decides, exactly."""
     many = [story(1, 200)]
     many += [" ".join([*many[0].split()[:kept], *story(seed, 200 - kept).split()])
@@ -81,7 +75,18 @@ def test_json_that_is_none_is_text(data: bytes) -> None:
 
 def test_short_texts_and_other_scripts() -> None:
     """Texts of few letters, and of scripts without blanks, have fingerprints of their own."""
-    many = ["a", "b", "yes", "no", "日本語の文章です", "中文句子在这里", "привет мир"]
+    many = [
+        "a",
+        "b",
+        "yes",
+        "no",
+        "yes 34 1",
+        "yes 34 2",
+        "yes 34 12",
+        "日本語の文章です",
+        "中文句子在这里",
+        "привет мир",
+    ]
     found = prints_of(many)
     assert len(np.unique(found, axis=0)) == len(many)
     first, _, _ = texts.near_pairs(found, lambda row: many[row].encode())

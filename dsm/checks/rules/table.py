@@ -5,16 +5,18 @@ from __future__ import annotations
 from dsm.checks.rule import Rule
 from dsm.checks.rules.attributes import Attribute
 from dsm.checks.rules.change import Change
-from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates, Leakage
+from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
 from dsm.checks.rules.files import Extensions, PathPattern, Size
 from dsm.checks.rules.labels import Balance, LabelCounts, Labels
+from dsm.checks.rules.leakage import Leakage
 from dsm.checks.rules.media_types import MediaTypes
+from dsm.checks.rules.near import NearDuplicates
 
 RULES: tuple[type[Rule], ...] = (
     Extensions, MediaTypes, Size, PathPattern,
     Labels, LabelCounts, Balance, ConflictingLabels,
     Attribute,
-    Duplicates, Leakage,
+    Duplicates, NearDuplicates, Leakage,
     Change,
 )  # fmt: skip
 BY_NAME = {rule.name: rule for rule in RULES}

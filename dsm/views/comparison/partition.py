@@ -5,15 +5,21 @@ Column by column; no Python object is made for an example.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsm.near.sides import across
 from dsm.views.filters.filter import Stored
 from dsm.views.filters.label_counts import counts
 from dsm.views.filters.split_definition import HashSplit, Split, filter_of
+
+if TYPE_CHECKING:
+    from dsm.near.find import Near
 
 LEAKS_MAX = 1000
 
@@ -39,12 +45,45 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
+class NearLeak:
+    """An example, and one in another part that is nearly the same, by (part, path).
+
+    `likeness` is at most 1.
+    """
+
+    one: tuple[str, str]
+    other: tuple[str, str]
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class NearLeakage:
+    """Examples with a near-duplicate in another part: how many, the first of them.
+
+    `unknown` is the number of objects that are neither pictures nor texts.
+    """
+
+    examples: int
+    leaks: tuple[NearLeak, ...]
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leakage:
-    """Objects with examples in several parts: how many, how many examples, the first of them."""
+    """Objects with examples in several parts: how many, how many examples, the first of them.
+
+    `near` tells of near-duplicates where these were asked for.
+    """
 
     objects: int
     examples: int
     leaks: tuple[Leak, ...]
+    near: NearLeakage | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of what was looked for lies in several parts."""
+        return not self.objects and (self.near is None or not self.near.examples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +172,25 @@ def leakage(split: Split, name: str, stored: Stored, table: pa.Table) -> Leakage
     for oid, told in list(places_of.items())[:LEAKS_MAX]:
         leaks.append(Leak(oid.hex(), len(told), tuple(told[:10])))
     return Leakage(len(wanted), found.num_rows, tuple(leaks))
+
+
+def near_leakage(
+    split: Split, name: str, stored: Stored, table: pa.Table, find: Callable[[pa.Array], Near]
+) -> NearLeakage:
+    """Finds the examples that have a near-duplicate in another part; `find` finds near objects."""
+    places = assigned(split, name, stored, table)
+    rows = table.select(["object", "path"]).filter(pc.is_valid(places))
+    parts = [split.names[place] for place in places.drop_null().to_pylist()]
+    encoded = rows.column("object").combine_chunks().dictionary_encode()
+    near = find(encoded.dictionary)
+    found = across(near, encoded.indices.to_pylist(), parts)
+    paths = rows.column("path")
+    leaks = tuple(
+        NearLeak(
+            (parts[each.row], paths[each.row].as_py()),
+            (parts[each.other], paths[each.other].as_py()),
+            each.likeness,
+        )
+        for each in found[:LEAKS_MAX]
+    )
+    return NearLeakage(len(found), leaks, near.without)

@@ -1,23 +1,25 @@
-"""Pictures that look like nothing else, drawn by a number, and what people do to copies of one."""
+"""Pictures and texts that are like nothing else, by a number, and what people do to copies."""
 
 from __future__ import annotations
 
 import io
+import random
 from functools import cache
 
 import numpy as np
 from PIL import Image
 
 BICUBIC = Image.Resampling.BICUBIC
+WORDS = [f"{a}{b}{c}" for a in "bdgkmr" for b in "aeiou" for c in ("", "ls", "nt", "sh", "rk")]
 
 
 @cache
 def picture(seed: int, side: int = 128) -> Image.Image:
     """Clouds of several sizes in colour, with a few boxes."""
-    random = np.random.default_rng(seed)
+    source = np.random.default_rng(seed)
     grey = np.zeros((side, side, 3))
     for cells in (3, 6, 12, 24):
-        small = (random.random((cells, cells, 3)) * 255).astype(np.uint8)
+        small = (source.random((cells, cells, 3)) * 255).astype(np.uint8)
         cloud = Image.fromarray(small).resize((side, side), BICUBIC)
         grey += np.asarray(cloud, float) / cells
     grey = (grey - grey.min()) / (grey.max() - grey.min()) * 255
@@ -36,3 +38,9 @@ def cropped(image: Image.Image, share: float) -> Image.Image:
     return image.crop(
         (round(w * share), round(h * share), round(w - w * share), round(h - h * share))
     )
+
+
+def story(seed: int, words: int = 60) -> str:
+    """Words in no order."""
+    source = random.Random(seed)
+    return " ".join(source.choice(WORDS) + source.choice(["", ",", "."]) for _ in range(words))

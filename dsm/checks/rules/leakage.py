@@ -1,0 +1,105 @@
+"""The rule of leakage: what is on two sides that a model must not see both of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsm.checks import options
+from dsm.checks.columns import one_array
+from dsm.checks.rule import Failing, Rule, Subject
+from dsm.checks.rules.duplicates import in_several, touched
+from dsm.checks.rules.near import is_fresh, told_near
+from dsm.errors import NotFound
+from dsm.model.names import printable
+from dsm.near.sides import across
+
+FOLDER = "folder"
+
+
+class Leakage(Rule):
+    """No content is on two sides: of an attribute's values, of folders, of a split, or of views.
+
+    With `near`, nothing that is nearly the same either.
+    """
+
+    name = "leakage"
+    about = 'no content is on two sides: values of by ("attr.NAME", "folder"), a split, or views'
+    options = {  # noqa: RUF012
+        "by": options.text, "split": options.text, "views": options.texts, "near": options.flag,
+    }  # fmt: skip
+
+    def problem(self) -> str | None:
+        by, views = self.asked.get("by"), self.asked.get("views")
+        if sum(self.asked.get(each) is not None for each in ("by", "split", "views")) != 1:
+            return "it needs one of by, split and views"
+        if by is not None and by != FOLDER and not by.startswith("attr."):
+            return 'by is "folder" or "attr.NAME"'
+        return None if views is None or len(views) > 1 else "views names two views or more"
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        if "views" in self.asked:
+            yield from self._between_views(subject)
+            return
+        by = self.asked.get("by")
+        if by not in (None, FOLDER) and by not in subject.table.column_names:
+            return  # no example has the attribute: there are no sides
+        what = f"split {printable(self.asked['split'])}" if by is None else printable(by)
+        same = subject.repeated
+        sided = same.append_column("value", self._sides(subject, same))
+        found = touched(in_several(sided, "value"), subject)
+        if found.num_rows:
+            text = f"its content is on two sides of {what}; this one is in {{}}"
+            yield Failing(text, found.select(["path", "value"]))
+        if self.asked.get("near"):
+            table, fresh = subject.table, is_fresh(subject)
+            near, objects = subject.nearly_same(table)
+            pairs = across(near, objects, one_array(self._sides(subject, table)).to_pylist())
+            pairs = [each for each in pairs if fresh[each.row] or fresh[each.other]]
+            text = f"it is nearly the same as {{}}, which is on another side of {what}"
+            yield from told_near(text, table.column("path"), pairs)
+
+    def _sides(self, subject: Subject, rows: pa.Table) -> pa.Array:
+        """Returns the side of each of some rows of the whole; null for none."""
+        by = self.asked.get("by")
+        if by == FOLDER:
+            parts = pc.split_pattern(rows.column("path"), "/", max_splits=1)
+            return pc.list_element(parts, 0)
+        if by is not None:
+            return pc.cast(rows.column(by), pa.string())
+        if subject.parts is None:
+            raise NotFound("a split can be looked at in a repository only")
+        return subject.parts(self.asked["split"], rows)
+
+    def _between_views(self, subject: Subject) -> Iterator[Failing]:
+        if subject.view is None:
+            raise NotFound("views can be compared in a repository only")
+        names = self.asked["views"]
+        tables = [subject.view(name) for name in names]
+        for index, (name, mine) in enumerate(zip(names, tables, strict=True)):
+            for other, theirs in zip(names[:index], tables[:index], strict=True):
+                objects = one_array(theirs.column("object"))
+                rows = mine.filter(pc.is_in(mine.column("object"), value_set=objects))
+                if rows.num_rows:
+                    at = pc.index_in(rows.column("object"), value_set=objects)
+                    value = theirs.column("path").take(at)
+                    text = f"it is in view {printable(name)}, and {{}} of the same content in view"
+                    yield Failing(
+                        f"{text} {printable(other)}",
+                        rows.select(["path"]).append_column("value", value),
+                    )
+                if self.asked.get("near"):
+                    yield from _near_between(subject, (name, mine), (other, theirs))
+
+
+def _near_between(
+    subject: Subject, one: tuple[str, pa.Table], other: tuple[str, pa.Table]
+) -> Iterator[Failing]:
+    both = pa.concat_tables([table.select(["object", "path"]) for _, table in (one, other)])
+    sides = [name for name, table in (one, other) for _ in range(table.num_rows)]
+    near, objects = subject.nearly_same(both)
+    pairs = [each for each in across(near, objects, sides) if each.row < one[1].num_rows]
+    text = f"it is in view {printable(one[0])}, and {{}}, nearly the same, in view"
+    yield from told_near(f"{text} {printable(other[0])}", both.column("path"), pairs)

@@ -23,7 +23,9 @@ from dsm.sources.digest import share_of
 from dsm.store.positions import Positions
 from dsm.views.reading.example import ViewExample
 from dsm.views.reading.mixing import SourceWindow, shuffled_batches
+from dsm.views.reading.orders import require_same
 from dsm.views.reading.shuffle import shuffled
+from dsm.views.reading.weighted import WeightedDraws, Weights, weighted_draws
 from dsm.views.reading.window import WINDOW, Window, largest_of
 from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers
@@ -81,6 +83,12 @@ class _Source:
 
     def __len__(self) -> int:
         return int(self._count)
+
+    def draws(self, weights: Weights | None) -> WeightedDraws | None:
+        """Returns the draws by weight, if there are weights; then rows of queries are refused."""
+        if weights is None or self._table is None:
+            return None
+        return weighted_draws(weights, self._table, self.class_list, queries=self.has_queries)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {
@@ -185,6 +193,10 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
     deals what a DataLoader yields to ranks by itself: then every rank has the whole order, but in a
     `ViewLoader`. With `drop_last` all ranks have equally many batches, all full.
 
+    `weights` draw examples by weight, with replacement, by seed and epoch: "balance" (all classes
+    alike), a weight for each class, or one for each example in the order of paths. `draws` are so
+    many in an epoch (by default as many as there are examples).
+
     Rows of queries follow, shuffled through a buffer, by a run of each query for each rank and
     epoch; how many there are is not known before. They are dealt to ranks by a hash of their
     paths, not equally. A newest share ends where it did when this was made.
@@ -202,6 +214,8 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
         rank: int | None = None,
         world_size: int | None = None,
         drop_last: bool = False,
+        weights: Weights | None = None,
+        draws: int | None = None,
     ):
         self._given: tuple[int, int] | None = None
         if rank is not None or world_size is not None:
@@ -218,6 +232,12 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
         if view.queries:
             self._require_countable()
         self._source = _Source(view)
+        self._draws = self._source.draws(weights)
+        self._length = len(self._source) if draws is None else draws
+        if draws is not None and (self._draws is None or draws < 1):
+            raise InvalidInput("draws are a positive number, and belong to weights")
+        if self._draws is not None and not shuffle:
+            raise InvalidInput("draws by weight have an order of their own: leave out shuffle")
         self.transform, self.batch_size = transform, batch_size
         self._collate = collate or (default_collate if transform is not None else list)
         # Epoch, and how many batches of it are done: shared, so that workers that stay alive from
@@ -280,8 +300,8 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
         """How many stored examples this rank has in an epoch."""
         rank, world_size = self._share
         if not self.drop_last:
-            return (len(self._source) - rank + world_size - 1) // world_size
-        equal = len(self._source) // world_size
+            return (self._length - rank + world_size - 1) // world_size
+        equal = self._length // world_size
         return equal - equal % (self.batch_size or 1)
 
     def __len__(self) -> int:
@@ -343,7 +363,8 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
 
     def _deal(self, epoch: int, batches: range) -> Iterator[Any]:
         """Yields these batches of an epoch, a window of them at a time."""
-        order = shuffled(len(self._source), self.seed, epoch) if self.shuffle else None
+        ordered = shuffled if self._draws is None else self._draws.order
+        order = ordered(self._length, self.seed, epoch) if self.shuffle else None
         size = self.batch_size or 1
         at_once = max(1, WINDOW // size)
         for at in range(0, len(batches), at_once):
@@ -371,6 +392,7 @@ class IterableViewDataset(IterableDataset[Any]):  # type: ignore[misc]
             "version": self._source.version, "shuffle": self.shuffle, "seed": self.seed,
             "batch_size": self.batch_size, "rank": self.rank, "world_size": self.world_size,
             "drop_last": self.drop_last,
+            "draws": None if self._draws is None else f"{self._length} by {self._draws.identity}",
         }  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:
@@ -453,16 +475,6 @@ class ViewLoader:
         require_same(self.dataset.identity(), state)
         self._epoch, self._begin = state["epoch"], state["batches"]
         self._done = self._begin
-
-
-def require_same(mine: dict[str, Any], state: dict[str, Any]) -> None:
-    """Raises InvalidInput when a state belongs to another view, order or split."""
-    other = [name for name, value in mine.items() if state.get(name) != value]
-    if other:
-        was = ", ".join(f"{name} was {state.get(name)!r}, is {mine[name]!r}" for name in other)
-        raise InvalidInput(
-            f"this state is of another run: {was}", hint="go on with the same view and options"
-        )
 
 
 def _made(examples: Iterator[ViewExample], transform: Transform | None) -> list[Any]:

@@ -135,6 +135,18 @@ class Splits:
         stored = StoredData(self._repository, self._log, self._snapshots)
         return number, self._snapshots().examples(number), stored
 
+    def stored_for(self, view: View) -> StoredData:
+        """Returns what is stored of the dataset. Raises InvalidInput unless a view is all of it."""
+        from dsm.views.selection.stored import StoredData
+
+        if view.query.dataset != self._log.dataset_id:
+            raise InvalidInput(f"the view is of dataset {view.dataset}, the split of another one")
+        if view.queries:
+            raise InvalidInput(
+                "rows of queries have no positions", hint="take view.without_sources()"
+            )
+        return StoredData(self._repository, self._log, self._snapshots)
+
     def near_among(self, objects: pa.Array) -> Near:
         """Finds the near ones among distinct objects. Raises what `Split.leakage` raises."""
         from dsm.near.door import near_among
@@ -284,6 +296,20 @@ class Split:
         """
         for part in self.parts:
             yield self.view(f"{definitions.NOT}{part}", **asked), self.view(part, **asked)
+
+    def fold_indices(self, view: View) -> Iterator[tuple[Any, Any]]:
+        """Yields (train, test) for each part, as positions in a view of this dataset.
+
+        They are NumPy arrays of 64-bit numbers: what scikit-learn takes as `cv`, and PyTorch as the
+        indices of a Subset. Examples of the view are in the order of their paths. Raises
+        InvalidInput for a view of another dataset, and for one with rows of queries.
+        """
+        from dsm.views.comparison.partition import fold_positions
+
+        stored = self._owner.stored_for(view)
+        for pair in fold_positions(self.says, self.name, stored, view.table()):
+            train, test = (each.to_numpy() for each in pair)
+            yield train, test
 
     def partition(self, at: str | int | None = None) -> Partition:
         """Returns what the split makes of a snapshot (that of the head): its parts by label.

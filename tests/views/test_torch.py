@@ -469,5 +469,5 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert played(text, tmp_path) == text
     monkeypatch.chdir(tmp_path / "home" / "faces")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     exec("".join(blocks), {})

@@ -5,7 +5,7 @@ Column by column; no Python object is made for an example.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from dsm.near.sides import across
 from dsm.views.filters.filter import Stored
 from dsm.views.filters.label_counts import counts
-from dsm.views.filters.split_definition import HashSplit, Split, filter_of
+from dsm.views.filters.split_definition import NOT, HashSplit, Split, filter_of
 
 if TYPE_CHECKING:
     from dsm.near.find import Near
@@ -106,16 +106,31 @@ def assigned(split: Split, name: str, stored: Stored, table: pa.Table) -> pa.Arr
     """Returns for each row the place of its part among those of the split; null for none."""
     found = pa.nulls(table.num_rows, pa.int32())
     for place, part in enumerate(split.names):
-        asked = filter_of(split, name, part)
-        if asked is None:
-            return pa.repeat(pa.scalar(place, pa.int32()), table.num_rows)
-        for clause in asked.bound(stored).clauses()[:1]:
-            mask = clause.mask(table)
-        for clause in asked.bound(stored).clauses()[1:]:
-            mask = pc.and_(mask, clause.mask(table))
-        mask = mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
+        mask = _in_part(split, name, part, stored, table)
         found = pc.if_else(mask, pa.scalar(place, pa.int32()), found)
     return found
+
+
+def fold_positions(
+    split: Split, name: str, stored: Stored, table: pa.Table
+) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """Yields for each part the rows to train on, which are not in it, and those of the part."""
+    for part in split.names:
+        masks = (_in_part(split, name, each, stored, table) for each in (f"{NOT}{part}", part))
+        train, test = (pc.indices_nonzero(mask).cast(pa.int64()) for mask in masks)
+        yield train, test
+
+
+def _in_part(split: Split, name: str, part: str, stored: Stored, table: pa.Table) -> pa.Array:
+    """Returns the mask of the rows in a part."""
+    asked = filter_of(split, name, part)
+    if asked is None:
+        return pa.repeat(pa.scalar(True), table.num_rows)
+    first, *rest = asked.bound(stored).clauses()
+    mask = first.mask(table)
+    for clause in rest:
+        mask = pc.and_(mask, clause.mask(table))
+    return mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask
 
 
 def partition(split: Split, name: str, stored: Stored, table: pa.Table, number: int) -> Partition:

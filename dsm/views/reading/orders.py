@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsm.errors import InvalidInput
 from dsm.store.batch import expect, is_scattered
 from dsm.store.positions import Positions
 from dsm.views.reading.shuffle import shuffled
@@ -95,3 +96,13 @@ def _windows(order: Iterable[int], rows: Callable[[int], int]) -> Iterator[pa.Ar
     rest, numbers = iter(order), count()
     while part := list(islice(rest, rows(next(numbers)))):
         yield integers(part)
+
+
+def require_same(mine: dict[str, Any], state: dict[str, Any]) -> None:
+    """Raises InvalidInput when a state belongs to another view, order or split."""
+    other = [name for name, value in mine.items() if state.get(name) != value]
+    if other:
+        was = ", ".join(f"{name} was {state.get(name)!r}, is {mine[name]!r}" for name in other)
+        raise InvalidInput(
+            f"this state is of another run: {was}", hint="go on with the same view and options"
+        )

@@ -147,6 +147,13 @@ def records_files(table: pa.Table) -> list[bytes]:
     return [oid for oid in files.to_pylist() if oid is not None]
 
 
+def files_of(paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns the file of each record, by its path; other paths are as they are."""
+    import pyarrow.compute as pc
+
+    return pc.list_element(pc.split_pattern(paths, "#", max_splits=1, reverse=True), 0)
+
+
 def settings_in(layers: Iterable[Layer]) -> dict[str, tuple[str, bytes]]:
     """How each live records file was read, as its row says, and its object; by path."""
     import pyarrow.compute as pc

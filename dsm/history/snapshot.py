@@ -314,6 +314,18 @@ def records_below(table: pa.Table, file: str) -> dict[str, bytes]:
     return dict(zip(paths, oids, strict=True))
 
 
+def count_below(table: pa.Table, file: str) -> int:
+    """Returns how many records of a file there are."""
+    column = table.column("path")
+    first, end = place_of(column, f"{file}#"), place_of(column, f"{file}$")
+    part = table.slice(first, end - first)
+    if fmt.RECORDS.name not in part.column_names or not len(part):
+        return 0
+    import pyarrow.compute as pc
+
+    return int(pc.sum(records_mask(part)).as_py() or 0)
+
+
 def has_any(table: pa.Table, path: str) -> bool:
     """Whether a snapshot has an example at or below a path."""
     return bool(paths_below(table, path))

@@ -28,7 +28,9 @@ class Read:
 
     `settings` say how; `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None
     where there is none) and `attributes` are empty lists where no field says them. `fields` tells
-    the types of the fields of the first records.
+    the types of the fields of the first records. Where only the parts that changed were read,
+    `before` has the records that were there, `held` what the head has of these, objects by path,
+    and `records` is how many the whole file has.
     """
 
     settings: RecordSettings = field(default_factory=RecordSettings)
@@ -41,6 +43,9 @@ class Read:
     oid: bytes = b""
     size: int = 0
     fields: dict[str, str] = field(default_factory=dict)
+    before: Read | None = None
+    held: dict[str, bytes] = field(default_factory=dict)
+    records: int | None = None
 
     def __len__(self) -> int:
         return len(self.oids)

@@ -127,11 +127,24 @@ class Grouper:
             self._rows.append(chunk_list.row(oid, len(data)))
         self._lines, self._members, self._held = [], {}, 0
 
-    def finish(self) -> bytes:
-        """Stores what is left, and the file as a list of its groups; returns the file's id."""
+    @property
+    def held(self) -> int:
+        """How many bytes there are since the last group ended."""
+        return self._held
+
+    def take_known(self, oid: bytes, size: int) -> None:
+        """Appends a group that is stored, where one has just ended."""
+        self._rows.append(chunk_list.row(oid, size))
+
+    def finish(self, known: bytes | None = None, size: int | None = None) -> bytes:
+        """Stores what is left, and the file as a list of its groups; returns the file's id.
+
+        The id and the size of a file with groups that were known are `known`, too.
+        """
         if self._held:
             self._end()
-        oid: bytes = self._whole.digest()
+        oid: bytes = self._whole.digest() if known is None else known
+        self.size = self.size if size is None else size
         if self._store is not None:
             if not self.size:
                 self._store.put(b"", self._suffix)

@@ -38,7 +38,7 @@ def read_jsonl(
 
     `name` is what errors call it. Raises RecordsInvalid that names the line.
     """
-    return _Reader(name, settings, store).run(read)
+    return Incremental(name, settings, store).run(read)
 
 
 def fields_of(data: bytes) -> dict[str, Any]:
@@ -52,13 +52,16 @@ def fields_of(data: bytes) -> dict[str, Any]:
     return found
 
 
-class _Reader:
+class Incremental:
+    """Reads lines as they come; `out` has what was read so far."""
+
     def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
         self.settings = settings
         self._gathered = Gathering(name, settings)
         self.out = self._gathered.out
-        self._grouper = Grouper(store, os.path.splitext(name)[1].lower())
+        self.grouper = Grouper(store, os.path.splitext(name)[1].lower())
         self._lines = 0  # so far
+        self._first = True  # whether the first line, before which may be a mark, is to come
         self._labels_by_text: dict[str | None, tuple[str, ...]] = {None: ()}
         texts = (*settings.key, *((settings.label,) if settings.label is not None else ()))
         self._by_arrow = not (
@@ -70,7 +73,7 @@ class _Reader:
         self._texts = tuple(dict.fromkeys(texts))
 
     def run(self, read: ReadBytes) -> Read:
-        rest, first = b"", True
+        rest = b""
         while block := read(BLOCK_BYTES):
             data = rest + block
             end = data.rfind(b"\n") + 1
@@ -80,16 +83,27 @@ class _Reader:
                     self._lines + data.count(b"\n") + 1, _too_long(len(rest))
                 )
             if end:
-                whole = data[:end] if rest else data
-                lines = whole.split(b"\n")
-                lines.pop()
-                if not self._plain_block(whole, lines):
-                    self._block(lines, b"\n", first)
-                first = False
+                self._whole_lines(data[:end] if rest else data)
         if rest:
-            self._block([rest], b"", first)
-        oid = self._grouper.finish()
-        return self._gathered.finish(oid, self._grouper.size)
+            self._block([rest], b"", self._first)
+        oid = self.grouper.finish()
+        return self._gathered.finish(oid, self.grouper.size)
+
+    def feed(self, data: bytes) -> None:
+        """Takes lines, each with its end, but for the last of the file. Raises RecordsInvalid."""
+        end = data.rfind(b"\n") + 1
+        if end:
+            self._whole_lines(data[:end])
+        if data[end:]:
+            self._block([data[end:]], b"", self._first)
+            self._first = False
+
+    def _whole_lines(self, data: bytes) -> None:
+        lines = data.split(b"\n")
+        lines.pop()
+        if not self._plain_block(data, lines):
+            self._block(lines, b"\n", self._first)
+        self._first = False
 
     # --- lines ---
 
@@ -101,7 +115,7 @@ class _Reader:
         if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):
             return False
         oids: list[bytes] = [blake3(line).digest() for line in lines]
-        self._grouper.add_lines(data, oids, sizes)
+        self.grouper.add_lines(data, oids, sizes)
         self._gathered.take_all(oids, sizes, range(self._lines + 1, self._lines + count + 1))
         self._lines += count
         self._fields(lines, data)
@@ -109,7 +123,7 @@ class _Reader:
 
     def _block(self, lines: list[bytes], end: bytes, first: bool) -> None:
         """Takes whole lines; each is a record, unless it is blank."""
-        add, before = self._grouper.add, self._lines
+        add, before = self.grouper.add, self._lines
         records: list[bytes] = []
         plain = True  # whether each record certainly begins and ends as an object does
         for number, line in enumerate(lines, before + 1):

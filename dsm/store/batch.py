@@ -8,8 +8,8 @@ saves most look-ups: where objects probably lie side by side, the hash tells whe
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,11 @@ _SIZE_LIMIT = OBJECT_BYTES_MAX + 1  # beyond it, the bit of a large object is se
 # Read by one call of the system: what lies side by side, as much as stays in the processor's cache
 # until it is hashed, and no more pieces than the system takes.
 GROUP_BYTES, GROUP_OBJECTS = 512 << 10, 512
-# So many are taken for neighbours when the last lies as far behind the first as their sizes say.
-NEIGHBOURS = 64
+# So many are taken for neighbours when the last lies as far behind the first as their sizes say. In
+# compressed frames, where small ones lie, first more of them are.
+NEIGHBOURS, MANY_NEIGHBOURS = 64, 1024
+# Of so many objects one must be no neighbour before a dictionary is made for those to come.
+_STRANGERS = 8
 # Between two lines of a file are as many bytes as their ends have.
 _GAP_MAX = 4
 
@@ -157,8 +160,7 @@ def neighbours(
     blocks: list[Block] = []
     guessed: Framings = {}
     others: list[int] = []
-    for first in range(0, len(oids), NEIGHBOURS):
-        end = min(first + NEIGHBOURS, len(oids))
+    for first, end in _spans(lookup, oids, sizes, guessed):
         found, _ = planned(lookup, oids, (first, end - 1))
         own = sizes[first:end]
         if end - first > 2 and len(found) == 1 and _sensible(own):
@@ -176,8 +178,29 @@ def neighbours(
                 continue
         others += range(first, end)
     if len(others) > 2:  # and not the few that a batch has too many
-        lookup.expect(max(len(others), lookup.announced))
+        many = _STRANGERS * len(others) > len(oids)
+        lookup.expect(max(len(others), lookup.announced if many else 0))
     return blocks, guessed, others
+
+
+def _spans(
+    lookup: Lookup, oids: Sequence[bytes], sizes: Sequence[int], guessed: Framings
+) -> Iterator[tuple[int, int]]:
+    """Yields where the objects are to be cut that are no long row of neighbours in compressed
+    frames; those that are come to `guessed`."""
+    for start in range(0, len(oids), MANY_NEIGHBOURS):
+        stop = min(start + MANY_NEIGHBOURS, len(oids))
+        own = sizes[start:stop]
+        if stop - start > NEIGHBOURS and _sensible(own):
+            found, _ = planned(lookup, oids, (start, stop - 1))
+            pack, (_, framed) = next(iter(found.items())) if len(found) == 1 else (None, ([], []))
+            if pack and len(framed) == 2 and (starts := _between(framed, own)):
+                guessed.setdefault(pack, []).extend(
+                    zip(starts, own, range(start, stop), strict=True)
+                )
+                continue
+        for first in range(start, stop, NEIGHBOURS):
+            yield first, min(first + NEIGHBOURS, stop)
 
 
 def _between(ends: Sequence[Framed], sizes: Sequence[int]) -> list[int]:
@@ -320,20 +343,21 @@ def read_framed(
     """Like `read_raw`, for what lies compressed: each frame is decompressed once."""
     plan.sort()
     failed: list[int] = []
-    raw_starts = pack.contents.raw_starts
-    low = high = 0  # of the frame in hand, in raw space
-    data = b""
-    for start, size, number in plan:
-        if not low <= start < high:
-            frame = min(bisect_right(raw_starts, start), len(pack.contents.frames)) - 1
-            low, high = raw_starts[frame], raw_starts[frame + 1]
-            try:
-                data = pack.read(frame, 0, high - low)
-            except (DamagedData, StorageFailed):
-                data = b""
-        one = data[start - low : start - low + size]
-        if blake3(one).digest() == oids[number]:
-            found[number] = one
-        else:
-            failed.append(number)
+    raw_starts, frames = pack.contents.raw_starts, len(pack.contents.frames)
+    first, count = 0, len(plan)
+    while first < count:
+        frame = min(bisect_right(raw_starts, plan[first][0]), frames) - 1
+        low, high = raw_starts[frame], raw_starts[frame + 1]
+        end = max(bisect_left(plan, (high,), first), first + 1)
+        try:
+            data = pack.read(frame, 0, high - low)
+        except (DamagedData, StorageFailed):
+            data = b""
+        for start, size, number in plan[first:end]:
+            one = data[start - low : start - low + size]
+            if blake3(one).digest() == oids[number]:
+                found[number] = one
+            else:
+                failed.append(number)
+        first = end
     return failed

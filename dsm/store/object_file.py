@@ -66,6 +66,11 @@ class ObjectFile(io.RawIOBase):
         if is_list and not self.size:
             store.require_whole(oid, self._whole.digest())
 
+    @property
+    def pieces(self) -> list[tuple[bytes, int]]:
+        """The pieces of a large object: (id, bytes); none of a small one."""
+        return [*ROW_STRUCT.iter_unpack(self._rows)]
+
     def readable(self) -> bool:
         return True
 

@@ -74,8 +74,11 @@ class RecordsJudge:
             if self.out.rows.kinds[-1] == FORGET:
                 self.out.rows.oids[-1] = None
         known = before is not None and is_records_file(before.records)
-        held = records_of(self.tree, staged, [file.path]) if known else {}
-        if not held and not any(path.startswith(lead) for path in staged.where):
+        held = read.held
+        if known and read.before is None:
+            held = records_of(self.tree, staged, [file.path])
+        parts = read.before is not None  # of the file, so that it has others
+        if not (held or parts or any(path.startswith(lead) for path in staged.where)):
             self._add_all(paths)
         else:
             assert before is not None or not known
@@ -167,7 +170,7 @@ class RecordsJudge:
 
     def _withdrawn(self, before: Example | None, held: Mapping[str, bytes]) -> frozenset[str]:
         """Returns the records that the file had before, and that were taken out of the dataset."""
-        if before is None or before.records is None or self.restated:
+        if before is None or before.records is None or self.restated or self.read.before:
             return frozenset()
         settings, count = RecordSettings.from_text(before.records)
         if len(held) >= count:

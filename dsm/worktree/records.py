@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import InvalidInput
 from dsm.files.stat import Stat, stat_of
@@ -172,13 +172,24 @@ class RecordsFiles:
             try:
                 with open(full, "rb", buffering=0) as file:
                     before = stat_of(os.fstat(file.fileno()))
-                    read = read_records(file, path, settings, store)
+                    read = self._what_changed(file, path, settings) if store is not None else None
+                    if read is None:
+                        file.seek(0)
+                        read = read_records(file, path, settings, store)
                     after = stat_of(os.fstat(file.fileno()))
             except OSError as error:
                 raise FileUnreadable(error.strerror or str(error)) from error
             if before == after and read.size == after[3]:
                 return read, after
         raise FileUnreadable("changes while it is read")
+
+    def _what_changed(self, file: BinaryIO, path: str, settings: RecordSettings) -> Read | None:
+        """Returns what changed of a file since the head, if that can be told without the rest."""
+        from dsm.worktree.record_increments import what_changed
+
+        if self.request.records is not None or self.request.label_rows is not None:
+            return None
+        return what_changed(self.tree, self.staged, file, path, settings)
 
     def _judge(self, path: str, read: Read, stat: Stat) -> Judged:
         from dsm.worktree.record_rows import RecordsJudge
@@ -278,7 +289,7 @@ def _in_format(said: RecordSettings, path: str, *, named: bool) -> RecordSetting
 
 def _text_of(path: str, read: Read) -> str:
     """Returns what the row of a file says of how it was read. Raises InvalidInput."""
-    text = read.settings.to_text(len(read))
+    text = read.settings.to_text(len(read) if read.records is None else read.records)
     if len(text) > SETTINGS_BYTES_MAX:
         raise InvalidInput(
             f"{printable(path)}: the names of its columns are too long to be kept", items=(path,)
@@ -291,7 +302,7 @@ def _report(path: str, read: Read, judged: Judged, samples: tuple[str, ...]) -> 
     return RecordsReport(
         path=path,
         format=settings.format,
-        records=len(read),
+        records=len(read) if read.records is None else read.records,
         counts=judged.counts,
         fields=read.fields,
         written=settings.found.words,

@@ -195,7 +195,7 @@ def test_arrow_and_python_read_the_same(records: list[dict[str, Any]]) -> None:
     except RecordsInvalid as error:
         fast = [error.message]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jsonl._Reader, "_fields_by_arrow", lambda *_: False)
+        patch.setattr(jsonl.Incremental, "_fields_by_arrow", lambda *_: False)
         try:
             slow = said(read(data, settings))
         except RecordsInvalid as error:
@@ -254,7 +254,7 @@ def test_many_lines_are_grouped_as_each_alone_is(
     monkeypatch.setattr(jsonl, "BLOCK_BYTES", draw.randrange(1_000, 1_000_000))
     together, alone = Groups(), Groups()
     found = read(data, store=together)
-    monkeypatch.setattr(jsonl._Reader, "_plain_block", lambda *_: False)
+    monkeypatch.setattr(jsonl.Incremental, "_plain_block", lambda *_: False)
     assert said(read(data, store=alone)) == said(found)
     assert alone.groups == together.groups
     assert alone.parts == together.parts

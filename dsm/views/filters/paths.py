@@ -75,6 +75,7 @@ class PathFilter(Filter):
         import pyarrow.compute as pc
 
         from dsm.format.manifest import RECORDS
+        from dsm.history.fold import files_of
         from dsm.views.filters.glob import expression
 
         column, mask = table.column("path"), None
@@ -83,12 +84,15 @@ class PathFilter(Filter):
             own = table.column(RECORDS.name)
             if own.null_count < len(own):
                 said = pc.equal(own, RECORD).fill_null(False)
-                without = pc.replace_substring_regex(column, r"#[^#]*\z", "")
-                files = pc.if_else(said, without, column)
+                files = pc.if_else(said, files_of(column), column)
         for glob in self.globs:
-            passed = pc.match_substring_regex(column, expression(glob))
-            if files is not None:  # a record fits where its file does
-                passed = pc.or_(passed, pc.match_substring_regex(files, expression(glob)))
+            if files is None:
+                passed = pc.match_substring_regex(column, expression(glob))
+            else:  # a record fits where its file does
+                passed = pc.match_substring_regex(files, expression(glob))
+                if "#" in glob or not _WILD.isdisjoint(glob):
+                    own = pc.match_substring_regex(column, expression(glob))
+                    passed = pc.or_(passed, own)
             mask = passed if mask is None else pc.or_(mask, passed)
         return mask
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.history.fold import Layer, records_mask, settings_in
+from dsm.history.fold import Layer, files_of, records_mask, settings_in
 from dsm.records.formats import JSONL
 from dsm.records.settings import RecordSettings
 
@@ -33,7 +33,7 @@ def with_read_as(rows: pa.Table, layers: Iterable[Layer]) -> pa.Table:
     if not known:
         return rows
     paths = rows.column("path").filter(records_mask(rows))
-    files = pc.unique(pc.replace_substring_regex(paths, r"(?s)#[^#]*$", "")).to_pylist()
+    files = pc.unique(files_of(paths)).to_pylist()
     told = {path: known[path] for path in files if path in known}
     if not told:
         return rows

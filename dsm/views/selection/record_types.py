@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.history.fold import records_mask
+from dsm.history.fold import files_of, records_mask
 from dsm.views.selection.read_as import objects_of, read_as, settings_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def declared_schema(store: ObjectStore, table: pa.Table) -> pa.Schema | None:
     Not one with columns that values in JSON cannot be read back to.
     """
     objects = objects_of(table)
-    paths = pc.unique(pc.replace_substring_regex(table.column("path"), r"(?s)#[^#]*$", ""))
+    paths = pc.unique(files_of(table.column("path")))
     found: pa.Schema | None = None
     for path in paths.to_pylist():
         if path not in objects or path in read_as(table):

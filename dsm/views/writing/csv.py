@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import InvalidInput
+from dsm.history.fold import files_of
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
 from dsm.views.selection.read_as import read_as, settings_of
 from dsm.views.selection.record_types import has_fields
@@ -93,7 +94,7 @@ def _in_no_table(table: pa.Table) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
     known = [p for p, text in read_as(table).items() if settings_of(text).format in _TABLES]
-    files = pc.replace_substring_regex(table.column("path"), r"(?s)#[^#]*$", "")
+    files = files_of(table.column("path"))
     return pc.invert(pc.is_in(files, value_set=pa.array(known, pa.string())))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from dsm.errors import InvalidInput
 from dsm.views.writing.tar_header import BLOCK
@@ -18,16 +20,14 @@ def cut(sizes: Sequence[int], shard_size: int) -> list[tuple[int, int]]:
 
     A shard is closed before the example that would make it larger than `shard_size` bytes.
     """
-    parts = []
-    first = held = 0
-    for row, size in enumerate(sizes):
-        weight = size + -size % BLOCK + EXAMPLE_OVERHEAD
-        if row > first and held + weight > shard_size:
-            parts.append((first, row))
-            first, held = row, 0
-        held += weight
-    if first < len(sizes):
-        parts.append((first, len(sizes)))
+    # How much there is before each row, and after the last one.
+    weights = [size + -size % BLOCK + EXAMPLE_OVERHEAD for size in sizes]
+    before = [*accumulate(weights, initial=0)]
+    parts, first, count = [], 0, len(sizes)
+    while first < count:
+        end = bisect_right(before, before[first] + shard_size, first + 1) - 1
+        parts.append((first, max(end, first + 1)))
+        first = parts[-1][1]
     return parts
 
 

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from blake3 import blake3
 
+from dsm.history.fold import files_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -69,7 +71,7 @@ def keys_of(
     own = None if records is None or not pc.any(records).as_py() else records.combine_chunks()
     if own is not None:
         kinds = formats or {}
-        files = pc.replace_substring_regex(array, r"(?s)#[^#]*$", "")
+        files = files_of(array)
         own = pc.and_not(own, _among(files, kinds, *_ARCHIVES))
         stem = pc.if_else(own, pc.replace_substring_regex(array, r"(?s)^.*/", ""), stem)
         ext = pc.if_else(own, "json", ext)

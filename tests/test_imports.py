@@ -105,9 +105,9 @@ CONFINED = {
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),
-    "PIL": ("views/reading/decoded.py", "near/images.py"),
+    "PIL": ("views/reading/decoded.py", "near/images.py", "checks/probes/image.py"),
     "numpy": ("evaluation/", "near/"),
-    "soundfile": ("views/reading/decoded.py",),
+    "soundfile": ("views/reading/decoded.py", "checks/probes/audio.py"),
     "datasets": ("views/writing/to_hf.py",),
 }  # fmt: skip
 
@@ -125,6 +125,7 @@ LATE = {
     "filesystem.py": "fsspec imports it to look at its classes alone",
     "answers/comparison.py": "rows are read by Arrow",
     "answers/queries.py": "columns are told by Arrow, and most answers have none",
+    "checks/subjects.py": "few rules read content",
     "checks/rule.py": "what is staged is judged without Arrow when it is nothing",
     "cli/": "a command loads what its options ask for",
     "evaluation/predictions.py": "predictions are added without NumPy",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dsm.checks.facts import TableFacts
     from dsm.model.trailers import Trailers
     from dsm.near.find import Near
 
@@ -39,6 +40,8 @@ class Subject:
     before: pa.Table | None = None
     trailers: Trailers = field(default_factory=dict)
     contents: Contents | None = None
+    # What a probe says of the content of the examples of a table.
+    facts: Callable[[str, pa.Table], TableFacts] | None = None
     view: Callable[[str], pa.Table] | None = None  # the examples of a prepared view
     # For each row of a table the name of its part of a split, or null.
     parts: Callable[[str, pa.Table], pa.Array] | None = None

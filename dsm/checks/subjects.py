@@ -24,6 +24,7 @@ from dsm.views.selection.selection import Selection
 from dsm.views.selection.stored import StoredData
 
 if TYPE_CHECKING:
+    from dsm.checks.facts import TableFacts
     from dsm.model.trailers import Trailers
     from dsm.near.find import Near
     from dsm.repo.repository import Repository
@@ -72,7 +73,7 @@ class Subjects:
     def _whole(self, table: pa.Table) -> Subject:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
-            parts=self._parts, near=self._near,
+            facts=self._facts, parts=self._parts, near=self._near,
         )  # fmt: skip
 
     def _change(
@@ -80,8 +81,13 @@ class Subjects:
     ) -> Subject:
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
-            view=self._view, parts=self._parts, near=self._near,
+            view=self._view, facts=self._facts, parts=self._parts, near=self._near,
         )  # fmt: skip
+
+    def _facts(self, probe: str, table: pa.Table) -> TableFacts:
+        from dsm.checks.facts import facts_of
+
+        return facts_of(self._repository, probe, table)
 
     def _contents(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         store = self._repository.store

@@ -1,0 +1,1 @@
+"""What content says of itself when it is read to the end: a module for each kind."""

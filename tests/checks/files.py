@@ -1,0 +1,68 @@
+"""Files that are whole, and the same ones broken in many ways."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import wave
+import zlib
+from typing import Any
+
+from PIL import Image
+
+RANDOM = random.Random(7)
+PIXELS = Image.frombytes("RGB", (32, 24), RANDOM.randbytes(32 * 24 * 3))
+
+
+def picture(form: str = "JPEG", pixels: Image.Image = PIXELS, **more: Any) -> bytes:
+    out = io.BytesIO()
+    pixels.save(out, form, **more)
+    return out.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A part of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG file that says to be so large, and has little in it."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(1 << 16))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    )
+
+
+def placed() -> bytes:
+    """A picture that says where it was taken."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 8.0, 0.0), 3: "E", 4: (11.0, 34.0, 0.0)})
+    return picture(exif=exif)
+
+
+def signed() -> bytes:
+    """A picture whose author left an address."""
+    exif = Image.Exif()
+    exif[0x013B] = "Jane jane.doe@example.org"
+    return picture(exif=exif)
+
+
+def sound(seconds: float = 1.0, rate: int = 8000, level: int = 8000, channels: int = 1) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        count = int(seconds * rate) * channels
+        samples = (level if n % 16 < 8 else -level for n in range(count))
+        file.writeframes(struct.pack(f"<{count}h", *samples))
+    return out.getvalue()
+
+
+def endless_flac() -> bytes:
+    """A FLAC file whose header promises two weeks of sound, and that has none."""
+    info = struct.pack(">HH", 4096, 4096) + bytes(6)
+    info += (44100 << 44 | 1 << 41 | 15 << 36 | (1 << 36) - 1).to_bytes(8, "big") + bytes(16)
+    return b"fLaC" + b"\x80\x00\x00\x22" + info

@@ -65,6 +65,16 @@ class DatasetChecks(UndoableDataset):
 
         return learnt(self.snapshot(), self.name)
 
+    def _witness(self, intent: Intent) -> Judge | None:
+        """Returns what judges a changeset that goes back, and stops nothing."""
+        if not os.path.lexists(os.path.join(self.repo.root, "dsm.toml")):
+            return None
+        from dsm.checks.gate import witness
+        from dsm.checks.subjects import Subjects
+
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return witness(self.repo.root, self.name, subjects, intent.trailers)
+
     def _judge(self, verify: bool, intent: Intent) -> Judge | None:
         """Returns what judges the rows of a commit by the rules for commits, if there are some."""
         if not os.path.lexists(os.path.join(self.repo.root, "dsm.toml")):

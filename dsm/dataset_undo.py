@@ -14,7 +14,7 @@ from dsm.model.changeset import Changeset
 from dsm.model.keywords import verbs_suggest
 
 if TYPE_CHECKING:
-    from dsm.history.commit import Intent
+    from dsm.history.commit import Intent, Judge
     from dsm.model.reports import RevertReport
     from dsm.worktree.tree import WorkTree
 
@@ -41,6 +41,10 @@ class UndoableDataset(DatasetHistory):
         author = author or self.repo.author
         return intended(message, author, self._environment.clock(), **fields)
 
+    def _witness(self, intent: Intent) -> Judge | None:
+        """Returns what gives the verdict that such a changeset keeps; see `DatasetChecks`."""
+        return None
+
     def revert(
         self,
         reference: str | int,
@@ -52,6 +56,7 @@ class UndoableDataset(DatasetHistory):
     ) -> Changeset:
         """Commits a changeset that undoes another one, and brings unchanged files along.
 
+        Rules for commits of the contract judge it and stop nothing: it keeps their verdict.
         Raises what `resolve` raises, TouchedLater when later changesets touched the same examples
         (`force` keeps those), AnswerIsNo when nothing is left to undo, and as `commit` does
         InvalidInput, ChangedMeanwhile and OutcomeUnknown. Files that cannot be brought along stay
@@ -65,7 +70,8 @@ class UndoableDataset(DatasetHistory):
         text = message or f'Revert changeset {number}: "{subject}"'
         intent = self._intent(text, author, kind="revert", reverts=number)
         planner = undoing(self.tree, number, force=force)
-        return commit_revert(self.tree, planner, intent, keep_files=keep_files)
+        judge = self._witness(intent)
+        return commit_revert(self.tree, planner, intent, keep_files=keep_files, judge=judge)
 
     def plan_revert(
         self, reference: str | int, *, force: bool = False, keep_files: bool = False
@@ -86,7 +92,8 @@ class UndoableDataset(DatasetHistory):
         keep_files: bool = False,
     ) -> Changeset:
         """Commits a changeset after which the dataset is as it was after another one: examples,
-        labels and queries, and what was added since is gone. Files come along as in `revert`.
+        labels and queries, and what was added since is gone. Files come along, and rules judge it,
+        as in `revert`.
 
         Raises what `resolve` raises, AnswerIsNo when the dataset is as it was, ChangedMeanwhile
         when somebody else commits beside it, and as `commit` does InvalidInput and
@@ -98,7 +105,10 @@ class UndoableDataset(DatasetHistory):
         number = self.resolve(reference)
         intent = self._intent(message or f"Go back to changeset {number}", author, kind="revert")
         planner = going_back(self.tree, number)
-        return commit_revert(self.tree, planner, intent, keep_files=keep_files, alone=True)
+        judge = self._witness(intent)
+        return commit_revert(
+            self.tree, planner, intent, keep_files=keep_files, alone=True, judge=judge
+        )
 
     def plan_rollback(self, reference: str | int, *, keep_files: bool = False) -> RevertReport:
         """Returns what `rollback` would do now; nothing is changed. Raises what that raises."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from dsm.checks.rule import COMMIT, ERROR
 from dsm.checks.run import run
 from dsm.checks.verb import contract_of
-from dsm.errors import AnswerIsNo
+from dsm.errors import AnswerIsNo, DsmError
 from dsm.model.verdict import Verdict
 
 if TYPE_CHECKING:
+    from dsm.checks.contract import Contract
     from dsm.checks.report import CheckReport
     from dsm.checks.subjects import Subjects
     from dsm.model.rows import Rows
@@ -47,6 +49,30 @@ def gate(
         if report.fails():
             raise _failed(report)
         return report.verdict()
+
+    return judge
+
+
+def witness(
+    root: str, dataset: str, subjects: Subjects, trailers: Trailers
+) -> Callable[[Rows, int], Verdict | None] | None:
+    """Returns what judges the rows of a changeset that goes back: the verdict stops nothing.
+
+    Who goes back mends something, and what comes back was there before. A contract that cannot be
+    asked gives a verdict of no rules.
+    """
+    asked: Contract | None = None
+    with suppress(DsmError):
+        contract = contract_of(root, dataset)
+        if contract is None or not contract.on(COMMIT).rules:
+            return None
+        asked = contract.on(COMMIT)
+
+    def judge(rows: Rows, head: int) -> Verdict:
+        with suppress(DsmError):
+            if asked is not None:
+                return run(asked, subjects.rows(rows, head, trailers)).verdict()
+        return Verdict(None, skipped=True)
 
     return judge
 

@@ -36,7 +36,8 @@ def command(
     """Undo one changeset by a new one
 
     History stays as it is; the new changeset puts back what N replaced or removed and removes
-    what it added. Refused, with the list, when later changesets touched the same examples.
+    what it added. Refused, with the list, when later changesets touched the same examples. Rules of
+    dsm.toml for commits judge it and stop nothing: what comes back may break them.
 
     \b
     Examples:

@@ -9,7 +9,7 @@ import typer
 from dsm.answers.changesets import changeset_answer
 from dsm.cli.changes import change_line, query_line
 from dsm.cli.history import recorded
-from dsm.cli.output import count_text, print_json
+from dsm.cli.output import count_text, message, print_json
 from dsm.cli.record_lines import by_file
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ def print_recorded(s: Session, changeset: Changeset, as_json: bool) -> None:
         print_json(changeset_answer(s.dataset.name, changeset))
     elif not s.settings.quiet:
         print(recorded(s.dataset.name, changeset))
+    if changeset.verdict is not None and changeset.verdict.errors:
+        found = count_text(changeset.verdict.errors, "error")
+        span = f"{changeset.number - 1}..{changeset.number}"
+        message(f"warning: the contract finds {found} in it: `dsm check {span}` lists them")
 
 
 def print_planned(s: Session, planned: RevertReport) -> None:

@@ -14,7 +14,7 @@ from dsm.errors import StorageFailed
 from dsm.files.folders import Entry, Folders, Judged
 from dsm.files.restore import REPLACE, SAME, RestorePlan, Verdict, by_content, perform, plan
 from dsm.format.index import ABSENT, fits, mark_of
-from dsm.history.commit import Intent
+from dsm.history.commit import Intent, Judge
 from dsm.history.difference import compare
 from dsm.history.revert import RevertPlan, plan_revert, plan_rollback
 from dsm.model.changeset import Changeset
@@ -43,11 +43,18 @@ def going_back(tree: WorkTree, number: int) -> Planner:
 
 
 def commit_revert(
-    tree: WorkTree, planner: Planner, intent: Intent, *, keep_files: bool, alone: bool = False
+    tree: WorkTree,
+    planner: Planner,
+    intent: Intent,
+    *,
+    keep_files: bool,
+    alone: bool = False,
+    judge: Judge | None = None,
 ) -> Changeset:
     """Commits what `planner` plans; files that hold the undone state follow.
 
-    With `alone` no other changeset may come in between: raises ChangedMeanwhile.
+    With `alone` no other changeset may come in between: raises ChangedMeanwhile. `judge` gives the
+    verdict that the changeset keeps.
     """
     with publishing(tree.repository) as publish, one_at_a_time(tree):
         with tree.locked():
@@ -63,7 +70,7 @@ def commit_revert(
             changeset = recorded(
                 tree, intent, rows.rows, head, (), [], head, False, rows.queries,
                 note=lambda: tree.note(index, back, intent.transaction),
-                only_on=head if alone else None,
+                only_on=head if alone else None, judge=judge,
             )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())

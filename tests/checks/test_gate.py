@@ -114,3 +114,19 @@ def test_views_of_what_passed(gated: Work) -> None:
     for bad in (False, 1, "yes"):
         with pytest.raises(DamagedData):
             ViewQuery.from_json({**fields, "only_passed": bad}, "here")
+
+
+def test_going_back_is_judged_and_not_stopped(gated: Work) -> None:
+    """A revert that brings bad data back is recorded with its verdict; a contract that cannot be
+    read stops it neither."""
+    ds = gated.ds
+    ds.add({"large": b"large", "b": b"1"})
+    ds.commit("bad", verify=False)
+    ds.remove(["large"], keep_files=True)
+    ds.commit("mended")
+    assert ds.revert(3, keep_files=True).verdict == found(gated)
+    assert (found(gated).errors, found(gated).passed) == (1, False)
+    assert ds.rollback(3, keep_files=True).verdict is not None
+    assert found(gated).passed
+    gated.path("dsm.toml").write_text("[")
+    assert ds.rollback(2, keep_files=True).verdict == Verdict(None, skipped=True)

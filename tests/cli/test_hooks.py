@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from .conftest import Runner, write
 
@@ -290,8 +292,9 @@ def test_the_tools_ask_dsm(
     dsm: Runner, here: Path, git: Callable[..., tuple[int, str]], tool: str,
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
-    """pre-commit and prek run the hooks of the configuration that dsm has written, and stop a bad
-    commit with the names of the example and of the rule."""
+    """pre-commit and prek run the hooks of the configuration that dsm has written. A corrupt picture
+    and a mislabelled example stop a commit, with the names of the example and of the rule; a good
+    one passes."""
     program = shutil.which(tool, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
         pytest.skip(f"needs {tool}")
@@ -303,10 +306,26 @@ def test_the_tools_ask_dsm(
     git("add", "dsm.toml", ".gitignore", ".pre-commit-config.yaml")
     status, said = git("commit", "-m", "yes")
     assert status == 0, said
-    write(here / "empty.txt", "")
-    dsm("add", "-q", "empty.txt")
-    status, said = git("commit", "--allow-empty", "-m", "no")
-    assert (status, "empty.txt: it has no bytes" in said, "size" in said) == (1, True, True)
+    write(
+        here / "dsm.toml",
+        '[dataset.data.rules]\ndecodes = {}\nlabels.vocabulary = ["cat", "dog"]\n',
+    )
+    git("add", "dsm.toml")  # the tools put aside what is not in git's index
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(picture, "JPEG")
+    data = picture.getvalue()
+    for name, content, label, rule, told in (
+        ("cut.jpg", data[:-50], "cat", "decodes", "it is cut off"),
+        ("strange.jpg", data, "cta", "labels", "did you mean cat?"),
+    ):
+        (here / name).write_bytes(content)
+        dsm("add", "-q", name, "--label", label)
+        status, said = git("commit", "--allow-empty", "-m", "no")
+        assert (status, f"{name}: " in said, rule in said, told in said) == (1, True, True, True)
+        dsm("restore", "-q", "--staged")
+    (here / "cut.jpg").write_bytes(data)
+    dsm("add", "-q", "cut.jpg", "--label", "cat")
+    assert git("commit", "--allow-empty", "-m", "yes")[0] == 0
     assert "removed" in dsm("hooks", "uninstall").err
     assert not (here / ".pre-commit-config.yaml").exists()
 

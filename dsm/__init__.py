@@ -10,8 +10,9 @@ from dsm.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dsm.api import clone, init, open
+    from dsm.tracking import log_metric, log_param, run
 
-__all__ = ["__version__", "clone", "init", "open"]
+__all__ = ["__version__", "clone", "init", "log_metric", "log_param", "open", "run"]
 
 
 def __getattr__(name: str) -> object:
@@ -19,8 +20,12 @@ def __getattr__(name: str) -> object:
         from dsm import api
 
         return getattr(api, name)
+    if name in ("log_metric", "log_param", "run"):
+        from dsm import tracking
+
+        return getattr(tracking, name)
     raise AttributeError(f"module 'dsm' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), "clone", "init", "open"])
+    return sorted({*globals(), *__all__})

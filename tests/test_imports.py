@@ -54,6 +54,7 @@ LAYERS = [
     "api",
     "torch",
     "filesystem",
+    "tracking",
     "cli",
 ]
 
@@ -97,7 +98,7 @@ CONFINED = {
     ),
     "blake3": (
         "format/", "store/", "records/", "files/", "repo/", "model/record_path.py", "history/", "worktree/", "views/", "maintenance/",
-        "sources/", "remotes/", "checks/contract.py", "runs/files.py",
+        "sources/", "remotes/", "checks/contract.py", "runs/",
     ),
     "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
     "obstore": ("remotes/object_store.py",),
@@ -109,6 +110,7 @@ CONFINED = {
     "numpy": ("evaluation/", "near/"),
     "soundfile": ("views/reading/decoded.py", "checks/probes/audio.py"),
     "datasets": ("views/writing/to_hf.py",),
+    "yaml": ("runs/parameters_file.py",),
 }  # fmt: skip
 
 # Files that import modules of ours in functions, and why not at their top; a folder stands for its

@@ -105,7 +105,9 @@ def test_importing_the_package_imports_little() -> None:
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", script], check=True, env=env)
-    assert set(dsm.__all__) == {"__version__", "clone", "init", "open"}
+    assert set(dsm.__all__) == {
+        "__version__", "clone", "init", "log_metric", "log_param", "open", "run",
+    }  # fmt: skip
     assert dsm.__version__.count(".") == 2
 
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 from blake3 import blake3
 
 import dsm
-from dsm import api, errors
+from dsm import api, errors, tracking
 from dsm.catalog import Catalog
 from dsm.cli import failure, group
 from dsm.cli.commands import COMMANDS, SECTIONS
@@ -44,6 +44,8 @@ from dsm.views.view import View
 HERE = Path(__file__).resolve().parent
 FORMAT = HERE.parent / "format"
 GOLDEN = HERE.parent.parent / "tests" / "golden" / "format"
+# The functions of the package itself; `clone` answers what the command says.
+EDGE = (api.init, api.open, tracking.run, tracking.log_metric, tracking.log_param)
 NOTE = "<!-- Written by docs/reference/generate.py: change the code, then run that. -->\n"
 
 
@@ -279,12 +281,13 @@ def python() -> str:
     )  # fmt: skip
     parts = [
         f"# Python\n\n{NOTE}",
-        prose("""`import dsm` gives `dsm.init`, `dsm.open` and `dsm.__version__`. The rest is
-            reached from the object that they return. Times are integers: microseconds since 1970,
-            UTC. `Paths` is a sequence of text or path objects. A `reference` is a number, `head`,
-            `head~2`, a tag, or at least 8 digits of a changeset's id."""),
+        prose("""`import dsm` gives `dsm.init`, `dsm.open`, what records runs, and
+            `dsm.__version__`. The rest is reached from the object that they return. Times are
+            integers: microseconds since 1970, UTC. `Paths` is a sequence of text or path objects.
+            A `reference` is a number, `head`, `head~2`, a tag, or at least 8 digits of a
+            changeset's id."""),
         "## Functions\n",
-        *(routine(f"dsm.{f.__name__}", f) for f in (api.init, api.open)),
+        *(routine(f"dsm.{f.__name__}", f) for f in EDGE),
     ]
     for title, found in (("Catalog", Catalog), ("Dataset", Dataset), ("View", View)):
         parts.append(f"## {title}\n\n{inspect.getdoc(found)}\n")

@@ -34,6 +34,7 @@ def run_answer(run: Run) -> dict[str, Any]:
         "clean": start.clean,
         "python": start.python,
         "packages": start.packages,
+        "tracking": start.tracking,
         "views": [
             {
                 "version": view.version, "dataset": view.dataset, "digest": view.digest,
@@ -84,6 +85,6 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "start": format_time(start.time),
         "end": format_time(end.time) if end else None,
         "duration": end.duration / 1_000_000 if end else None,
-        "parameters": start.parameters,
+        "parameters": run.parameters,
         "metrics": {name: number(value) for name, value in run.metrics.items()},
     }

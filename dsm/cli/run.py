@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm import imports
+from dsm import imports, tracking
 from dsm.cli.output import message
 from dsm.cli.session import Session
 from dsm.cli.signals import passed_on
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import check_tag_name, printable
-from dsm.runs import files
-from dsm.runs.run import End, Output, Start
+from dsm.runs import files, metrics_file, parameters_file
+from dsm.runs.logger import RunLogger
+from dsm.runs.run import End, Output
 
 if TYPE_CHECKING:
     from dsm.runs.book import OpenRun
 
-GIT_SECONDS_MAX = 10
 Marks = dict[str, files.Mark]
 
 
@@ -40,9 +38,18 @@ def command(
         list[str] | None,
         typer.Option("--param", metavar="K=V", help="A parameter to record; can be repeated"),
     ] = None,
-    metrics: Annotated[
+    params: Annotated[
         str | None,
-        typer.Option("--metrics", metavar="FILE", help="JSON object of metrics that CMD writes"),
+        typer.Option(
+            "--params", metavar="FILE", help="File of parameters (default: params.yaml|toml|json)"
+        ),
+    ] = None,
+    metrics: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metrics", metavar="FILE",
+            help="File of metrics that CMD writes: JSON, JSONL or CSV; can be repeated",
+        ),
     ] = None,
     out: Annotated[
         list[str] | None,
@@ -54,13 +61,14 @@ def command(
     CMD runs with DSM_RUN set. Every view that it opens through dsm is recorded with its version and
     digest: from Python, with `dsm get`, or by a dsm:// address. So are the command, the git commit,
     parameters, packages of Python, times, metrics, and size and hash of the files that it wrote.
-    The exit status is that of CMD.
+    CMD may call `dsm.log_metric` and `dsm.log_param`. The exit status is that of CMD.
 
     \b
     Examples:
       dsm run -- python train.py
       dsm run --name baseline --param lr=0.1 -- python train.py --lr 0.1
       dsm run --metrics metrics.json --out model.pt -- python train.py
+      dsm run --metrics history.csv --params config.toml -- python train.py
       dsm runs compare baseline larger
     """
     behind = ctx.obj.behind_dashes
@@ -70,24 +78,15 @@ def command(
         )
     if name is not None:
         check_tag_name(name, "run")
-    parameters = _parameters(param or [])
+    parameters = _parameters(param or [], params)
     if shutil.which(program[0]) is None:
         raise NotFound(f"there is no program {program[0]!r}", hint="nothing was run or recorded")
     outputs: Marks = {path: files.mark(path) for path in out or ()}
-    measured: Marks = {path: files.mark(path) for path in (metrics,) if path is not None}
+    measured: Marks = {path: files.mark(path) for path in metrics or ()}
     with Session(ctx) as s:
-        start = _start(s, name, program, parameters)
-        run = s.repo.runs.begin(start)
+        run = s.repo.runs.begin(tracking.start(s.repo, name, program, parameters))
         try:
-            began = time.monotonic_ns()
-            status = _run(program, run.id)
-            duration = (time.monotonic_ns() - began) // 1000
-            problems: list[InvalidInput] = []
-            end = End(
-                status, s.repo.environment.clock(), duration,
-                _metrics(measured, problems), _outputs(outputs, problems),
-            )  # fmt: skip
-            _end(run, end)
+            status, problems = _recorded(s, run, program, measured, outputs)
         finally:
             run.release()
         views = len(s.repo.runs.find(run.id).views)
@@ -99,16 +98,22 @@ def command(
     return status
 
 
-def _start(s: Session, name: str | None, program: list[str], parameters: dict[str, str]) -> Start:
-    commit, clean = _commit()
-    return Start(
-        name=name, command=program, time=s.repo.environment.clock(), author=s.repo.author,
-        parameters=parameters, commit=commit, clean=clean, python=platform.python_version(),
-        packages=_packages(),
-    )  # fmt: skip
+def _recorded(
+    s: Session, run: OpenRun, program: list[str], measured: Marks, outputs: Marks
+) -> tuple[int, list[InvalidInput]]:
+    """Runs the program, and records how it ended; returns its status and what was not recorded."""
+    began = time.monotonic_ns()
+    status = _run(program, {tracking.RUN: run.id, tracking.ROOT: s.repo.root})
+    duration = (time.monotonic_ns() - began) // 1000
+    problems: list[InvalidInput] = []
+    final = _metrics(measured, RunLogger(s.repo, run.id), problems)
+    written = _outputs(outputs, problems)
+    _end(run, End(status, s.repo.environment.clock(), duration, final, written))
+    return status, problems
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
+def _parameters(given: list[str], file: str | None) -> dict[str, str]:
+    """Returns the parameters of a file, and above them those of the command line."""
     found: dict[str, str] = {}
     for each in given:
         key, equals, value = each.partition("=")
@@ -117,13 +122,20 @@ def _parameters(given: list[str]) -> dict[str, str]:
         if key in found:
             raise InvalidInput(f"--param {key} is given twice")
         found[key] = value
-    return found
+    if file is not None:
+        return {**parameters_file.read(file), **found}
+    try:
+        known = parameters_file.read_known(os.curdir)
+    except InvalidInput as error:  # nobody has asked for it
+        message(f"warning: {printable(error.message)}")
+        known = {}
+    return {**known, **found}
 
 
-def _run(program: list[str], run: str) -> int:
+def _run(program: list[str], added: dict[str, str]) -> int:
     """Runs the program to its end and returns its exit status, 128 + N after signal N."""
     environment = {k: v for k, v in os.environ.items() if k not in imports.added_variables}
-    environment["DSM_RUN"] = run
+    environment.update(added)
     with passed_on() as receiver:
         try:
             child = subprocess.Popen(program, env=environment)
@@ -135,13 +147,19 @@ def _run(program: list[str], run: str) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _metrics(marks: Marks, problems: list[InvalidInput]) -> dict[str, float]:
+def _metrics(marks: Marks, logger: RunLogger, problems: list[InvalidInput]) -> dict[str, float]:
+    """Logs the points of files of metrics, and returns the numbers that have no step."""
+    final: dict[str, float] = {}
     for path, before in marks.items():
         try:
-            return files.metrics(path, before)
+            found = metrics_file.read(path, before)
+            for name, step, value in found.points:
+                logger.log_metric(name, value, step)
+            final.update(found.final)
         except InvalidInput as error:
             problems.append(error)
-    return {}
+    logger.close()
+    return final
 
 
 def _outputs(marks: Marks, problems: list[InvalidInput]) -> list[Output]:
@@ -161,40 +179,3 @@ def _end(run: OpenRun, end: End) -> None:
     except InvalidInput:
         run.end(End(end.status, end.time, end.duration, {}, end.outputs))
         raise
-
-
-def _commit() -> tuple[str | None, bool | None]:
-    """Returns the git commit of the current folder, and whether tracked files are as in it."""
-    # Without the watcher that the settings of a clone may name: it would be run.
-    line = [
-        "git", "-c", "core.fsmonitor=false", "status", "--porcelain=v2", "--branch",
-        "--untracked-files=no", "--ignore-submodules=all",
-    ]  # fmt: skip
-    try:
-        found = subprocess.run(
-            line, capture_output=True, text=True, errors="replace", timeout=GIT_SECONDS_MAX,
-            check=True,
-        ).stdout.splitlines()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    heads = [each.removeprefix("# branch.oid ") for each in found if each.startswith("# branch.o")]
-    commit = next((head for head in heads if head != "(initial)"), None)
-    return commit, None if commit is None else all(each.startswith("#") for each in found)
-
-
-def _packages() -> dict[str, str]:
-    """Returns the packages that this Python sees, by the names of the folders that describe them.
-
-    Reading each one's description would take longer than all else that is recorded.
-    """
-    found: dict[str, str] = {}
-    for folder in reversed(sys.path):
-        try:
-            entries = os.listdir(folder)
-        except OSError:
-            continue
-        for entry in entries:
-            name, dash, version = entry.removesuffix(".dist-info").partition("-")
-            if dash and entry.endswith(".dist-info"):
-                found[printable(name.lower().replace("_", "-"))] = printable(version)
-    return found

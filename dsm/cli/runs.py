@@ -205,13 +205,14 @@ def _told(run: Run) -> list[tuple[str, str]]:
         ("began", f"{format_time(start.time - start.time % 1_000_000)} by {start.author}"),
         *([("took", f"{end.duration / 1_000_000:.1f} s")] if end else []),
         *([("git commit", commit)] if start.commit else []),
+        *((tracker, run_id) for tracker, run_id in start.tracking.items()),
         ("python", f"{start.python}, {count_text(len(start.packages), 'package')}"),
     ]
     views = [
         f"{view.version[:12]}  {view.dataset}, {count_text(view.examples, 'example')}"
         for view in run.views
     ]
-    parameters = [f"{name} = {value}" for name, value in start.parameters.items()]
+    parameters = [f"{name} = {value}" for name, value in run.parameters.items()]
     metrics = [f"{name} = {value!r}" for name, value in run.metrics.items()]
     outputs = [
         f"{each.path}  {size_text(each.size)}  {each.blake3[:12]}"

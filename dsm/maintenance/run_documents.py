@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from dsm.errors import DsmError
 from dsm.evaluation.book import PredictionBook
@@ -12,6 +13,8 @@ from dsm.repo.repository import Repository
 from dsm.runs.book import Runs
 
 Needed = tuple[str, bytes, int]
+KNOWN = ("start.json", "end.json", "views", "predictions")
+_is_logged = re.compile(r"[0-9a-f]{16}(\.param\.json|\.points)").fullmatch
 
 
 def check_runs(repository: Repository, findings: Findings) -> list[Needed]:
@@ -30,11 +33,13 @@ def check_runs(repository: Repository, findings: Findings) -> list[Needed]:
             continue
         folder = layout.run(entry)
         for inner in findings.listed(folder, "document"):
-            if inner not in ("start.json", "end.json", "views", "predictions"):
+            if inner not in KNOWN and not _is_logged(inner):
                 findings.stray(folder, inner)
         if entry in ids:
             try:
-                Runs(repository).find(entry)
+                found = Runs(repository).find(entry)
+                for _ in Runs(repository).points(found):
+                    pass  # each file is compared with its seal
                 for stored in PredictionBook(repository).of_run(entry):
                     needed.append((entry, bytes.fromhex(stored.object), stored.size))
             except DsmError as error:

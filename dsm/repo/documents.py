@@ -230,6 +230,11 @@ def run_predictions(layout: Layout, run: str) -> Documents:
     return Documents(folder, layout.temporary, legal=_is_version)
 
 
+def run_parameters(layout: Layout, run: str) -> Documents:
+    """The parameters that a run logged, by a hash of their names."""
+    return Documents(layout.run(run), layout.temporary, ".param.json", legal=is_run)
+
+
 def trusted_sources(folder: str) -> Documents:
     """The notes of which sources a user trusts, in that user's own folder."""
     return Documents(folder, folder, legal=_is_version)

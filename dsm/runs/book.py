@@ -11,24 +11,29 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dsm.errors import AmbiguousName, DamagedData, NotFound, Refused, StorageFailed
 from dsm.model.names import close_matches
 from dsm.repo import documents
 from dsm.repo.repository import Repository
+from dsm.runs import points
 from dsm.runs.index import Place, RunIndex, place_of
+from dsm.runs.points import Point
 from dsm.runs.run import (
     COMPLETE,
     FAILED,
     INTERRUPTED,
     RUNNING,
     End,
+    PointsFile,
     Run,
     Start,
     ViewRead,
     end_fields,
     end_of,
+    parameter_of,
     start_fields,
     start_of,
     view_fields,
@@ -41,7 +46,8 @@ if TYPE_CHECKING:
     from dsm.views.selection.prepared import Record
     from dsm.views.selection.selection import Selection
 
-PREFIX_MIN = 4
+# A document has its bounds; of more than so many metrics the rest is in the points alone.
+METRICS_KEPT_MAX = 1000
 _is_prefix = re.compile(r"[0-9a-f]{4,16}").fullmatch
 
 
@@ -93,7 +99,14 @@ class Runs:
         return OpenRun(self, lease)
 
     def record_end(self, run: str, end: End) -> None:
-        """Creates the end of a run. Raises WriteFailed, Refused when it has one."""
+        """Creates the end of a run, with what it logged. Raises WriteFailed, Refused: it has one.
+
+        Raises StorageFailed, DamagedData for points that cannot be read.
+        """
+        sealed, last = points.seal(self._layout.run(run))
+        if len(last) > METRICS_KEPT_MAX:
+            last = dict(islice(last.items(), METRICS_KEPT_MAX))
+        end = replace(end, metrics={**last, **end.metrics}, points=sealed)
         if not self._ends.create(run, end_fields(run, end)):
             raise Refused(f"run {run} has ended already")
 
@@ -125,8 +138,8 @@ class Runs:
         for run, place in self._folders():
             if index.holds(run, place):
                 known.append(run)
-            elif (found := self._read(run)) is not None:
-                read.append((replace(found, views=tuple(self._views(run))), place))
+            elif (found := self._read(run, quick=True)) is not None:
+                read.append((found, place))
         ended = [each for each in read if each[0].end is not None]
         # One that is read costs as much as to write a hundred.
         if len(ended) > len(known) // 100 or len(known) < len(index) // 2:
@@ -157,7 +170,7 @@ class Runs:
                     f"there is no run {name!r}",
                     hint=f"did you mean {near[0]}?" if near else "`dsm runs list` lists them",
                 )
-        return replace(run, views=tuple(self._views(run.id)))
+        return run
 
     def remove(self, run: str) -> None:
         """Removes a run by its id, for good; views stay. Raises RunGoesOn, WriteFailed."""
@@ -201,7 +214,23 @@ class Runs:
                 found.append(view)
         yield from sorted(found, key=lambda view: (view.time, view.version))
 
-    def _read(self, run: str) -> Run | None:
+    def points(self, run: Run, metric: str | None = None) -> Iterator[Point]:
+        """Yields what a run logged, of one metric or of all, file by file in the order of logging.
+
+        Raises DamagedData for a file that is not the one which was sealed, StorageFailed.
+        """
+        folder = self._layout.run(run.id)
+        files: list[tuple[str, PointsFile | None]] = (
+            [(name, None) for name in points.names_of_files(folder)]
+            if run.end is None
+            else [(each.file, each) for each in run.end.points]
+        )
+        for file, sealed in files:
+            for point in points.read(folder, file, sealed):
+                if metric is None or point.name == metric:
+                    yield point
+
+    def _read(self, run: str, *, quick: bool = False) -> Run | None:
         fields = self._starts.read(run)
         if fields is None:
             return None
@@ -210,9 +239,25 @@ class Runs:
         if ended is None:
             # Asked first for the lease, then for the end, a run that ends now is never taken for
             # an interrupted one.
-            alive = lives(self._layout.living_runs, run)
+            state = RUNNING if lives(self._layout.living_runs, run) else INTERRUPTED
             ended = self._ends.read(run)
-            if ended is None:
-                return Run(run, RUNNING if alive else INTERRUPTED, start)
-        end = end_of(ended, run, self._ends.path(run))
-        return Run(run, FAILED if end.status else COMPLETE, start, end)
+        if ended is None:
+            end, latest = None, points.latest(self._layout.run(run), quick=quick)
+        else:
+            end, latest = end_of(ended, run, self._ends.path(run)), {}
+            state = FAILED if end.status else COMPLETE
+        views = tuple(self._views(run))
+        return Run(
+            id=run, state=state, start=start, end=end, views=views, logged=self._logged(run),
+            latest=latest,
+        )  # fmt: skip
+
+    def _logged(self, run: str) -> dict[str, str]:
+        place = documents.run_parameters(self._layout, run)
+        found = {}
+        for key in place.names():
+            fields = place.read(key)
+            if fields is not None:
+                name, value = parameter_of(fields, run, place.path(key))
+                found[name] = value
+        return dict(sorted(found.items()))

@@ -50,7 +50,7 @@ def compare(a: Run, b: Run) -> RunsCompared:
             right.remove(other)
     names = sorted({*a.metrics, *b.metrics})
     return RunsCompared(
-        a=a, b=b, parameters=_differences(a.start.parameters, b.start.parameters),
+        a=a, b=b, parameters=_differences(a.parameters, b.parameters),
         metrics=[(name, a.metrics.get(name), b.metrics.get(name)) for name in names],
         environment=_differences(_environment(a), _environment(b)), data=pairs,
         same=[view for view in a.views if view.version in both], only_a=left, only_b=right,

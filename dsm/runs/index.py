@@ -17,11 +17,11 @@ from typing import Any
 from dsm.errors import DamagedData, StorageFailed
 from dsm.repo.copy_key import TAG_BYTES, CopyKey
 from dsm.repo.layout import Layout
-from dsm.runs.run import COMPLETE, FAILED, End, Output, Run, Start, ViewRead
+from dsm.runs.run import COMPLETE, FAILED, End, Output, PointsFile, Run, Start, ViewRead
 from dsm.store import disk
 from dsm.store.whole_file import read_file
 
-MAGIC = b"DSMRUNS\x01"
+MAGIC = b"DSMRUNS\x02"
 Place = tuple[int, int]  # of a run's folder: inode number and time of change, in nanoseconds
 
 
@@ -78,12 +78,17 @@ class RunIndex:
 
     def get(self, run: str) -> Run:
         """Returns a run that is here, with its views."""
-        _, _, _, start, packages, end, views = self._rows[run]
-        status, time, duration, metrics, outputs = end
+        _, _, _, start, (packages, tracking), end, views, logged = self._rows[run]
+        status, time, duration, metrics, outputs, points = end
         return Run(
-            run, FAILED if status else COMPLETE, Start(*(*start, self._packages[packages])),
-            End(status, time, duration, metrics, [Output(*each) for each in outputs]),
-            tuple(ViewRead(*(*self._views[number], time)) for number, time in views),
+            id=run, state=FAILED if status else COMPLETE,
+            start=Start(*(*start, self._packages[packages], tracking)),
+            end=End(
+                status, time, duration, metrics, [Output(*each) for each in outputs],
+                [PointsFile(*each) for each in points],
+            ),
+            views=tuple(ViewRead(*(*self._views[number], time)) for number, time in views),
+            logged=logged,
         )  # fmt: skip
 
     def save(self, kept: Iterable[str], read: Iterable[tuple[Run, Place]]) -> None:
@@ -97,14 +102,14 @@ class RunIndex:
         for run, (inode, changed) in read:
             if run.end is None:
                 continue
-            *start, installed = astuple(run.start)
-            *end, outputs = astuple(run.end)
+            *start, installed, tracking = astuple(run.start)
             seen = [
                 [views.setdefault(json.dumps(list(about)), len(views)), time]
                 for *about, time in map(astuple, run.views)
             ]
             number = packages.setdefault(json.dumps(installed), len(packages))
-            rows.append([run.id, inode, changed, start, number, [*end, outputs], seen])
+            row = [run.id, inode, changed, start, (number, tracking), astuple(run.end), seen]
+            rows.append([*row, run.logged])
         # As text these are in order, for numbers are given as they come.
         body = (
             f'{{"packages":[{",".join(packages)}],"views":[{",".join(views)}],'

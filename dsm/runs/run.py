@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -22,7 +22,7 @@ class Start:
 
     `time` is in microseconds UTC. `commit` is the git commit of the current folder, `clean`
     whether its tracked files were as in it; None where there is none. `packages` are those that the
-    Python of dsm sees, name to version.
+    Python of dsm sees, name to version; `tracking` the ids by which "mlflow" and "wandb" know it.
     """
 
     name: str | None
@@ -34,6 +34,7 @@ class Start:
     clean: bool | None
     python: str
     packages: dict[str, str]
+    tracking: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,19 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsFile:
+    """A file of points of metrics: how many bytes of it belong to the run, and their BLAKE3."""
+
+    file: str
+    size: int
+    blake3: str
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """How a run ended: `duration` in microseconds, by a clock that is never set back.
 
+    `metrics` are the last values by name; `points` the files of those that were logged by step.
     `status` is the exit status; that of a command that a signal ended is 128 and its number.
     """
 
@@ -69,22 +80,34 @@ class End:
     duration: int
     metrics: dict[str, float]
     outputs: list[Output]
+    points: list[PointsFile] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: `state` is "running", "complete", "failed" or "interrupted" (it has no end)."""
+    """One run: `state` is "running", "complete", "failed" or "interrupted" (it has no end).
+
+    `logged` are the parameters that its program logged; `latest` the last values of the metrics
+    that were logged until now, where there is no end that says them.
+    """
 
     id: str
     state: str
     start: Start
     end: End | None = None
     views: tuple[ViewRead, ...] = field(default=())
+    logged: dict[str, str] = field(default_factory=dict)
+    latest: dict[str, float] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics by name; empty until the run has ended."""
-        return {} if self.end is None else self.end.metrics
+        """The last value of each metric by name."""
+        return self.latest if self.end is None else self.end.metrics
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters by name, those that were given and those that were logged."""
+        return {**self.start.parameters, **self.logged}
 
 
 def number_text(value: float) -> str:
@@ -108,10 +131,27 @@ def end_fields(run: str, end: End) -> dict[str, Any]:
     return {"run": run, **asdict(end), "metrics": metrics}
 
 
+def parameter_fields(run: str, name: str, value: str) -> dict[str, Any]:
+    """Returns the fields of the document of a parameter that a run logged."""
+    return {"run": run, "name": name, "value": value}
+
+
+def parameter_of(found: Mapping[str, Any], run: str, where: str) -> tuple[str, str]:
+    """Reads what `parameter_fields` wrote: name and value. Raises DamagedData."""
+    if set(found) != {"run", "name", "value", "format"} or found["run"] != run:
+        raise DamagedData(f"{where} is no parameter of run {run}")
+    name, value = found["name"], found["value"]
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise DamagedData(f"{where} is no parameter of run {run}")
+    return name, value
+
+
 def start_of(found: Mapping[str, Any], run: str, where: str) -> Start:
     """Reads what `start_fields` wrote. Raises DamagedData."""
     start = _checked(Start, found, run, where)
-    texts = [*start.command, *start.parameters.values(), *start.packages.values()]
+    texts = [*start.command]
+    for each in (start.parameters, start.packages, start.tracking):
+        texts += each.values()
     if not start.command or not all(isinstance(text, str) for text in texts):
         raise DamagedData(f"{where} is no begin of a run: text is missing")
     return start
@@ -128,9 +168,10 @@ def end_of(found: Mapping[str, Any], run: str, where: str) -> End:
     try:
         metrics = {name: _number(text) for name, text in end.metrics.items()}
         outputs = [_checked(Output, each, None, where) for each in end.outputs]
+        points = [_checked(PointsFile, each, None, where) for each in end.points]
     except (AttributeError, TypeError, ValueError) as error:
         raise DamagedData(f"{where} is no end of a run: {error}") from error
-    return End(end.status, end.time, end.duration, metrics, outputs)
+    return replace(end, metrics=metrics, outputs=outputs, points=points)
 
 
 def _number(text: Any) -> float:
@@ -148,7 +189,9 @@ def _kinds(kind: Any) -> dict[str, Any]:
 
 def _checked(kind: type[T], found: Any, run: str | None, where: str) -> T:
     hints: dict[str, Any] = _kinds(kind)  # type: ignore[arg-type]
-    names = list(hints)
+    # Runs that were recorded before a field was thought of have none.
+    late = {each.name for each in fields(kind) if each.default_factory is not MISSING}  # type: ignore[arg-type]
+    names = [name for name in hints if name in found or name not in late]
     expected = {*names, "format", "run"} if run is not None else {*names}
     try:
         if set(found) != expected or (run is not None and found["run"] != run):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import dsm as library
+from dsm.errors import InvalidInput, Refused
 
 from .conftest import Runner
 
@@ -142,3 +143,72 @@ def test_the_data_of_two_runs_is_explained(two_changesets: Path, dsm: Runner) ->
 def test_names_of_runs_are_plain(two_changesets: Path, dsm: Runner, name: str) -> None:
     """A name that could not be typed again is refused."""
     assert dsm("run", "--name", name, "--", "true", status=2).out == ""
+
+
+LOGS = """
+import dsm
+for step in range(3):
+    dsm.log_metric("loss", 1 / (step + 1), step=step)
+dsm.log_param("depth", 3)
+open("m.csv", "w").write("step,f1\\n1,0.5\\n2,nan\\n")
+with dsm.run(name="inner", parameters={"seed": 1}) as run:
+    run.log_metric("inner", 1)
+dsm.log_metric("loss", float("inf"))
+"""
+
+
+def test_a_program_logs_metrics_and_parameters(
+    two_changesets: Path, dsm: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By dsm.log_metric, by a run inside of the run, and by files; ids of trackers are kept."""
+    monkeypatch.setenv("MLFLOW_RUN_ID", "m1")
+    Path("train.py").write_text(LOGS)
+    Path("params.json").write_text('{"net": {"lr": 0.1}, "seed": 0}')
+    line = process("--param", "net.lr=0.2", "--metrics", "m.csv", "--", sys.executable, "train.py")
+    subprocess.run(line, check=True, capture_output=True)
+    (found,) = dsm("runs", "list", "--json").json["runs"]
+    assert found["metrics"] == {"f1": "nan", "inner": 1.0, "loss": "inf"}
+    assert found["parameters"] == {"net.lr": "0.2", "seed": "1", "depth": "3"}
+    assert dsm("runs", "show", found["id"], "--json").json["tracking"] == {"mlflow": "m1"}
+    with library.open(".") as repo:
+        run = repo.runs.find(found["id"])
+        assert sorted(step for _, step, _, _ in repo.runs.points(run, "loss")) == [0, 1, 2, 3]
+
+
+def test_files_of_parameters(two_changesets: Path, dsm: Runner) -> None:
+    """A file that was named must be right; one that lies there is a warning when it is not."""
+    Path("params.json").write_text("[")
+    said = dsm("run", "--", "true")
+    assert "warning: params.json holds no parameters" in said.err
+    assert (
+        "holds no parameters" in dsm("run", "--params", "params.json", "--", "true", status=2).err
+    )
+    assert (
+        "cannot read gone.json" in dsm("run", "--params", "gone.json", "--", "true", status=2).err
+    )
+
+
+def test_runs_in_python(two_changesets: Path, dsm: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`with dsm.run()` records what `dsm run` does, and leaves the environment as it was."""
+    dsm("prepare", "--name", "all")
+    with library.run("good", parameters={"lr": 0.1}, outputs=["model"]) as run:
+        run.log_metric("f1", 0.5)
+        library.log_param("depth", 3)
+        with library.open(".") as repo:
+            assert len(repo.view("all")) > 0
+        Path("model").write_text("weights")
+    with pytest.raises(SystemExit), library.run("bad"):
+        raise SystemExit(3)
+    assert "DSM_RUN" not in os.environ
+    with pytest.raises(Refused, match="no run goes on"):
+        library.log_metric("f1", 1)
+    with pytest.raises(InvalidInput, match="has not written"), library.run(outputs=["gone"]):
+        pass
+    with library.open(".") as repo:
+        found = list(repo.runs)
+        told = [(run.start.name, run.state, run.end and run.end.status) for run in found]
+        assert told == [(None, "complete", 0), ("bad", "failed", 3), ("good", "complete", 0)]
+        assert (found[2].parameters, found[2].metrics, len(found[2].views)) == (
+            {"lr": "0.1", "depth": "3"}, {"f1": 0.5}, 1,
+        )  # fmt: skip
+        assert found[2].start.command[0] == sys.executable

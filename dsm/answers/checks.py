@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsm.checks.metrics import Judged
     from dsm.checks.report import CheckReport, Finding
 
 
@@ -45,6 +47,26 @@ def check_answer(dataset: str, report: CheckReport, fail_on: str) -> dict[str, A
             for ran in report.ran
         ],
         "findings": _findings(report),
+    }
+
+
+def metrics_answer(file: str, judged: Sequence[Judged]) -> dict[str, Any]:
+    """Returns what `dsm check --metrics` answers."""
+    return {
+        "metrics": file,
+        "passed": not any(each.fails for each in judged),
+        "conditions": [
+            {
+                "condition": each.condition,
+                "fails": each.fails,
+                "values": [
+                    {"name": name, "value": value if isfinite(value) else None}
+                    for name, value in each.values
+                ],
+                "reason": each.why,
+            }
+            for each in judged
+        ],
     }
 
 

@@ -46,6 +46,7 @@ class Subject:
     # For each row of a table the name of its part of a split, or null.
     parts: Callable[[str, pa.Table], pa.Array] | None = None
     near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
+    baseline: Callable[[str], pa.Table] | None = None  # those of a changeset, or of a view
 
     @cached_property
     def repeated(self) -> pa.Table:

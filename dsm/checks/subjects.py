@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks.rule import Subject
+from dsm.errors import InvalidInput, NotFound
 from dsm.history.fold import examples_in
 from dsm.history.overlaid import overlaid
 from dsm.history.snapshot import Snapshots
@@ -74,6 +75,7 @@ class Subjects:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
             facts=self._facts, parts=self._parts, near=self._near,
+            baseline=self._baseline,
         )  # fmt: skip
 
     def _change(
@@ -82,6 +84,7 @@ class Subjects:
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
             view=self._view, facts=self._facts, parts=self._parts, near=self._near,
+            baseline=self._baseline,
         )  # fmt: skip
 
     def _facts(self, probe: str, table: pa.Table) -> TableFacts:
@@ -107,6 +110,16 @@ class Subjects:
         stored = StoredData(self._repository, log, self._snapshots)
         places = assigned(says, name, stored, table)
         return pa.array(says.names, pa.string()).take(places)
+
+    def _baseline(self, word: str) -> pa.Table:
+        """The examples of a changeset, or else of a view. Raises what both raise."""
+        try:
+            return self._snapshots().examples(self._log.resolve(word))
+        except (NotFound, InvalidInput) as error:
+            try:
+                return self._view(word)
+            except (NotFound, InvalidInput):
+                raise error from None
 
     def _view(self, name: str) -> pa.Table:
         record = find_record(self._repository, name)

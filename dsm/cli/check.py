@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dsm.cli.check_metrics import check_metrics
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
@@ -33,6 +34,30 @@ Github = Annotated[
     typer.Option("--github", help="Print annotations, and add to the file of $GITHUB_STEP_SUMMARY"),
 ]
 
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="FILE", help="Judge the numbers of a JSON file; - is stdin"),
+]
+FailIf = Annotated[
+    list[str] | None,
+    typer.Option("--fail-if", metavar="CONDITION", help="What must not hold; repeatable"),
+]
+
+Rules = Annotated[
+    str | None, typer.Option("--rules", metavar="FILE", help="The contract (default: dsm.toml)")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="RULE", help="Ask this rule alone; repeatable"),
+]
+FailOn = Annotated[
+    str, typer.Option("--fail-on", metavar="warning|error", help="What makes it fail")
+]
+FailingTo = Annotated[
+    str | None,
+    typer.Option("--failing", metavar="FILE", help="Write the paths that fail to a new file"),
+]
+
 
 def command(
     ctx: typer.Context,
@@ -46,21 +71,12 @@ def command(
     ] = None,
     init: Init = False,
     staged: Staged = False,
-    rules: Annotated[
-        str | None,
-        typer.Option("--rules", metavar="FILE", help="The contract (default: dsm.toml)"),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", metavar="RULE", help="Ask this rule alone; repeatable"),
-    ] = None,
-    fail_on: Annotated[
-        str, typer.Option("--fail-on", metavar="warning|error", help="What makes it fail")
-    ] = "error",
-    failing: Annotated[
-        str | None,
-        typer.Option("--failing", metavar="FILE", help="Write the paths that fail to a new file"),
-    ] = None,
+    rules: Rules = None,
+    only: Only = None,
+    fail_on: FailOn = "error",
+    failing: FailingTo = None,
+    metrics: Metrics = None,
+    fail_if: FailIf = None,
     as_json: Json = False,
     as_junit: Junit = False,
     as_sarif: Sarif = False,
@@ -74,6 +90,9 @@ def command(
     it puts; rules of the whole, such as balance, what is there after it. Exit status 1 when an
     error is found, or with --fail-on warning anything; 4 without a contract.
 
+    With --metrics no contract is asked, and no repository is needed: exit status 1 when a condition
+    of --fail-if holds, or cannot be told; 4 for a metric that the file has not.
+
     \b
     Examples:
       dsm check
@@ -83,11 +102,15 @@ def command(
       dsm check baseline --only leakage --only labels
       dsm check --failing bad.txt || dsm rm --keep-files $(cat bad.txt)
       dsm check --junit > report.xml
+      dsm check --metrics metrics.json --fail-if 'accuracy < 0.9 or test.loss > 1'
     """
     if fail_on not in FAIL_ON:
         raise InvalidInput(f"--fail-on takes warning or error, not {printable(fail_on)}")
     if sum((as_json, as_junit, as_sarif, as_markdown, as_github)) > 1:
         raise InvalidInput("give one form of the answer", hint="--json, --junit, --sarif, …")
+    if metrics is not None or fail_if is not None:
+        others = (what, init, staged, rules, only, failing)
+        return check_metrics(metrics, fail_if, as_json, alone=not any(others))
     with Session(ctx) as s:
         if init:
             return _init(s)

@@ -9,7 +9,6 @@ import typer
 from dsm.cli.drawing import sparkline
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
-from dsm.cli.stats import value_text
 from dsm.cli.suggestions import example_set_names
 from dsm.model.names import printable
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from dsm.statistics.drift import ColumnDrift, Drift
     from dsm.statistics.two_samples import Measure
 
-MOVES_MAX = 5
 _WORDS = {"kolmogorov_smirnov": "Kolmogorov-Smirnov", "chi_square": "chi-square"}
 
 A = Annotated[
@@ -105,7 +103,16 @@ def command(
         return 1 if found.drifted else 0
 
 
+def _histograms(column: ColumnDrift) -> list[str]:
+    if len(column.a.histogram) < 2:
+        return []
+    sides = (("A", column.a), ("B", column.b))
+    return [f"{letter} {sparkline(side.histogram)}".rstrip() for letter, side in sides]
+
+
 def _print(s: Session, found: Drift) -> None:
+    from dsm.statistics.words import moves
+
     rows = [("column", "test", "statistic", "p-value", "PSI", "JS")]
     for each in found.columns:
         (test, first), *_ = each.measures.items()
@@ -123,52 +130,12 @@ def _print(s: Session, found: Drift) -> None:
         print()
         aside = "" if found.thresholds.decides(each.column) else " (does not decide)"
         print(s.paint(f"{printable(each.column)}{aside}", "warning"))
-        for line in moves(each, found):
+        for line in [*moves(each, found.thresholds), *_histograms(each)]:
             print(f"  {line}")
     print()
     deciding = [each for each in found.moved if found.thresholds.decides(each.column)]
     names = ", ".join(printable(each.column) for each in deciding)
     print(f"drifted: {names}" if deciding else "no drift")
-
-
-def moves(column: ColumnDrift, found: Drift) -> list[str]:
-    """Returns what moved in a column, in words and as two small histograms."""
-    lines = []
-    a, b = column.a, column.b
-    if column.presence_drifted(found.thresholds):
-        lines.append(f"without a value: {_share(a.missing, a.examples)} → "
-                     f"{_share(b.missing, b.examples)}")  # fmt: skip
-    if not column.values_drifted(found.thresholds):
-        return lines
-    if column.kind == "category":
-        return [*lines, *_changed_shares(column)]
-    middle = [value_text(side.middle, column.column, column.kind) for side in (a, b)]
-    what = "median length" if column.kind == "text" else "median"
-    lines.append(f"{what} {middle[0]} → {middle[1]}")
-    if len(a.histogram) > 1:
-        lines += [f"A {sparkline(a.histogram)}".rstrip(), f"B {sparkline(b.histogram)}".rstrip()]
-    return lines
-
-
-def _changed_shares(column: ColumnDrift) -> list[str]:
-    a, b = column.a, column.b
-    totals = [sum(side.counts.values()) + side.rest for side in (a, b)]
-    shares = [
-        (
-            value,
-            a.counts.get(value, 0) / (totals[0] or 1),
-            b.counts.get(value, 0) / (totals[1] or 1),
-        )
-        for value in {**a.counts, **b.counts}
-    ]
-    shares.sort(key=lambda row: (-abs(row[2] - row[1]), row[0]))
-    lines = [f"{printable(value)}: {p:.1%} → {q:.1%}" for value, p, q in shares if p != q]
-    more = len(lines) - MOVES_MAX
-    return lines if more <= 0 else [*lines[:MOVES_MAX], f"… and {more:,} more"]
-
-
-def _share(count: int, of: int) -> str:
-    return f"{count / of:.1%}" if of else "-"
 
 
 def _number(value: float | None) -> str:

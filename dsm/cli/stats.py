@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.cli.drawing import label_bars, sparkline, width
-from dsm.cli.output import count_text, print_json, size_text
+from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.suggestions import example_set_names
 from dsm.model.names import printable
-from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.statistics.summary import ColumnSummary
@@ -84,6 +83,7 @@ _KINDS = {"number": "numbers", "time": "times", "text": "texts, in characters"}
 
 def _number_lines(column: ColumnSummary) -> list[str]:
     from dsm.statistics.summary import NAMES
+    from dsm.statistics.words import value_text
 
     numbers = column.numbers
     if numbers is None:
@@ -99,14 +99,3 @@ def _number_lines(column: ColumnSummary) -> list[str]:
     if len(numbers.counts) > 1:
         lines.append(f"  {told[0]} {sparkline(numbers.counts)} {told[-1]}")
     return lines
-
-
-def value_text(value: float | int | None, column: str, kind: str) -> str:
-    """Returns a number of a column for people: sizes with their unit, times as dates."""
-    if value is None:
-        return "-"
-    if kind == "time":
-        return format_time(int(value) // 1_000_000 * 1_000_000)
-    if column == "size":
-        return size_text(round(value))
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.5g}"

@@ -232,6 +232,10 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     write(folder / "dsm.toml", CONTRACT)
     take("check", status=1)
     take("check", "--staged")
+    write(folder / "metrics.json", '{"f1": 0.5, "loss": NaN}')
+    told = ["--metrics", "metrics.json", "--fail-if", "f1 < 0.9", "--fail-if", "loss > 1"]
+    take("check", *told, of="dsm check --metrics", status=1)
+    (folder / "metrics.json").unlink()
     (folder / "dsm.toml").unlink()
     take("stats", "head")
     take("stats", "1..")

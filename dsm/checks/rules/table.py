@@ -6,6 +6,7 @@ from dsm.checks.rule import Rule
 from dsm.checks.rules.attributes import Attribute
 from dsm.checks.rules.change import Change
 from dsm.checks.rules.contents import Audio, Decodes, ExtensionFits, Image, Text
+from dsm.checks.rules.drift import DriftRule
 from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
 from dsm.checks.rules.files import Extensions, PathPattern, Size
 from dsm.checks.rules.labels import Balance, LabelCounts, Labels
@@ -20,6 +21,6 @@ RULES: tuple[type[Rule], ...] = (
     Labels, LabelCounts, Balance, ConflictingLabels,
     Attribute,
     Duplicates, NearDuplicates, Leakage,
-    Change,
+    Change, DriftRule,
 )  # fmt: skip
 BY_NAME = {rule.name: rule for rule in RULES}

@@ -1,0 +1,52 @@
+"""The rule of drift: columns spread as in a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsm.checks import options
+from dsm.checks.rule import Failing, Rule, Subject
+from dsm.errors import InvalidInput, NotFound
+from dsm.model.names import printable
+from dsm.statistics.drift import CORRECTIONS, Thresholds, judged, thresholds
+from dsm.statistics.words import moves
+
+
+class DriftRule(Rule):
+    """The columns of what is judged spread as those of a baseline; see `dsm drift`."""
+
+    name = "drift"
+    about = "columns spread as in the examples of against: a view, or a changeset"
+    options = {  # noqa: RUF012
+        "against": options.text, "columns": options.texts, "ignore": options.texts,
+        "level": options.share, "psi": options.number, "js": options.share,
+        "correction": options.text,
+    }  # fmt: skip
+    needed = ("against",)
+
+    def problem(self) -> str | None:
+        if self.asked.get("correction", CORRECTIONS[0]) not in CORRECTIONS:
+            return f"correction is one of {', '.join(CORRECTIONS)}"
+        try:
+            self._thresholds()
+        except InvalidInput as error:
+            return error.message
+        return None
+
+    def _thresholds(self) -> Thresholds:
+        asked = {name: value for name, value in self.asked.items() if name != "against"}
+        return thresholds(**asked)
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        if subject.baseline is None:
+            raise NotFound("a baseline can be found in a repository only")
+        if not subject.fresh.num_rows:
+            return
+        against = self.asked["against"]
+        found = judged(subject.baseline(against), subject.fresh, self._thresholds())
+        for column in found.moved:
+            if found.thresholds.decides(column.column):
+                told = "; ".join(moves(column, found.thresholds))
+                yield Failing(
+                    f"{printable(column.column)} has drifted from {printable(against)}: {told}"
+                )

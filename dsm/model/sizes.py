@@ -1,0 +1,13 @@
+"""Sizes as people read them."""
+
+from __future__ import annotations
+
+
+def size_text(size: int) -> str:
+    """Returns a size in bytes as people read it, in decimal units: "5.2 MB"."""
+    if size < 1000:
+        return f"{size} B"
+    amount, units = size / 1000, ["kB", "MB", "GB", "TB", "PB"]
+    while amount >= 999.95 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.1f} {units[0]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dsm.errors import InvalidInput, NotFound
+from dsm.errors import InvalidInput
 from dsm.evaluation.book import PredictionBook
 from dsm.evaluation.classification import Classified, classified
 from dsm.evaluation.compared import Compared, compared
@@ -15,7 +15,7 @@ from dsm.evaluation.groups import LABEL, group_of, groups_of, values_of
 from dsm.evaluation.numeric import Array, load
 from dsm.evaluation.outcome import Outcome, outcome_of
 from dsm.evaluation.regression import Measured, measured
-from dsm.model.names import close_matches, printable
+from dsm.model.names import close_matches
 from dsm.repo.repository import Repository
 
 Figures = Classified | Measured
@@ -117,7 +117,7 @@ def figures_of(outcome: Outcome, positive: str | None = None, at: Array | None =
     )  # fmt: skip
     if positive is None:
         return found
-    _place(outcome, positive)
+    outcome.place(positive)
     own = next((each for each in found.classes if each.name == positive), None)
     values = {name: None if own is None else getattr(own, name) for name in CLASS_METRICS}
     if not outcome.probabilities:
@@ -129,17 +129,6 @@ def _view_of(predictions: PredictionBook, run: str, other: Outcome) -> str | Non
     """Returns the view of the baseline that is meant: the same one, if it has that."""
     same = [each.view for each in predictions.of(run) if each.view == other.stored.view]
     return same[0] if same else None
-
-
-def _place(outcome: Outcome, name: str) -> int:
-    if name not in outcome.names:
-        near = close_matches(name, outcome.names)
-        raise NotFound(
-            f"there is no class {printable(name)!r}",
-            hint=f"did you mean {near[0]}?" if near else
-            f"classes: {', '.join(outcome.names[:20]) or 'none, for numbers were predicted'}",
-        )  # fmt: skip
-    return outcome.names.index(name)
 
 
 def _fairness(outcome: Outcome, attribute: str | None, positive: str | None) -> Fairness | None:
@@ -154,7 +143,7 @@ def _fairness(outcome: Outcome, attribute: str | None, positive: str | None) -> 
                 hint="give --positive CLASS",
             )
         positive = outcome.names[1]
-    np, place = load(), _place(outcome, positive)
+    np, place = load(), outcome.place(positive)
     names, groups = values_of(outcome, attribute)
     known = np.flatnonzero(groups >= 0)
     return fairness(
@@ -182,7 +171,7 @@ def _figure(gate: Gate, outcome: Outcome, figures: Figures, positive: str | None
     if gate.group is not None:
         kind, name = gate.group
         if kind == LABEL and isinstance(figures, Classified):
-            _place(outcome, name)
+            outcome.place(name)
             if gate.metric not in CLASS_METRICS:
                 raise _unknown(gate.metric, CLASS_METRICS)
             own = next((each for each in figures.classes if each.name == name), None)

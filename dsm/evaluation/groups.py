@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -96,3 +96,13 @@ def _segments(outcome: Outcome) -> Iterator[tuple[str, Array]]:
     for each in found:
         filters = named.segment_of(each.fields, each.name)
         yield each.name, np.flatnonzero(flags(mask_of(filters, stored, outcome.rows)))
+
+
+def text_codes(columns: Sequence[pa.Array]) -> tuple[list[str], list[Array]]:
+    """Returns all values of columns as texts, and for each column the places of its own, or -1."""
+    texts = [
+        column if pa.types.is_string(column.type) else column.cast(pa.string())
+        for column in columns
+    ]
+    names = sorted({name for each in texts for name in pc.unique(each).to_pylist()} - {None})
+    return names, [codes(each, tuple(names)) for each in texts]

@@ -12,7 +12,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
 from dsm.evaluation.book import PredictionBook, Stored, class_list
 from dsm.evaluation.numeric import Array, arrow_integers, codes, floats, integers, load, one
 from dsm.format import predictions as fmt
@@ -65,6 +65,17 @@ class Outcome:
             chosen = self.predicted == place
             found[chosen] = column[chosen]
         return found
+
+    def place(self, name: str) -> int:
+        """Returns the place of a class in `names`. Raises NotFound with near matches."""
+        if name not in self.names:
+            near = close_matches(name, self.names)
+            raise NotFound(
+                f"there is no class {printable(name)!r}",
+                hint=f"did you mean {near[0]}?" if near else
+                f"classes: {', '.join(self.names[:20]) or 'none, for numbers were predicted'}",
+            )  # fmt: skip
+        return self.names.index(name)
 
     def column(self, name: str) -> pa.Array:
         """Returns an attribute of the examples. Raises InvalidInput with near matches."""

@@ -9,7 +9,11 @@ from dsm.evaluation.book import PredictionBook
 from dsm.model.keywords import verbs_suggest
 
 if TYPE_CHECKING:
+    from dsm.evaluation.agreement import Agreement
     from dsm.evaluation.evaluate import Evaluation
+    from dsm.evaluation.failures import Failures
+    from dsm.evaluation.suggest import Suggestion
+    from dsm.evaluation.suspects import Suspects
 
 
 @verbs_suggest
@@ -45,3 +49,64 @@ class Predictions(PredictionBook):
             self._repository, run, view=view, by=by, baseline=baseline, fail_if=fail_if,
             sensitive=sensitive, positive=positive, target=target,
         )  # fmt: skip
+
+    def failures(
+        self,
+        run: str,
+        *,
+        view: str | None = None,
+        true: str | None = None,
+        predicted: str | None = None,
+        target: str | None = None,
+    ) -> Failures:
+        """Returns what a run got wrong, those first of which it was most sure, or most wrong.
+
+        `true` and `predicted` ask for one class. Raises what `evaluate` raises.
+        """
+        from dsm.evaluation.failures import failures_of
+        from dsm.evaluation.outcome import outcome_of
+
+        outcome = outcome_of(self, run, view, target=target)
+        return failures_of(outcome, true=true, predicted=predicted)
+
+    def suspects(self, run: str, *, view: str | None = None) -> Suspects:
+        """Returns labels that are probably wrong, by confident learning; the most suspect first.
+
+        The run must have predicted probabilities, of examples that it was not trained on: of those
+        that it was, it repeats the labels. Raises what `evaluate` raises.
+        """
+        from dsm.evaluation.outcome import outcome_of
+        from dsm.evaluation.suspects import suspects_of
+
+        return suspects_of(outcome_of(self, run, view))
+
+    def agreement(self, view: str, annotators: Sequence[str]) -> Agreement:
+        """Returns how far annotators agree, each an attribute with the labels that one gave.
+
+        Raises NotFound, InvalidInput, NumpyMissing, DamagedData.
+        """
+        from dsm.evaluation.agreement import agreement_of
+
+        return agreement_of(self.selection(view), annotators)
+
+    def suggest(
+        self,
+        runs: Sequence[str],
+        count: int = 100,
+        *,
+        strategy: str = "entropy",
+        diverse: bool = False,
+        labelled: bool = False,
+        view: str | None = None,
+    ) -> list[Suggestion]:
+        """Returns which examples to label next, of those without a label that the runs predicted.
+
+        `strategy` is "entropy", "margin" or "least-confident" of one run, or "committee", the
+        disagreement of several. With `diverse` each is unlike those before it; with `labelled`
+        examples with a label count as well. Raises what `evaluate` raises.
+        """
+        from dsm.evaluation.outcome import outcome_of
+        from dsm.evaluation.suggest import suggested
+
+        found = [outcome_of(self, run, view, known=False) for run in runs]
+        return suggested(found, count, strategy, diverse=diverse, labelled=labelled)

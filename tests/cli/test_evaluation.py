@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,33 @@ def test_a_gate_ends_with_1(read_by: Path, dsm: Runner) -> None:
     assert "disparate impact ratio         0.0000" in said.lines
     assert dsm("evaluate", "base", "--fail-if", "f1 < 0.1").err == ""
     assert dsm("evaluate", "none", status=4).err.startswith("error: there is no run 'none'")
+
+
+def test_answers_come_back_as_labels(read_by: Path, dsm: Runner) -> None:
+    """Suspects, disputes and a queue are label files; Label Studio takes and returns tasks."""
+    paths = ["cat/1.txt", "cat/2.txt", "cat/3.txt", "dog/1.txt", "dog/3.txt"]
+    with library.open(".") as repo:
+        chances = [[p, 1 - p] for p in (0.9, 0.9, 0.1, 0.1, 0.2)]
+        repo.predictions.add("base", paths, probabilities=chances)
+    assert dsm("labels", "suspect", "base", "--csv").out == "path,label\ncat/3.txt,dog\n"
+    assert "cat/3.txt  cat    dog" in dsm("labels", "suspect", "base").out
+    assert "cat/3.txt  cat   dog            0.9000" in dsm("failures", "base", "--name", "bad").out
+    with library.open(".") as repo:
+        assert [example.path for example in repo.view("bad")] == ["cat/3.txt"]
+    queue = dsm("suggest", "base", "-n", "2", "--labelled", "--csv").out
+    assert queue == "path,label\ndog/3.txt,\ncat/1.txt,\n"
+    done = json.loads(dsm("suggest", "base", "-n", "1", "--labelled", "--label-studio").out)
+    done[0]["annotations"] = [{"result": [{**done[0]["predictions"][0]["result"][0]}]}]
+    done[0]["annotations"][0]["result"][0]["value"] = {"choices": ["cow"]}
+    Path("export.json").write_text(json.dumps(done))
+    dsm("label", "--labels", "export.json")
+    dsm("label", "cat/1.txt", "cat/2.txt", "--attr", "ann=cat", "--attr", "bob=cat")
+    dsm("label", "cat/2.txt", "--attr", "bob=dog")
+    dsm("commit", "-m", "answers")
+    dsm("prepare", "--name", "now")
+    with library.open(".") as repo:
+        assert repo.view("now")["dog/3.txt"].labels == ("cow",)
+    both = ["--annotator", "ann", "--annotator", "bob"]
+    assert "cat/2.txt  (ann: cat, bob: dog)" in dsm("labels", "agreement", "now", *both).out
+    said = dsm("labels", "agreement", "now", *both, "--csv").out
+    assert said == "path,label\ncat/2.txt,\n"

@@ -337,12 +337,12 @@ def _runs(dsm: Runner, take: Any) -> None:
     Path("p.csv").write_text(f"path,label\n{example},cat\nnone,cat\n")
     take("predictions add", "first", "p.csv")
     take("predictions list", "first")
-    _evaluations(take, view.version)
+    _evaluations(dsm, take, view.version)
     take("predictions rm", "first")
     take("runs rm", "first")
 
 
-def _evaluations(take: Any, view: str) -> None:
+def _evaluations(dsm: Runner, take: Any, view: str) -> None:
     with library.open(".") as repo:
         examples = [(e.path, e.labels) for e in repo.view(view).without_sources()]
         paths, sure = [path for path, _ in examples], [[0.75, 0.25]] * len(examples)
@@ -363,6 +363,14 @@ def _evaluations(take: Any, view: str) -> None:
         "--fail-if",
     ]
     take("evaluate", "first", *words, "accuracy < 0")
+    take("failures", "first", "--name", "wrong")
+    take("failures", "first")
+    take("labels suspect", "first")
+    take("suggest", "first", "--labelled", "-n", "2")
+    dsm("label", "cat/1.txt", "--attr", "ann=cat", "--attr", "bob=dog")
+    dsm("commit", "-m", "labelled twice")
+    dsm("prepare", "--name", "twice")
+    take("labels agreement", "twice", "--annotator", "ann", "--annotator", "bob")
 
 
 def _remotes(take: Any, tmp_path: Path) -> None:

@@ -71,6 +71,23 @@ class Dataset(DatasetChecks):
             return add_content(self.tree, request, paths, paths.items(), now)
         return add_files(self.tree, self._request(self._paths(paths), **asked), progress)
 
+    def add_streams(
+        self,
+        paths: Sequence[str],
+        content: Iterable[tuple[str, Any]],
+        times: Mapping[str, int | None],
+        **asked: Any,
+    ) -> AddReport:
+        """Stages bytes or binary files by path, one after the other, as `add` does a mapping.
+
+        `content` yields (path, bytes or file) of all `paths` in their order; `times` are those of
+        new content (microseconds UTC), None for now. Raises what `add` raises.
+        """
+        from dsm.worktree.staging import add_content
+
+        request, now = self._request((), **asked), self._environment.clock()
+        return add_content(self.tree, request, paths, content, now, times)
+
     def add_records(
         self,
         records: Any,

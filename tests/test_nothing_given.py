@@ -115,6 +115,17 @@ def add_records_labels(work: Work, nothing: Any) -> None:
     assert given_records(work, key="id", labels=nothing).labels == ()
 
 
+def add_streams_paths(work: Work, nothing: Any) -> None:
+    assert same(work, work.ds.add_streams, nothing, [], {}).counts.rows == 0
+
+
+def import_labels(work: Work, nothing: Any) -> None:
+    work.path("../outside").mkdir()
+    work.path("../outside/x").write_text("x")
+    work.repo.import_from(str(work.path("../outside")), "in", labels=nothing)
+    assert work.ds.commit("imported", paths=["in"]) and work.snapshot()["in/x"][1] == ()
+
+
 def commit_paths(work: Work, nothing: Any) -> None:
     with pytest.raises(AnswerIsNo, match="nothing to commit"):
         same(work, work.ds.commit, "x", paths=nothing)
@@ -316,6 +327,8 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.add_records key": add_records_key,
     "Dataset.add_records attributes": add_records_attributes,
     "Dataset.add_records labels": add_records_labels,
+    "Dataset.add_streams paths": add_streams_paths,
+    "Dataset.add_streams content": add_streams_paths,
     "Dataset.changes paths": changes_paths,
     "Dataset.commit paths": commit_paths,
     "Dataset.diff paths": diff_paths,
@@ -347,6 +360,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare pick": prepare_pick,
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
+    "Catalog.import_from labels": import_labels,
     "Catalog.push datasets": remote_datasets,
     "Catalog.fetch datasets": remote_datasets,
     "Catalog.pull datasets": remote_datasets,

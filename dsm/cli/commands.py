@@ -62,6 +62,8 @@ COMMANDS = {
     "push": ("dsm.cli.push", "Upload changesets to a remote"),
     "fetch": ("dsm.cli.fetch", "Look at what a remote has; nothing here changes"),
     "pull": ("dsm.cli.pull", "Take in the changesets of a remote"),
+    "import": ("dsm.cli.import_data", "Stage data from an address, without files here"),
+    "update-import": ("dsm.cli.update_import", "Stage what is new where data was imported from"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),
@@ -79,6 +81,6 @@ SECTIONS = {
     "Train": ("prepare", "split", "segment", "view", "sweep", "ablate", "why", "get"),
     "Keep track": ("run", "runs", "predictions", "evaluate", "failures", "labels", "suggest"),
     "Sources": ("source", "receipts"),
-    "Share": ("clone", "remote", "push", "fetch", "pull"),
+    "Share": ("clone", "remote", "push", "fetch", "pull", "import", "update-import"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }

@@ -32,7 +32,7 @@ WORDS_OF_OTHERS = {
     "checkout": "restore", "reset": "restore --staged", "unstage": "restore --staged",
     "remove": "rm", "move": "mv", "rename": "mv", "ls-files": "ls", "cat-file": "cat",
     "export": "get", "download": "pull", "blame": "why",
-    "import": "add", "track": "add", "compare": "diff", "undo": "revert", "version": "--version",
+    "track": "add", "compare": "diff", "undo": "revert", "version": "--version",
     "history": "log", "list": "ls", "delete": "rm", "annotate": "label", "relabel": "label",
     "describe": "dataset show", "info": "dataset show", "datasets": "dataset list",
     "views": "view list", "tags": "tag", "sources": "source list", "verify": "fsck",

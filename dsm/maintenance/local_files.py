@@ -34,7 +34,7 @@ def check_local(repository: Repository, findings: Findings, *, full: bool) -> No
     known = {
         "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
         "receipts", "receipt.key", "runs", "runs.index", "crashes", "cache.key", "remotes", "near",
-        "objects", "damaged",
+        "objects", "damaged", "imports",
     }  # fmt: skip
     for entry in findings.listed(layout.local, "index"):
         if entry not in known:

@@ -56,11 +56,12 @@ class NotOnRemote(NotFound):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A file on a remote: its name below the remote's address, its bytes, and when it was written
-    by the clock of the place, in seconds, where that tells."""
+    by the clock of the place, in seconds, and its ETag, where that tells."""
 
     name: str
     size: int
     modified: float | None = None
+    etag: str | None = None
 
 
 class Backend(ABC):
@@ -71,6 +72,8 @@ class Backend(ABC):
     """
 
     writable = True
+    # Data of others is read here, whose names are what they are; no remote of dsm.
+    foreign = False
 
     def __init__(self, url: str):
         self.url = url
@@ -101,7 +104,17 @@ class Backend(ABC):
     def delete(self, name: str) -> None:
         """Removes a file; one that is gone already is fine."""
 
+    def named(self, name: str) -> Iterator[Entry]:
+        """Yields the file of this name, if there is one, found by listing what lies beside it."""
+        yield from (entry for entry in self.listing("") if entry.name == name)
+
     # --- what all have in common ---
+
+    def checked(self, name: str) -> str:
+        """Returns a name that leads nowhere else. Raises RemoteFailed."""
+        if not (is_safe(name) if self.foreign else is_plain(name)):
+            raise RemoteFailed(f"{name!r} is no name of a file on a remote")
+        return name
 
     def get(self, name: str, most: int, start: int = 0, size: int | None = None) -> bytes:
         """Returns a file, or a range of it, that has at most `most` bytes.
@@ -187,6 +200,15 @@ def is_plain(name: str) -> bool:
         and name.isascii()
         and name.isprintable()
         and "\\" not in name
+        and not any(part in ("", ".", "..") for part in name.split("/"))
+    )
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name of somebody else's file is relative, and leads nowhere else."""
+    return (
+        0 < len(name.encode("utf-8", "surrogateescape")) <= NAME_BYTES_MAX + 1000
+        and "\0" not in name
         and not any(part in ("", ".", "..") for part in name.split("/"))
     )
 

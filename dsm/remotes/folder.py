@@ -19,7 +19,6 @@ from dsm.remotes.backend import (
     NotOnRemote,
     RemoteFailed,
     RemoteRefused,
-    is_plain,
 )
 from dsm.store import disk
 
@@ -36,8 +35,7 @@ class FolderBackend(Backend):
         self.folder = folder
 
     def _path(self, name: str) -> str:
-        if not is_plain(name):
-            raise RemoteFailed(f"{name!r} is no name of a file on a remote")
+        name = self.checked(name)
         return os.path.join(self.folder, name)
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:

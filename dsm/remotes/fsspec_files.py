@@ -19,7 +19,6 @@ from dsm.remotes.backend import (
     NotOnRemote,
     RemoteFailed,
     RemoteRefused,
-    is_plain,
 )
 
 T = TypeVar("T")
@@ -43,8 +42,7 @@ class FsspecBackend(Backend):
         self._root = str(root).rstrip("/")
 
     def _path(self, name: str) -> str:
-        if not is_plain(name):
-            raise RemoteFailed(f"{name!r} is no name of a file on a remote")
+        name = self.checked(name)
         return f"{self._root}/{name}"
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
@@ -111,7 +109,12 @@ class FsspecBackend(Backend):
         lead = self._root + "/"
         for path, fields in found.items():
             if path.startswith(lead):
-                yield Entry(path[len(lead) :], int(fields.get("size") or 0), _modified(fields))
+                yield Entry(
+                    path[len(lead) :],
+                    int(fields.get("size") or 0),
+                    _modified(fields),
+                    _etag(fields),
+                )
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -141,3 +144,8 @@ def _modified(fields: dict[str, Any]) -> float | None:
         if hasattr(value, "timestamp"):
             return float(value.timestamp())
     return None
+
+
+def _etag(fields: dict[str, Any]) -> str | None:
+    found = fields.get("ETag") or fields.get("etag") or fields.get("md5Hash")
+    return str(found) if found else None

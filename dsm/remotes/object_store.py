@@ -23,7 +23,6 @@ from dsm.remotes.backend import (
     NotOnRemote,
     RemoteFailed,
     RemoteRefused,
-    is_plain,
 )
 
 # A pack goes up in parts of this size, so many at a time: both together bound the memory.
@@ -50,9 +49,7 @@ class BucketBackend(Backend):
         self._store = _store_of(url)
 
     def _name(self, name: str) -> str:
-        if not is_plain(name):
-            raise RemoteFailed(f"{name!r} is no name of a file on a remote")
-        return name
+        return self.checked(name)
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
         self.requests += 1
@@ -118,8 +115,9 @@ class BucketBackend(Backend):
                 self.requests += 1
                 for each in page:
                     yield Entry(
-                        str(each["path"]), int(each["size"]), each["last_modified"].timestamp()
-                    )
+                        str(each["path"]), int(each["size"]), each["last_modified"].timestamp(),
+                        each.get("e_tag"),
+                    )  # fmt: skip
         except Exception as error:
             self._raise("list", prefix or "it", error)
 

@@ -12,9 +12,12 @@ from dsm.repo.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO
 
+    from dsm.datasets import Dataset
     from dsm.remotes.book import Remotes
     from dsm.remotes.checking import RemoteCheck
+    from dsm.remotes.importing import ImportReport
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
@@ -214,6 +217,71 @@ class SharedRepository(Repository):
         opened = Remote(self, self.remotes.find(remote))
         plan = plan_prune(opened, grace_days * DAY, progress)
         return prune_remote(opened, plan, progress) if prune else plan
+
+    def import_from(
+        self,
+        url: str,
+        into: str = "",
+        *,
+        dataset: str | None = None,
+        labels: Sequence[str] | None = None,
+        pattern: str | None = None,
+        label_file: str | os.PathLike[str] | BinaryIO | None = None,
+        label_format: str | None = None,
+        strict: bool = False,
+        dry_run: bool = False,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> ImportReport:
+        """Stages what lies at an address, below the folder `into` of a dataset (the current one).
+
+        The address is a folder, a prefix of a bucket, one file, or a tar or zip archive, whose
+        members become examples; no file is written to the work tree. Labels are told as for
+        `Dataset.add`. Staged in batches: interrupted, it goes on when it is called again, and what
+        has not changed since is not read. `jobs` files are read at a time.
+
+        Raises NotFound when nothing lies there or for the dataset, InvalidInput for the address,
+        the folder or the options, Conflict, RemoteRefused, RemoteFailed.
+        """
+        from dsm.remotes.importing import import_from
+        from dsm.remotes.parallel import at_once_wanted
+
+        self.require_ours()
+        asked = {
+            "labels": None if labels is None else list(labels), "pattern": pattern,
+            "label_file": label_file, "label_format": label_format, "strict": strict,
+        }  # fmt: skip
+        with at_once_wanted(jobs):
+            return import_from(
+                self.opened(dataset), url, into, asked=asked, dry_run=dry_run, progress=progress
+            )
+
+    def update_imports(
+        self,
+        url: str | None = None,
+        *,
+        dataset: str | None = None,
+        dry_run: bool = False,
+        jobs: int | None = None,
+        progress: Progress = SILENT,
+    ) -> list[ImportReport]:
+        """Stages what is new or was changed where a dataset (the current one) was imported from.
+
+        By ETag and size, else by time and size; `url` names one address. What is gone there stays
+        here, and is told. Raises NotFound when nothing was imported, and what `import_from` raises.
+        """
+        from dsm.remotes.importing import update_imports
+        from dsm.remotes.parallel import at_once_wanted
+
+        self.require_ours()
+        with at_once_wanted(jobs):
+            return update_imports(self.opened(dataset), url, dry_run=dry_run, progress=progress)
+
+    def opened(self, dataset: str | None) -> Dataset:
+        """Opens a dataset, the current one for None. Raises NotFound with near matches."""
+        from dsm.datasets import Dataset
+
+        return Dataset(self, self.identity(dataset or self.current))
 
     def distance(self, dataset: str | None = None) -> Distance | None:
         """Returns how far a dataset (the current one) is from the default remote, as last seen.

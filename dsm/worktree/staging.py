@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
@@ -67,8 +68,10 @@ def add_content(
     named: Iterable[str],
     content: Iterable[tuple[str, bytes | BinaryIO]],
     now: int,
+    times: Mapping[str, int | None] = MappingProxyType({}),
 ) -> AddReport:
-    """Stages bytes by path, which need no file; new ones get the time `now` (microseconds).
+    """Stages bytes by path, which need no file; new ones get the time that `times` says, else `now`
+    (microseconds).
 
     `named` are all paths, `content` gives the bytes of each, one after the other.
     """
@@ -86,8 +89,9 @@ def add_content(
             outcome.size += size
             old = known.get(path)
             example = request.example(
-                path, oid, size, now, old, outcome.unlabelled, committed.get(path)
-            )
+                path, oid, size, times.get(path) or now, old, outcome.unlabelled,
+                committed.get(path),
+            )  # fmt: skip
             kind = kind_against_head(example, committed.get(path))
             if kind == FORGET:
                 outcome.rows.delete(path, FORGET)

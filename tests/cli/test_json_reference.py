@@ -396,9 +396,20 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     take("fetch")
     take("status")
     take("pull")
+    _imports(take, tmp_path)
     _remote_upkeep(take, tmp_path / "remote")
     take("clone", remote, str(tmp_path / "clone"))
     take("clone", remote, str(tmp_path / "one"), "--dataset", "even")
+
+
+def _imports(take: Any, tmp_path: Path) -> None:
+    for name in ("one.txt", "two.txt", ".hidden"):
+        write(tmp_path / "outside" / name, name)
+    take("import", str(tmp_path / "outside"), "--into", "outside")
+    (tmp_path / "outside" / "two.txt").unlink()
+    take("import", str(tmp_path / "outside"), "--into", "outside")
+    take("update-import")
+    take("commit", "-m", "imported")
 
 
 def _remote_upkeep(take: Any, remote: Path) -> None:

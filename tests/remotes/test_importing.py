@@ -1,0 +1,205 @@
+"""Importing: what lies at an address is staged without a file here, again only what has changed."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dsm.errors import InvalidInput, NotFound
+from dsm.remotes import importing
+from dsm.remotes.address import open_backend
+from dsm.remotes.backend import RemoteFailed
+
+from .conftest import Copy
+
+FILES = {
+    "cat/1.jpg": b"miaow", "cat/2.jpg": b"purr", "dog/1.jpg": b"wow", "big.bin": bytes(5 << 20),
+}  # fmt: skip
+
+
+def fill(place: str, files: dict[str, bytes]) -> str:
+    backend = open_backend(place)
+    for name, data in files.items():
+        backend.put(name, data)
+    return place
+
+
+def staged(copy: Copy) -> dict[str, str]:
+    return {change.path: change.kind[0].upper() for change in copy.dataset.status().staged}
+
+
+def test_what_lies_there_is_staged(origin: Copy, place: str) -> None:
+    """Below the folder that was named, with labels of the pattern and no file in the work tree."""
+    fill(place, FILES)
+    before = origin.files()
+    report = origin.repo.import_from(place, "pets", pattern="pets/{label}/{name}.jpg")
+    assert (report.files, report.fetched, report.added) == (4, 4, 4)
+    assert report.size == sum(map(len, FILES.values()))
+    origin.dataset.commit("imported")
+    assert origin.files() == before
+    assert {
+        f"pets/{name}": data for name, data in FILES.items()
+    }.items() <= origin.contents().items()
+    assert origin.dataset.example("pets/cat/1.jpg").labels == ("cat",)
+    assert origin.dataset.status().clean
+
+
+def test_only_what_changed_is_read_again(origin: Copy, place: str) -> None:
+    """A second import reads nothing; an update reads what is new or changed, and tells what is gone."""
+    fill(place, FILES)
+    origin.repo.import_from(place, "pets", labels=["pet"])
+    assert origin.repo.import_from(place, "pets", labels=["pet"]).fetched == 0
+    origin.dataset.commit("imported")
+    fill(place, {"cat/1.jpg": b"hiss, louder", "owl.jpg": b"hoo"})
+    open_backend(place).delete("dog/1.jpg")
+    dry = origin.repo.update_imports(dry_run=True)
+    assert [(r.fetched, r.added, r.modified) for r in dry] == [(2, 1, 1)]
+    assert staged(origin) == {}
+    (report,) = origin.repo.update_imports()
+    assert (report.fetched, report.added, report.modified) == (2, 1, 1)
+    assert report.vanished == ("dog/1.jpg",)
+    assert staged(origin) == {"pets/cat/1.jpg": "M", "pets/owl.jpg": "A"}
+    origin.dataset.commit("updated")
+    assert origin.dataset.example("pets/owl.jpg").labels == ("pet",)
+    assert origin.contents()["pets/dog/1.jpg"] == b"wow"
+    assert [r.fetched for r in origin.repo.update_imports(place)] == [0]
+
+
+def test_an_interrupted_import_goes_on(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was staged before a failure is not read again."""
+    monkeypatch.setattr(importing, "BATCH_FILES", 2)
+    monkeypatch.setattr("dsm.remotes.backend.PAUSE_SECONDS", 0.0)
+    place = fill(str(tmp_path / "data"), {f"{n}.txt": b"%d" % n for n in range(7)})
+    real = importing.whole
+    read: list[str] = []
+    failures = iter(range(4))
+
+    def failing(backend, entry):  # type: ignore[no-untyped-def]
+        read.append(entry.name)
+        if entry.name == "5.txt" and next(failures, None) is not None:
+            raise RemoteFailed("connection reset")
+        return real(backend, entry)
+
+    monkeypatch.setattr(importing, "whole", failing)
+    with pytest.raises(RemoteFailed):
+        origin.repo.import_from(place)
+    assert set(staged(origin)) == {"0.txt", "1.txt", "2.txt", "3.txt"}
+    read.clear()
+    assert origin.repo.import_from(place).fetched == 3
+    assert set(read) == {"4.txt", "5.txt", "6.txt"}
+    assert len(staged(origin)) == 7
+
+
+def test_one_file_is_imported(origin: Copy, place: str) -> None:
+    """An address may name a file; one of nothing is told."""
+    fill(place, FILES)
+    origin.repo.import_from(f"{place}/cat/1.jpg", "one")
+    assert staged(origin) == {"one/1.jpg": "A"}
+    with pytest.raises(NotFound, match="nothing at"):
+        origin.repo.import_from(f"{place}/nowhere")
+    with pytest.raises(NotFound, match="nothing was imported"):
+        origin.repo.update_imports(f"{place}/other")
+
+
+def test_a_table_of_labels_is_read_once(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows may name files of any part of what is imported; of an archive they cannot."""
+    monkeypatch.setattr(importing, "BATCH_FILES", 1)
+    place = fill(str(tmp_path / "data"), FILES)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label\nin/cat/1.jpg,tabby\nin/dog/1.jpg,pug\n")
+    origin.repo.import_from(place, "in", label_file=table)
+    origin.dataset.commit("imported")
+    assert origin.dataset.example("in/dog/1.jpg").labels == ("pug",)
+    fill(place, {"x.tar": tar_of(FILES)})
+    with pytest.raises(InvalidInput, match="archive"):
+        origin.repo.import_from(f"{place}/x.tar", "in", label_file=table)
+
+
+def tar_of(files: dict[str, bytes], mode: str = "w") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(data), 1_700_000_000
+            archive.addfile(member, io.BytesIO(data))
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE):
+            member = tarfile.TarInfo(f"special-{kind.decode()}")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    return out.getvalue()
+
+
+def zip_of(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
+def test_members_of_archives_become_examples(origin: Copy, place: str, kind: str) -> None:
+    """Plain files of a tar or zip, once; those whose names lead elsewhere are left out and told."""
+    files = {**FILES, "../evil": b"x", "/etc/evil": b"x", "a/../../evil": b"x", "é.txt": b"unicode"}
+    make = {"tar": tar_of, "tar.gz": lambda f: tar_of(f, "w:gz"), "zip": zip_of}[kind]
+    fill(place, {f"data.{kind}": make(files)})
+    report = origin.repo.import_from(f"{place}/data.{kind}", "in")
+    assert sorted(staged(origin)) == sorted(f"in/{name}" for name in [*FILES, "é.txt"])
+    assert len(report.skipped) == 3
+    origin.dataset.commit("imported")
+    assert origin.contents()["in/big.bin"] == FILES["big.bin"]
+    assert origin.repo.import_from(f"{place}/data.{kind}", "in").fetched == 0
+    assert [r.fetched for r in origin.repo.update_imports()] == [0]
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
+def test_a_damaged_archive_is_refused(origin: Copy, tmp_path: Path, kind: str) -> None:
+    """One that is cut short, or none at all: an error of ours, and no half member is staged."""
+    make = {"tar": tar_of, "tar.gz": lambda f: tar_of(f, "w:gz"), "zip": zip_of}[kind]
+    whole = make({"a.txt": os.urandom(3000), "b.txt": os.urandom(3000)})
+    for number, data in enumerate((whole[: len(whole) // 3], b"no archive at all" * 99)):
+        place = fill(str(tmp_path / f"data-{number}"), {f"x.{kind}": data})
+        with pytest.raises(InvalidInput):
+            origin.repo.import_from(f"{place}/x.{kind}", "in")
+    assert set(staged(origin)) <= {"in/a.txt"}
+
+
+def test_odd_names_are_told(origin: Copy, tmp_path: Path) -> None:
+    """Hidden files and names that cannot be paths are left out; other letters are fine."""
+    folder = tmp_path / "data"
+    for name in ("ä b.txt", ".hidden", ".git/config", "line\nbreak"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    report = origin.repo.import_from(str(folder), "in")
+    assert staged(origin) == {"in/ä b.txt": "A", "in/line\nbreak": "A"}
+    assert [each.path for each in report.skipped] == [".git/config", ".hidden"]
+
+
+def test_a_file_that_changes_meanwhile_is_not_staged(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another size than was listed: the import fails, and nothing of the batch is staged."""
+    monkeypatch.setattr("dsm.remotes.backend.PAUSE_SECONDS", 0.0)
+    for size in (10, 6 << 20):
+        place = fill(str(tmp_path / f"data-{size}"), {"a.txt": bytes(size)})
+        real = importing._listed
+
+        def grown(url: str):  # type: ignore[no-untyped-def]
+            backend, entries = real(url)
+            (tmp_path / f"data-{size}" / "a.txt").write_bytes(bytes(size + 1))
+            return backend, entries
+
+        with monkeypatch.context() as patch:
+            patch.setattr(importing, "_listed", grown)
+            with pytest.raises(RemoteFailed):
+                origin.repo.import_from(place)
+    assert staged(origin) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -21,6 +22,7 @@ from dsm.cli.session import Settings
 from .conftest import Runner, write
 
 
+@cache
 def all_commands() -> list[tuple[str, Any]]:
     """Every command and those below it, as (words, typer's command)."""
     found = []

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from console import played
 from situations import Work
-from tiers import LONG
+from tiers import LONG, thinned
 
 from dsm.errors import InvalidInput
 from dsm.views.reading.shuffle import shuffled
@@ -294,10 +294,10 @@ def test_impossible_splits(view: View, options: dict[str, int]) -> None:
 # --- going on in the middle -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("workers", WORKERS)
-@pytest.mark.parametrize("then", WORKERS)
-@pytest.mark.parametrize("stop", [0, 1, 7, 11])
-def test_a_loader_goes_on_exactly(view: View, workers: int, then: int, stop: int) -> None:
+@pytest.mark.parametrize(
+    ("stop", "workers", "then"), thinned(product([0, 1, 7, 11], WORKERS, WORKERS), 3)
+)
+def test_a_loader_goes_on_exactly(view: View, stop: int, workers: int, then: int) -> None:
     """What was seen before the state and what comes after it is the epoch, then the next one."""
     first = ViewLoader(
         IterableViewDataset(view, seed=4, transform=number, batch_size=10), num_workers=workers

@@ -96,3 +96,35 @@ def test_a_row_of_sqlite_has_a_largest_size(sqlite: Asked, tmp_path: Path) -> No
         sqlite.rows("SELECT * FROM scan WHERE id = 2")
     assert caught.value.__context__ is None and caught.value.__cause__ is None
     assert sqlite.rows("SELECT id FROM scan WHERE id = 2") == [{"id": 2}]
+
+
+@pytest.mark.parametrize("first_large", [1, 17, 4097, 4200])
+def test_large_rows_of_sqlite_come_by_few(sqlite: Asked, first_large: int) -> None:
+    """From the first row above 256 KiB on; all rows come once, in order, with the types of before."""
+    columns = (
+        "id, iif(id >= :large, zeroblob(300000), x'00') AS scan, iif(id > 40, day, NULL) AS day"
+    )
+    sql = f"SELECT {columns}, amount, NULL AS none FROM payment WHERE id < :large + 40 ORDER BY id"
+    with sqlite.run(sql, {"large": first_large}) as rows:
+        batches = [(batch.num_rows, batch.nbytes, batch.schema) for batch in rows]
+        assert len({schema for _, _, schema in batches}) == 1
+    assert max(size for _, size, _ in batches) < 20 * 300_000
+    found = sqlite.rows(sql, {"large": first_large})
+    assert [row["id"] for row in found] == list(range(1, first_large + 40))
+    assert {len(row["scan"]) for row in found[first_large - 1 :]} == {300_000}
+    assert [row["day"] for row in found[40:42]] == ["2026-01-14", "2026-01-15"][: len(found) - 40]
+    with contextlib.closing(sqlite3.connect(sqlite.address)) as own:
+        expected = own.execute(sql, {"large": first_large}).fetchall()
+    assert expected == [tuple(row.values()) for row in found]
+
+
+@pytest.mark.parametrize(
+    "changing",
+    ["random() AS n", "current_timestamp AS n", "date('now') AS n", "hex(randomblob(2)) AS n"],
+)
+def test_a_query_that_answers_otherwise_is_not_asked_twice(sqlite: Asked, changing: str) -> None:
+    """Rows that were passed on could come again, and others not at all: the late row is refused."""
+    sql = "SELECT id, zeroblob(iif(id = {}, 300000, 1)) AS scan, {} FROM payment"
+    with pytest.raises(LimitReached, match="a row of more than 256 KiB comes late"):
+        sqlite.rows(sql.format(4500, changing))
+    assert len(sqlite.rows(sql.format(30, changing))) == 5000

@@ -20,6 +20,7 @@ from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
 from dsm.files.typed_path import refuse_address, refuse_store
 from dsm.model.keywords import suggests
 from dsm.model.names import check_dataset_name, dataset_name_for
+from dsm.model.unmatched import SKIP, check_unmatched
 from dsm.progress import SILENT, Progress
 from dsm.repo.config import Config, UserConfig
 from dsm.repo.environment import Environment
@@ -218,11 +219,14 @@ def init(
     dataset: str | None = None,
     org: str | None = None,
     pattern: str | None = None,
+    unmatched: str | None = None,
 ) -> Catalog:
     """Creates a repository in a folder, with a first dataset named after it; idempotent.
 
-    Run again, it completes what is missing and changes nothing that is there. Raises InvalidInput
-    when the folder belongs to another org, or the pattern cannot be parsed; NamesNotUtf8.
+    `pattern` and `unmatched` are those of `Catalog.create_dataset`. Run again, it completes what is
+    missing and changes nothing that is there. Raises InvalidInput when the folder belongs to
+    another org, the dataset that is there keeps another pattern or does something else with files
+    that it does not match, or one of these cannot be; NamesNotUtf8.
     """
     from dsm.store.chunks import Chunking
 
@@ -236,6 +240,8 @@ def init(
         from dsm.model.pattern import PathPattern
 
         PathPattern.parse(pattern)
+    if unmatched is not None:
+        check_unmatched(unmatched)
     name = dataset or dataset_name_for(os.path.basename(root))
     check_dataset_name(name)
     created = initialise(
@@ -257,19 +263,31 @@ def init(
     names = repo.datasets()
     if not names or (dataset is not None and dataset not in names):
         try:
-            repo.create_dataset(name, pattern=pattern)
+            repo.create_dataset(name, pattern=pattern, unmatched=unmatched or SKIP)
             repo.added = None if created else name
             return repo
         except AlreadyExists:
             names = repo.datasets()
             if name not in names:  # but one that differs in letter case
                 raise
-    if pattern is not None and repo.dataset(name if name in names else None).pattern != pattern:
+    if pattern is not None or unmatched is not None:
+        _refuse_others(repo.dataset(name if name in names else None), pattern, unmatched)
+    return repo
+
+
+def _refuse_others(there: Dataset, pattern: str | None, unmatched: str | None) -> None:
+    """Raises InvalidInput when a dataset that is there keeps something else than was given."""
+    if pattern is not None and there.pattern != pattern:
         raise InvalidInput(
             "the dataset exists and keeps another pattern",
-            hint="give it with `dsm add --pattern`, or create another dataset",
+            hint="change it with `dsm dataset set --pattern`, or create another dataset",
         )
-    return repo
+    if unmatched is not None and there.unmatched != unmatched:
+        raise InvalidInput(
+            f"the dataset exists and has the setting {there.unmatched} for files that its pattern"
+            " does not match",
+            hint="change it with `dsm dataset set --unmatched`, or create another dataset",
+        )
 
 
 @suggests

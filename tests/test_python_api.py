@@ -131,6 +131,8 @@ def test_init_again_changes_nothing(here: Path) -> None:
         dsm.init(org="other")
     with pytest.raises(InvalidInput, match="another pattern"):
         dsm.init(dataset="pets", pattern="{label}.jpg")
+    with pytest.raises(InvalidInput, match="has the setting skip for files that its pattern"):
+        dsm.init(dataset="pets", unmatched="refuse")
 
 
 def test_an_interrupted_init_is_completed(here: Path) -> None:
@@ -182,7 +184,7 @@ def test_where_a_repository_cannot_be(here: Path) -> None:
     with pytest.raises(NotFound, match="there is no folder"):
         dsm.open(here / "nowhere")
     (here / ".dsm").write_bytes(b"a file")
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="cannot create folder"):
         dsm.init()
     with pytest.raises(NotARepository, match=r"is not in a dsm repository \(no \.dsm here"):
         dsm.open()
@@ -481,7 +483,7 @@ def test_datasets_and_views_as_collections(work: Work) -> None:
     assert caught.value.hint == "did you mean a.txt?"
     assert [v.version for v in work.repo.views()] == sorted(v.version for v in work.repo.views())
     assert {v.version for v in work.repo.views("data")} >= {view.version}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no dataset"):
         work.repo.views("none")
 
 
@@ -531,7 +533,7 @@ def test_views_compare_themselves(work: Work) -> None:
     assert first.diff(second).counts["added"] == 1
     assert [reason.count for reason in first.explain(second).reasons] == [1]
     assert (second.why("b.txt").selected, first.why("b.txt").selected) == (True, False)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"no changeset of data has an example never\.txt"):
         first.why("never.txt")
     assert list(second.to_pandas()["path"]) == ["a.txt", "b.txt"]
 

@@ -14,6 +14,7 @@ from dsm.answers.datasets import (
     removed_dataset_answer,
 )
 from dsm.cli.class_names import class_names
+from dsm.cli.dataset_options import Pattern, Unmatched
 from dsm.cli.drawing import label_bars, time_bars, width
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, print_json, size_text
@@ -21,23 +22,13 @@ from dsm.cli.session import Session
 from dsm.cli.suggestions import dataset_names, label_lists, targets
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.model.unmatched import REFUSE, SKIP, WORDS, check_unmatched
+from dsm.model.unmatched import REFUSE, SKIP, check_unmatched
 
 if TYPE_CHECKING:
     from dsm.datasets import Dataset
     from dsm.views.comparison.statistics import Histogram, Sizes
 
 app = new_app()
-
-Unmatched = Annotated[
-    str | None,
-    typer.Option(
-        "--unmatched",
-        metavar="[skip|unlabelled|refuse]",
-        autocompletion=lambda incomplete: [w for w in WORDS if w.startswith(incomplete)],
-        help="What add does with new files that the pattern does not match",
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -63,12 +54,7 @@ def dataset(ctx: typer.Context) -> None:
 def create(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new dataset")],
-    pattern: Annotated[
-        str | None,
-        typer.Option(
-            "--pattern", metavar="P", help="Where labels and attributes stand in paths; kept"
-        ),
-    ] = None,
+    pattern: Pattern = None,
     root: Annotated[
         str,
         typer.Option("--root", metavar="DIR", help="Its folder, below the repository's"),

@@ -8,6 +8,7 @@ import typer
 
 from dsm import api
 from dsm.answers.datasets import init_answer
+from dsm.cli.dataset_options import Pattern, Unmatched
 from dsm.cli.output import message, print_json
 from dsm.cli.session import Settings
 from dsm.model.names import printable
@@ -23,10 +24,8 @@ def command(
         str | None,
         typer.Option("--org", metavar="NAME", help="Organisation that the data belongs to"),
     ] = None,
-    pattern: Annotated[
-        str | None,
-        typer.Option("--pattern", metavar="P", help="Where labels stand in paths; kept"),
-    ] = None,
+    pattern: Pattern = None,
+    unmatched: Unmatched = None,
     git_ignore: Annotated[
         bool, typer.Option("--git-ignore", help="Add .dsm and the data to .gitignore")
     ] = False,
@@ -38,6 +37,9 @@ def command(
     that is there already, --dataset adds a dataset; what is there is not changed. --git-ignore lets
     git pass over .dsm, and over the folders of datasets that have one of their own.
 
+    New files that the pattern does not match are skipped and counted, unless --unmatched takes them
+    without labels or refuses to stage anything.
+
     \b
     Examples:
       dsm init
@@ -46,7 +48,7 @@ def command(
       dsm init --pattern '{split}/{label}/{name}.jpg'
     """
     settings: Settings = ctx.obj
-    repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern)
+    repo = api.init(folder, dataset=settings.dataset, org=org, pattern=pattern, unmatched=unmatched)
     with repo:
         if git_ignore:
             from dsm.cli.git_ignore import add_lines

@@ -45,6 +45,17 @@ def test_a_new_dataset_skips_them(animals: Work) -> None:
 
 
 @pytest.mark.parametrize("policy", WORDS)
+def test_the_first_dataset_says_what_is_done(tmp_path: Path, policy: str) -> None:
+    """Init takes it along with the pattern, keeps it when run again, and refuses another word."""
+    for _ in range(2):
+        with dsm.init(tmp_path, pattern=PATTERN, unmatched=policy) as repo:
+            assert repo.dataset().unmatched == policy
+    with pytest.raises(InvalidInput, match="'take' is not one of skip, unlabelled, refuse"):
+        dsm.init(tmp_path / "other", unmatched="take")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("policy", WORDS)
 @pytest.mark.parametrize("paths", [["."], ["cat", "README.md", "3.txt", "dog/2.txt"]])
 def test_a_dry_run_says_what_the_run_does(animals: Work, policy: str, paths: list[str]) -> None:
     """Whichever way the files are named, and whatever the dataset does with them."""
@@ -130,7 +141,7 @@ def test_the_pattern_can_be_changed_and_taken_away(animals: Work) -> None:
     assert animals.reopen().pattern is None
     assert animals.ds.add(["."]).left_out == 0
     assert sorted(FILES) == staged(animals)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match=r"is not closed \(character 1\)"):
         animals.ds.set_pattern("{label")
     with pytest.raises(InvalidInput, match="one of skip, unlabelled, refuse"):
         animals.ds.set_unmatched("keep")
@@ -174,5 +185,5 @@ def test_a_dataset_of_before_takes_them(animals: Work) -> None:
     assert (report.left_out, report.unlabelled) == (0, 3)
     assert sorted(FILES) == staged(animals)
     Path(path).write_bytes(document.encode({**fields, "unmatched": "keep"}))
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="has a field of a kind that does not belong there"):
         animals.reopen()

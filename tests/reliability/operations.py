@@ -228,6 +228,7 @@ OPERATIONS = [
         whole=False,
     ),
     Operation("revert", committed, on_dataset(lambda ds, _: ds.revert(2)), FILES),
+    Operation("rollback", committed, on_dataset(lambda ds, _: ds.rollback(1)), FILES),
     Operation("restore", spoiled, on_dataset(lambda ds, _: ds.restore()), FILES),
     Operation(
         "restore elsewhere", committed,

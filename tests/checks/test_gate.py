@@ -56,7 +56,7 @@ def test_an_error_stops_a_commit(gated: Work) -> None:
 def test_a_commit_of_paths_is_judged_too(gated: Work) -> None:
     """Files that are added and committed in one step meet the same rules."""
     gated.write({"a.txt": "large", "b.txt": "1", "c.txt": "1"})
-    with pytest.raises(ChecksFailed):
+    with pytest.raises(ChecksFailed, match="nothing was committed: the contract finds 1 error"):
         gated.ds.commit("no", paths=["a.txt"])
     assert (gated.ds.head, gated.state()[0]) == (1, [])
     gated.ds.commit("yes", paths=["b.txt", "c.txt"])
@@ -71,7 +71,7 @@ def test_without_verification_the_changeset_says_so(gated: Work) -> None:
     assert found(gated) == Verdict(None, skipped=True)
     gated.path("dsm.toml").write_text("[")
     ds.add({"b": b"1"})
-    with pytest.raises(BadContract):
+    with pytest.raises(BadContract, match="is no TOML: Invalid initial character for a key"):
         ds.commit("no")
     ds.commit("anyway", verify=False)
     assert found(gated).passed is False
@@ -112,7 +112,7 @@ def test_views_of_what_passed(gated: Work) -> None:
     assert fields["only_passed"] is True
     assert ViewQuery.from_json(fields, "here") == view.query
     for bad in (False, 1, "yes"):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="here is not a view's query: only_passed is true or"):
             ViewQuery.from_json({**fields, "only_passed": bad}, "here")
 
 

@@ -314,7 +314,10 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     take("view show", "rows")
     _execute(database, "ALTER TABLE patient RENAME COLUMN weight TO mass")
     take("source check", status=1)
-    with library.open(".") as repo, pytest.raises(Conflict):
+    with (
+        library.open(".") as repo,
+        pytest.raises(Conflict, match="source wards: the columns changed since they were"),
+    ):
         list(repo.view("rows"))
     take("receipts")
     _runs(dsm, take)

@@ -135,7 +135,7 @@ def test_names_that_merely_resemble_are_free(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     refuse_store(str(tmp_path / "new"))
     (tmp_path / "datasets").mkdir()
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="is where a repository keeps its own files"):
         refuse_store(str(tmp_path / "new"))
     (tmp_path / "packs").rmdir()
     refuse_root(str(tmp_path), str(tmp_path / "new"))

@@ -188,7 +188,10 @@ def test_saving_twice(work: Work) -> None:
             work.path("saving").write_bytes(next(contents))
             os.replace(work.path("saving"), work.path("a"))
 
-    with disk.observe(observer), pytest.raises(FilesChanged):
+    with (
+        disk.observe(observer),
+        pytest.raises(FilesChanged, match="a appeared or changed meanwhile, and stays as it is"),
+    ):
         work.ds.restore(source=1)
     assert renames == 2
     assert sorted(work.files().values()) == [b"first", b"second"]

@@ -55,7 +55,7 @@ def test_what_was_encoded_is_decoded(folders: dict[str, dict[str, fmt.Mark]]) ->
 @given(damaged(fmt.encode_base(POSITION, GOLDEN)))
 def test_no_damaged_index_is_read(changed: bytes) -> None:
     """Any change of a byte raises ValueError, at which the index is built anew."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not an intact index"):
         fmt.Base(changed)
 
 
@@ -63,7 +63,7 @@ def test_no_damaged_index_is_read(changed: bytes) -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     """Arbitrary bytes are no index."""
     for part in (data, fmt.MAGIC + data, b""):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="not an intact index"):
             fmt.Base(part)
 
 

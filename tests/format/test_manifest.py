@@ -132,7 +132,9 @@ def test_records_that_no_dsm_writes_are_refused(path: str, records: str) -> None
     """A record has a file and a key, and a file of records says an object of itself."""
     rows = Rows()
     rows.put(ADDED, Example(path, blake3(b"").digest(), 0, 0, records=records))
-    with pytest.raises(DamagedData):
+    with pytest.raises(
+        DamagedData, match="m: a record has a path that no|m: what is said of records is not"
+    ):
         fmt.check_rows(table_of(rows), "m")
 
 
@@ -262,7 +264,7 @@ def test_a_damaged_manifest_is_the_same_rows_or_refused(changed: bytes) -> None:
 def test_other_bytes_are_refused(data: bytes) -> None:
     """Arbitrary bytes are no manifest."""
     for part in (data, b"PAR1" + data + b"PAR1", b""):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="m is damaged: it is not a manifest"):
             fmt.decode(part, "m", manifest_id="00" * 32, file_id=None)
 
 
@@ -326,7 +328,7 @@ def test_other_columns_are_refused(columns: list[str]) -> None:
     fields = [fixed.get(name, pa.field(name, pa.string())) for name in columns]
     table = pa.schema(fields).empty_table()
     data = fmt.encode(table) if columns else b""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="m is damaged: it is not a manifest"):
         fmt.decode(data, "m", manifest_id="00" * 32, file_id=blake3(data).hexdigest())
 
 
@@ -335,7 +337,7 @@ def test_attributes_of_a_type_that_dsm_does_not_have() -> None:
     table = table_of(golden_rows())
     table = table.append_column("attr.when", pa.nulls(3, pa.date32()))
     data = fmt.encode(table)
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="m is damaged: it is not a manifest"):
         fmt.decode(data, "m", manifest_id="00" * 32, file_id=blake3(data).hexdigest())
 
 

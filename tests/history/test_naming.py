@@ -125,7 +125,10 @@ def test_tags(five: Work) -> None:
 )
 def test_names_that_are_no_tags(five: Work, name: str) -> None:
     """A tag is a plain name that names nothing else."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(
+        InvalidInput,
+        match="cannot name a tag|means the newest changeset already|would hide changeset 7",
+    ):
         five.ds.tag(name, 1)
     assert [tag.name for tag in five.ds.tags()] == ["v1.0"]
 
@@ -239,10 +242,10 @@ def test_the_log_of_what_is_asked(work: Work) -> None:
     assert told(until=format_time(second)) == [1]
     assert told(since=datetime.fromtimestamp(second / 1e6, UTC) + timedelta(days=1)) == []
     for wrong in ({"reference": 9}, {"after": "v9"}):
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match="dataset data has no changeset"):
             ds.log(**wrong)
     for wrong in ({"since": "soon"}, {"grep": [1]}):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match=r"is not a time|\[1\] is not text to look for"):
             ds.log(**wrong)
     with pytest.raises(TypeError, match="unexpected keyword argument 'sinse'"):
         ds.log(sinse=1)

@@ -125,7 +125,7 @@ def test_a_revert_of_staged_paths(work: Work) -> None:
     work.ds.revert(2)
     assert work.contents() == {"a": b"a"}
     assert work.files() == {"a": b"staged"}
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="1 of the examples to commit changed since they were"):
         work.ds.commit("four")
 
 

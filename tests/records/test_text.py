@@ -99,7 +99,7 @@ def test_what_is_cut_off_or_damaged_is_refused(name: str) -> None:
         read(packed + packed[: len(packed) // 2])
     if name == "zstd":  # which has no checksum unless it is asked for
         packed = zstandard.ZstdCompressor(write_checksum=True).compress(b"one\n" * 2000)
-    with pytest.raises(RecordsInvalid):
+    with pytest.raises(RecordsInvalid, match=r"t\.text is damaged"):
         read(
             packed[:-1] + bytes([packed[-1] ^ 255])
             if name == "zstd"

@@ -80,7 +80,7 @@ def race_for_an_example(root: Path) -> None:
         with open_repo(root) as second:
             write(root, {"cat/1": "theirs"})
             second.dataset().commit("theirs", paths=[root / "cat/1"])
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict, match="1 of the examples to commit changed since they were"):
             first.dataset().tree.stage.write(2, _row_of(first.dataset(), "cat/1"))
             first.dataset().commit("mine")
 
@@ -109,7 +109,7 @@ def a_flipped_byte(root: Path) -> None:
         if content in data:
             pack.chmod(0o644)
             pack.write_bytes(data.replace(content, content[:-1] + b"X"))
-    with open_repo(root) as repo, pytest.raises(DamagedData):
+    with open_repo(root) as repo, pytest.raises(DamagedData, match="is damaged in pack"):
         repo.dataset().read("dog/2")
 
 
@@ -163,7 +163,7 @@ def a_failed_fsync(root: Path) -> None:
             failed.append(path)
             raise OSError(errno.EIO, "Input/output error")
 
-    with disk.observe(once), pytest.raises(StorageFailed):
+    with disk.observe(once), pytest.raises(StorageFailed, match="cannot fsync"):
         on_dataset(lambda ds, _: ds.commit("first"))(root)
 
 
@@ -208,7 +208,10 @@ def unsaved_work(root: Path) -> None:
     """Restore refuses to overwrite what is stored nowhere."""
     lay_out(committed, root)
     write(root, {"cat/1": "precious"})
-    with open_repo(root) as repo, pytest.raises(Conflict):
+    with (
+        open_repo(root) as repo,
+        pytest.raises(Conflict, match="1 file with content that is in no changeset would"),
+    ):
         repo.dataset().restore(source=1)
     assert (root / "cat/1").read_text() == "precious"
 
@@ -226,7 +229,7 @@ def a_restore_that_fails(root: Path) -> None:
         return None
 
     full.turn = False  # type: ignore[attr-defined]
-    with disk.observe(full), pytest.raises(DsmError):
+    with disk.observe(full), pytest.raises(DsmError, match="No space left on device"):
         on_dataset(lambda ds, _: ds.restore())(root)
     assert not (root / "dog/large").exists()
 

@@ -144,7 +144,7 @@ def test_finished_shards_are_kept(view: View, tmp_path: Path) -> None:
         if renamed == 4:
             raise OSError(5, "the disk is gone")
 
-    with pytest.raises(StorageFailed), disk.observe(die):
+    with pytest.raises(StorageFailed, match="the disk is gone"), disk.observe(die):
         get(view, out, "webdataset")
     stamps = {path.name: path.stat().st_mtime_ns for path in out.glob("shard-*")}
     assert len(stamps) == 3
@@ -163,7 +163,7 @@ def test_a_kept_shard_that_was_damaged_is_written_again(view: View, tmp_path: Pa
         if operation == "rename" and "shard-000004" in path:
             raise OSError(5, "the disk is gone")
 
-    with pytest.raises(StorageFailed), disk.observe(die):
+    with pytest.raises(StorageFailed, match="the disk is gone"), disk.observe(die):
         get(view, out, "webdataset")
     shard = out / "shard-000001.tar"
     shard.write_bytes(bytes(len(shard.read_bytes())))

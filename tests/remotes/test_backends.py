@@ -84,7 +84,7 @@ class TestBackend:
         """Its name is free again."""
         backend.put("a", b"one")
         backend.delete("a")
-        with pytest.raises(NotOnRemote):
+        with pytest.raises(NotOnRemote, match="has no file a"):
             backend.get("a", 10)
         assert backend.create("a", b"two") is True
 

@@ -152,7 +152,9 @@ def test_a_rewritten_history_is_refused(origin: Copy, remote: str, clone_of: Clo
     found = header.decode(data_of(backend, HEADER_2), "")
     backend.put(HEADER_2, header.encode(replace(found, message="rewritten", transaction="1" * 32)))
     for ask in (clone.repo.fetch, clone.repo.pull):
-        with pytest.raises(HistoryRewritten):
+        with pytest.raises(
+            HistoryRewritten, match="now: its history was rewritten, or put back to an"
+        ):
             ask()
     backend.delete(HEADER_2)
     with pytest.raises(HistoryRewritten, match="missing"):

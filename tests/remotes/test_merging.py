@@ -56,6 +56,6 @@ def test_a_damaged_pack_stops_it(origin: Copy, tmp_path: object) -> None:
     data = bytearray(backend.get(name, 1 << 20))
     data[20] ^= 1
     backend.put(name, bytes(data))
-    with pytest.raises(RemoteDamaged):
+    with pytest.raises(RemoteDamaged, match="is damaged: it holds something else than its name"):
         origin.repo.merge_packs()
     assert len(backend.entries(PACKS)) >= 3

@@ -199,7 +199,7 @@ def test_a_remote_of_another_repository_is_refused(origin: Copy, tmp_path: Path)
     stranger.commit("one", a="a")
     stranger.repo.remotes.add("origin", remote)
     for ask in (stranger.repo.push, stranger.repo.fetch, stranger.repo.pull):
-        with pytest.raises(OtherRepository):
+        with pytest.raises(OtherRepository, match=r"holds another repository \("):
             ask()
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("no remote")
@@ -266,9 +266,9 @@ def test_remotes_are_named_and_renamed(origin: Copy, tmp_path: Path) -> None:
     remotes.add("origin", str(tmp_path / "one"))
     remotes.add("backup", str(tmp_path / "two"))
     assert [(e.name, e.default) for e in remotes.list()] == [("backup", False), ("origin", True)]
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExists, match="there is a remote"):
         remotes.add("backup", str(tmp_path / "three"))
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="cannot be the name of a remote"):
         remotes.add("../x", str(tmp_path / "three"))
     with pytest.raises(InvalidInput, match="is this repository"):
         remotes.add("self", str(origin.root))

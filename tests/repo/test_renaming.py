@@ -97,7 +97,7 @@ def test_letter_case_alone_can_change(tmp_path: Path) -> None:
         before = told(repo, "old")
         repo.rename_dataset("old", "Old")
         assert before == told(repo, "Old")
-        with pytest.raises(AlreadyExists):
+        with pytest.raises(AlreadyExists, match="differs only in letter case"):
             repo.create_dataset("old")
         report = fsck(repo, full=True)
         assert (report.findings, report.notes) == ((), ())
@@ -110,12 +110,14 @@ def test_names_that_are_taken_or_none(tmp_path: Path) -> None:
         repo.create_dataset("more")
         before = told(repo, "old")
         for name in ("more", "MORE"):
-            with pytest.raises(AlreadyExists):
+            with pytest.raises(AlreadyExists, match="there is a dataset 'more' already"):
                 repo.rename_dataset("old", name)
         for name in ("old", "../old", "", ".removed-x"):
-            with pytest.raises(InvalidInput):
+            with pytest.raises(
+                InvalidInput, match="dataset old has this name already|cannot name a dataset"
+            ):
                 repo.rename_dataset("old", name)
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match="there is no dataset"):
             repo.rename_dataset("none", "other")
         assert (["more", "old"], before) == (repo.datasets(), told(repo, "old"))
 
@@ -183,7 +185,9 @@ def test_a_dataset_that_holds_something_is_removed_on_demand_only(tmp_path: Path
         assert (
             planned.changesets, planned.examples, planned.tags, planned.views, planned.staged
         ) == (1, 2, 1, 1, 1)  # fmt: skip
-        with pytest.raises(DatasetHoldsData):
+        with pytest.raises(
+            DatasetHoldsData, match="dataset old has 1 changesets and 1 staged changes"
+        ):
             repo.remove_dataset("old")
         assert repo.datasets() == ["old"]
         repo.remove_dataset("old", confirmed=True)

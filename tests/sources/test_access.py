@@ -192,7 +192,7 @@ def test_a_home_that_cannot_be_written(opened: Open, settings: Path) -> None:
     source = added(repo)
     assert sources.find(repo, "pay") == source
     assert not Access(repo).trusted(source)
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="cannot create folder"):
         repo.trust_source("pay")
 
 
@@ -244,7 +244,9 @@ def test_nothing_is_read_or_loaded_for_an_untrusted_source(
         lambda: repo.dataset(work.ds.name).add_query("pay", "SELECT 1"),
         lambda: recording.query_of(repo, "pay", "SELECT 1"),
     ):
-        with pytest.raises(SourceUntrusted):
+        with pytest.raises(
+            SourceUntrusted, match="source pay came with this repository, and you have"
+        ):
             ask()
     (check,) = check_queries(repo, {"q": query})
     assert check.code == "source-untrusted"
@@ -288,7 +290,9 @@ def test_a_view_is_refused_before_anything_of_it_is_passed_on(opened: Open, work
         lambda: next(view.iterate(seed=1)), lambda: stream(view, passed.append, Options("tar")),
         lambda: stream(view, passed.append, Options("webdataset")),
     ):  # fmt: skip
-        with pytest.raises(SourceUntrusted):
+        with pytest.raises(
+            SourceUntrusted, match="source pay came with this repository, and you have"
+        ):
             read()
     assert passed == []
     assert [example.path for example in view.without_sources()] == ["a.txt"]

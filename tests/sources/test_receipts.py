@@ -116,7 +116,7 @@ def test_no_receipt_no_run(work: Work) -> None:
         if operation == "link":
             raise OSError(28, "No space left on device")
 
-    with disk.observe(full), pytest.raises(StorageFailed):
+    with disk.observe(full), pytest.raises(StorageFailed, match="No space left on device"):
         begin(work)
     assert r.receipts(work.repo) == []
 

@@ -54,7 +54,7 @@ def test_a_source_can_be_forgotten(work: Work) -> None:
     assert caught.value.hint == "did you mean payments?"
     source.remove(work.repo, "payments")
     assert source.names(work.repo) == []
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no source"):
         source.remove(work.repo, "payments")
     made(work, "payments")
     assert source.names(work.repo) == ["payments"]
@@ -91,7 +91,7 @@ def test_a_driver_is_a_name(work: Work, driver: str) -> None:
     if driver == "os":  # a name that can be imported is no driver: only adbc_driver_<name> is tried
         source.create(work.repo, "x", driver, "environment", "PAY", created=1)
         return
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="a driver is named by small letters, digits, - and"):
         source.create(work.repo, "x", driver, "environment", "PAY", created=1)
 
 
@@ -108,7 +108,7 @@ def test_a_damaged_document_is_found(work: Work) -> None:
     data = path.read_bytes()
     path.unlink()
     path.write_bytes(data.replace(b"PAY", b"PAX"))
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="is damaged: its contents do not fit its seal"):
         source.find(work.repo, "pay")
     found = {
         (finding.kind, os.path.basename(finding.where)) for finding in fsck(work.repo).findings

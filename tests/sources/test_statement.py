@@ -55,7 +55,7 @@ def test_quoted_semicolons_are_text(text: str, dialect: Dialect) -> None:
 @pytest.mark.parametrize("text", TWO)
 def test_a_second_statement_is_refused(text: str, dialect: Dialect) -> None:
     """However it is dressed, what follows a semicolon is found."""
-    with pytest.raises(NotOneQuery):
+    with pytest.raises(NotOneQuery, match="the query has a second statement, in line"):
         parse(text, dialect)
 
 
@@ -72,9 +72,9 @@ def test_dialects_quote_differently() -> None:
     for text in ("SELECT $$;$$", "SELECT $a$ ; $$ ; $a$", r"SELECT E'\';'"):
         assert parse(text, POSTGRESQL).text == text + "\n"
         assert parse(text, DUCKDB).text == text + "\n"
-        with pytest.raises(NotOneQuery):
+        with pytest.raises(NotOneQuery, match="in line 1, column"):
             parse(text, SQLITE)
-        with pytest.raises(NotOneQuery):
+        with pytest.raises(NotOneQuery, match="the query has a semicolon before its end, in line"):
             parse(text, UNKNOWN)
     nested = "SELECT /* /* ; */ ; */ 1"
     assert parse(nested, POSTGRESQL).text == nested + "\n"
@@ -82,7 +82,7 @@ def test_dialects_quote_differently() -> None:
         with pytest.raises(NotOneQuery, match="within a comment"):
             parse(nested, dialect)
     assert parse("SELECT [;], `;` FROM t", SQLITE).parameters == ()
-    with pytest.raises(NotOneQuery):
+    with pytest.raises(NotOneQuery, match="the query has a second statement, in line 1, column"):
         parse("SELECT [;] FROM t", POSTGRESQL)
     with pytest.raises(NotOneQuery, match="second statement"):
         parse("SELECT $a$ $A$; DROP TABLE t; $a$ || 1; DELETE", POSTGRESQL)

@@ -133,7 +133,7 @@ class Repository(RuleBasedStateMachine):
             is_folder = self.work.path(place).is_dir()
         staged = below(model.staged, place)
         if not found and not tracked and not is_folder and not staged:
-            with self.unchanged(), pytest.raises(NotFound):
+            with self.unchanged(), pytest.raises(NotFound, match="there is no file or folder"):
                 self.work.ds.add([place], labels=labels, deletions=deletions)
             return
         self.work.ds.add([place], labels=labels, deletions=deletions)
@@ -165,7 +165,7 @@ class Repository(RuleBasedStateMachine):
                 self.work.ds.label([place], **arguments)  # type: ignore[arg-type]
             return
         if not tracked and place != ".":
-            with self.unchanged(), pytest.raises(NotFound):
+            with self.unchanged(), pytest.raises(NotFound, match="no tracked example is"):
                 self.work.ds.label([place], **arguments)  # type: ignore[arg-type]
             return
         self.work.ds.label([place], **arguments)  # type: ignore[arg-type]
@@ -237,7 +237,7 @@ class Repository(RuleBasedStateMachine):
     @rule()
     def commit(self) -> None:
         if not self.work.ds.status().staged:
-            with self.unchanged(), pytest.raises(AnswerIsNo):
+            with self.unchanged(), pytest.raises(AnswerIsNo, match="nothing to commit"):
                 self.work.ds.commit("nothing")
             return
         made = self.work.ds.commit("everything staged")
@@ -363,7 +363,7 @@ class Repository(RuleBasedStateMachine):
     def tag(self, name: str, data: st.DataObject) -> None:
         model, ds = self.model, self.work.ds
         if name in model.tags:
-            with pytest.raises(InvalidInput):
+            with pytest.raises(InvalidInput, match="there is a tag"):
                 ds.tag(name)
             ds.delete_tag(name)
             del model.tags[name]

@@ -146,7 +146,7 @@ def test_a_missing_chunk_is_stored_again(tmp_path: Path) -> None:
     shared.unlink()
     store = opened(tmp_path, SMALL)
     assert store.missing([oid]) == set()
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="is not in the store"):
         store.read(oid)
     assert store.put(data) == oid
     store.flush()

@@ -355,7 +355,10 @@ def test_a_chunk_list_that_lies(make_store: Callable[..., ObjectStore], tmp_path
         for nested in (False, True):
             listed = chunk_list.encode(oid, 100, table, nested=nested)
             by_hand(tmp_path, [(oid, listed, True), (blake3(one).digest(), one, False)])
-            with pytest.raises(DamagedData):
+            with pytest.raises(
+                DamagedData,
+                match=r"is not in the store|is damaged in pack \(its chunk|a chunk list has an impossible",
+            ):
                 make_store().read(oid)
             assert name
 
@@ -366,9 +369,9 @@ def test_a_nested_list_of_odd_rows(make_store: Callable[..., ObjectStore], tmp_p
     rows = chunk_list.row(blake3(piece).digest(), len(piece))
     listed = chunk_list.encode(oid, 100, rows, nested=True)
     by_hand(tmp_path, [(oid, listed, True), (blake3(piece).digest(), piece, False)])
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"is damaged in pack \(its chunk list does not add up\)"):
         make_store().read(oid)
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"is damaged in pack \(its chunk list does not add up\)"):
         list(make_store().references(oid))
 
 
@@ -379,7 +382,7 @@ def test_chunks_that_are_not_the_object(
     oid, one = blake3(b"wanted").digest(), content(100)
     listed = chunk_list.encode(oid, 100, chunk_list.row(blake3(one).digest(), 100), nested=False)
     by_hand(tmp_path, [(oid, listed, True), (blake3(one).digest(), one, False)])
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"is damaged in pack \(its chunks make up another"):
         make_store().read(oid)
 
 
@@ -389,7 +392,7 @@ def test_an_object_in_place_of_a_list(
     """A table row that calls plain content a chunk list is not believed."""
     one = content(200)
     by_hand(tmp_path, [(blake3(one).digest(), one, True)])
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="is damaged in pack"):
         make_store().read(blake3(one).digest())
 
 

@@ -108,7 +108,7 @@ def test_what_has_no_position(make_store: Callable[[], ObjectStore]) -> None:
     assert read_rows(positions, rows, oids, sizes) == [
         None if len(data) > MB else data for data in contents
     ]
-    with pytest.raises(ObjectMissing):
+    with pytest.raises(ObjectMissing, match="is not in the store"):
         positions.read([len(oids)], [gone], [5])
     # Sizes are a hint here as well.
     for wrong in (59, 0, -1, 1 << 30, 1 << 70):

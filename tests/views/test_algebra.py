@@ -175,10 +175,10 @@ def test_views_of_other_datasets_are_refused(zoo: Work) -> None:
 )
 def test_expressions_that_are_spelt_otherwise_are_refused(zoo: Work, views: Any) -> None:
     """A query that dsm would not have written is damaged, not guessed at."""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="here is not a view's query"):
         ViewQuery.from_json(zoo.ds.query().to_json() | {"views": views}, "here")
     a, b = zoo.ds.prepare(labels=["two"]), zoo.ds.prepare(labels=["three"])
     fields = (a & b).query.to_json()
     for broken in (fields["views"]["all"][::-1], fields["views"]["all"][:1]):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="here is not a view's query: its views are"):
             ViewQuery.from_json(fields | {"views": {"all": broken}}, "here")

@@ -199,7 +199,7 @@ def test_draws_that_make_no_sense(
 )  # fmt: skip
 def test_draws_that_are_spelt_otherwise_are_refused(zoo: Work, change: dict[str, Any]) -> None:
     """A query that dsm would not have written is damaged, not guessed at."""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="here is not a view's query"):
         ViewQuery.from_json(zoo.ds.query().to_json() | change, "here")
 
 

@@ -302,7 +302,7 @@ def test_a_copy_refuses_another_repository(two: tuple[Work, Work]) -> None:
     data = pickle.dumps(fs)
     a.repo.close()
     a.root.rename(a.root.with_name("gone"))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         pickle.loads(data)
     b.repo.close()
     b.root.rename(a.root)
@@ -378,7 +378,7 @@ def test_the_repository_above(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     with pytest.raises(NotARepository, match=r"is not in a dsm repository \(no \.dsm here"):
         fsspec.open("dsm://data@head/train.txt")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
         fsspec.open("dsm://data@head/train.txt", repo="no/such/folder")
 
 

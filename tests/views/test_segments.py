@@ -142,7 +142,7 @@ def test_names(streets: Work) -> None:
     assert (renamed.definition.author, renamed.definition.time) == (made.author, made.time)
     assert renamed.definition.message == "why"
     segments.create("night", labels=["car"])
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(AlreadyExists, match="already, and it never changes"):
         segments.rename("night", "dark")
     with pytest.raises(NotFound) as caught:
         segments.get("drak")
@@ -158,6 +158,9 @@ def test_a_damaged_segment_is_found(streets: Work) -> None:
     for broken in ({}, {"labels": {"any": ["car", "bus"]}}, {"new": 1}, {"labels": 7}, []):
         path.unlink()
         path.write_bytes(document.encode({**fields, "definition": broken}))
-        with pytest.raises(DamagedData):
+        with pytest.raises(
+            DamagedData,
+            match="asks for something that this dsm|does not define a segment: a list|does not define a segment",
+        ):
             streets.ds.prepare(segment="s")
         assert [finding.kind for finding in fsck(streets.repo).findings] == ["document"]

@@ -102,9 +102,9 @@ def test_a_share_is_cut_once(bank: Bank) -> None:
 def test_what_has_no_number(bank: Bank) -> None:
     """A map-style dataset and a length are refused; without the sources both are there."""
     view = bank.ds.prepare()
-    with pytest.raises(NumberUnknown):
+    with pytest.raises(NumberUnknown, match="the rows of a query have no index, so a view with"):
         ViewDataset(view)
-    with pytest.raises(NumberUnknown):
+    with pytest.raises(NumberUnknown, match="how many rows a query has is known only when it has"):
         len(dataset(view))
     assert len(ViewDataset(view.without_sources())) == 40
     assert sum(map(len, batches(view.with_dummy_rows(10), 2))) == 50

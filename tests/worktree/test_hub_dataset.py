@@ -173,7 +173,7 @@ def test_what_has_no_payload_is_refused(work: Work, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
     with pytest.raises(InvalidInput, match="has no column of images, sounds or text"):
         work.ds.add_hub_dataset(str(tmp_path))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match="there is no folder"):
         work.ds.add_hub_dataset(os.path.join(str(tmp_path), "nowhere"))
 
 

@@ -121,7 +121,7 @@ def test_a_table_of_which_no_row_fits(work: Work) -> None:
     assert caught.value.items == ("1.jpg", "2.jpg")
     assert "img/1.jpg" in (caught.value.hint or "")
     assert work.state() == ([], [], ["img/1.jpg"])
-    with pytest.raises(NoRowFits):
+    with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         work.ds.add({"bytes": b"1"}, label_file=table("path,label\nother,cat\n"))
     assert work.state() == ([], [], ["img/1.jpg"])
 
@@ -206,7 +206,9 @@ def test_an_attribute_keeps_its_type(four: Work) -> None:
         with pytest.raises(InvalidInput):
             four.ds.label(["a"], attributes=attributes)
     for annotation in ("half \udcff", '{"x": NaN}', '["\\ud800"]'):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(
+            InvalidInput, match="the annotation holds half a|NaN is not a number in JSON"
+        ):
             four.ds.label(["a"], annotation=annotation)
     assert four.state() == ([], [], [])
 
@@ -223,5 +225,5 @@ def test_a_table_relabels_what_is_tracked(four: Work) -> None:
         ("checked", "lynx"), 1_577_836_800_000_000, True, '"note"',
     )  # fmt: skip
     assert labels(four)["b/1.jpg"] == ("dog",)
-    with pytest.raises(NoRowFits):
+    with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         four.ds.label(["a"], label_file=table("path,label\nb/1.jpg,x\n"))

@@ -82,7 +82,7 @@ def test_the_setting_allows_it(ten: Work) -> None:
     with pytest.raises(InvalidInput, match=r"commit\.allow-mass-delete is true or"):
         ten.repo.config.set("commit.allow-mass-delete", "perhaps")
     ten.repo.config.set("commit.allow-mass-delete", "no")
-    with pytest.raises(MassDeletionRefused):
+    with pytest.raises(MassDeletionRefused, match="this commit would remove 6 of 10 examples"):
         ten.ds.commit("two", all=True)
     ten.repo.config.set("commit.allow-mass-delete", "true")
     assert ten.repo.config.items() == [("commit.allow-mass-delete", "true")]
@@ -109,7 +109,7 @@ def test_one_example_is_no_mass(work: Work) -> None:
     removed(work, "a")
     assert work.ds.commit("two", all=True).examples == 2
     removed(work, "b", "c")
-    with pytest.raises(MassDeletionRefused):
+    with pytest.raises(MassDeletionRefused, match="this commit would remove 2 of 2 examples"):
         work.ds.commit("three", all=True)
     work.write({"b": "b"})
     assert work.ds.commit("three", all=True).examples == 1
@@ -154,7 +154,9 @@ def test_what_was_asked_for_before_does_not_count_again(ten: Work) -> None:
 def test_a_renamed_folder_is_not_removed(ten: Work) -> None:
     """Examples that only get another path do not count; without their new files they do."""
     ten.path("cat").rename(ten.path("kitten"))
-    with pytest.raises(MassDeletionRefused):
+    with pytest.raises(
+        MassDeletionRefused, match="this commit would remove 4 of 10 examples, all of"
+    ):
         ten.ds.commit("two", all=True)
     ten.ds.add(["kitten"])
     told = Told()

@@ -197,7 +197,7 @@ def test_revert_restores_records_and_file(work: Work) -> None:
     work.ds.commit("label")
     work.ds.revert(4)
     assert before == work.snapshot()
-    with pytest.raises(TouchedLater):
+    with pytest.raises(TouchedLater, match="15 of the 201 examples of changeset 1 changed again"):
         work.ds.revert(1)
 
 

@@ -369,7 +369,7 @@ def test_names_that_are_not_utf8(work: Work, where: str) -> None:
     assert len(work.state()[2]) == 2
     with pytest.raises(InvalidInput, match=r"caf\\xe9"):
         work.ds.add([os.fsdecode(bad)])
-    with pytest.raises(StorageFailed):
+    with pytest.raises(StorageFailed, match="1 file could not be read, so nothing was staged"):
         work.ds.add(["."], dry_run=True)
 
 
@@ -411,7 +411,7 @@ def test_paths_that_are_too_long(work: Work) -> None:
     os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd))
     os.close(fd)
     work.write({"a": "a"})
-    with pytest.raises(StorageFailed):
+    with pytest.raises(StorageFailed, match="1 file could not be read, so nothing was staged"):
         work.ds.add(["."])
     assert work.ds.add(["."], keep_going=True).counts.added == 1
     subprocess.run(["rm", "-rf", work.path("d" * 250)], check=True)

@@ -154,7 +154,7 @@ def test_lists_are_kept_while_they_are_needed(zoo: Work) -> None:
     apply_gc(zoo.repo, plan_gc(zoo.repo))
     zoo.reopen()
     assert zoo.repo.store.missing([bytes.fromhex(pick.object)]) == {bytes.fromhex(pick.object)}
-    with pytest.raises(ObjectMissing):
+    with pytest.raises(ObjectMissing, match="is not in the store"):
         zoo.ds.prepare(view=picked, percent="50%")
 
 
@@ -215,7 +215,7 @@ def test_where_nothing_can_be_written_nothing_is_picked(
 
     monkeypatch.setattr(lists, "publishing", refuse)
     before = zoo.repo.views()
-    with pytest.raises(WriteFailed):
+    with pytest.raises(WriteFailed, match="cannot write packs: no"):
         zoo.ds.prepare(pick=[OLD])
     assert zoo.repo.views() == before
 

@@ -67,7 +67,10 @@ def test_it_is_part_of_the_question(three: Work) -> None:
         "changeset annotator=ada, changeset ticket=A-17, up to changeset 3"
     )
     for bad in ([], asked["changeset_where"][::-1], [{"key": "K", "op": "=", "values": ["v"]}], 7):
-        with pytest.raises(DamagedData):
+        with pytest.raises(
+            DamagedData,
+            match="here asks for something that this|here is not a view's query: a|int' object is not iterable",
+        ):
             ViewQuery.from_json({**asked, "changeset_where": bad}, "here")
 
 

@@ -215,7 +215,10 @@ def test_views_are_found_again(zoo: Work) -> None:
 def test_views_that_are_not_there(zoo: Work, name: str) -> None:
     """Anything else is not found, or refused as too short."""
     zoo.ds.prepare(labels=["cat"], name="cats")
-    with pytest.raises((NotFound, InvalidInput)):
+    with pytest.raises(
+        (NotFound, InvalidInput),
+        match="there is no view|is too short for a version, and|there is no view '",
+    ):
         zoo.repo.view(name)
 
 
@@ -284,7 +287,9 @@ def test_a_name_that_leads_nowhere(zoo: Work) -> None:
         {"name": "x", "version": "ab" * 32},
     ):
         (folder / "x.name.json").write_bytes(document.encode(fields))
-        with pytest.raises(DsmError):
+        with pytest.raises(
+            DsmError, match="does not hold the name of a view|is named but not recorded"
+        ):
             zoo.repo.view("x")
     assert paths(zoo.repo.view("cats")) == "14"
 
@@ -320,7 +325,7 @@ def test_getting_a_view_of_damaged_data(zoo: Work, tmp_path: Path) -> None:
     pack.chmod(0o644)
     pack.write_bytes(data.replace(b"four", b"f0ur"))
     zoo.reopen()
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match="is damaged in pack"):
         zoo.repo.view(view.version).get(str(tmp_path / "out"))
     assert os.listdir(tmp_path / "out") == [".dsmignore"]
 

@@ -137,7 +137,7 @@ def test_by_index(many: View) -> None:
         )  # fmt: skip
     assert [e.path for e in iterate.examples_at(many, slice(2, 8, 3))] == ["0002.bin", "0005.bin"]
     for index in (COUNT, -COUNT - 1):
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match="a view of 2500 examples has no index"):
             iterate.example_at(many, index)
 
 
@@ -253,7 +253,7 @@ def test_a_missing_object_is_told(work: Work) -> None:
     work.ds.commit("one")
     (pack,) = Path(work.repo.layout.packs).rglob("*.pack")
     pack.unlink()
-    with pytest.raises(ObjectMissing):
+    with pytest.raises(ObjectMissing, match="is not in the store"):
         _ = next(iter(iterate.iterate(work.reopen().prepare()))).bytes
 
 

@@ -113,7 +113,7 @@ def test_the_version_needs_no_source(bank: Bank) -> None:
     bank.address = None
     again = bank.reopen().prepare(labels=["fraud"])
     assert (first.version, again.content.examples) == (again.version, 0)
-    with pytest.raises(SecretMissing):
+    with pytest.raises(SecretMissing, match="the environment variable BANK gives no address"):
         list(again)
     assert paths(again.without_sources()) == []
     assert len(list(bank.ds.prepare().without_sources())) == 40
@@ -124,7 +124,9 @@ def test_what_needs_a_number_of_rows(bank: Bank) -> None:
     """Length, index and order are refused, not guessed."""
     view = bank.ds.prepare()
     for wrong in (lambda: len(view), lambda: view[0], lambda: view[1:2]):
-        with pytest.raises(NumberUnknown):
+        with pytest.raises(
+            NumberUnknown, match="how many examples a view with|the rows of a query have no fixed"
+        ):
             wrong()
     with pytest.raises(InvalidInput, match="order of indices"):
         view.iterate([1, 2])
@@ -197,11 +199,11 @@ def test_rows_are_not_kept(bank: Bank, tmp_path: Path) -> None:
     """A folder is refused, in the repository even when it is allowed elsewhere."""
     view = bank.ds.prepare()
     for out, allowed in ((tmp_path / "out", False), (bank.root / "out", True), (bank.root, True)):
-        with pytest.raises(NotKept):
+        with pytest.raises(NotKept, match="rows of queries"):
             view.get(str(out), allow_persist=allowed)
     link = tmp_path / "link"
     link.symlink_to(bank.root / "behind")
-    with pytest.raises(NotKept):
+    with pytest.raises(NotKept, match=r"rows of queries \(pay\) are not written into a"):
         view.get(str(link), allow_persist=True)
     assert not (tmp_path / "out").exists()
     assert bank.files() == {}
@@ -283,7 +285,7 @@ def test_a_failed_run_leaves_no_rows(bank: Bank, tmp_path: Path) -> None:
              " SELECT i AS id, '2026-01-01' AS at, 'ok' AS verdict, CASE WHEN i = 9000 THEN"
              " abs(-9223372036854775808) ELSE 0 END AS x FROM n")  # fmt: skip
     out = tmp_path / "out"
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="source bank: the query failed while its rows were"):
         bank.ds.prepare().get(str(out), allow_persist=True, shard_size=100_000)
     assert not out.exists()
     last = receipts.receipts(bank.repo)[0]
@@ -346,7 +348,7 @@ def test_no_receipt_no_rows(bank: Bank) -> None:
     folder = Path(bank.repo.layout.receipts)
     folder.parent.mkdir(exist_ok=True)
     folder.write_text("in the way")
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match="Not a directory"):
         next(iter(view))
 
 
@@ -387,7 +389,7 @@ def test_the_stored_part_alone_in_a_folder(bank: Bank, tmp_path: Path) -> None:
     assert view.without_sources().get(str(out)).fresh is False
     assert json.loads((out / "dataset.json").read_bytes())["sources"] == "skipped"
     bank.address = str(bank.database)
-    with pytest.raises(OtherContent):
+    with pytest.raises(OtherContent, match=r"holds croissant\.json already"):
         view.get(str(out), allow_persist=True)
 
 

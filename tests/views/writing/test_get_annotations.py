@@ -415,7 +415,7 @@ def test_force_replaces_another_format(work: Work, tmp_path: Path, format: str, 
     get(work, tmp_path / "out", other)
     (tmp_path / "out/mine").write_text("mine")
     if other != format:
-        with pytest.raises(OtherContent):
+        with pytest.raises(OtherContent, match="holds this view as"):
             get(work, tmp_path / "out", format)
     get(work, tmp_path / "out", format, force=True)
     assert tree(tmp_path / "out") == {**tree(tmp_path / "alone"), "mine": b"mine"}
@@ -436,14 +436,14 @@ def test_nothing_is_written_through_a_link(
             os.remove(os.path.join(folder, name))
         os.rmdir(folder)
     (tmp_path / "out" / link).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UnsafeTarget):
+    with pytest.raises(UnsafeTarget, match="is a link or a file where a folder must be; nothing"):
         get(work, tmp_path / "out", format)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     name = "labels/images/a.txt" if link == "labels" else "images/a.png"
     theirs = tmp_path / "elsewhere" / name
     theirs.parent.mkdir(parents=True)
     theirs.write_text("theirs")
-    with pytest.raises(UnsafeTarget):
+    with pytest.raises(UnsafeTarget, match="is a link or a file where a folder must be; nothing"):
         get(work, tmp_path / "out", format, force=True)
     assert theirs.read_text() == "theirs"
 

@@ -118,7 +118,7 @@ def test_a_damaged_object_leaves_no_tar(work: Work, tmp_path: Path) -> None:
     work.reopen()
     view = work.repo.view(view.version)
     for layout in ("tar", "webdataset", "parquet", "files"):
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match="is not in the store"):
             view.get(str(tmp_path / layout), format=layout)
         names = {path.name for path in (tmp_path / layout).rglob("*") if path.is_file()}
         assert not names & {"dataset.json", "shard-000000.tar", "part-000000.parquet"}
@@ -155,7 +155,7 @@ def test_force_removes_the_files_of_the_other_view(work: Work, tmp_path: Path) -
     out = tmp_path / "out"
     first.get(str(out), format="files")
     (out / "data" / "mine").write_text("mine")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="holds view"):
         second.get(str(out), format="files")
     second.get(str(out), format="files", force=True)
     assert contents(out / "data") == {"cat/1": b"new", "owl": b"3", "mine": b"mine"}
@@ -171,7 +171,7 @@ def test_no_file_is_written_through_a_link(work: Work, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (out / "data" / "cat").symlink_to(tmp_path / "elsewhere")
     (out / "dataset.json").unlink()
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="is a link or a file where a folder must be; nothing"):
         view.get(str(out), format="files", force=True)
     assert contents(tmp_path / "elsewhere") == {}
 

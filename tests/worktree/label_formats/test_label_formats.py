@@ -166,9 +166,9 @@ def test_what_is_missing_is_not_looked_for_elsewhere(work: Work) -> None:
 def test_a_table_of_hugging_face_speaks_of_its_own_folder(work: Work) -> None:
     """Its names are relative: none is looked for by the end of a path."""
     work.write({"val/1.jpg": "1", "train/metadata.csv": "file_name,label\n1.jpg,cat\n"})
-    with pytest.raises(NoRowFits):
+    with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         work.ds.add(["val/1.jpg"], label_file="train/metadata.csv", label_format="table")
-    with pytest.raises(NoRowFits):
+    with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         work.ds.add(["."], label_file="train/metadata.csv")
 
 
@@ -203,7 +203,7 @@ def test_rows_without_an_example_are_told_and_refused_when_strict(work: Work) ->
         "and 3 more of the label file name no example that was added"
     ]
     work.write({"other": "x"})
-    with pytest.raises(NoRowFits):
+    with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         work.ds.add(["other"], label_file="coco.json")
 
 
@@ -513,5 +513,5 @@ def test_what_is_not_a_file_is_not_read(work: Work, kind: str) -> None:
     os.mkfifo(work.path("labels.json"))
     place = {"pipe": "labels.json", "device": "/dev/zero", "folder": "."}[kind]
     work.write({"a.jpg": "1"})
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput, match="this is not a file"):
         work.ds.add(["a.jpg"], label_file=place, label_format="coco")

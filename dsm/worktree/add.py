@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.files.stat import Stat, file_stat, hash_file, is_gone
@@ -20,19 +20,22 @@ from dsm.model.record_path import RECORD
 from dsm.model.reports import Problem
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED
 from dsm.progress import SILENT, Progress
+from dsm.repo.dataset_settings import read_settings
 from dsm.store.ingest import Batch, Stored, ingest
 from dsm.worktree.carrying import Carrier
 from dsm.worktree.index import RACY_NS, WorkIndex
-from dsm.worktree.label_fitting import LabelFitting
 from dsm.worktree.named import label_table_paths, named_and_ignored
 from dsm.worktree.outcome import FilesUnreadable, Outcome
-from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
 from dsm.worktree.scan import Folder, Scan, without_nested
+from dsm.worktree.stage import Staged
+from dsm.worktree.tracked_records import has_records
 from dsm.worktree.tree import WorkTree, settled
 
-BATCH_FILES = 512
-BATCH_BYTES = 16 << 20
+if TYPE_CHECKING:
+    from dsm.worktree.records import RecordsFiles
+
+BATCH_FILES, BATCH_BYTES = 512, 16 << 20
 
 
 class Adder:
@@ -49,7 +52,7 @@ class Adder:
         if request.label_rows is not None:
             request.label_rows.exists = self._exists
         self._carrier = Carrier(tree, request, self.staged)
-        self._records = RecordsFiles(tree, request, self.staged)
+        self._records = _records_files(tree, request, self.staged)
         self._gone: dict[str, Mark | None] = {}  # examples that are staged as deleted
         self._folders_seen: dict[str, str] = {}
         self._relook: list[tuple[str, Stat]] = []  # unchanged files that get new labels
@@ -58,7 +61,8 @@ class Adder:
 
     def remember(self) -> None:
         """Notes what was asked of records files for the next `add`; the stage is written."""
-        self._records.remember()
+        if self._records is not None:
+            self._records.remember()
 
     # --- gathering ---
 
@@ -80,18 +84,20 @@ class Adder:
             out.size += size
             self.progress.advance(len(batch.paths), size)
         self._judge_tracked(moment)
-        self._add_records(moment)
+        if self._records is not None:
+            self._records.add_to(out, self.progress, moment)
         self._make_room()
         self._delete_missing()
-        self._records.follow(out.rows, self._gone)
+        if self._records is not None:
+            self._records.follow(out.rows, self._gone)
         if request.label_rows is not None:
             self._fit_labels()
         self._carry()
         if out.failed and not request.keep_going:
-            first = out.failed[0]
+            first, count = out.failed[0], len(out.failed)
             raise FilesUnreadable(
-                f"{len(out.failed)} file{'s' * (len(out.failed) > 1)} could not be read, so nothing"
-                f" was staged: {printable(first.path)}: {first.reason}",
+                f"{count} file{'s' * (count > 1)} could not be read, so nothing was staged:"
+                f" {printable(first.path)}: {first.reason}",
                 hint="mend or ignore them (.dsmignore), or add the rest with --keep-going",
                 items=tuple(problem.path for problem in out.failed),
             )
@@ -107,7 +113,7 @@ class Adder:
         for new, paths, stats in self._candidates():
             batch = waiting[new]
             for path, st in zip(paths, stats, strict=True):
-                if self._records.concerned and self._records.takes(path, st, new=new):
+                if self._records is not None and self._records.takes(path, st, new=new):
                     continue
                 batch.paths.append(path)
                 batch.stats.append(st)
@@ -224,7 +230,7 @@ class Adder:
                 continue
             # What is staged as deleted was taken once, and may come back.
             left_out = self.request.leaves_out(path) and path not in self.staged.where
-            if left_out and not self._records.claims(path):
+            if left_out and not (self._records and self._records.claims(path)):
                 self.out.left_out.append(path)
             else:
                 paths.append(path)
@@ -244,11 +250,11 @@ class Adder:
         changed: list[str] = []
         changed_stats: list[Stat] = []
         relook, get = self.request.restates_meaning, page.get
-        asked = self.request.records is not None
+        records = self._records if self.request.records is not None else None
         for name, st in zip(folder.names, folder.stats, strict=True):
             mark = get(name)
             if fits(mark, st):
-                if asked and self._records.asked_again(lead + name):
+                if records is not None and records.asked_again(lead + name):
                     changed.append(lead + name)
                     changed_stats.append(st)
                 elif relook:
@@ -282,9 +288,11 @@ class Adder:
 
     def _fit_labels(self) -> None:
         """Relabels what has no file here, and tells of rows that fit nothing. Raises NoRowFits."""
+        from dsm.worktree.label_fitting import LabelFitting
+
         met = {*self.out.rows.paths, *(c[0] for c in self._changed), *(r[0] for r in self._relook)}
-        fitting = LabelFitting(self.tree, self.index, self.staged, self.request)
-        rows, unchanged, warnings = fitting.rest(met, self._gone)
+        fitted = LabelFitting(self.tree, self.index, self.staged, self.request)
+        rows, unchanged, warnings = fitted.rest(met, self._gone)
         self.out.rows.extend(rows)
         self.out.unchanged += unchanged
         self.out.warnings += warnings
@@ -353,20 +361,6 @@ class Adder:
             for st, oid in zip(stats, oids, strict=True)
         ]
         out.marks.update(zip(paths, marks, strict=True))
-
-    def _add_records(self, moment: int | None) -> None:
-        """Reads the records files that were met, and takes their rows."""
-        if not self._records.waiting:
-            return
-        out = self.out
-        added = self._records.add(self.progress.advance, dry_run=self.request.dry_run)
-        out.rows.absorb(added.rows)
-        out.failed += added.failed
-        out.records += added.reports
-        out.size += added.size
-        out.unchanged += sum(not any(each.counts.values()) for each in added.reports)
-        for path, (st, oid) in added.stats.items():
-            out.marks[path] = mark_of(st, oid) if settled(st, moment) else oid
 
     def _judge_tracked(self, moment: int | None) -> None:
         """Compares what was read of tracked files with what the head and the stage say."""
@@ -494,3 +488,13 @@ class Adder:
         else:
             self.out.rows.delete(path, DELETED)
         self.out.marks[path] = None
+
+
+def _records_files(tree: WorkTree, request: Request, staged: Staged) -> RecordsFiles | None:
+    """Returns what deals with records files; None where none are asked for, kept or tracked."""
+    kept = read_settings(tree.repository, tree.log.name)
+    if not (request.records or kept.records or kept.record_globs or has_records(tree, staged)):
+        return None
+    from dsm.worktree.records import RecordsFiles
+
+    return RecordsFiles(tree, request, staged)

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import InvalidInput
 from dsm.files.stat import Stat, stat_of
+from dsm.format.index import mark_of
 from dsm.model.example import Change, Example
 from dsm.model.names import printable
 from dsm.model.record_path import SETTINGS_BYTES_MAX, is_records_file
 from dsm.model.reports import Problem, RecordsReport
 from dsm.model.rows import FORGET, Rows
+from dsm.progress import Progress
 from dsm.records.formats import FORMATS, JSONL, format_of
 from dsm.records.settings import BY_NAME, RecordSettings
 from dsm.repo.dataset_settings import DatasetSettings, change_settings, read_settings
 from dsm.store.ingest import FileUnreadable
+from dsm.worktree.outcome import Outcome
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
-from dsm.worktree.tracked_records import has_records, remove_records_with
-from dsm.worktree.tree import WorkTree
+from dsm.worktree.tracked_records import remove_records_with
+from dsm.worktree.tree import WorkTree, settled
 
 if TYPE_CHECKING:
     from dsm.records.gathering import Read
@@ -52,12 +55,6 @@ class RecordsFiles:
     def __init__(self, tree: WorkTree, request: Request, staged: Staged):
         self.tree, self.request, self.staged = tree, request, staged
         self.settings: DatasetSettings = read_settings(tree.repository, tree.log.name)
-        self.concerned = bool(
-            request.records is not None
-            or self.settings.records
-            or self.settings.record_globs
-            or has_records(tree, staged)
-        )
         self.waiting: dict[str, Stat] = {}
         self._known: dict[str, Example] = {}
         self._named = frozenset(request.paths)
@@ -87,7 +84,7 @@ class RecordsFiles:
 
     def claims(self, path: str) -> bool:
         """Whether a new file is to be read as records."""
-        return self.concerned and self.settings_for(path, new=True) is not None
+        return self.settings_for(path, new=True) is not None
 
     def takes(self, path: str, stat: Stat, *, new: bool) -> bool:
         """Whether a file to be added is a records file, which is then read by `add`."""
@@ -101,6 +98,19 @@ class RecordsFiles:
         if self.request.records is None:
             return False
         return self.settings_for(path, new=False) is not None
+
+    def add_to(self, out: Outcome, progress: Progress, moment: int | None) -> None:
+        """Reads the records files that were met, and takes their rows. Raises what `add` does."""
+        if not self.waiting:
+            return
+        added = self.add(progress.advance, dry_run=self.request.dry_run)
+        out.rows.absorb(added.rows)
+        out.failed += added.failed
+        out.records += added.reports
+        out.size += added.size
+        out.unchanged += sum(not any(each.counts.values()) for each in added.reports)
+        for path, (st, oid) in added.stats.items():
+            out.marks[path] = mark_of(st, oid) if settled(st, moment) else oid
 
     def add(self, advance: Callable[[int, int], None], *, dry_run: bool) -> Added:
         """Reads, stores and judges the files that wait. Raises RecordsInvalid for one that is not
@@ -221,8 +231,6 @@ class RecordsFiles:
 
     def follow(self, rows: Rows, gone: Iterable[str]) -> None:
         """Removes the records of files that are `gone`, of which the rows say so already."""
-        if not self.concerned:
-            return
         from dsm.worktree.record_rows import refuse_files_as_records
 
         refuse_files_as_records(self.tree, self.staged, rows, ())
@@ -325,7 +333,7 @@ def changes_here(
 
     found: dict[str, list[Change]] = {}
     here = RecordsFiles(tree, Request(()), staged)
-    for path, stat in files if here.concerned else ():
+    for path, stat in files:
         try:
             if not here.takes(path, stat, new=False):
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypedDict
 
 from dsm.errors import InvalidInput
 from dsm.model.example import Attributes, Example
@@ -17,10 +17,12 @@ from dsm.model.names import check_labels
 from dsm.model.pattern import PathPattern
 from dsm.model.rows import NOTHING
 from dsm.model.unmatched import REFUSE, UNLABELLED
-from dsm.records.settings import BY_NAME, RecordSettings, checked_fields
-from dsm.worktree.label_formats.places import Places
-from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.missing_values import DEFAULT
+
+if TYPE_CHECKING:
+    from dsm.records.settings import RecordSettings
+    from dsm.worktree.label_formats.places import Places
+    from dsm.worktree.label_rows import LabelRows
 
 
 class Meaning(NamedTuple):
@@ -302,6 +304,8 @@ def _record_settings(
                 "fields are those of records", hint="say that the lines are examples: --records"
             )
         return None
+    from dsm.records.settings import BY_NAME, RecordSettings, checked_fields
+
     key, label, time, attributes = fields
     columns, delimiter, quote, encoding, label_sep = written
     return RecordSettings(

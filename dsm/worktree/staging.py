@@ -31,7 +31,6 @@ from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.mass_deletion import refuse_mass_deletion
 from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import check_present, publishing
-from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import KIND_NAMES
@@ -116,6 +115,8 @@ def add_content(
 def add_records(tree: WorkTree, request: Request, lines: Iterator[bytes], now: int) -> AddReport:
     """Stages lines as the records of the file that the request names, which needs not be there;
     new ones get the time `now` (microseconds)."""
+    from dsm.worktree.records import RecordsFiles
+
     (path,) = request.paths
     if not check_path(path).lower().endswith((".jsonl", ".ndjson")):
         raise InvalidInput(

@@ -49,7 +49,7 @@ def test_a_stream_refuses_what_json_refuses(text: str, piece: int) -> None:
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        with pytest.raises(BadJson, match="is missing|a name is missing in the object"):
+        with pytest.raises(BadJson):
             streamed(text, piece)
     else:
         streamed(text, piece)

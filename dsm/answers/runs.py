@@ -11,6 +11,7 @@ from dsm.runs.run import number_text
 
 if TYPE_CHECKING:
     from dsm.runs.comparison import Difference, RunsCompared
+    from dsm.runs.curves import Curve
     from dsm.runs.run import Run
 
 
@@ -45,6 +46,21 @@ def run_answer(run: Run) -> dict[str, Any]:
         "outputs": [
             {"path": each.path, "size": each.size, "blake3": each.blake3}
             for each in (end.outputs if end else ())
+        ],
+    }  # fmt: skip
+
+
+def curves_answer(metric: str, runs: Sequence[Run], curves: Sequence[Curve]) -> dict[str, Any]:
+    """Returns what `dsm runs plot` answers: the curves in the order of their runs."""
+    return {
+        "metric": metric,
+        "curves": [
+            {
+                "run": run.id, "name": run.start.name, "left_out": each.left_out,
+                "steps": [step for step, _ in each.points],
+                "values": [value for _, value in each.points],
+            }
+            for run, each in zip(runs, curves, strict=True)
         ],
     }  # fmt: skip
 

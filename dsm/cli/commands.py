@@ -43,7 +43,7 @@ COMMANDS = {
     "why": ("dsm.cli.why", "Tell why an example is in a view, or is not"),
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
     "run": ("dsm.cli.run", "Run a program, and record what data it reads and how it ends"),
-    "runs": ("dsm.cli.runs", "List, show, compare and remove runs"),
+    "runs": ("dsm.cli.runs", "List, show, compare, draw and remove runs"),
     "predictions": ("dsm.cli.predictions", "Add, list and remove what runs predicted"),
     "evaluate": ("dsm.cli.evaluate", "Measure how good the predictions of a run are"),
     "failures": ("dsm.cli.failures", "List what a run got wrong, and prepare it as a view"),

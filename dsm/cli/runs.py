@@ -1,39 +1,55 @@
-"""dsm runs: list, show, compare and remove runs."""
+"""dsm runs: list, show, compare, draw and remove runs."""
 
 from __future__ import annotations
 
 import math
+import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.runs import compared_answer, run_answer, runs_answer
+from dsm.answers.runs import compared_answer, curves_answer, run_answer, runs_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import LISTED_MAX, count_text, listed, print_json, size_text
 from dsm.cli.session import Session
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
+from dsm.files.typed_path import refuse_store
 from dsm.model.names import printable
 from dsm.model.timespec import format_time
+from dsm.runs.choose import in_order, parse
+from dsm.runs.curves import curve
+from dsm.store import disk
 
 if TYPE_CHECKING:
     from dsm.runs.comparison import Difference, RunsCompared
-    from dsm.runs.run import Run
+    from dsm.runs.run import Run, ViewRead
 
 SHORT = 8
 RUN_HELP = "Id of a run, its first 4 or more digits, or its name"
 
 app = new_app()
+CURVES_SHOWN = 8
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", metavar="COND", help="Such as 'f1 > 0.9', lr=0.1; can be repeated"),
+]
+OfView = Annotated[
+    str | None, typer.Option("--view", metavar="VIEW", help="Runs that read this view")
+]
+OfLabel = Annotated[
+    str | None, typer.Option("--label", metavar="LABEL", help="Runs that read data of this label")
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 
 
 @app.callback(invoke_without_command=True)
 def runs(ctx: typer.Context) -> None:
-    """List, show, compare and remove runs
+    """List, show, compare, draw and remove runs
 
     A run is one execution of a program by `dsm run`, with the views that it read. Without a
     command, lists the runs.
@@ -43,6 +59,7 @@ def runs(ctx: typer.Context) -> None:
       dsm runs list
       dsm runs show baseline
       dsm runs compare baseline larger
+      dsm runs plot loss
     """
     if ctx.invoked_subcommand is None:
         list_runs(ctx)
@@ -51,6 +68,9 @@ def runs(ctx: typer.Context) -> None:
 @app.command("list", cls=Command)
 def list_runs(
     ctx: typer.Context,
+    where: Where = None,
+    view: OfView = None,
+    label: OfLabel = None,
     sort: Annotated[
         str | None,
         typer.Option("--sort", metavar="METRIC", help="The greatest first; -METRIC: the least"),
@@ -62,27 +82,115 @@ def list_runs(
 ) -> None:
     """List the runs, those that began last first
 
-    With --sort only runs that have the metric are listed; those where it is NaN come last.
+    With --sort only runs that have the metric are listed; those where it is NaN come last. --where
+    compares a metric, a parameter, or `name`, `state`, `status` and `author` of a run with a value,
+    by = != < <= > >=.
 
     \b
     Examples:
       dsm runs list
       dsm runs list --sort accuracy -n 5
-      dsm runs list --sort=-loss --json
+      dsm runs list --where 'f1 > 0.9' --where lr=0.1 --view january
+      dsm runs list --label cat --sort=-loss --json
     """
     with Session(ctx) as s:
-        found: Iterable[Run] = s.repo.runs
+        found: Iterable[Run] = chosen(s, where, view, label)
         if sort is not None:
-            found = _sorted(list(found), sort)
-        chosen = list(islice(found, limit))
+            found = in_order(found, sort.removeprefix("-"), least=sort.startswith("-"))
+        listed_ = list(islice(found, limit))
         if as_json:
-            print_json(runs_answer(chosen))
+            print_json(runs_answer(listed_))
             return
-        rows = [_cells(run) for run in chosen]
+        rows = [_cells(run) for run in listed_]
         for line in _columns(rows):
             print(line)
         if not rows:
-            s.say("there is no run; `dsm run -- CMD` records one")
+            given = where or view or label
+            s.say("no run fits" if given else "there is no run; `dsm run -- CMD` records one")
+
+
+@app.command("best", cls=Command)
+def best(
+    ctx: typer.Context,
+    metric: Annotated[str, typer.Argument(metavar="METRIC", help="Name of a metric")],
+    least: Annotated[
+        bool, typer.Option("--min", help="The least value is the best, as of a loss")
+    ] = False,
+    where: Where = None,
+    view: OfView = None,
+    label: OfLabel = None,
+    as_json: AsJson = False,
+) -> int | None:
+    """Show the run with the greatest, or least, value of a metric
+
+    Its last value counts. Of equal runs the one that began last is shown. The exit status is 1 when
+    no run fits, or all are NaN.
+
+    \b
+    Examples:
+      dsm runs best accuracy
+      dsm runs best loss --min --where state=complete
+    """
+    with Session(ctx) as s:
+        runs = in_order(chosen(s, where, view, label), metric, least=least)
+        if not runs or math.isnan(runs[0].metrics[metric]):
+            s.say(f"no run fits that has a value of {printable(metric)}")
+            return 1
+        if as_json:
+            print_json(run_answer(runs[0]))
+            return None
+        for key, value in _told(runs[0]):
+            print(f"{key + ':' if key else '':12}{printable(value)}")
+        return None
+
+
+@app.command("plot", cls=Command)
+def plot(
+    ctx: typer.Context,
+    metric: Annotated[str, typer.Argument(metavar="METRIC", help="Name of a metric")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="RUN...", help=RUN_HELP)] = None,
+    svg: Annotated[
+        str | None, typer.Option("--svg", metavar="FILE", help="Write an SVG picture; - prints it")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Logarithms, if all values are positive")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a metric over its steps, in the terminal or as SVG
+
+    Without RUN it draws the runs that began last and logged the metric, eight at most. The SVG
+    needs no other file and follows the reader's choice of light or dark.
+
+    \b
+    Examples:
+      dsm runs plot loss
+      dsm runs plot accuracy baseline larger --svg accuracy.svg
+    """
+    with Session(ctx) as s:
+        from dsm.cli.drawing import width
+        from dsm.cli.run_curves import drawn
+        from dsm.runs.picture import CURVES_MAX, WIDTH
+        from dsm.runs.picture import svg as picture
+
+        runs = [s.repo.runs.find(name) for name in names or ()] or _that_logged(s, metric)
+        if len(runs) > CURVES_MAX:
+            raise InvalidInput(f"a picture has {CURVES_MAX} runs at most, {len(runs)} are given")
+        found = [
+            curve(_title(run), s.repo.runs.points(run, metric), WIDTH) for run in runs
+        ]  # fmt: skip
+        if not any(each.points or each.left_out for each in found):
+            raise NotFound(
+                f"no run has logged {metric!r} by step",
+                hint="`dsm.log_metric`, or `dsm run --metrics history.csv` records steps",
+            )
+        if as_json:
+            print_json(curves_answer(metric, runs, found))
+        elif svg is not None:
+            write_text(svg, picture(metric, found, log=log), s)
+        else:
+            for line in drawn(metric, found, width(), log=log):
+                print(line)
 
 
 @app.command("show", cls=Command)
@@ -156,23 +264,49 @@ def remove(ctx: typer.Context, name: RunName, as_json: AsJson = False) -> None:
         s.say(f"removed run {run.id}; no view and no file was touched")
 
 
-def _sorted(runs: Sequence[Run], sort: str) -> list[Run]:
-    least = sort.startswith("-")
-    metric = sort.removeprefix("-")
-    having = [run for run in runs if metric in run.metrics]
-    if runs and not having:
-        known = sorted({name for run in runs for name in run.metrics})
-        raise InvalidInput(
-            f"no run has a metric {metric!r}",
-            hint=f"there are: {', '.join(known[:LISTED_MAX])}" if known else
-            "`dsm run --metrics FILE` records metrics",
-        )  # fmt: skip
+def chosen(
+    s: Session, where: list[str] | None, view: str | None, label: str | None
+) -> Iterator[Run]:
+    """Yields the runs that fit all of these. Raises InvalidInput, NotFound for a view."""
+    from dsm.views.selection.prepared import find_record, read_record
 
-    def key(run: Run) -> tuple[bool, float]:
-        value = run.metrics[metric]
-        return math.isnan(value), value if least else -value
+    conditions = [parse(text) for text in where or ()]
+    version = None if view is None else find_record(s.repo, view).version
+    holds: dict[str, bool] = {}
 
-    return sorted(having, key=key)
+    def has_label(read: ViewRead) -> bool:
+        if read.version not in holds:
+            record = read_record(s.repo, read.dataset, read.version)
+            holds[read.version] = record is not None and label in record.content.labels
+        return holds[read.version]
+
+    for run in s.repo.runs:
+        if version is not None and all(read.version != version for read in run.views):
+            continue
+        if label is not None and not any(map(has_label, run.views)):
+            continue
+        if all(each.fits(run) for each in conditions):
+            yield run
+
+
+def write_text(path: str, text: str, s: Session) -> None:
+    """Writes a file of a person's, or with `-` prints it. Raises InvalidInput, WriteFailed."""
+    if path == "-":
+        print(text, end="")
+        return
+    refuse_store(path)
+    disk.rewrite(path, text.encode(), f"{path}.{os.urandom(4).hex()}")
+    s.say(f"wrote {path}")
+
+
+def _that_logged(s: Session, metric: str) -> list[Run]:
+    having = (run for run in s.repo.runs if metric in run.metrics)
+    logged = (run for run in having if run.end is None or run.end.points)
+    return list(islice(logged, CURVES_SHOWN))
+
+
+def _title(run: Run) -> str:
+    return f"{run.start.name} {run.id[:SHORT]}" if run.start.name else run.id[:SHORT]
 
 
 def _cells(run: Run) -> list[str]:

@@ -31,6 +31,7 @@ from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
 from dsm.model.reports import AddReport, Diff, Problem, RecordDifference, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
+from dsm.runs.logger import RunLogger
 from dsm.runs.run import End, Output, Start
 from dsm.views.comparison.partition import Leak, Leakage, NearLeak, NearLeakage
 
@@ -330,10 +331,13 @@ def _runs(dsm: Runner, take: Any) -> None:
             start = Start(name, [name], 1, "Ada", {"lr": name}, "c" * 40, True, "3.11", {})
             run = repo.runs.begin(start)
             repo.runs.note_view(run.id, view)
+            RunLogger(repo, run.id).log_metric("loss", value, 1)
             run.end(End(0, 2, 1, {"f1": value, name: 1.0}, [Output("m", 1, "0" * 64)]))
         repo.runs.begin(replace(start, name=None, commit=None, clean=None)).release()
     take("runs list")
     take("runs show", "first")
+    take("runs best", "f1")
+    take("runs plot", "loss", "first", "second")
     take("runs compare", "first", "second")
     with library.open(".") as repo:
         example = next(iter(repo.view(view.version).without_sources())).path

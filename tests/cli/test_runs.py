@@ -118,7 +118,7 @@ def test_runs_are_sorted_by_a_metric(two_changesets: Path, dsm: Runner) -> None:
     for sort, names in (("f1", "cab"), ("-f1", "acb"), ("a", "a")):
         found = dsm("runs", "list", f"--sort={sort}", "--json").json["runs"]
         assert "".join(run["name"] for run in found) == names
-    assert "there are: a, b, c, f1" in dsm("runs", "list", "--sort", "x", status=2).err
+    assert "there are: a, b, c, f1" in dsm("runs", "list", "--sort", "x", status=4).err
     assert "removed run" in dsm("runs", "rm", "b").err
 
 
@@ -212,3 +212,57 @@ def test_runs_in_python(two_changesets: Path, dsm: Runner, monkeypatch: pytest.M
             {"lr": "0.1", "depth": "3"}, {"f1": 0.5}, 1,
         )  # fmt: skip
         assert found[2].start.command[0] == sys.executable
+
+
+def test_runs_are_chosen(two_changesets: Path, dsm: Runner) -> None:
+    """By conditions, by a view and by a label of the data; the best of them is shown."""
+    dsm("prepare", "--label", "cat", "--name", "cats")
+    dsm("prepare", "--label", "dog", "--name", "dogs")
+    for name, data, f1 in (("a", "cats", 0.5), ("b", "dogs", 0.7), ("c", "cats", float("nan"))):
+        with (
+            library.run(name, parameters={"lr": 0.1 * (f1 > 0.6)}) as run,
+            library.open(".") as repo,
+        ):
+            repo.view(data)
+            run.log_metric("f1", f1)
+
+    def names(*words: str) -> str:
+        found = dsm("runs", "list", "--json", *words).json["runs"]
+        return "".join(run["name"] for run in found)
+
+    assert names("--where", "f1>=0.5") == "ba"
+    assert names("--where", "f1>0", "--where", "lr=0.10") == "b"
+    assert names("--where", "name!=a", "--where", "state=complete", "--where", "status=0") == "cb"
+    assert names("--where", "none!=1") == "cba"
+    assert names("--where", "none<1") == ""
+    assert (names("--view", "cats"), names("--label", "dog")) == ("ca", "b")
+    assert names("--sort", "f1", "-n", "2") == "ba"
+    assert dsm("runs", "best", "f1", "--json").json["name"] == "b"
+    assert dsm("runs", "best", "f1", "--min", "--json").json["name"] == "a"
+    assert "complete" in dsm("runs", "best", "f1", "--view", "cats").out
+    assert "no run fits" in dsm("runs", "best", "f1", "--where", "name=c", status=1).err
+    assert "no run fits" in dsm("runs", "list", "--where", "name=x").err
+    for bad in ("f1", "f1>x", "=1", ""):
+        dsm("runs", "list", "--where", bad, status=2)
+    dsm("runs", "list", "--view", "unknown-view", status=4)
+
+
+def test_curves_are_drawn(two_changesets: Path, dsm: Runner) -> None:
+    """In the terminal, as JSON, and as SVG that holds no text as it was written."""
+    for name in ("a", "b"):
+        with library.run(name) as run:
+            for step in range(5):
+                run.log_metric("l<o>ss", 1 / (step + 1), step)
+            run.log_metric("l<o>ss", float("nan"), 5)
+    said = dsm("runs", "plot", "l<o>ss", "a", "b").out
+    assert said.startswith("l<o>ss\n          1 |") and "(1 NaN or infinite)" in said
+    found = dsm("runs", "plot", "l<o>ss", "--json").json["curves"]
+    assert [(curve["name"], curve["steps"], curve["left_out"]) for curve in found] == [
+        ("b", [0, 1, 2, 3, 4], 1), ("a", [0, 1, 2, 3, 4], 1),
+    ]  # fmt: skip
+    assert "wrote p.svg" in dsm("runs", "plot", "l<o>ss", "--svg", "p.svg").err
+    assert "l&lt;o&gt;ss" in Path("p.svg").read_text()
+    assert dsm("runs", "plot", "l<o>ss", "--svg", "-").out == Path("p.svg").read_text()
+    dsm("runs", "plot", "l<o>ss", "--svg", ".dsm/x", status=2)
+    dsm("runs", "plot", "other", status=4)
+    dsm("runs", "plot", "l<o>ss", *["a"] * 9, status=2)

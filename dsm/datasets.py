@@ -23,7 +23,14 @@ from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from dsm.model.reports import AddReport, Diff, MassDeletion, RestoreReport, Status
+    from dsm.model.reports import (
+        AddReport,
+        AppliedRecords,
+        Diff,
+        MassDeletion,
+        RestoreReport,
+        Status,
+    )
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request
@@ -417,6 +424,22 @@ class Dataset(DatasetChecks):
         second = None if b is None else self.resolve(b)
         at = None if paths is None else self._paths(paths)
         return diff(self.tree, first, second, staged=staged, paths=at, fields=fields)
+
+    def apply_records(
+        self, paths: Paths | None = None, *, dry_run: bool = False
+    ) -> tuple[AppliedRecords, ...]:
+        """Rewrites records files as their records are, and stages that: without withdrawn ones,
+        with contents that a revert brought back. Returns those that differ.
+
+        `paths` are files or folders, all by default; with `dry_run` nothing is written. Raises
+        UnsavedWork for a file with changes that are not staged, InvalidInput for one that is
+        compressed or not of lines, Conflict where its records alone do not make it up, and NotFound
+        for a path without records files.
+        """
+        from dsm.worktree.record_apply import apply_records
+
+        named = None if paths is None else self._paths(paths)
+        return apply_records(self.tree, named, self._environment.clock(), dry_run=dry_run)
 
     def restore(
         self,

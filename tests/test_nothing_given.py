@@ -211,6 +211,14 @@ def restore_paths(work: Work, nothing: Any) -> None:
     assert work.ds.restore(None, force=True).written == 2
 
 
+def apply_records_paths(work: Work, nothing: Any) -> None:
+    added_record(work)
+    work.ds.remove([next(each.path for each in work.ds.ls() if "#" in each.path)])
+    for more in ({}, {"dry_run": True}):
+        assert same(work, work.ds.apply_records, nothing, **more) == ()
+    assert len(work.ds.apply_records(None)) == 1
+
+
 def unstage_paths(work: Work, nothing: Any) -> None:
     assert same(work, work.ds.unstage, nothing) == 0
     assert work.ds.unstage(None) == 2
@@ -341,6 +349,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.ls paths": ls_paths,
     "Dataset.remove paths": remove_paths,
     "Dataset.restore paths": restore_paths,
+    "Dataset.apply_records paths": apply_records_paths,
     "Dataset.trail paths": trail_paths,
     "Dataset.unstage paths": unstage_paths,
     "View.iterate order": iterate_order,

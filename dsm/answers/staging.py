@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dsm.model.changeset import Counts
-from dsm.model.reports import AddReport, Problem, RestoreReport
+from dsm.model.reports import AddReport, AppliedRecords, Problem, RestoreReport
 
 
 def added_answer(dataset: str, report: AddReport, *, dry_run: bool) -> dict[str, Any]:
@@ -79,6 +79,20 @@ def restored_answer(dataset: str, report: RestoreReport, *, dry_run: bool) -> di
         "removed": report.removed,
         "size": report.size,
         "paths": list(report.paths),
+    }
+
+
+def applied_answer(
+    dataset: str, files: Sequence[AppliedRecords], *, dry_run: bool
+) -> dict[str, Any]:
+    """Returns what `dsm restore --apply` answers."""
+    return {
+        "dataset": dataset,
+        "dry_run": dry_run,
+        "files": [
+            {"path": e.path, "removed": e.removed, "changed": e.changed, "added": e.added}
+            for e in files
+        ],
     }
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.staging import locked_answer, restored_answer, unstaged_answer
+from dsm.answers.staging import applied_answer, locked_answer, restored_answer, unstaged_answer
 from dsm.cli.output import count_text, print_json, quoted, size_text
+from dsm.cli.record_lines import records_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import changeset_names
 from dsm.errors import InvalidInput, NotFound
@@ -17,6 +18,8 @@ from dsm.model.names import printable
 
 if TYPE_CHECKING:
     from dsm.model.reports import RestoreReport
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
 
 def command(
@@ -47,16 +50,20 @@ def command(
     locked: Annotated[
         bool, typer.Option("--locked", help="Bring all files to what dsm.lock names")
     ] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Rewrite records files as their records are now")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("-n", "--dry-run", help="List what would be written, write nothing")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring files back from a changeset, or unstage changes
 
     Changes that are stored nowhere are never overwritten: the command is refused with the list of
     them, unless --force is given. --locked also removes files that other changesets brought here,
-    so that exactly the data of dsm.lock is left.
+    so that exactly the data of dsm.lock is left. --apply writes files of records without those that
+    were withdrawn, and stages that.
 
     \b
     Examples:
@@ -64,20 +71,20 @@ def command(
       dsm restore --source 3 --to ../as-of-3
       dsm restore --force images/0001.jpg
       dsm restore --staged images
+      dsm restore --apply train.jsonl
       git checkout v1.2 && dsm restore --locked
     """  # fmt: skip
     with Session(ctx) as s:
         if staged:
-            if source is not None or to is not None or force or dry_run:
-                raise InvalidInput("--staged goes with paths alone")
-            count = s.dataset.unstage(paths or None)
-            if as_json:
-                print_json(unstaged_answer(s.dataset.name, count))
-            s.say(f"unstaged {count_text(count, 'change')}")
+            _refuse("--staged goes with paths alone", source, to, force, dry_run, apply, locked)
+            _unstage(s, paths, as_json)
+            return
+        if apply:
+            _refuse("--apply goes with paths and -n alone", source, to, force, locked)
+            _apply(s, paths, dry_run=dry_run, as_json=as_json)
             return
         if locked:
-            if paths or source is not None or to is not None:
-                raise InvalidInput("--locked takes no paths, --source or --to")
+            _refuse("--locked takes no paths, --source or --to", source, to, paths)
             restore_locked(s, force=force, dry_run=dry_run, as_json=as_json)
             return
         report = s.dataset.restore(
@@ -85,10 +92,34 @@ def command(
             progress=s.progress(),
         )  # fmt: skip
         _after(s, {s.dataset.name: source}, dry_run=dry_run)
-        if as_json:
-            print_json(restored_answer(s.dataset.name, report, dry_run=dry_run))
-        else:
-            _print(s, report, dry_run=dry_run)
+        _print(s, report, dry_run=dry_run, as_json=as_json)
+
+
+def _refuse(reason: str, *given: object) -> None:
+    if any(each not in (None, False, []) for each in given):
+        raise InvalidInput(reason)
+
+
+def _unstage(s: Session, paths: list[str] | None, as_json: bool) -> None:
+    count = s.dataset.unstage(paths or None)
+    if as_json:
+        print_json(unstaged_answer(s.dataset.name, count))
+    s.say(f"unstaged {count_text(count, 'change')}")
+
+
+def _apply(s: Session, paths: list[str] | None, *, dry_run: bool, as_json: bool) -> None:
+    """Rewrites records files, and says which and what of them."""
+    files = s.dataset.apply_records(paths or None, dry_run=dry_run)
+    if as_json:
+        print_json(applied_answer(s.dataset.name, files, dry_run=dry_run))
+    done = "would rewrite" if dry_run else "rewrote"
+    for each in files:
+        kinds = {"deleted": each.removed, "modified": each.changed, "added": each.added}
+        s.say(f"{done} {printable(each.path)}: {records_text(kinds)}")
+    if not files:
+        s.say("nothing to rewrite: files are as their records")
+    elif not dry_run:
+        s.say("staged their new states: `dsm commit` records them")
 
 
 def restore_locked(s: Session, *, force: bool, dry_run: bool, as_json: bool) -> None:
@@ -118,7 +149,10 @@ def _after(s: Session, sources: Mapping[str, str | None], *, dry_run: bool) -> N
         after(s, "post-checkout", {"sources": sources})
 
 
-def _print(s: Session, report: RestoreReport, *, dry_run: bool) -> None:
+def _print(s: Session, report: RestoreReport, *, dry_run: bool, as_json: bool = False) -> None:
+    if as_json:
+        print_json(restored_answer(s.dataset.name, report, dry_run=dry_run))
+        return
     for path in report.paths:
         print(quoted(path))
     done = "would restore" if dry_run else "restored"

@@ -175,6 +175,20 @@ class RestoreReport:
 
 
 @dataclass(frozen=True, slots=True)
+class AppliedRecords:
+    """A records file that was rewritten (or would be) as its records are tracked.
+
+    `removed` counts the records that were withdrawn, `changed` those whose content is another,
+    `added` those that the file lacks.
+    """
+
+    path: str
+    removed: int
+    changed: int
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
 class RevertReport:
     """What `revert` of changeset `number`, or `rollback` to it, does to the head and files here.
 

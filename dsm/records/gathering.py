@@ -26,17 +26,18 @@ KEY_DIGITS = 16  # of the hash of a record without a key field
 class Read:
     """A records file that was read: one item a record, in the order of the file.
 
-    `settings` say how; `oid` and `size` are of the file. `labels`, `times` (microseconds UTC, None
-    where there is none) and `attributes` are empty lists where no field says them. `fields` tells
-    the types of the fields of the first records. Where only the parts that changed were read,
-    `before` has the records that were there, `held` what the head has of these, objects by path,
-    and `records` is how many the whole file has.
+    `settings` say how; `oid` and `size` are of the file, `numbers` the line that each begins in.
+    `labels`, `times` (microseconds UTC, None where there is none) and `attributes` are empty lists
+    where no field says them. `fields` tells the types of the fields of the first records. Where
+    only the parts that changed were read, `before` has the records that were there, `held` what the
+    head has of these, objects by path, and `records` is how many the whole file has.
     """
 
     settings: RecordSettings = field(default_factory=RecordSettings)
     keys: list[str] = field(default_factory=list)
     oids: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    numbers: array[int] = field(default_factory=lambda: array("q"))
     labels: list[tuple[str, ...]] = field(default_factory=list)
     times: list[int | None] = field(default_factory=list)
     attributes: list[dict[str, AttributeValue]] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Gathering:
         self.settings = settings
         self.unit = unit
         self.out = Read()
-        self.numbers = array("q")  # the line of each record
+        self.numbers = self.out.numbers
         self.said: set[str] = set()  # asked fields that were there
 
     def take(self, oid: bytes, size: int, number: int) -> None:

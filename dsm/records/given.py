@@ -23,17 +23,18 @@ class Lines:
 
     def __init__(self, lines: Iterator[bytes]):
         self._lines = lines
+        self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """Returns whole lines of `size` bytes or somewhat more, nothing at the end."""
-        parts: list[bytes] = []
-        held = 0
-        for line in self._lines:
+        """Returns so many bytes, fewer at the end alone."""
+        parts = [self._rest]
+        held = len(self._rest)
+        while held < size and (line := next(self._lines, b"")):
             parts.append(line)
             held += len(line)
-            if held >= size:
-                break
-        return b"".join(parts)
+        data = b"".join(parts)
+        self._rest = data[size:]
+        return data[:size]
 
 
 def lines_of(data: Any) -> Iterator[bytes]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from dsm.records.compressed import Decompressed, compression_of
 from dsm.records.gathering import Read
+from dsm.records.given import Lines
 from dsm.records.groups import GroupStore
 from dsm.records.settings import RecordSettings
 from dsm.records.whole import Parts, is_still, store_whole
@@ -51,6 +53,13 @@ def read_records(
     read.settings = replace(read.settings, found=found)
     read.oid, read.size = oid, size if is_still(file, oid) else -1
     return read
+
+
+def read_lines(
+    lines: Iterator[bytes], name: str, settings: RecordSettings, store: GroupStore | None = None
+) -> Read:
+    """Reads lines that come one after the other as `read_records` reads a file of them."""
+    return _reader(settings).read(cast(BinaryIO, Lines(lines)), name, settings, store)
 
 
 def fields_of(data: bytes, settings: RecordSettings) -> dict[str, Any]:

@@ -163,6 +163,13 @@ class RecordsFiles:
         self._refuse_shared(out.rows)
         return out
 
+    def take_read(self, path: str, read: Read, now: int) -> Added:
+        """Judges a file that was read and stored elsewhere, in microseconds UTC `now`."""
+        out = Added()
+        self._take(out, path, read, (now * 1000, 0, 0, read.size))
+        self.tree.repository.store.flush()
+        return out
+
     def _take(self, out: Added, path: str, read: Read, seen: Stat) -> None:
         samples = tuple(read.keys[:SAMPLES])
         judged = self._judge(path, read, seen)

@@ -21,7 +21,7 @@ from dsm.answers.definitions import partition_answer
 from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.remotes import clone_answer, pull_answer
-from dsm.answers.staging import added_answer
+from dsm.answers.staging import added_answer, applied_answer
 from dsm.answers.status import status_answer
 from dsm.cli import group
 from dsm.cli.commands import COMMANDS
@@ -29,7 +29,7 @@ from dsm.errors import Conflict
 from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
-from dsm.model.reports import AddReport, Diff, Problem, RecordDifference, Status
+from dsm.model.reports import AddReport, AppliedRecords, Diff, Problem, RecordDifference, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.logger import RunLogger
 from dsm.runs.run import End, Output, Start
@@ -209,6 +209,9 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     take("mv", "-n", "cat/2.txt", "cat/two.txt")
     take("mv", "cat/2.txt", "cat/two.txt")
     take("diff", "--staged")
+    take("restore", "--apply", of="dsm restore --apply")
+    applied = applied_answer("photos", [AppliedRecords("a.jsonl", 1, 2, 3)], dry_run=True)
+    take("", of="dsm restore --apply", document=applied)
     take("diff", "--records", of="dsm diff --records")
     records = tuple(
         RecordDifference(Change("added", "a.jsonl#1", **{side: ROW}), {"id": (None, math.nan)})

@@ -77,12 +77,10 @@ def command(
     with Session(ctx) as s:
         if staged:
             _refuse("--staged goes with paths alone", source, to, force, dry_run, apply, locked)
-            _unstage(s, paths, as_json)
-            return
+            return _unstage(s, paths, as_json)
         if apply:
             _refuse("--apply goes with paths and -n alone", source, to, force, locked)
-            _apply(s, paths, dry_run=dry_run, as_json=as_json)
-            return
+            return _apply(s, paths, dry_run=dry_run, as_json=as_json)
         if locked:
             _refuse("--locked takes no paths, --source or --to", source, to, paths)
             restore_locked(s, force=force, dry_run=dry_run, as_json=as_json)

@@ -9,6 +9,7 @@ spelling is where canonical forms differ. Specified in docs/format/documents.md.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from blake3 import blake3
@@ -19,6 +20,10 @@ from dsm.model.names import printable
 FORMAT = 1
 DOCUMENT_BYTES_MAX = 1 << 20
 DEPTH_MAX = 32
+_PLAIN = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
+)
+_ORDERED = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 class UnknownFormat(DamagedData):
@@ -29,23 +34,30 @@ class UnknownFormat(DamagedData):
 
 def canonical(value: Any) -> bytes:
     """Returns the RFC 8785 form of a JSON value without floats. Raises ValueError on a float."""
-    _refuse_floats(value, 0)
-    return json.dumps(
-        _ordered(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    if _has_plain_names(value, 0):
+        return _PLAIN.encode(value).encode()
+    return _ORDERED.encode(_ordered(value)).encode()
 
 
-def _refuse_floats(value: Any, depth: int) -> None:
+def _has_plain_names(value: Any, depth: int) -> bool:
+    """Whether all names in a value are ASCII: then Python's order of them is that of RFC 8785.
+
+    Raises ValueError for a float, and for what is too deep.
+    """
     if isinstance(value, float):
         raise ValueError("a canonical document holds no floats")
     if depth > DEPTH_MAX:
         raise ValueError("a canonical document is at most 32 levels deep")
+    plain = True
+    items: Iterable[Any] = ()
     if isinstance(value, dict):
-        for item in value.values():
-            _refuse_floats(item, depth + 1)
+        plain, items = all(map(str.isascii, value)), value.values()
     elif isinstance(value, (list, tuple)):
-        for item in value:
-            _refuse_floats(item, depth + 1)
+        items = value
+    for item in items:
+        if type(item) is not str and type(item) is not int:  # most are
+            plain = _has_plain_names(item, depth + 1) and plain
+    return plain
 
 
 def _ordered(value: Any) -> Any:

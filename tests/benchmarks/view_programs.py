@@ -41,6 +41,7 @@ def history(folder: str, examples: str, changesets: str) -> float:
             [None] * each,
             [{}] * each,
             [False] * each,
+            [None] * each,
         )
         intent = Intent(f"changeset {number}", "benchmark", START_US, os.urandom(16).hex())
         record(repo, ds.log_, ds.snapshots, rows.sorted(), number, intent)

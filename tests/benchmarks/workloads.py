@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import growth, large_files, many_files, queries, records, startup, views
+from . import growth, large_files, many_files, queries, records, splits, startup, views
 from .bench import Bench
 from .report import Row
 
@@ -36,5 +36,7 @@ WORKLOADS = (
     Workload("growth", growth.commit_of_few, "100 changes on 1 M examples against 10 k"),
     Workload("queries", queries.queries, "rows of PostgreSQL by dsm and by the driver alone"),
     Workload("prepare", views.prepare, "naming and evaluating views of 1 M examples"),
+    Workload("splits", splits.splits, "splits and segments of 1 M examples, against scikit-learn"),
+    Workload("near", splits.near, "near-duplicates among pictures (needs --cifar)"),
     Workload("huge", views.huge, "preparing a view of 10 M examples"),
 )

@@ -58,7 +58,7 @@ def hashes(stored: Stored, table: pa.Table, purpose: str, by: str, seed: str) ->
 def hash_column(column: pa.Array, key: bytes) -> pa.Array:
     """Returns the first 8 bytes of the keyed BLAKE3 of each value, as a little-endian integer."""
     values = _bytes_of(column)
-    drawn = b"".join([blake3(value, key=key).digest(length=8) for value in values])
+    drawn = b"".join([blake3(value, key=key).digest(8) for value in values])
     return pa.Array.from_buffers(pa.uint64(), len(column), [None, pa.py_buffer(drawn)])
 
 

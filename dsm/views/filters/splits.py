@@ -171,7 +171,7 @@ class SplitFilter(Filter):
         """Returns the bucket that the pinned changeset gave each row; null for new ones."""
         import pyarrow.compute as pc
 
-        from dsm.views.filters.keyed_hash import units
+        from dsm.views.filters.keyed_hash import key_of, units
         from dsm.views.filters.pinned import dealt_out
 
         stored, (number, changeset) = self._stored, part.at or (0, "")
@@ -181,7 +181,15 @@ class SplitFilter(Filter):
             snapshot = stored.snapshot(number, changeset)
             return dealt_out(stored, snapshot, part.by, part.seed, part.strata, part.of)
 
-        known, buckets = stored.once((part.by, part.seed, part.of, part.at, part.strata), deal)
+        def deal_once() -> tuple[pa.Array, pa.Array]:
+            if part.by != PATH:
+                return deal()
+            # Row by row, so that it can be kept: nothing but these fields and the rows decides.
+            paths = units(stored.snapshot(number, changeset), PATH)
+            key = key_of("deal", canonical(part.to_json() | {"take": []}).decode(), "")
+            return paths, stored.hashes(paths, key, lambda: deal()[1].cast("uint64")).cast("int64")
+
+        known, buckets = stored.once((part.by, part.seed, part.of, part.at, part.strata), deal_once)
         own = units(table, part.by)
         if part.by == PATH and own.equals(known):
             return buckets

@@ -123,6 +123,24 @@ def test_nobody_moves(speech: Work, way: dict[str, Any]) -> None:
     assert speech.ds.split("s").moved(1) == {}
 
 
+def test_parts_that_are_kept_are_the_same(speech: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered of a deal gives the parts that dealing out gives, also when data grows."""
+    ways: dict[str, dict[str, Any]] = {
+        "exact": {"folds": 3, "exact": True}, "alike": {"folds": 3, "stratify": "label"},
+        "five": {"folds": 5, "stratify": "label"}, "seed": {"folds": 3, "exact": True, "seed": "s"},
+    }  # fmt: skip
+    for name, way in ways.items():
+        speech.ds.splits.create(name, **way)
+    speech.commit("more", **speakers(speech, range(30, 40)))
+    dealt = {name: sides(speech, name) for name in ways}
+    monkeypatch.setattr("dsm.history.hash_cache.ROWS_MIN", 0)
+    for _ in ("remembered", "known"):
+        assert {name: sides(speech, name) for name in ways} == dealt
+    speech.ds.label(["yes_s16_0.wav"], set=["no"])
+    speech.ds.commit("one relabelled")
+    assert {name: sides(speech, name) for name in ways} == dealt
+
+
 def test_groups_never_straddle(speech: Work) -> None:
     """All takes of a speaker are in one part, also of speakers that come later."""
     for name, way in (("hash", {"folds": 4}), ("even", {"folds": 4, "stratify": "label"})):

@@ -32,6 +32,8 @@ SEGMENTS: dict[str, dict[str, Any]] = {
     "yes": {"labels": ["yes"]},
     "late": {"where": ["take>=3"]},
     "few": {"where": ["speaker in s1,s2,s3,s4,s5"]},
+    "yes-no": {"labels": ["yes", "no"]},
+    "no-up": {"labels": ["no", "up"]},
 }
 NAMED = {"base-no": {"labels": ["no"]}, "base-early": {"where": ["take<=2"]}}
 
@@ -93,7 +95,8 @@ def fits(example: Any, asked: dict[str, Any]) -> bool:
     return all(
         {
             "yes": example.labels == ("yes",), "late": take >= 3,
-            "few": speaker in ("s1", "s2", "s3", "s4", "s5"),
+            "yes-no": example.labels[0] in ("yes", "no"),
+            "no-up": example.labels[0] in ("no", "up"), "few": speaker in ("s1", "s2", "s3", "s4", "s5"),
             "base-no": example.labels == ("no",), "base-early": take <= 2,
         }[name]
         for name in asked
@@ -107,7 +110,7 @@ QUESTIONS = st.fixed_dictionaries(
             [("path", "fold1"), ("path", "not-fold3"), ("speaker", "c"), ("speaker", "not-a"),
              ("exact", "fold2"), ("exact", "not-fold2"), ("alike", "fold1")]
         ),
-        "segment": st.lists(st.sampled_from(["late", "few"]), unique=True, min_size=1),
+        "segment": st.lists(st.sampled_from(["late", "few", "yes-no", "no-up"]), unique=True, min_size=1),
         "algebra": st.tuples(
             st.sampled_from(["and", "or", "minus"]), st.sampled_from(sorted(NAMED)),
             st.sampled_from(sorted(NAMED)),

@@ -39,6 +39,10 @@ WRITTEN_OUT: list[tuple[list[dict[str, Any]], dict[str, Any]]] = [
     ([{"since": "2020"}, {"since": "2021", "until": "2030"}], {"since": "2021", "until": "2030"}),
     ([{"exclude": ["a"]}, {"exclude": ["b"]}], {"exclude": ["b", "a"]}),
     ([{"paths": ["0-*"]}], {"paths": "0-*"}),
+    ([{"paths": ["0-*", "1-*"]}, {"paths": ["0-*"]}], {"paths": "0-*"}),
+    ([{"labels": ["car", "bus", "x"]}, {"labels": ["bus", "car"]}], {"labels": ["car", "bus"]}),
+    ([{"labels": ["car"]}, {"labels": ["bus", "car"]}], {"labels": ["car"]}),
+    ([{"labels": ["x", "bus"], "all_labels": True}, {"labels": ["bus", "car"]}], {"labels": ["bus", "x"], "all_labels": True}),
 ]  # fmt: skip
 
 
@@ -56,6 +60,38 @@ def test_a_segment_is_its_filter(
     assert streets.ds.query(segment=names[:1], **asked).version == expected
     streets.ds.segments.create("together", segment=names)
     assert streets.ds.query(segment="together").version == expected
+
+
+def test_two_lists_are_two_views(streets: Work) -> None:
+    """Lists that no one list can say have the version of the two views put together."""
+    ds = streets.ds
+    ds.label(["0-00.jpg", "0-01.jpg", "1-00.jpg"], add=["old"])
+    ds.commit("three are old")
+    lists: dict[str, dict[str, Any]] = {
+        "labels-one": {"labels": ["car", "old"]}, "labels-other": {"labels": ["bus", "old"]},
+        "paths-one": {"paths": ["0-*", "1-00*"]}, "paths-other": {"paths": ["*-00*", "*-01*"]},
+    }  # fmt: skip
+    for name, asked in lists.items():
+        ds.segments.create(name, **asked)
+    every = [*lists]
+    for names in (every[:2], every[2:], every):
+        views = [ds.prepare(**lists[name]) for name in names]
+        found = ds.prepare(segment=names)
+        assert found.version == ds.prepare(view=views[0], and_=views[1:]).version
+        assert found.version == ds.query(segment=names[::-1]).version
+        expected = set.intersection(*({example.path for example in view} for view in views))
+        assert expected == {example.path for example in found}
+    beside = ds.prepare(segment=every[:2], where=["light=night"])
+    assert {example.path for example in beside} == {"0-00.jpg", "1-00.jpg"}
+    assert (
+        ds.query(labels=["car", "old"], segment="labels-other").version
+        == ds.query(segment=every[:2]).version
+    )
+    assert not beside.why("0-02.jpg").selected
+    assert beside.why("0-00.jpg").selected
+    ds.segments.create("misspelt", labels=["cat", "bus"])
+    with pytest.raises(NotFound, match="no example of changeset 3 has the label 'cat'"):
+        ds.prepare(segment=["labels-one", "misspelt"])
 
 
 def test_a_view_outlives_its_segment(streets: Work) -> None:

@@ -62,13 +62,17 @@ class LabelFilter(Filter):
         return {"labels": {how: list(self.labels)}}
 
     def joined(self, other: Filter) -> Filter | None:
-        if self == other or not isinstance(other, LabelFilter):
-            return self if self == other else None
-        # One label is all of one; of several, "any" of each list cannot be one list.
-        if not all(each.need_all or len(each.labels) == 1 for each in (self, other)):
+        if not isinstance(other, LabelFilter):
             return None
-        both = tuple(sorted({*self.labels, *other.labels}))
-        return LabelFilter(both, len(both) > 1)
+        mine, theirs = set(self.labels), set(other.labels)
+        # One label is all of one; of several, "any" of each list cannot be one list.
+        alls = [each for each in (self, other) if each.need_all or len(each.labels) == 1]
+        if len(alls) == 2:
+            both = tuple(sorted(mine | theirs))
+            return LabelFilter(both, len(both) > 1)
+        if alls:  # who has all of some has any of others that are among them
+            return alls[0] if mine & theirs else None
+        return self if mine <= theirs else other if theirs <= mine else None
 
     def words(self) -> list[str]:
         return ["label " + self._joined()]

@@ -14,6 +14,7 @@ from blake3 import blake3
 
 from dsm.errors import InvalidInput
 from dsm.format.document import canonical
+from dsm.views.filters import table
 from dsm.views.filters.filter import Asking, Clause, Filter, Stored
 from dsm.views.filters.values import PathValue
 
@@ -125,8 +126,18 @@ class MembersFilter(Filter):
     def needs_stored(self) -> str | None:
         return "what is in other views"
 
-    def _mask(self, table: pa.Table) -> pa.ChunkedArray:
-        return self._evaluated(self.expression, table.column("path"))
+    def require_known(self, snapshot: pa.Table, at: int) -> None:
+        for query in _views(self.expression):
+            if query["at"]["number"] == at and "changesets" not in query:
+                for each in table.read(query):
+                    each.require_known(snapshot, at)
+
+    def labels_missed(self, labels: Mapping[str, int]) -> bool:
+        filters = (each for query in _views(self.expression) for each in table.read(query))
+        return any(each.labels_missed(labels) for each in filters)
+
+    def _mask(self, rows: pa.Table) -> pa.ChunkedArray:
+        return self._evaluated(self.expression, rows.column("path"))
 
     def _evaluated(self, expression: Expression, paths: pa.ChunkedArray) -> pa.ChunkedArray:
         import pyarrow.compute as pc
@@ -172,13 +183,18 @@ def _spelt(given: Any) -> Expression:
     return _joined(kind, [_spelt(each) for each in value])
 
 
-def _places(given: Expression) -> list[dict[str, Any]]:
+def _views(given: Expression) -> list[dict[str, Any]]:
+    """Returns the queries of all views in an expression."""
     ((kind, value),) = given.items()
     if kind == VIEW:
-        return [value["at"]]
+        return [value]
     if kind == NOT:
-        return _places(value)
-    return [place for each in value for place in _places(each)]
+        return _views(value)
+    return [query for each in value for query in _views(each)]
+
+
+def _places(given: Expression) -> list[dict[str, Any]]:
+    return [query["at"] for query in _views(given)]
 
 
 def _numbers(given: Expression) -> list[int]:

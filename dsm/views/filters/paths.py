@@ -64,6 +64,12 @@ class PathFilter(Filter):
     def to_json(self) -> dict[str, Any]:
         return {"paths": list(self.globs)}
 
+    def joined(self, other: Filter) -> Filter | None:
+        if not isinstance(other, PathFilter):
+            return None
+        mine, theirs = set(self.globs), set(other.globs)
+        return self if mine <= theirs else other if theirs <= mine else None
+
     def words(self) -> list[str]:
         return ["path " + " or ".join(map(printable, self.globs))]
 

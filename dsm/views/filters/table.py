@@ -55,25 +55,44 @@ def read(fields: Mapping[str, Any]) -> list[Filter]:
     return [each for each in found if each is not None]
 
 
-def in_order(filters: list[Filter]) -> tuple[Filter, ...]:
+def as_few(filters: Iterable[Filter]) -> list[Filter]:
+    """Puts filters of a kind together wherever one can say what two ask, whatever their order.
+
+    Raises InvalidInput when nothing can pass two of them.
+    """
+    found: list[Filter] = []
+    for each in filters:
+        at = 0
+        while at < len(found):
+            both = found[at].joined(each) if type(found[at]) is type(each) else None
+            if both is None:
+                at += 1
+            else:
+                del found[at]
+                each, at = both, 0
+        found.append(each)
+    return found
+
+
+def in_order(filters: Iterable[Filter]) -> tuple[Filter, ...]:
     """Returns filters in the order of the table, those of a kind as one where one can say it.
 
     Raises InvalidInput when nothing can pass two of them, NoOneFilterError when no one filter can
     say what two of a kind ask.
     """
-    found: list[Filter] = []
-    for each in filters:
-        at = next((at for at, other in enumerate(found) if type(other) is type(each)), None)
-        if at is None:
-            found.append(each)
-            continue
-        both = found[at].joined(each)
-        if both is None:
-            raise NoOneFilterError(f"{found[at].words()[0]} and {each.words()[0]}")
-        found[at] = both
+    found = as_few(filters)
+    for each in doubled(found):
+        one, other, *_ = (few for few in found if type(few) is each)
+        raise NoOneFilterError(f"{one.words()[0]} and {other.words()[0]}")
     names = [name for *_, name in LATE]
     order = [*(kind.__name__ for kind in FILTERS), *names]
     return tuple(sorted(found, key=lambda each: order.index(type(each).__name__)))
+
+
+def doubled(filters: Iterable[Filter]) -> list[type[Filter]]:
+    """Returns the kinds of which there are several filters."""
+    kinds = [type(each) for each in filters]
+    return [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]
 
 
 def _kinds(given: Mapping[str, Any], place: int) -> Iterator[type[Filter]]:

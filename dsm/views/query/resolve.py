@@ -113,14 +113,22 @@ def resolve(
         changeset = _newest(log, expression)
     else:
         changeset = log.get(log.resolve("head" if at is None else at))
-    found = asked_filters(asked, changeset, now_us=now_us, named=named, runs=runs)
-    if expression is not None:
-        from dsm.views.filters.members import MembersFilter
+    few = filters.as_few(_given_filters(asked, changeset, now_us, named, runs))
+    # What no one filter says is said by views: each filter of that kind is one, and all count.
+    apart = filters.doubled(few)
+    if expression is not None or apart:
+        from dsm.views.filters import members
 
-        found = filters.in_order([*found, MembersFilter.of(expression)])
+        leaves = [] if expression is None else [expression]
+        for each in few:
+            if type(each) in apart:
+                view = ViewQuery(dataset_id, changeset.number, changeset.id, (each,), runs)
+                leaves.append(members.view(view.to_json()))
+        few = [each for each in few if type(each) not in apart]
+        few.append(members.MembersFilter.of(members.both(*leaves)))
     query = ViewQuery(
         dataset_id, changeset.number, changeset.id,
-        found, runs, share_of(asked.get("percent")),
+        filters.in_order(few), runs, share_of(asked.get("percent")),
         target=_target(asked, changeset.attributes) or target(),
         **_draws(asked, changeset.attributes),
     )  # fmt: skip
@@ -222,18 +230,31 @@ def _draws(asked: Asked, attributes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def asked_filters(
+    asked: Mapping[str, Any], changeset: Changeset, *, now_us: int, named: Callable[[], Named]
+) -> tuple[Filter, ...]:
+    """Returns the filters that are asked for, one of a kind.
+
+    Raises InvalidInput, also where no one filter says what two of a kind ask; NotFound, AnswerIsNo.
+    """
+    try:
+        return filters.in_order(_given_filters(asked, changeset, now_us, named))
+    except filters.NoOneFilterError as error:
+        raise InvalidInput(
+            f"no one filter says {error}",
+            hint="make a segment of each: `dsm prepare` takes what several have in common",
+        ) from None
+
+
+def _given_filters(
     asked: Mapping[str, Any],
     changeset: Changeset,
-    *,
     now_us: int,
     named: Callable[[], Named],
     runs: Sequence[ChangesetRange] = (),
-) -> tuple[Filter, ...]:
+) -> list[Filter]:
     """Returns the filters that are asked for, those of segments and parts of splits among them.
 
     What is picked are examples of the changeset, or of those of `runs`.
-
-    Raises InvalidInput, NotFound, AnswerIsNo.
     """
     found = filters.asked_for(asked, Asking(changeset.attributes, now_us))
     given = asked.get("split")
@@ -248,13 +269,7 @@ def asked_filters(
         found.append(named().pick_filter(given, missing, changeset.number, runs))
     elif missing is not None:
         raise InvalidInput("nothing is picked that could be missing", hint="give --pick, too")
-    try:
-        return filters.in_order(found)
-    except filters.NoOneFilterError as error:
-        raise InvalidInput(
-            f"no one filter says {error}",
-            hint="prepare each as a view of its own, and take what both have: --view A --and B",
-        ) from None
+    return found
 
 
 def _target(asked: Asked, attributes: Mapping[str, str]) -> Target | None:

@@ -170,7 +170,7 @@ def show(
         split = s.dataset.split(name)
         found = split.partition(at)
         moved = None if since is None else split.moved(since, at)
-        leaking = split.leakage(at, near=near) if leaks else None
+        leaking = split.leakage(at, near=near, progress=s.progress()) if leaks else None
         if as_json:
             print_json(partition_answer(s.dataset.name, split, found, moved, leaking))
         else:

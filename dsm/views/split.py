@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.timespec import format_time, parse_time
+from dsm.progress import SILENT, Progress
 from dsm.repo.definitions import SPLIT, Definition, check_definition_name
 from dsm.views.filters import split_definition as definitions
 from dsm.views.selection import named
@@ -147,11 +149,11 @@ class Splits:
             )
         return StoredData(self._repository, self._log, self._snapshots)
 
-    def near_among(self, objects: pa.Array) -> Near:
+    def near_among(self, objects: pa.Array, progress: Progress) -> Near:
         """Finds the near ones among distinct objects. Raises what `Split.leakage` raises."""
         from dsm.near.door import near_among
 
-        return near_among(self._repository, objects)
+        return near_among(self._repository, objects, progress)
 
     def _by_hash(
         self,
@@ -332,7 +334,9 @@ class Split:
         _, after, stored = self._owner.stored(at)
         return moved(self.says, self.name, stored, before, after)
 
-    def leakage(self, at: str | int | None = None, *, near: bool = False) -> Leakage:
+    def leakage(
+        self, at: str | int | None = None, *, near: bool = False, progress: Progress = SILENT
+    ) -> Leakage:
         """Finds objects that lie in several parts: the same bytes on both sides.
 
         With `near` also examples that look or read nearly the same. Raises what `Dataset.resolve`
@@ -344,7 +348,8 @@ class Split:
         found = leakage(self.says, self.name, stored, table)
         if not near:
             return found
-        told = near_leakage(self.says, self.name, stored, table, self._owner.near_among)
+        find = partial(self._owner.near_among, progress=progress)
+        told = near_leakage(self.says, self.name, stored, table, find)
         return replace(found, near=told)
 
     def __repr__(self) -> str:

@@ -95,7 +95,9 @@ def test_copies_in_parts_of_a_split(
     assert {path for path, said in found if said.endswith(text)} == expected
     near = split.leakage(near=True).near
     assert near is not None
-    assert {each.one[1] for each in near.leaks} == expected
+    told_of = [{each.one[1], each.other[1]} for each in near.leaks]
+    assert set().union(*told_of) == expected
+    assert all(told_of.count(pair) == 1 for pair in told_of)
     assert all(side[path] == part for each in near.leaks for part, path in (each.one, each.other))
     assert (near.examples, near.unknown) == (len(expected), 0)
 

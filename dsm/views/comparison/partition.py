@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.near.sides import across
+from dsm.near.sides import NearRows, across
 from dsm.views.filters.filter import Stored
 from dsm.views.filters.label_counts import counts
 from dsm.views.filters.split_definition import NOT, HashSplit, Split, filter_of
@@ -189,6 +189,11 @@ def leakage(split: Split, name: str, stored: Stored, table: pa.Table) -> Leakage
     return Leakage(len(wanted), found.num_rows, tuple(leaks))
 
 
+def _each_pair_once(found: list[NearRows]) -> list[NearRows]:
+    pairs = {(each.row, each.other) for each in found}
+    return [each for each in found if each.row < each.other or (each.other, each.row) not in pairs]
+
+
 def near_leakage(
     split: Split, name: str, stored: Stored, table: pa.Table, find: Callable[[pa.Array], Near]
 ) -> NearLeakage:
@@ -206,6 +211,6 @@ def near_leakage(
             (parts[each.other], paths[each.other].as_py()),
             each.likeness,
         )
-        for each in found[:LEAKS_MAX]
+        for each in _each_pair_once(found)[:LEAKS_MAX]
     )
     return NearLeakage(len(found), leaks, near.without)

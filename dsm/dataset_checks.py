@@ -10,6 +10,7 @@ from dsm.model.keywords import refuse_unknown, verbs_suggest
 
 if TYPE_CHECKING:
     from dsm.checks.report import CheckReport
+    from dsm.checks.schema_diff import SchemaChange
     from dsm.checks.verb import CheckAsked
     from dsm.history.commit import Intent, Judge
     from dsm.statistics.summary import Summary
@@ -58,6 +59,27 @@ class DatasetChecks(UndoableDataset):
         from dsm.statistics.summary import summarised
 
         return summarised(self.snapshot(reference))
+
+    def schema_diff(
+        self, before: str | os.PathLike[str], *, rules: str | os.PathLike[str] | None = None
+    ) -> tuple[SchemaChange, ...]:
+        """Returns how the contract differs from the one in the file `before`: what is wider, what
+        is narrower, and which examples of the newest snapshot do not fit any more.
+
+        `rules` names another file than `dsm.toml`. Raises NotFound where a file is missing,
+        BadContract, and InvalidInput for what is no file.
+        """
+        from dsm.checks.schema_diff import schema_diff
+        from dsm.checks.subjects import Subjects
+        from dsm.checks.verb import contract_of, no_contract
+
+        here = self._environment.current_folder()
+        paths = [None if path is None else os.path.join(here, path) for path in (before, rules)]
+        old, new = (contract_of(self.repo.root, self.name, path) for path in paths)
+        if old is None or new is None:
+            raise no_contract(os.fspath(before) if old is None else None)
+        subjects = Subjects(self.repo, self.log_, lambda: self.snapshots)
+        return schema_diff(old, new, subjects.snapshot(self.head))
 
     def learnt_contract(self) -> str:
         """Returns the text of a contract that the newest snapshot passes, to be tightened."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsm.checks.metrics import Judged
     from dsm.checks.report import CheckReport, Finding
+    from dsm.checks.schema_diff import SchemaChange
 
 
 def finding_fields(file: str, finding: Finding) -> dict[str, Any]:
@@ -66,6 +67,24 @@ def metrics_answer(file: str, judged: Sequence[Judged]) -> dict[str, Any]:
                 "reason": each.why,
             }
             for each in judged
+        ],
+    }
+
+
+def schema_diff_answer(dataset: str, found: Iterable[SchemaChange]) -> dict[str, Any]:
+    """Returns what `dsm check --schema-diff` answers."""
+    return {
+        "dataset": dataset,
+        "changes": [
+            {
+                "kind": change.kind,
+                "rule": change.rule,
+                "text": change.text,
+                "line": change.line,
+                "findings": change.findings,
+                "paths": list(change.paths),
+            }
+            for change in found
         ],
     }
 

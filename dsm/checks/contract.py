@@ -18,8 +18,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from dsm.checks.rule import CHECK, COMMIT, ERROR, SEVERITIES, Rule
+from dsm.checks.rule import CHECK, COMMIT, ERROR, SEVERITIES, SHARED, Rule
 from dsm.checks.rules.table import BY_NAME
+from dsm.checks.schema import schema_rules
 from dsm.checks.toml_lines import Place, lines_of
 from dsm.errors import InvalidInput
 from dsm.format.document import canonical
@@ -27,7 +28,6 @@ from dsm.model.names import close_matches, printable, quoted
 
 NAME = "dsm.toml"
 BYTES_MAX = 1 << 20
-_SHARED = ("severity", "reason", "on")
 
 
 class BadContract(InvalidInput):
@@ -65,12 +65,13 @@ class _Reader:
         self.lines = lines_of(text)
         self.problems: list[tuple[int, str]] = []
 
+    def line(self, place: Place) -> int:
+        """Returns the line of a place, or of what it stands in."""
+        ends = range(len(place), 0, -1)
+        return next((self.lines[place[:end]] for end in ends if place[:end] in self.lines), 1)
+
     def wrong(self, place: Place, text: str) -> None:
-        line = next(
-            (self.lines[place[:end]] for end in range(len(place), 0, -1)
-             if place[:end] in self.lines), 1,
-        )  # fmt: skip
-        self.problems.append((line, text))
+        self.problems.append((self.line(place), text))
 
     def tables(self, value: Any, place: Place) -> Iterator[tuple[Mapping[str, Any], Place]]:
         """Yields a table, or each table of an array of them."""
@@ -99,11 +100,11 @@ class _Reader:
         before = len(self.problems)
         asked: dict[str, Any] = {}
         for key, value in fields.items():
-            if key in _SHARED:
+            if key in SHARED:
                 continue
             read = kind.options.get(key)
             if read is None:
-                near = close_matches(key, [*kind.options, *_SHARED], 1)
+                near = close_matches(key, [*kind.options, *SHARED], 1)
                 meant = f"; did you mean {near[0]}?" if near else ""
                 self.wrong((*place, key), f"rule {kind.name} has no {quoted(key)}{meant}")
                 continue
@@ -118,7 +119,7 @@ class _Reader:
         shared = self.shared(fields, place)
         if len(self.problems) > before:
             return
-        made = kind(asked, **shared, line=self.lines.get(place, 1))
+        made = kind(asked, **shared, line=self.line(place))
         problem = made.problem()
         if problem is not None:
             self.wrong(place, f"rule {kind.name}: {problem}")
@@ -166,9 +167,11 @@ def read_contract(data: bytes, file: str, dataset: str) -> Contract:
             reader.wrong(place, f"{printable(name)} is no table")
             continue
         for key in table:
-            if key != "rules":
-                reader.wrong((*place, key), f"a dataset has no {quoted(key)}, but rules")
-        found = list(reader.rules(table.get("rules", {}), (*place, "rules")))
+            if key not in ("rules", "schema"):
+                reader.wrong((*place, key), f"a dataset has rules and a schema, no {quoted(key)}")
+        at = (*place, "schema")
+        found = list(schema_rules(table.get("schema", {}), at, reader.rule, reader.wrong))
+        found += reader.rules(table.get("rules", {}), (*place, "rules"))
         mine += found if name == dataset else []
     if reader.problems:
         told = tuple(f"{file}:{line}: {text}" for line, text in sorted(reader.problems))

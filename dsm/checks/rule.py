@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from dsm.checks.facts import TableFacts
+    from dsm.model.target import Target
     from dsm.model.trailers import Trailers
     from dsm.near.find import Near
 
 ERROR, WARNING = "error", "warning"
 SEVERITIES = (WARNING, ERROR)
 CHECK, COMMIT = "check", "commit"
+# What every rule takes beside its own options.
+SHARED = ("severity", "reason", "on")
 
 
 # Yields id and bytes of each distinct object, in any order; a large one is cut off.
@@ -42,6 +45,7 @@ class Subject:
     contents: Contents | None = None
     # What a probe says of the content of the examples of a table.
     facts: Callable[[str, pa.Table], TableFacts] | None = None
+    target: Callable[[], Target] | None = None  # what decides the class, for views from now on
     view: Callable[[str], pa.Table] | None = None  # the examples of a prepared view
     # For each row of a table the name of its part of a split, or null.
     parts: Callable[[str, pa.Table], pa.Array] | None = None

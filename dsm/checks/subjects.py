@@ -15,6 +15,7 @@ from dsm.history.overlaid import overlaid
 from dsm.history.snapshot import Snapshots
 from dsm.model.rows import Rows
 from dsm.near.door import near_among
+from dsm.repo.dataset_settings import read_settings
 from dsm.repo.definitions import SPLIT
 from dsm.repo.log import ChangesetLog
 from dsm.views.comparison.partition import assigned
@@ -26,6 +27,7 @@ from dsm.views.selection.stored import StoredData
 
 if TYPE_CHECKING:
     from dsm.checks.facts import TableFacts
+    from dsm.model.target import Target
     from dsm.model.trailers import Trailers
     from dsm.near.find import Near
     from dsm.repo.repository import Repository
@@ -74,7 +76,7 @@ class Subjects:
     def _whole(self, table: pa.Table) -> Subject:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
-            facts=self._facts, parts=self._parts, near=self._near,
+            facts=self._facts, target=self._target, parts=self._parts, near=self._near,
             baseline=self._baseline,
         )  # fmt: skip
 
@@ -83,9 +85,12 @@ class Subjects:
     ) -> Subject:
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
-            view=self._view, facts=self._facts, parts=self._parts, near=self._near,
-            baseline=self._baseline,
+            view=self._view, facts=self._facts, target=self._target, parts=self._parts,
+            near=self._near, baseline=self._baseline,
         )  # fmt: skip
+
+    def _target(self) -> Target:
+        return read_settings(self._repository, self._log.name).target
 
     def _facts(self, probe: str, table: pa.Table) -> TableFacts:
         from dsm.checks.facts import facts_of

@@ -42,6 +42,14 @@ def contract_of(root: str, dataset: str, file: str | None = None) -> Contract | 
     return None if data is None else read_contract(data, os.path.relpath(path), dataset)
 
 
+def no_contract(file: str | os.PathLike[str] | None) -> NotFound:
+    """Returns the error for a contract that is missing."""
+    return NotFound(
+        f"there is no contract: no {file or NAME}",
+        hint="`dsm check --init` writes one that fits the data, or name one with --rules",
+    )
+
+
 def check(
     contract: Contract | None,
     dataset: str,
@@ -53,10 +61,7 @@ def check(
 ) -> CheckReport:
     """Asks the rules of a contract; `rows` are what is staged, if that is judged."""
     if contract is None:
-        raise NotFound(
-            f"there is no contract: no {asked.get('rules') or NAME}",
-            hint="`dsm check --init` writes one that fits the data, or name one with --rules",
-        )
+        raise no_contract(asked.get("rules"))
     require_rules(contract, dataset)
     names = asked.get("only")
     chosen = contract if names is None else only(contract, names)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dsm.cli import check_options as options
 from dsm.cli.check_metrics import check_metrics
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
-from dsm.cli.suggestions import changeset_names
 from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.files.typed_path import refuse_store
 from dsm.model.names import printable
@@ -23,72 +23,33 @@ if TYPE_CHECKING:
 SHOWN = 10  # of each rule
 FAIL_ON = ("error", "warning")
 
-Init = Annotated[bool, typer.Option("--init", help="Write a dsm.toml that the data at hand passes")]
-Staged = Annotated[bool, typer.Option("--staged", help="Check what the next commit would put")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
-Junit = Annotated[bool, typer.Option("--junit", help="Print a JUnit document")]
-Sarif = Annotated[bool, typer.Option("--sarif", help="Print a SARIF log")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown")]
-Github = Annotated[
-    bool,
-    typer.Option("--github", help="Print annotations, and add to the file of $GITHUB_STEP_SUMMARY"),
-]
-
-Metrics = Annotated[
-    str | None,
-    typer.Option("--metrics", metavar="FILE", help="Judge the numbers of a JSON file; - is stdin"),
-]
-FailIf = Annotated[
-    list[str] | None,
-    typer.Option("--fail-if", metavar="CONDITION", help="What must not hold; repeatable"),
-]
-
-Rules = Annotated[
-    str | None, typer.Option("--rules", metavar="FILE", help="The contract (default: dsm.toml)")
-]
-Only = Annotated[
-    list[str] | None,
-    typer.Option("--only", metavar="RULE", help="Ask this rule alone; repeatable"),
-]
-FailOn = Annotated[
-    str, typer.Option("--fail-on", metavar="warning|error", help="What makes it fail")
-]
-FailingTo = Annotated[
-    str | None,
-    typer.Option("--failing", metavar="FILE", help="Write the paths that fail to a new file"),
-]
-
 
 def command(
     ctx: typer.Context,
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[N | A..B | VIEW]",
-            autocompletion=changeset_names,
-            help="A snapshot, what changesets put, or a view (default: the head)",
-        ),
-    ] = None,
-    init: Init = False,
-    staged: Staged = False,
-    rules: Rules = None,
-    only: Only = None,
-    fail_on: FailOn = "error",
-    failing: FailingTo = None,
-    metrics: Metrics = None,
-    fail_if: FailIf = None,
-    as_json: Json = False,
-    as_junit: Junit = False,
-    as_sarif: Sarif = False,
-    as_markdown: Markdown = False,
-    as_github: Github = False,
+    what: options.What = None,
+    init: options.Init = False,
+    staged: options.Staged = False,
+    rules: options.Rules = None,
+    only: options.Only = None,
+    fail_on: options.FailOn = "error",
+    failing: options.Failing = None,
+    schema_diff: options.SchemaDiff = None,
+    metrics: options.Metrics = None,
+    fail_if: options.FailIf = None,
+    as_json: options.Json = False,
+    as_junit: options.Junit = False,
+    as_sarif: options.Sarif = False,
+    as_markdown: options.Markdown = False,
+    as_github: options.Github = False,
 ) -> int:
     """Ask the rules of the dataset's contract
 
     They stand in dsm.toml beside .dsm. Every finding names the example, the rule, the value and
     the line of the rule. Of a range, and of what is staged, rules of single examples judge what
     it puts; rules of the whole, such as balance, what is there after it. Exit status 1 when an
-    error is found, or with --fail-on warning anything; 4 without a contract.
+    error is found, or with --fail-on warning anything; 4 without a contract. --schema-diff says
+    what dsm.toml allows more and less than an older one, with exit status 1 when examples of the
+    head do not fit any more.
 
     With --metrics no contract is asked, and no repository is needed: exit status 1 when a condition
     of --fail-if holds, or cannot be told; 4 for a metric that the file has not.
@@ -103,6 +64,7 @@ def command(
       dsm check --failing bad.txt || dsm rm --keep-files $(cat bad.txt)
       dsm check --junit > report.xml
       dsm check --metrics metrics.json --fail-if 'accuracy < 0.9 or test.loss > 1'
+      git show main:dsm.toml > /tmp/old.toml && dsm check --schema-diff /tmp/old.toml
     """
     if fail_on not in FAIL_ON:
         raise InvalidInput(f"--fail-on takes warning or error, not {printable(fail_on)}")
@@ -114,6 +76,10 @@ def command(
     with Session(ctx) as s:
         if init:
             return _init(s)
+        if schema_diff is not None:
+            if any((what, staged, only, failing, as_junit, as_sarif, as_markdown, as_github)):
+                raise InvalidInput("--schema-diff goes with --rules and --json alone")
+            return _schema_diff(s, schema_diff, rules, as_json)
         report = _checked(s, what, {"staged": staged, "rules": rules, "only": only})
         if failing is not None:
             _write(failing, "".join(f"{path}\n" for path in report.failing_paths()), "x")
@@ -135,6 +101,25 @@ def _init(s: Session) -> int:
     _write(path, s.dataset.learnt_contract(), "x")
     s.say(f"wrote {path}; read it, then `dsm check`")
     return 0
+
+
+def _schema_diff(s: Session, before: str, rules: str | None, as_json: bool) -> int:
+    """Says what the contract allows more and less than another one; 1 when examples break."""
+    found = s.dataset.schema_diff(before, rules=rules)
+    if as_json:
+        from dsm.answers.checks import schema_diff_answer
+
+        print_json(schema_diff_answer(s.dataset.name, found))
+    for change in () if as_json else found:
+        line = f" (line {change.line})" if change.line else ""
+        print(f"{change.kind}: {change.rule}{line}: {change.text}")
+        if change.breaks:
+            print(f"  {count_text(change.findings, 'finding')} in the head:")
+            for path in change.paths:
+                print(f"    {printable(path)}")
+    if not found:
+        s.say("both ask the same")
+    return 1 if any(change.breaks for change in found) else 0
 
 
 def _checked(s: Session, what: str | None, given: CheckAsked) -> CheckReport:

@@ -72,7 +72,7 @@ def test_equal_rules_have_one_id() -> None:
     ("text", "said"),
     [
         ("a = 1", ["f:1: there is nothing called 'a'; rules stand in [dataset.NAME.rules.RULE]"]),
-        ("\n[dataset.a]\nx = 1", ["f:3: a dataset has no 'x', but rules"]),
+        ("\n[dataset.a]\nx = 1", ["f:3: a dataset has rules and a schema, no 'x'"]),
         ("dataset = 1", ["f:1: dataset is no table"]),
         ("[dataset]\na = 1", ["f:2: a is no table"]),
         ("[dataset.a]\nrules = 1", ["f:2: rules is no table"]),

@@ -240,6 +240,9 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     told = ["--metrics", "metrics.json", "--fail-if", "f1 < 0.9", "--fail-if", "loss > 1"]
     take("check", *told, of="dsm check --metrics", status=1)
     (folder / "metrics.json").unlink()
+    write(folder / "old.toml", "[dataset.photos.rules]\nsize = {}\n")
+    take("check", "--schema-diff", "old.toml", of="dsm check --schema-diff", status=1)
+    (folder / "old.toml").unlink()
     (folder / "dsm.toml").unlink()
     take("stats", "head")
     take("stats", "1..")

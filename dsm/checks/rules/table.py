@@ -5,6 +5,7 @@ from __future__ import annotations
 from dsm.checks.rule import Rule
 from dsm.checks.rules.attributes import Attribute
 from dsm.checks.rules.change import Change
+from dsm.checks.rules.classes import Classes
 from dsm.checks.rules.contents import Audio, Decodes, ExtensionFits, Image, Text
 from dsm.checks.rules.drift import DriftRule
 from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
@@ -13,13 +14,14 @@ from dsm.checks.rules.labels import Balance, LabelCounts, Labels
 from dsm.checks.rules.leakage import Leakage
 from dsm.checks.rules.media_types import MediaTypes
 from dsm.checks.rules.near import NearDuplicates
+from dsm.checks.rules.outliers import Outliers
 from dsm.checks.rules.personal import PersonalData
 
 RULES: tuple[type[Rule], ...] = (
     Extensions, MediaTypes, ExtensionFits, Size, PathPattern,
     Decodes, Image, Audio, Text, PersonalData,
-    Labels, LabelCounts, Balance, ConflictingLabels,
-    Attribute,
+    Labels, Classes, LabelCounts, Balance, ConflictingLabels,
+    Attribute, Outliers,
     Duplicates, NearDuplicates, Leakage,
     Change, DriftRule,
 )  # fmt: skip

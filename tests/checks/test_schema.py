@@ -1,0 +1,174 @@
+"""The schema of a dataset, classes and outliers, and how one contract differs from another."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+from situations import Work
+
+from dsm.checks.contract import BadContract, read_contract
+from dsm.errors import NotFound
+
+SCHEMA = """\
+[dataset.data.schema]
+media-types = ["text/plain"]
+extensions = [".txt"]
+classes = ["cat", "dog"]
+labels = { max = 2, severity = "warning" }
+size = { max = "1 kB" }
+attributes.width = { type = "int", min = 1, required = true }
+on = "commit"
+reason = "so it is"
+"""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    """Twelve examples with a number each, which fit the schema."""
+    work = Work(tmp_path_factory.mktemp("schema"))
+    ds = work.ds
+    for n in range(12):
+        ds.add({f"{n}.txt": b"text %d" % n}, labels=[("cat", "dog")[n % 2]])
+        ds.label([f"{n}.txt"], attributes={"width": 10 + n})
+    ds.commit("sound")
+    ds.set_target("labels", ["cat", "dog"])
+    work.path("dsm.toml").write_text(SCHEMA)
+    return work
+
+
+def broken(work: Work, rules: str | None = None) -> list[tuple[str, str | None, str]]:
+    """What is found in the stage, which is then empty."""
+    path = work.path("rules.toml")
+    path.write_text(SCHEMA if rules is None else f"[dataset.data.rules]\n{rules}\n")
+    found = work.ds.check(staged=True, rules=path).findings()
+    told = [(each.rule, each.path, each.text) for each in found]
+    work.ds.unstage()
+    return told
+
+
+def test_a_schema_stands_for_rules() -> None:
+    """Each entry is a rule at its line, with what the schema says of all."""
+    contract = read_contract(SCHEMA.encode(), "dsm.toml", "data")
+    rules = [(rule.name, rule.line, rule.severity, rule.reason) for rule in contract.rules]
+    assert rules == [
+        ("media-types", 2, "error", "so it is"), ("extensions", 3, "error", "so it is"),
+        ("classes", 4, "error", "so it is"), ("labels", 5, "warning", "so it is"),
+        ("size", 6, "error", "so it is"), ("attribute", 7, "error", "so it is"),
+    ]  # fmt: skip
+    assert len(contract.on("commit").rules) == 6
+
+
+def test_what_does_not_fit_the_schema(work: Work) -> None:
+    """Sound data pass; each way to break the schema is found by its rule."""
+    assert work.ds.check().errors == 0
+    work.ds.add({"a.md": b"text", "b.txt": b"\x89PNG\r\n\x1a\n"}, labels=["cat"])
+    work.ds.add({"c.txt": b"c", "d.txt": b"d"}, labels=["cta"])
+    work.ds.label(["a.md", "b.txt", "d.txt"], attributes={"width": 1})
+    assert {(rule, path) for rule, path, _ in broken(work)} == {
+        ("extensions", "a.md"), ("media-types", "b.txt"), ("classes", "c.txt"),
+        ("classes", "d.txt"), ("attribute", "c.txt"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("schema = 1", "schema is no table"),
+        ("schema.clases = ['a']", "did you mean classes?"),
+        ("schema.labels = 1", "labels is no table"),
+        ("schema.attributes.width = 1", "attribute 'width' is no table"),
+        ("schema.attributes.width.name = 'x'", "stands before it"),
+        ("schema.attributes.width.mni = 1", "did you mean min?"),
+        ("schema.classes = ['a', 'a']", "names a class twice"),
+        ("schema.on = 'push'", 'on is "check"'),
+        ("schema = { on = 'push', size = {} }", 'on is "check"'),
+    ],
+)
+def test_mistakes_of_a_schema(text: str, told: str) -> None:
+    """They are told with their line."""
+    if text == "schema.on = 'push'":
+        text += "\nschema.size = {}"
+    with pytest.raises(BadContract) as caught:
+        read_contract(f"\n[dataset.data]\n{text}\n".encode(), "dsm.toml", "data")
+    assert told in caught.value.items[0] and caught.value.items[0].startswith("dsm.toml:")
+
+
+def test_classes_are_pinned_in_their_order(work: Work) -> None:
+    """A dataset whose classes are not pinned, or otherwise, is found; tags beside a class are
+    none of it."""
+    work.ds.add({"x.txt": b"x"}, labels=["cat", "sleepy"])
+    assert broken(work, 'classes.are = ["cat", "dog"]') == []
+    work.ds.add({"x.txt": b"x"}, labels=["cat"])
+    (found,) = broken(work, 'classes.are = ["dog", "cat"]')
+    assert found[2].startswith("the classes of the dataset are others, or in another order")
+    work.ds.add({"x.txt": b"x"}, labels=["sleepy"])
+    assert broken(work, 'classes.are = ["cat", "dog"]') == [
+        ("classes", "x.txt", "none of its labels is a class: sleepy")
+    ]
+    work.ds.set_target("labels")
+    work.ds.add({"x.txt": b"x"}, labels=["cat"])
+    (found,) = broken(work, 'classes.are = ["cat", "dog"]')
+    assert found[2].endswith("`dsm dataset set --classes cat,dog` pins them")
+    work.ds.set_target("labels", ["cat", "dog"])
+
+
+@pytest.mark.parametrize("method", ["iqr", "z-score"])
+def test_outliers_are_where_statistics_says(work: Work, method: str) -> None:
+    """The bounds are those of Python's own statistics; what lies between them passes."""
+    values = [float(10 + n) for n in range(12)]
+    for width, out in ((25, False), (500, True)):
+        work.ds.add({"x.txt": b"x"}, labels=["cat"])
+        work.ds.label(["x.txt"], attributes={"width": width})
+        all_ = [*values, float(width)]
+        if method == "iqr":
+            first, _, third = statistics.quantiles(all_, n=4, method="inclusive")
+            low, high = first - 1.5 * (third - first), third + 1.5 * (third - first)
+        else:
+            mean, deviation = statistics.fmean(all_), statistics.pstdev(all_)
+            low, high = mean - 3 * deviation, mean + 3 * deviation
+        factor = 1.5 if method == "iqr" else 3
+        found = broken(
+            work, f'outliers = {{ of = "attr.width", method = "{method}", factor = {factor} }}'
+        )
+        assert (not low <= width <= high) == out
+        told = f"width {width:,} lies outside of {low:,.6g} to {high:,.6g}, where the others lie"
+        assert found == ([("outliers", "x.txt", told)] if out else [])
+
+
+NEWER = """\
+[dataset.data.schema]
+media-types = ["text/plain", "application/json"]
+classes = ["dog", "cat"]
+labels = { max = 1 }
+size = { max = "6 B" }
+attributes.width = { type = "int", min = 0 }
+attributes.height = { required = true }
+"""
+
+
+def test_what_is_wider_and_what_is_narrower(work: Work, tmp_path: Path) -> None:
+    """Each difference has its kind; what narrows lists the examples that do not fit any more."""
+    newer = tmp_path / "newer.toml"
+    newer.write_text(NEWER)
+    found = work.ds.schema_diff(work.path("dsm.toml"), rules=newer)
+    told = [(change.kind, change.rule, change.text, change.findings) for change in found]
+    assert told == [
+        ("narrower", "attribute height", "it is new", 12),
+        ("wider", "attribute width", "min is 0, was 1", 0),
+        ("wider", "attribute width", "not required any more", 0),
+        ("other", "classes", "are is in another order: indices of classes shift", 1),
+        ("wider", "extensions", "it is gone", 0),
+        ("narrower", "labels", "it is an error", 0),
+        ("narrower", "labels", "max is 1, was 2", 0),
+        ("wider", "media-types", "allow has application/json, too", 0),
+        ("narrower", "size", "max is 6, was 1,000", 2),
+    ]  # fmt: skip
+    assert found[-1].paths == ("10.txt", "11.txt")
+    assert [change.breaks for change in found].count(True) == 3
+    back = work.ds.schema_diff(newer)
+    assert [change.kind for change in back if change.rule == "size"] == ["wider"]
+    assert work.ds.schema_diff(work.path("dsm.toml")) == ()
+    with pytest.raises(NotFound, match=r"no .*old\.toml"):
+        work.ds.schema_diff(tmp_path / "old.toml")

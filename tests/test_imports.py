@@ -103,6 +103,7 @@ CONFINED = {
     "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
     "obstore": ("remotes/object_store.py",),
     "botocore": ("remotes/object_store.py",),
+    "asyncssh": ("remotes/sftp.py",),
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),

@@ -66,6 +66,10 @@ def open_backend(url: str) -> Backend:
         from dsm.remotes.folder import FolderBackend
 
         return FolderBackend(url, url)
+    if urlsplit(url).scheme in ("ssh", "sftp"):
+        from dsm.remotes.sftp import SftpBackend
+
+        return SftpBackend(url)
     if urlsplit(url).scheme in BUCKETS:
         from dsm.remotes.object_store import BucketBackend
 

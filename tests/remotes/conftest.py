@@ -1,9 +1,16 @@
-"""Places for remotes: folders, fsspec's memory, and S3 by a server on this machine."""
+"""Places for remotes: folders, fsspec's memory, and S3 and SSH by servers on this machine."""
 
 from __future__ import annotations
 
+import base64
+import email.utils
+import hmac
+import http.client
 import itertools
 import os
+import shutil
+import socket
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,15 +47,110 @@ def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.stop()
 
 
+@pytest.fixture(scope="session")
+def ssh_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an SFTP server on loopback, whose host key and user's key are known."""
+    asyncssh = pytest.importorskip("asyncssh", reason="dsm-datasets[ssh] is not installed")
+    import asyncio
+    import threading
+
+    home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("sftp")
+    (home / ".ssh").mkdir(mode=0o700)
+    keys = {name: asyncssh.generate_private_key("ssh-ed25519") for name in ("host", "user")}
+    keys["user"].write_private_key(str(home / ".ssh" / "id_ed25519"))
+    allowed = home / "authorized_keys"
+    keys["user"].write_public_key(str(allowed))
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    async def listen() -> object:
+        return await asyncssh.listen(
+            "127.0.0.1", 0, server_host_keys=[keys["host"]],
+            authorized_client_keys=str(allowed), sftp_factory=True,
+        )  # fmt: skip
+
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    port = server.get_port()
+    line = keys["host"].export_public_key().decode().strip()
+    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {line}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(home))
+        patch.delenv("SSH_AUTH_SOCK", raising=False)
+        yield f"ssh://tester@127.0.0.1:{port}{data}"
+    loop.call_soon_threadsafe(server.close)
+
+
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@pytest.fixture(scope="session")
+def azure_container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a container on Azurite, with the account that everybody knows."""
+    program = shutil.which("azurite-blob")
+    if program is None:
+        pytest.skip("azurite is not installed: npm install -g azurite")
+    pytest.importorskip("obstore", reason="dsm-datasets[azure] is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent",
+         "--skipApiVersionCheck", "--location", str(tmp_path_factory.mktemp("azurite"))],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if b"successfully listen" in line:
+                break
+        _make_container(f"http://127.0.0.1:{port}", "container")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+            patch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+            patch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+            patch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{port}")
+            yield "az://container"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _make_container(server: str, name: str) -> None:
+    """Creates a container, by a request that is signed with the account's key."""
+    date = email.utils.formatdate(usegmt=True)
+    headers = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
+    told = "".join(f"{key}:{headers[key]}\n" for key in sorted(headers))
+    resource = f"/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
+    text = "PUT" + "\n" * 12 + told + resource
+    signed = hmac.digest(base64.b64decode(KEY), text.encode(), "sha256")
+    headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signed).decode()}"
+    asked = http.client.HTTPConnection(server.removeprefix("http://"))
+    asked.request("PUT", f"/{ACCOUNT}/{name}?restype=container", headers=headers)
+    assert asked.getresponse().status == 201
+    asked.close()
+
+
 @pytest.fixture(params=["folder", "memory", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh address of each kind."""
+    """A fresh address of a few kinds."""
+    return _address(request, tmp_path)
+
+
+@pytest.fixture(params=["folder", "memory", "s3", "ssh", "azure"])
+def every_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh address of each kind that a server on this machine stands for."""
+    return _address(request, tmp_path)
+
+
+def _address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     number = next(_numbers)
     if request.param == "folder":
         return str(tmp_path / "remote")
     if request.param == "memory":
         return f"memory://remote-{os.getpid()}-{number}"
-    return f"{request.getfixturevalue('s3_bucket')}/remote-{number}"
+    server = {"s3": "s3_bucket", "ssh": "ssh_host", "azure": "azure_container"}[request.param]
+    return f"{request.getfixturevalue(server)}/remote-{number}"
 
 
 class Copy:

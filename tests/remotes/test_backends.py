@@ -13,12 +13,12 @@ from dsm.remotes.probe import creates_exclusively
 
 
 @pytest.fixture
-def backend(place: str) -> Backend:
-    return open_backend(place)
+def backend(every_place: str) -> Backend:
+    return open_backend(every_place)
 
 
 class TestBackend:
-    """What `Backend` promises, of a folder, of fsspec's memory and of S3."""
+    """What `Backend` promises, of every kind of place."""
 
     def test_what_was_put_is_read(self, backend: Backend) -> None:
         """Bytes come back whole, by ranges, and from a position on."""
@@ -60,9 +60,9 @@ class TestBackend:
         assert backend.create("x/1.json", b"mine") is False
         assert backend.get("x/1.json", 10) == b"mine"
 
-    def test_one_of_many_creates_a_name(self, place: str, backend: Backend) -> None:
+    def test_one_of_many_creates_a_name(self, every_place: str, backend: Backend) -> None:
         """Of threads with connections of their own exactly one wins, and its bytes are there."""
-        others = [backend, *(open_backend(place) for _ in range(3))]
+        others = [backend, *(open_backend(every_place) for _ in range(3))]
         texts = [f"writer {number}".encode() for number in range(4)]
         with ThreadPoolExecutor(4) as racers:
             won = list(

@@ -39,9 +39,9 @@ def test_a_clone_is_the_same(origin: Copy, place: str, clone_of: Clones) -> None
     assert clone.sound()
 
 
-def test_a_pull_brings_what_was_pushed(origin: Copy, place: str, clone_of: Clones) -> None:
+def test_a_pull_brings_what_was_pushed(origin: Copy, every_place: str, clone_of: Clones) -> None:
     """New examples, changes and deletions, in the history and in the files."""
-    clone = clone_of(pushed(origin, place))
+    clone = clone_of(pushed(origin, every_place))
     origin.commit("third", owl__1="other", wren__1=None, wren__2="new", big=os.urandom(3 << 20))
     origin.repo.push()
     report = clone.repo.pull()

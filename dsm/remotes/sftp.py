@@ -1,0 +1,239 @@
+"""A remote on a machine that is reached by SSH: files by SFTP, nothing has to run there.
+
+A file is written under another name, synced, and then linked (`hardlink@openssh.com`): of two who
+create one name, the file system there lets one win. Keys, agent, known hosts and settings are those
+of OpenSSH. The one module that knows `asyncssh`; its loop runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import posixpath
+import stat
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from dsm.errors import InvalidInput
+from dsm.model.names import printable
+from dsm.remotes.backend import (
+    STREAM_BYTES,
+    Backend,
+    Entry,
+    NotOnRemote,
+    RemoteFailed,
+    RemoteRefused,
+)
+
+T = TypeVar("T")
+TEMPORARY = "tmp"
+CONNECT_SECONDS, KEEPALIVE_SECONDS = 15, 15
+# What waits longer has lost its server.
+ANSWER_SECONDS = 300
+
+
+class SftpBackend(Backend):
+    """Files below a folder of another machine; connects when the first thing is asked."""
+
+    def __init__(self, url: str):
+        super().__init__(url)
+        try:
+            import asyncssh
+        except ImportError as error:
+            raise InvalidInput(
+                f"{url} needs a package that is not installed",
+                hint="pip install 'dsm-datasets[ssh]'",
+            ) from error
+        parts = urlsplit(url)
+        self._ssh = asyncssh
+        self._host, self._user = parts.hostname or "", parts.username
+        try:
+            self._port = parts.port
+        except ValueError:
+            raise InvalidInput(f"{url} has a port that is none") from None
+        path = unquote(parts.path)
+        # As git has it: /~/ is the home of the user there.
+        self._root = path[3:] if path.startswith("/~/") else path or "/"
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._client: Any = None
+
+    # --- the contract ---
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
+        path = self._path(name)
+        if size == 0:
+            return
+        file = self._asked("read", name, lambda sftp: sftp.open(path, "rb"))
+        try:
+            while size is None or size > 0:
+                step = min(STREAM_BYTES, STREAM_BYTES if size is None else size)
+                part = self._told("read", name, partial(file.read, step, start))
+                if not part:
+                    return
+                start += len(part)
+                size = None if size is None else size - len(part)
+                self.received += len(part)
+                yield part
+        finally:
+            self._told("read", name, file.close)
+
+    def put(self, name: str, data: bytes) -> None:
+        self._write(name, iter([data]), replace=True)
+
+    def put_file(self, name: str, path: str) -> None:
+        with open(path, "rb") as file:
+            self._write(name, iter(lambda: file.read(STREAM_BYTES), b""), replace=True)
+
+    def create(self, name: str, data: bytes) -> bool:
+        return self._write(name, iter([data]), replace=False)
+
+    def _write(self, name: str, blocks: Iterator[bytes], *, replace: bool) -> bool:
+        final = self._path(name)
+        temporary = posixpath.join(self._root, TEMPORARY, f"{os.urandom(12).hex()}.new")
+
+        async def write(sftp: Any) -> bool:
+            for folder in (temporary, final):
+                await sftp.makedirs(posixpath.dirname(folder), exist_ok=True)
+            async with sftp.open(temporary, "xb") as file:
+                for block in blocks:
+                    await file.write(block)
+                    self.sent += len(block)
+                await self._synced(file)
+            if replace:
+                await sftp.posix_rename(temporary, final)
+                return True
+            return await self._claimed(sftp, temporary, final)
+
+        return self._asked("write", name, write)
+
+    async def _synced(self, file: Any) -> None:
+        with contextlib.suppress(self._ssh.SFTPOpUnsupported):  # not every server offers it
+            await file.fsync()
+
+    async def _claimed(self, sftp: Any, temporary: str, final: str) -> bool:
+        try:
+            await sftp.link(temporary, final)
+            made = True
+        except self._ssh.SFTPError as error:
+            if isinstance(error, self._ssh.SFTPOpUnsupported) or not await sftp.lexists(final):
+                raise
+            made = False
+        await sftp.remove(temporary)
+        return made
+
+    def listing(self, prefix: str) -> Iterator[Entry]:
+        self.requests += 1
+        yield from self._below(posixpath.join(self._root, prefix).rstrip("/") or "/", prefix)
+
+    def _below(self, folder: str, prefix: str) -> Iterator[Entry]:
+        async def scan(sftp: Any) -> list[Any]:
+            return [entry async for entry in sftp.scandir(folder)]
+
+        try:
+            entries = self._told("list", prefix or "it", lambda: scan(self._connected()))
+        except NotOnRemote:
+            return
+        for entry in entries:
+            name, mode = prefix + str(entry.filename), entry.attrs.permissions or 0
+            if entry.filename in (".", ".."):
+                continue
+            if stat.S_ISDIR(mode):
+                if name != TEMPORARY:
+                    yield from self._below(posixpath.join(folder, entry.filename), name + "/")
+            elif stat.S_ISREG(mode):
+                modified = entry.attrs.mtime
+                yield Entry(
+                    name, int(entry.attrs.size or 0), None if modified is None else float(modified)
+                )
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        try:
+            self._asked("delete", name, lambda sftp: sftp.remove(path))
+        except NotOnRemote:
+            return
+
+    # --- asking ---
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._root, self.checked(name))
+
+    def _asked(self, what: str, name: str, ask: Callable[[Any], Awaitable[T]]) -> T:
+        self.requests += 1
+        return self._told(what, name, lambda: ask(self._connected()))
+
+    def _told(self, what: str, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Returns what a coroutine does; errors are those of the contract."""
+        ssh = self._ssh
+        try:
+            return _waited(ask())
+        except (ssh.SFTPNoSuchFile, ssh.SFTPNoSuchPath):
+            raise NotOnRemote(f"{self.url} has no file {name}") from None
+        except ssh.SFTPPermissionDenied:
+            raise RemoteRefused(f"{self.url} does not let you {what} {name}") from None
+        except (RemoteRefused, RemoteFailed):
+            raise
+        except (ssh.Error, OSError, TimeoutError) as error:
+            if not isinstance(error, ssh.SFTPError) or isinstance(error, ssh.SFTPConnectionLost):
+                self._client = None  # the next try connects anew
+            raise RemoteFailed(f"cannot {what} {name} on {self.url}: {_brief(error)}") from None
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> Any:
+        ssh = self._ssh
+        more: dict[str, Any] = {} if self._user is None else {"username": self._user}
+        if self._port is not None:
+            more["port"] = self._port
+
+        async def connect() -> Any:
+            self._connection = await ssh.connect(
+                self._host, connect_timeout=CONNECT_SECONDS,
+                keepalive_interval=KEEPALIVE_SECONDS, **more,
+            )  # fmt: skip
+            return await self._connection.start_sftp_client()
+
+        try:
+            return _waited(connect())
+        except ssh.HostKeyNotVerifiable:
+            raise RemoteRefused(
+                f"{self._host} is no host that you know",
+                hint=f"`ssh {self._host}` shows its key, and keeps it when you say it is right",
+            ) from None
+        except ssh.PermissionDenied:
+            raise RemoteRefused(
+                f"{self._host} does not let you in", hint="check that `ssh` gets in without asking"
+            ) from None
+        except (ssh.Error, OSError, TimeoutError) as error:
+            raise RemoteFailed(f"cannot reach {self._host}: {_brief(error)}") from None
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error)
+    return printable(text.splitlines()[0][:160]) if text else type(error).__name__
+
+
+_loops: list[asyncio.AbstractEventLoop] = []
+_making = threading.Lock()
+
+
+def _waited(asked: Awaitable[T]) -> T:
+    """Runs a coroutine in the thread of the loop, and waits for it."""
+    with _making:
+        if not _loops:
+            _loops.append(asyncio.new_event_loop())
+            threading.Thread(target=_loops[0].run_forever, daemon=True).start()
+
+    async def run() -> T:
+        return await asked
+
+    return asyncio.run_coroutine_threadsafe(run(), _loops[0]).result(ANSWER_SECONDS)

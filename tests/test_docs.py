@@ -36,6 +36,7 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 RUN = [
     ROOT / "README.md",
     DOCS / "tutorial" / "03-first-steps.md",
+    DOCS / "tutorial" / "04-word-problems.md",
     *sorted((DOCS / "how-to").glob("*.md")),
 ]
 FORMAT_PAGES = sorted(page for page in (DOCS / "format").glob("*.md") if page.stem != "index")

@@ -12,6 +12,7 @@ from dsm.model.changeset import Counts
 from dsm.model.example import KINDS, LETTERS, Change, kinds_by_folder
 from dsm.model.names import printable
 from dsm.model.queries import QueryChange
+from dsm.model.record_path import is_records_file
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def stat_lines(changes: Iterable[Change], queries: Sequence[QueryChange] = ()) -
     """Returns a line for each folder and each query with changes, and their sum as a last one."""
     totals = dict.fromkeys(KINDS, 0)
     told = []
-    for folder, numbers in kinds_by_folder(changes).items():
+    examples = [each for each in changes if not _of_records_file(each)]  # it is no example
+    for folder, numbers in kinds_by_folder(examples).items():
         for kind in KINDS:
             totals[kind] += numbers[kind]
         told.append((printable(folder), _kinds_text(numbers)))
@@ -133,6 +135,11 @@ def stat_lines(changes: Iterable[Change], queries: Sequence[QueryChange] = ()) -
     width = max((len(name) for name, _ in told), default=0)
     lines = [f" {name:{width}} | {text}" for name, text in told]
     return [*lines, " " + ("; ".join(sums) or "nothing changed")]
+
+
+def _of_records_file(change: Change) -> bool:
+    told = change.after or change.before
+    return told is not None and is_records_file(told.records)
 
 
 def _kinds_text(numbers: dict[str, int]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from situations import Work
 
+from dsm.cli.changes import stat_lines
 from dsm.errors import Conflict, InvalidInput, NotFound
 from dsm.history.revert import TouchedLater
 from dsm.maintenance.fsck import fsck
@@ -569,3 +570,12 @@ def test_rows_of_tables_have_fields_and_come_out_as_a_table(work: Work, tmp_path
     assert expected == (out / "part-000000.csv").read_text()
     work.ds.prepare(paths=["c.txt", "d.jsonl"]).get(str(tmp_path / "other"), format="csv")
     assert (tmp_path / "other" / "part-000000.csv").read_text() == "text,id\na line,\n,4\n"
+
+
+def test_a_records_file_is_no_example_in_figures(work: Work) -> None:
+    """`dsm diff --stat` counts the records that changed, and not the file that they are in."""
+    records = start(work)
+    records[0]["text"] = "other"
+    add(work, records)
+    work.ds.commit("second")
+    assert stat_lines(work.ds.diff(1, 2).changes)[-1] == " 1 example changed: 1 modified"

@@ -30,7 +30,8 @@ class ExampleSet:
     """Examples that a word names; `kind` says as what.
 
     `number` is that of the changeset whose snapshot holds them, `after` that of the one before a
-    range. `view` is the view that has these examples, of a range None.
+    range. `view` is the view that has these examples, of a range None; `shown` one that has them
+    among others.
     """
 
     word: str
@@ -40,6 +41,12 @@ class ExampleSet:
     after: int | None = None
     view: View | None = None
     read: Callable[[bool], pa.Table] | None = None
+    around: View | None = None
+
+    @property
+    def shown(self) -> View | None:
+        """A view that has its examples: of a range all of the snapshot."""
+        return self.view or self.around
 
     @property
     def words(self) -> str:
@@ -118,7 +125,9 @@ def _range(word: str, dataset: Dataset, first: str, last: str) -> ExampleSet:
         table = whole.table(fields=fields)
         return table.filter(pc.greater(table.column("changeset"), after))
 
-    return ExampleSet(word, CHANGESETS, dataset.name, number, after=after, read=read)
+    return ExampleSet(
+        word, CHANGESETS, dataset.name, number, after=after, read=read, around=whole.view
+    )
 
 
 def _other(

@@ -47,6 +47,7 @@ LAYERS = [
     "dataset_checks",
     "datasets",
     "example_sets",
+    "report",
     "remotes",
     "catalog",
     "maintenance",
@@ -90,7 +91,7 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "format/predictions.py", "evaluation/", "records/", "history/", "sources/", "statistics/", "near/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "format/predictions.py", "evaluation/", "records/", "history/", "sources/", "statistics/", "near/", "report/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from dsm.model.names import printable
+from dsm.model.markdown import plain
 from dsm.version import __version__
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def markdown(dataset: str, report: CheckReport, fail_on: str) -> str:
     """Returns the report for a pull request: a table of the rules, then what they found."""
     verdict = "failed" if report.fails(fail_on) else "passed"
     lines = [
-        f"## dsm check: {_cell(dataset)} {verdict}",
+        f"## dsm check: {plain(dataset)} {verdict}",
         "",
         f"{report.judged:,} examples, {report.errors:,} errors, {report.warnings:,} warnings.",
     ]
@@ -119,15 +119,10 @@ def markdown(dataset: str, report: CheckReport, fail_on: str) -> str:
         lines += [f"| {r.rule.name} | {r.rule.severity} | {r.count:,} |" for r in report.ran]
     for ran in report.ran:
         if ran.failing:
-            lines += ["", f"### {ran.rule.name} ({_cell(report.file)}:{ran.rule.line})", ""]
-            lines += [f"- {_cell(each.told)}" for each in islice(ran.findings(), 20)]
+            lines += ["", f"### {ran.rule.name} ({plain(report.file)}:{ran.rule.line})", ""]
+            lines += [f"- {plain(each.told)}" for each in islice(ran.findings(), 20)]
             lines += [f"- … and {ran.count - 20:,} more"] if ran.count > 20 else []
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Returns text that Markdown shows as it is, whatever an example is called."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|!@~&])", r"\\\1", printable(text))
 
 
 def github_lines(report: CheckReport) -> list[str]:

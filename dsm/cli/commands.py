@@ -28,6 +28,7 @@ COMMANDS = {
     "cat": ("dsm.cli.cat", "Write the content of examples to standard output"),
     "stats": ("dsm.cli.stats", "Sum up examples by column: labels, sizes, times, attributes"),
     "drift": ("dsm.cli.drift", "Tell which columns of two sets of examples differ"),
+    "report": ("dsm.cli.report", "Write one page about examples"),
     "restore": ("dsm.cli.restore", "Bring files back from a changeset, or unstage changes"),
     "revert": ("dsm.cli.revert", "Undo one changeset by a new one"),
     "rollback": ("dsm.cli.rollback", "Go back to a changeset by a new one"),
@@ -76,7 +77,7 @@ PAGED = ("log", "diff", "show", "ls")
 SECTIONS = {
     "Start": ("init", "dataset", "switch", "demo"),
     "Record changes": ("add", "label", "rm", "mv", "commit", "check", "lock", "hooks", "tag"),
-    "Look": ("status", "log", "show", "diff", "ls", "cat", "stats", "drift"),
+    "Look": ("status", "log", "show", "diff", "ls", "cat", "stats", "drift", "report"),
     "Go back": ("restore", "revert", "rollback"),
     "Train": ("prepare", "split", "segment", "view", "sweep", "ablate", "why", "get"),
     "Keep track": ("run", "runs", "predictions", "evaluate", "failures", "labels", "suggest"),

@@ -26,6 +26,7 @@ WRITERS: dict[tuple[str, str], Callable[[str], list[str]]] = {
 # Those that name a folder to read.
 READERS = {("add", "hub_folder")}
 MORE = {
+    "report": lambda place: ["report", "-o", place],
     "get files": lambda place: ["get", "all", "--format", "files", "-o", place],
     "get tar": lambda place: ["get", "all", "--format", "tar", "-o", place],
     "get, forced": lambda place: ["get", "all", "--force", "-o", place],

@@ -17,9 +17,10 @@ import dsm
 
 PACKAGE = Path(dsm.__file__).parent
 # The modules that write; memory, which is no disk; the demo, which makes the files that a person would
-# make; and the message that a person writes in an editor, in a temporary folder of the system.
+# make; the message that a person writes in an editor, in a temporary folder of the system; and what people
+# ask for in a file: a list of failing paths, a report.
 WRITERS = {
-    "store/disk.py", "store/disk_at.py", "store/memory.py", "cli/demo.py", "cli/check.py", "cli/editor.py",
+    "store/disk.py", "store/disk_at.py", "store/memory.py", "cli/demo.py", "cli/check.py", "cli/editor.py", "cli/report.py",
 }  # fmt: skip
 # Calls that change a disk, whatever module they are looked up in.
 FORBIDDEN = {

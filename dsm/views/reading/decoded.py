@@ -98,6 +98,29 @@ def thumbnail_of(data: bytes, side: int, pixels: int) -> bytes | None:
     return out.getvalue()
 
 
+def jpeg_thumbnail_of(data: bytes, side: int, pixels: int) -> bytes | None:
+    """Returns an image as a small JPEG of at most `side` by `side` pixels, on white.
+
+    None without Pillow, for what is no image, and for one that unpacks to more than `pixels`.
+    """
+    try:
+        image = import_module("PIL.Image").open(io.BytesIO(data))
+        if image.width * image.height > pixels:
+            return None
+        image.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size
+        image.thumbnail((side, side))
+        if image.mode not in ("RGB", "L"):
+            image = image.convert("RGBA")
+            ground = import_module("PIL.Image").new("RGB", image.size, "white")
+            ground.paste(image, mask=image.getchannel("A"))
+            image = ground
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=80)
+    except Exception:  # each decoder has errors of its own
+        return None
+    return out.getvalue()
+
+
 def audio_of(path: str, data: bytes) -> Any:
     """Returns samples and rate. Raises ImportError without soundfile, InvalidInput."""
     try:

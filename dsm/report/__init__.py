@@ -1,0 +1,1 @@
+"""One page about examples: what changed, how they spread, what the rules found."""

@@ -1,0 +1,199 @@
+"""One page about examples: what it says, and that nothing of the data is markup in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import wave
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from situations import Work
+
+from dsm.report.gather import Report, gather
+from dsm.report.markdown import markdown
+from dsm.report.page import MARK, page
+from dsm.report.samples import groups, waveform
+
+EVIL = "<img src=x onerror=\"document.title='pwned'\">"
+SCRIPT = "</script><script>document.title='pwned'</script><!--"
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='pwned'\"><script>1</script></svg>"
+CONTRACT = """\
+[dataset.data.rules]
+labels.vocabulary = ["cat"]
+extensions = { allow = [".jpg"], reason = "<b>bold</b>" }
+"""
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+def picture(color: str) -> bytes:
+    image = pytest.importorskip("PIL.Image", reason="needs dsm-datasets[images]")
+    out = io.BytesIO()
+    image.new("RGB", (200, 100), color).save(out, "JPEG")
+    return out.getvalue()
+
+
+def sound() -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(b"".join((i % 100 * 300).to_bytes(2, "little") for i in range(2400)))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    """Pictures, texts, sounds and drawings whose names, labels, attributes and bytes are markup."""
+    work = Work(tmp_path_factory.mktemp("report"))
+    work.ds.add({f"cat/{n}.jpg": picture("red") for n in range(60)}, labels=["cat"])
+    work.ds.commit("first")
+    work.ds.add({f"{EVIL}.jpg": picture("blue")}, labels=[EVIL, "cat"])
+    files = {f"{SCRIPT}.txt": SCRIPT.encode(), "a.svg": SVG, "a.wav": sound(), "b.bin": b"\0\1"}
+    work.ds.add(files, labels=[SCRIPT])
+    work.ds.label(["a.wav"], attributes={"note": EVIL, "rate": 8000})
+    work.ds.commit("second")
+    work.path("dsm.toml").write_text(CONTRACT)
+    return work
+
+
+@pytest.fixture(scope="module")
+def report(hostile: Work) -> Report:
+    return reported(hostile, "1..2", "1")
+
+
+def reported(work: Work, word: str, against: str | None = None, **options: Any) -> Report:
+    of = work.repo.example_set(word)
+    other = None if against is None else work.repo.example_set(against)
+    check = work.ds.check
+    return gather(of, other, other, lambda: check(of.number), time=0, **options)
+
+
+class Elements(HTMLParser):
+    """Counts the elements of a page, and gathers their attributes."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found: dict[str, int] = {}
+        self.handlers: set[str] = set()
+        self.addresses: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found[tag] = self.found.get(tag, 0) + 1
+        self.handlers |= {name for name, _ in attrs if name.startswith("on") or name == "style"}
+        self.addresses |= {str(v) for name, v in attrs if name in ("src", "href")}
+
+
+def test_a_report_gathers_figures_changes_drift_and_findings(report: Report) -> None:
+    """Of a range: what it put, against what was there, what the rules find, what to look at."""
+    assert report.summary.examples == 5
+    assert report.changes is not None and report.drift is not None and report.checks is not None
+    assert [(name, count) for name, count, _ in report.changes.kinds] == [
+        ("added", 5), ("changed content", 0), ("other labels", 0),
+    ]  # fmt: skip
+    assert report.drift.examples == (60, 5)
+    assert {sample.path for sample, _ in report.failing} == {
+        f"{EVIL}.jpg", f"{SCRIPT}.txt", "a.svg", "a.wav", "b.bin",
+    }  # fmt: skip
+    shown = {sample.path: sample for _, samples in report.gallery for sample in samples}
+    assert shown[f"{EVIL}.jpg"].image and not shown["a.svg"].image
+    assert len(shown["a.wav"].bars) == 60 and shown["a.wav"].sound
+    assert shown[f"{SCRIPT}.txt"].text == SCRIPT
+
+
+def test_nothing_of_the_data_is_markup(report: Report) -> None:
+    """The page has its own two scripts, no handler, no style attribute, and no address."""
+    html = page(report)
+    elements = Elements(html)
+    assert html.startswith(MARK)
+    assert (elements.found["script"], elements.found["style"]) == (2, 1)
+    assert "img" not in elements.found and "b" not in str(elements.handlers)
+    assert elements.handlers == set()
+    assert all(address.startswith("#") for address in elements.addresses)
+    assert "<b>bold" not in html
+
+
+def test_the_policy_allows_its_own_script_only(report: Report) -> None:
+    """The hashes in the policy are those of the style and the script in the page."""
+    html = page(report)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None and policy[1].startswith("default-src 'none';")
+    for element in ("style", "script"):
+        content = re.search(f"<{element}>(.*?)</{element}>", html, re.DOTALL)
+        assert content is not None
+        digest = b64encode(sha256(content[1].encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}'" in policy[1]
+    assert "unsafe" not in policy[1] and "http" not in policy[1]
+
+
+def test_the_data_of_the_gallery_are_whole(report: Report) -> None:
+    """The document in the page can be read, and has each text as it is."""
+    found = re.search(r'id="data">(.*?)</script>', page(report), re.DOTALL)
+    assert found is not None
+    data = json.loads(found[1])
+    assert {group["label"]: group["count"] for group in data["groups"]} == {
+        SCRIPT: 4, EVIL: 1, "cat": 1,
+    }  # fmt: skip
+    assert len(data["failing"]) == 5
+    assert all("f" in data["samples"][row] for row in data["failing"])
+
+
+def test_markdown_shows_names_as_they_are(report: Report) -> None:
+    """No name is markup of Markdown or HTML, and no table is broken."""
+    text = markdown(report)
+    assert "<img" not in text.replace("\\<img", "") and "<script" not in text.replace(
+        "\\<script", ""
+    )
+    assert "### Rules: failed" in text and "### Against" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows)
+
+
+def test_a_gallery_has_its_share_of_each_label(hostile: Work) -> None:
+    """As many of each label, evenly from the first to the last; never more than asked for."""
+    table = hostile.ds.snapshot()
+    found = groups(table, 9)
+    assert [(each.label, each.count, len(each.rows)) for each in found] == [
+        ("cat", 61, 3), (SCRIPT, 4, 3), (EVIL, 1, 1),
+    ]  # fmt: skip
+    assert found[0].rows[0] < found[0].rows[1] < found[0].rows[2]
+    assert reported(hostile, "1", gallery=0).gallery == ()
+
+
+def test_a_view_of_nothing_and_damaged_sounds_have_a_page(hostile: Work) -> None:
+    """No example, no drift, no finding: the page says so; what is no sound has no waveform."""
+    html = page(reported(hostile, "2..2", "1"))
+    assert "no label" not in html and '<b class="">0</b>' in html
+    for data in (b"", b"RIFF", sound()[:40], sound()[:50], b"RIFF\xff\xff\xff\xffWAVEfmt "):
+        assert waveform(data) == ()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize("hash", ["", "#gallery"])
+def test_a_browser_runs_nothing_of_the_data(report: Report, tmp_path: Path, hash: str) -> None:
+    """In a real browser the gallery is filled, hostile texts are text, and the title stays."""
+    file = tmp_path / "report.html"
+    file.write_text(page(report))
+    assert CHROMIUM is not None
+    words = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+             f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", file.as_uri() + hash]  # fmt: skip
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+    elements = Elements(done.stdout)
+    assert "<title>dsm report: changesets 1..2 of data</title>" in done.stdout
+    assert elements.found["script"] == 2
+    # Four have the most frequent label, which is shown first, and five fail.
+    assert elements.found["li"] >= 9
+    assert elements.found["audio"] == 2
+    assert all(a.startswith(("#", "data:image/jpeg;base64,", "data:audio/wav;base64,"))
+               for a in elements.addresses)  # fmt: skip

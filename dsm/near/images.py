@@ -8,6 +8,7 @@ the other when it is moved and stretched by so little as a crop of a few per cen
 from __future__ import annotations
 
 import io
+import warnings
 from itertools import combinations
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 from dsm.near.ranges import in_ranges
 
 SIDE = 16  # of a fingerprint
-PIXELS_MAX = 1 << 26  # of a picture that is decoded
+PIXELS_MAX = 1 << 25  # of a picture that is decoded; then it takes 270 MB at most
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # none that runs a program
 CONTRAST_MIN = 2.0  # standard deviation in grey levels: below, a picture is blank
 # Of the frequencies 1 to 7, the lowest first.
@@ -45,12 +46,16 @@ _TURNS = {
 def fingerprint(data: bytes) -> bytes | None:
     """Returns the fingerprint of a picture, 256 grey levels; None for what cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        # Of what is odd in a file Pillow warns; that is a matter of other rules.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(data), formats=FORMATS) as picture,
+        ):
+            picture.draft("L", (8 * SIDE, 8 * SIDE))  # a large JPEG is decoded small
             if picture.width * picture.height > PIXELS_MAX:
                 return None
-            picture.draft("L", (8 * SIDE, 8 * SIDE))  # a large JPEG is decoded small
             turn = _TURNS.get(picture.getexif().get(_FLAGS, 1))
-            small = _grey(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            small = _small(picture)
     except MemoryError:
         raise
     except Exception:  # each decoder has errors of its own
@@ -64,14 +69,17 @@ def fingerprint(data: bytes) -> bytes | None:
     return bytes(small.tobytes())
 
 
-def _grey(picture: Any) -> Any:
+def _small(picture: Any) -> Any:
+    """Returns a picture in grey, 16 by 16, over white; as numbers if it has more than 8 bits."""
+    kind = "L"
     if picture.mode.startswith(("I", "F")):
-        return picture.convert("F")
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        above = picture.convert("RGBA")
-        white = Image.new("RGBA", above.size, "white")
-        return Image.alpha_composite(white, above).convert("L")
-    return picture.convert("L")
+        kind = "F"
+    elif "A" in picture.getbands() or "transparency" in picture.info:
+        kind = "RGBA"
+    small = picture.convert(kind).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    if kind != "RGBA":
+        return small
+    return Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("L")
 
 
 def is_blank(prints: Any) -> Any:

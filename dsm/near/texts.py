@@ -8,6 +8,7 @@ agree in six in a row; two that agree in half of all are compared run by run.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable
@@ -25,6 +26,7 @@ BYTES_MAX = 1 << 18  # of a text that are looked at
 NEAR = 0.8  # of the runs of two texts together are in both
 SIGHT_MIN = 0.5  # of two fingerprints: a short text has few runs, so its hashes say little
 BUCKET_MAX = 32
+_Decoder = codecs.getincrementaldecoder("utf-8-sig")
 _NO_LETTER = re.compile(r"[\W_]+")
 _EMPTY: Any = np.uint64(2**64 - 1)
 
@@ -54,9 +56,8 @@ def runs_of(data: bytes) -> Any:
     Of JSON it takes what it holds, without the names of fields.
     """
     try:
-        text = data[:BYTES_MAX].decode(
-            "utf-8-sig", "strict" if len(data) <= BYTES_MAX else "ignore"
-        )
+        # What is cut off in the middle of a letter is text all the same.
+        text = _Decoder().decode(data[:BYTES_MAX], len(data) <= BYTES_MAX)
     except UnicodeDecodeError:
         return None
     if "\0" in text:

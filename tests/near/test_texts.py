@@ -60,6 +60,15 @@ def test_candidates_are_compared_run_by_run() -> None:
     assert found == expected
 
 
+def test_long_texts_are_cut() -> None:
+    """Of a long text the beginning counts, also where a letter is cut; long bytes are no text."""
+    whole = "é" * texts.BYTES_MAX
+    assert texts.fingerprint(("a" + whole).encode()) is not None
+    assert texts.fingerprint(b"\xff" * (texts.BYTES_MAX + 1)) is None
+    same = [(story(3, 70_000) + end).encode() for end in ("one end", "another end")]
+    assert texts.fingerprint(same[0]) == texts.fingerprint(same[1])
+
+
 def test_no_text() -> None:
     """Bytes that are no UTF-8, or hold a zero, or no letter at all, have no fingerprint."""
     for data in (b"", b"\xff\xfe", b"a\0b", b" \n -- "):

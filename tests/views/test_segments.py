@@ -11,6 +11,7 @@ from situations import Work
 from dsm.errors import AlreadyExists, DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format import document
 from dsm.maintenance.fsck import fsck
+from dsm.views.query.describe import describe
 
 
 @pytest.fixture
@@ -87,6 +88,8 @@ def test_two_lists_are_two_views(streets: Work) -> None:
         ds.query(labels=["car", "old"], segment="labels-other").version
         == ds.query(segment=every[:2]).version
     )
+    both = "(label bus or old) and (label car or old)"
+    assert describe(beside.query) == f"light=night, {both}, up to changeset 3"
     assert not beside.why("0-02.jpg").selected
     assert beside.why("0-00.jpg").selected
     ds.segments.create("misspelt", labels=["cat", "bus"])

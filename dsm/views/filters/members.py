@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 VIEW, NOT, ALL, ANY = "view", "not", "all", "any"
 DEPTH_MAX = 4
 BYTES_MAX = 400_000
+_PLAIN = {"format", "kind", "dataset", "at"}  # what every query has
 
 Expression = dict[str, Any]
 
@@ -34,8 +35,7 @@ def view(query: Mapping[str, Any]) -> Expression:
     Of a view that asks for nothing but other views, their expression.
     """
     fields = {name: value for name, value in query.items() if name != "target"}
-    plain = {"format", "kind", "dataset", "at", "views"}
-    if "views" in fields and not fields.keys() - plain:
+    if "views" in fields and not fields.keys() - _PLAIN - {"views"}:
         inner: Expression = fields["views"]
         if fields["at"]["number"] == max(_numbers(inner)):
             return inner
@@ -110,7 +110,7 @@ class MembersFilter(Filter):
         return {"views": self.expression}
 
     def words(self) -> list[str]:
-        return [_words(self.expression)]
+        return [_words(self.expression, max(_numbers(self.expression)))]
 
     def bound(self, stored: Stored) -> MembersFilter:
         return MembersFilter(self.expression, stored)
@@ -210,11 +210,20 @@ def _depth(given: Any) -> int:
     return max(map(_depth, value), default=0)
 
 
-def _words(given: Expression, inner: bool = False) -> str:
+def _words(given: Expression, at: int, inner: bool = False) -> str:
+    """Returns an expression for people; `at` is the newest changeset that its views ask for."""
     ((kind, value),) = given.items()
     if kind == VIEW:
-        return f"view {blake3(canonical(value)).hexdigest()[:12]}"
+        return _view_words(value, at)
     if kind == NOT:
-        return f"not {_words(value, True)}"
-    text = (" and " if kind == ALL else " or ").join(_words(each, True) for each in value)
+        return f"not {_words(value, at, True)}"
+    text = (" and " if kind == ALL else " or ").join(_words(each, at, True) for each in value)
     return f"({text})" if inner else text
+
+
+def _view_words(query: Mapping[str, Any], at: int) -> str:
+    """Returns a view by its version, or what it asks for when that is one list."""
+    if query["at"]["number"] == at and query.keys() - _PLAIN in ({"labels"}, {"paths"}):
+        ((words,),) = (each.words() for each in table.read(query))
+        return f"({words})"
+    return f"view {blake3(canonical(query)).hexdigest()[:12]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import growth, large_files, many_files, queries, records, splits, startup, views
+from . import checks, growth, large_files, many_files, queries, records, splits, startup, views
 from .bench import Bench
 from .report import Row
 
@@ -38,5 +38,6 @@ WORKLOADS = (
     Workload("prepare", views.prepare, "naming and evaluating views of 1 M examples"),
     Workload("splits", splits.splits, "splits and segments of 1 M examples, against scikit-learn"),
     Workload("near", splits.near, "near-duplicates among pictures (needs --cifar)"),
+    Workload("checks", checks.checks, "rules without content, on what is staged, and decoding"),
     Workload("huge", views.huge, "preparing a view of 10 M examples"),
 )

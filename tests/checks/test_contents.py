@@ -50,6 +50,7 @@ PII = {
 BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "a cut JPEG": ("x.jpg", JPEG[:-200], {"decodes"}),
     "a JPEG without its last bytes": ("x.jpg", JPEG[:-2], {"decodes"}),
+    "a marker that cannot be there": ("x.jpg", JPEG[:700] + b"\xff\xc0" + JPEG[702:], {"decodes"}),
     "half a header": ("x.jpg", JPEG[:100], {"decodes"}),
     "a cut PNG": ("x.png", PNG[:-20], {"decodes"}),
     "a flipped bit": ("x.png", PNG[:500] + bytes([PNG[500] ^ 1]) + PNG[501:], {"decodes"}),

@@ -23,4 +23,4 @@ def examine(content: Content) -> Facts:
     return {"type": kind}
 
 
-PROBE = Probe("content", 1, examine)
+PROBE = Probe("content", 2, examine)

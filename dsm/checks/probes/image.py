@@ -8,6 +8,7 @@ that a file has its end is looked at here.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zlib
 from importlib import import_module
@@ -16,6 +17,11 @@ from typing import Any
 from dsm.checks.probes.probe import Content, Facts, told
 
 PIXELS_MAX = 1 << 27  # of all frames
+# In the data of a scan 0xff comes before zero, a restart and padding only.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_BETWEEN_SCANS = frozenset(
+    bytes([each]) for each in (0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0))
+)
 SCANS_MAX, FRAMES_MAX = 500, 10_000
 FORMATS = {
     "image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/bmp": "BMP",
@@ -83,8 +89,32 @@ def _decoded(picture: Any, facts: dict[str, Any]) -> str | None:
 def _ended(kind: str, data: bytes) -> str | None:
     """Returns what is wrong with the end, and with sums that a decoder may pass over."""
     if kind == "image/jpeg":
-        return None if data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda") else "it is cut off"
+        return _jpeg(data)
     return _png(data) if kind == "image/png" else None
+
+
+def _jpeg(data: bytes) -> str | None:
+    """Walks over the segments of a JPEG to its end; returns where that is not possible."""
+    at, scanned = 2, False
+    while True:
+        while data[at : at + 2] == b"\xff\xff":
+            at += 1
+        if data[at : at + 1] != b"\xff":
+            return "it is cut off" if at >= len(data) else f"it is damaged at byte {at:,}"
+        marker = data[at + 1 : at + 2]
+        if marker == b"\xd9":
+            return None
+        if scanned and marker not in _BETWEEN_SCANS:
+            return f"it is damaged at byte {at:,}"
+        size = int.from_bytes(data[at + 2 : at + 4], "big")
+        if at + 2 + size > len(data):
+            return "it is cut off"
+        at += 2 + size
+        if marker == b"\xda":
+            found = _MARKER.search(data, at)
+            if found is None:
+                return "it is cut off"
+            at, scanned = found.start(), True
 
 
 def _png(data: bytes) -> str | None:

@@ -1,0 +1,80 @@
+"""Workloads on the rules of a contract: without content, on what is staged, and decoding."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+from . import corpus
+from .bench import Bench
+from .measure import Side, always
+from .programs import output_of
+from .report import Goal, Row, compared_row, seconds_text
+
+EXAMPLES, STAGED_AMONG, STAGED = 1_000_000, 100_000, 100
+WORKLOAD = "checks"
+PROGRAM = str(Path(__file__).with_name("check_programs.py"))
+
+
+def _seconds(bench: Bench, *words: str) -> float | None:
+    """What a program of ours measured; None when it cannot run here."""
+    command = bench.programs.python(bench.scratch.root, PROGRAM, *words)
+    text = output_of(command) if command else ""
+    return float(text.splitlines()[-1]) if text else None
+
+
+def checks(bench: Bench) -> Iterator[Row]:
+    """Rules that read no content, a hook over what is staged, and pictures that are decoded."""
+    count = bench.count(EXAMPLES, 2_000)
+    what = f"20 rules that need no content, {count:,} examples"
+    found = [_seconds(bench, "rules", str(count)) for _ in range(bench.repeat)]
+    times = [seconds for seconds in found if seconds is not None]
+    if not times:
+        yield Row(WORKLOAD, what, skipped="no Python to run it with")
+        return
+    yield Row(WORKLOAD, what, seconds_text(times), "", statistics.median(times), Goal(3, 1, "s"))
+    yield from _hook(bench)
+    yield _decode(bench)
+
+
+def _hook(bench: Bench) -> Iterator[Row]:
+    count, staged = bench.count(STAGED_AMONG, 200), bench.count(STAGED, 10)
+    project = bench.scratch.folder("hook")
+    _seconds(bench, "stage", str(project), str(count), str(staged))
+    command = bench.programs.dsm_command(project, "check", "--staged", "-q")
+    sides = [Side("staged", always(command))]
+    times = bench.compare(WORKLOAD, sides)["staged"].seconds()
+    what = f"check --staged, {staged} examples of {count:,} changed"
+    yield Row(
+        WORKLOAD, what, seconds_text(times), "", statistics.median(times), Goal(1.5, 0.7, "s")
+    )
+    bench.dsm(WORKLOAD, project, "restore", "--staged", "-q")
+    times = bench.compare(WORKLOAD, sides)["staged"].seconds()
+    score = statistics.median(times)
+    goal = Goal(1.5, 0.5, "s")
+    yield Row(WORKLOAD, "check --staged, nothing staged", seconds_text(times), "", score, goal)
+    bench.scratch.discard(project)
+
+
+def _decode(bench: Bench) -> Row:
+    goal, what = Goal(1.3, None, "x"), "decodes, CIFAR-10 / Pillow over the files, 2 processes"
+    if bench.cifar is None:
+        return Row(WORKLOAD, what, goal=goal, skipped="no --cifar given")
+    project = bench.scratch.folder("decode")
+    corpus.unpack_cifar(bench.cifar, project / "data")
+    for words in (("init", "-d", "pictures"), ("config", "set", "core.workers", "2"),
+                  ("add", "data"), ("commit", "-m", "all")):  # fmt: skip
+        bench.dsm(WORKLOAD, project, *words)
+    (project / "dsm.toml").write_text("[dataset.pictures.rules]\ndecodes = {}\n")
+    mine, theirs = [], []
+    for _ in range(bench.repeat):
+        shutil.rmtree(project / ".dsm/local/near", ignore_errors=True)
+        step = bench.dsm(WORKLOAD, project, "check", "-q")
+        other = _seconds(bench, "plain", str(project), "2")
+        if other is not None:
+            mine.append(step.seconds)
+            theirs.append(other)
+    bench.scratch.discard(project)
+    return compared_row(WORKLOAD, what, mine, theirs, goal)

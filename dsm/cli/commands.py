@@ -50,7 +50,7 @@ COMMANDS = {
     "failures": ("dsm.cli.failures", "List what a run got wrong, and prepare it as a view"),
     "labels": (
         "dsm.cli.labels",
-        "Find labels that are probably wrong, and how far annotators agree",
+        "Find labels that are probably wrong, and how annotators agree",
     ),
     "suggest": (
         "dsm.cli.suggest",
@@ -59,7 +59,7 @@ COMMANDS = {
     "source": ("dsm.cli.source", "Name restricted datastores, and test that they answer"),
     "receipts": ("dsm.cli.receipts", "List who read how much of which source, and when"),
     "clone": ("dsm.cli.clone", "Copy a remote into a new folder"),
-    "remote": ("dsm.cli.remote", "Name the places that a repository is pushed to and pulled from"),
+    "remote": ("dsm.cli.remote", "Name the places to push a repository to and pull it from"),
     "push": ("dsm.cli.push", "Upload changesets to a remote"),
     "fetch": ("dsm.cli.fetch", "Look at what a remote has; nothing here changes"),
     "pull": ("dsm.cli.pull", "Take in the changesets of a remote"),

@@ -31,7 +31,7 @@ AsCsv = Annotated[
 
 @app.callback()
 def labels() -> None:
-    """Find labels that are probably wrong, and how far annotators agree
+    """Find labels that are probably wrong, and how annotators agree
 
     \b
     Examples:
@@ -102,14 +102,13 @@ def agreement(
     as_csv: AsCsv = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how far annotators agree: Cohen's kappa of two, Fleiss' kappa of all
+    """Tell how far annotators agree, by Cohen's and Fleiss' kappa
 
     Each annotator's labels are an attribute; a label file with a column for each makes them. With
     --csv the examples of which they say different things, each with what most of them said.
 
     \b
     Examples:
-      dsm add --labels twice.csv
       dsm labels agreement reviewed --annotator ann --annotator bob
       dsm labels agreement reviewed --annotator ann --annotator bob --csv > disputed.csv
     """

@@ -1,4 +1,4 @@
-"""dsm remote: name the places that a repository is pushed to and pulled from."""
+"""dsm remote: name the places to push a repository to and pull it from."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NoProbe = Annotated[
 
 @app.callback(invoke_without_command=True)
 def remote(ctx: typer.Context) -> None:
-    """Name the places that a repository is pushed to and pulled from
+    """Name the places to push a repository to and pull it from
 
     A remote is a plain folder or bucket; it needs no server. Its address holds no password:
     credentials are found where the tools of the provider look for them. Without a command, lists

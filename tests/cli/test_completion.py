@@ -40,7 +40,7 @@ def test_names_are_completed(dsm: Runner, two_changesets: Path) -> None:
     dsm("switch", "photos")
     dsm("source", "add", "payments", "--driver", "postgresql", "--uri-env", "PAYMENTS_URI")
     here = two_changesets
-    assert completed("dsm stat", here) == ["status"]
+    assert completed("dsm statu", here) == ["status"]
     assert set(COMMANDS) == set(completed("dsm ", here))
     assert completed("dsm status --e", here) == ["--exit-code"]
     assert completed("dsm dataset cr", here) == ["create"]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from dsm.evaluation.predictions import Predictions
     from dsm.example_sets import ExampleSet
+    from dsm.lineage.graph import Graph
+    from dsm.lineage.used import UsedBy
     from dsm.model.reports import DatasetRemoval
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
@@ -286,6 +288,35 @@ class Catalog(SharedRepository):
         if (run := self.environment.run()) is not None:
             self.runs.note_view(run, record)
         return View(self, dataset.name, lambda: dataset.snapshots, record.query, record)
+
+    # --- lineage ---
+
+    def lineage(
+        self,
+        what: str | None = None,
+        *,
+        up: bool = True,
+        down: bool = True,
+        dataset: str | None = None,
+    ) -> Graph:
+        """Returns what something was made of (`up`), and what was made of it (`down`), as a graph.
+
+        `what` is an example's path, a changeset, a view, a run, a source or a file that a run
+        wrote; None for all. Raises NotFound with near matches, DamagedData.
+        """
+        from dsm.lineage.graph import lineage
+
+        asked = dataset is not None or (what is not None and self.datasets())
+        return lineage(self.dataset(dataset) if asked else None, self, what, up=up, down=down)
+
+    def used(self, path: str, *, dataset: str | None = None) -> UsedBy:
+        """Returns every prepared view, and every run, that had an example of a dataset.
+
+        Raises NotFound for what no changeset ever had, DamagedData.
+        """
+        from dsm.lineage.used import used
+
+        return used(self.dataset(dataset), path)
 
     # --- figures ---
 

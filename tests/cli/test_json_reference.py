@@ -352,6 +352,8 @@ def _runs(dsm: Runner, take: Any) -> None:
     take("predictions list", "first")
     _evaluations(dsm, take, view.version)
     take("predictions rm", "first")
+    take("lineage")
+    take("used", "cat/1.txt")
     take("runs rm", "first")
 
 

@@ -80,6 +80,8 @@ class Decompressed:
         while self._held < size and not self._ended:
             try:
                 piece = self._next()
+            except RecordsInvalid:
+                raise
             except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError) as error:
                 raise self._wrong(f"is damaged: {error}") from None
             except Exception as error:

@@ -8,7 +8,7 @@ it is an example itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,7 @@ class Samples:
     """Takes the members of an archive in their order, and makes records of them."""
 
     gathered: Gathering
+    say: Callable[[dict[str, Any]], object] | None = None  # is told the fields of each example
     taken: list[Member] = field(default_factory=list)  # those that became examples
     _names: dict[str, int] = field(default_factory=dict)
     _open: list[Member] = field(default_factory=list)
@@ -103,6 +104,8 @@ class Samples:
         self.taken.append(member)
         if len(gathered.out) <= LOOKED_AT:
             gathered.look_at(fields)
+        if self.say is not None:
+            self.say(fields)
         try:
             gathered.hear(fields)
             if not gathered.settings.key:

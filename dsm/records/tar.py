@@ -128,7 +128,7 @@ class _Tar:
         self._file = _Forward(file)
         self._name, self._store, self._listed = name, store, listed
         self._gathered = Gathering(name, settings, "member")
-        self._samples = Samples(self._gathered)
+        self._samples = Samples(self._gathered, getattr(store, "say", None))
         self._contents: dict[str, tuple[bytes, int]] = {}
         self._rows: list[bytes] = []
 

@@ -48,7 +48,7 @@ class ZipReader:
         """See `RecordReader.read`."""
         gathered = Gathering(name, settings, "member")
         oid, size = store_whole(file, name, store)
-        samples, number = Samples(gathered), 0
+        samples, number = Samples(gathered, getattr(store, "say", None)), 0
         try:
             with zipfile.ZipFile(file) as archive:
                 budget = Budget(name)

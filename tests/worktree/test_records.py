@@ -579,3 +579,11 @@ def test_a_records_file_is_no_example_in_figures(work: Work) -> None:
     add(work, records)
     work.ds.commit("second")
     assert stat_lines(work.ds.diff(1, 2).changes)[-1] == " 1 example changed: 1 modified"
+
+
+def test_a_file_that_is_cut_off_is_told_once(work: Work) -> None:
+    """The line names the file once, and says what is missing of it."""
+    work.write({"t.jsonl.gz": gzip.compress(lines(people()))[:-9]})
+    with pytest.raises(RecordsInvalid) as caught:
+        work.ds.add(["t.jsonl.gz"], records=True)
+    assert caught.value.message == "t.jsonl.gz is cut off: its gzip stream has no end"

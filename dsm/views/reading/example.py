@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Protocol
@@ -42,6 +43,9 @@ class ExampleRows(Protocol):
     def attributes(self) -> Mapping[str, Sequence[Any]]: ...
     @property
     def read_as(self) -> Mapping[str, str]: ...
+
+    def beside(self, row: int) -> Content | None:
+        """Returns the fields of a file in an archive, as JSON; None where its bytes have them."""
 
     def read(self, row: int) -> Content:
         """Returns the bytes of a row, verified."""
@@ -93,8 +97,16 @@ class ViewExample:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The fields of a record, in order. Raises InvalidInput for what has none."""
-        return record_of(self.path, self.bytes, self._file_read_as())
+        """The fields of a record, in order. Raises InvalidInput for what has none.
+
+        Those of a file in an archive are what the archive says of it: all of it is read once.
+        """
+        read_as = self._file_read_as()
+        beside = None if read_as is None else self._rows.beside(self._row)
+        if beside is not None:
+            found: dict[str, Any] = json.loads(beside)
+            return found
+        return record_of(self.path, self.bytes, read_as)
 
     def _file_read_as(self) -> str | None:
         known = self._rows.read_as
@@ -186,6 +198,7 @@ class ViewExample:
         fields = (
             self.path, self.oid, self.size, self.time, self.labels, self.attributes,
             self.annotation, self.changeset, self.target, self._file_read_as(),
+            self._rows.beside(self._row) if self._rows.read_as else None,
         )  # fmt: skip
         return _detached, (fields, self.bytes)
 
@@ -194,7 +207,9 @@ class _Detached:
     """What an example knew, without its view."""
 
     def __init__(self, fields: tuple[Any, ...], data: bytes):
-        path, oid, size, time, labels, attributes, annotation, changeset, target, file = fields
+        path, oid, size, time, labels, attributes, annotation, changeset, target, *said = fields
+        file = said[0]
+        self._beside: bytes | None = said[1]
         self.read_as: dict[str, str] = {} if file is None else {parts_of(path)[0]: file}
         self.paths: list[str] = [path]
         self.oids: list[bytes] = [oid]
@@ -207,6 +222,9 @@ class _Detached:
         self.attributes = {name: [value] for name, value in attributes.items()}
         self.ahead: list[bytes | None] = [None]
         self._bytes = data
+
+    def beside(self, row: int) -> bytes | None:
+        return self._beside
 
     def read(self, row: int) -> bytes:
         return self._bytes

@@ -17,12 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.format.manifest import ATTRIBUTE
+from dsm.model.record_path import parts_of
 from dsm.store.batch import read_batch
 from dsm.store.positions import Positions
+from dsm.views.reading.beside import said_beside
 from dsm.views.reading.example import ViewExample
 from dsm.views.selection.classes import NO_CLASS, ClassList
 from dsm.views.selection.columns import filled, hashes, label_tuples, sizes, whole
-from dsm.views.selection.read_as import read_as
+from dsm.views.selection.read_as import objects_of, read_as, settings_of
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
@@ -143,6 +145,14 @@ class Window:
     def read_as(self) -> Mapping[str, str]:
         """How the files of records were read, by path, where the records are not JSON."""
         return read_as(self._table)
+
+    def beside(self, row: int) -> bytes | None:
+        """Returns the fields of a file in an archive, as JSON; None where its bytes have them."""
+        file, key = parts_of(self.paths[row])
+        text = self.read_as.get(file)
+        if text is None or not settings_of(text).row().said_beside:
+            return None
+        return said_beside(self._store, objects_of(self._table)[file], file, text).get(key)
 
     # --- bytes ---
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import io
 import json
+import pickle
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -141,3 +144,34 @@ def test_a_shard_of_records_is_described(work: Work, tmp_path: Path) -> None:
     (told,) = json.loads((folder / "croissant.json").read_text())["recordSet"]
     columns = [each["source"]["extract"]["column"] for each in told["field"]]
     assert columns == ["dsm.path", "dsm.object", "dsm.size", "dsm.label"]
+
+
+@pytest.mark.parametrize("name", ["s.tar", "s.tar.gz", "s.zip"])
+def test_files_in_archives_have_fields(work: Work, name: str) -> None:
+    """What an archive says of a file are its fields, also of an example that was pickled, and
+    columns of a table with fields."""
+    members = {
+        "a/1.jpg": b"one", "a/1.json": b'{"caption": "first", "n": [1]}', "a/1.cls": b"7",
+        "a/2.jpg": b"two",
+    }  # fmt: skip
+    full = work.path(name)
+    if name.endswith("zip"):
+        with zipfile.ZipFile(full, "w") as archive:
+            for each, data in members.items():
+                archive.writestr(each, data)
+    else:
+        with tarfile.open(full, "w:gz" if name.endswith("gz") else "w") as tar:
+            for each, data in members.items():
+                info = tarfile.TarInfo(each)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    work.ds.add([name], records=True)
+    work.ds.commit("first")
+    view = work.ds.prepare()
+    expected = [
+        {"name": "a/1.jpg", "caption": "first", "n": [1], "cls": "7"}, {"name": "a/2.jpg"},
+    ]  # fmt: skip
+    assert [each.record for each in view] == expected
+    assert [pickle.loads(pickle.dumps(each)).record for each in view] == expected
+    assert [each.record for each in view.iterate(seed=1)] in (expected, expected[::-1])
+    assert view.table(fields=True).column("record.caption").to_pylist() == ["first", None]

@@ -59,6 +59,11 @@ class Subject:
 
         return repeated(self.table)
 
+    @cached_property
+    def near_of_all(self) -> tuple[Near, list[int]]:
+        """What `nearly_same` says of `table`; found once."""
+        return self.nearly_same(self.table)
+
     def nearly_same(self, table: pa.Table) -> tuple[Near, list[int]]:
         """Returns which objects of a table are near, and the number of the object of each row."""
         encoded = table.column("object").combine_chunks().dictionary_encode()

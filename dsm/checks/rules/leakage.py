@@ -55,7 +55,7 @@ class Leakage(Rule):
             yield Failing(text, found.select(["path", "value"]))
         if self.asked.get("near"):
             table, fresh = subject.table, is_fresh(subject)
-            near, objects = subject.nearly_same(table)
+            near, objects = subject.near_of_all
             pairs = across(near, objects, one_array(self._sides(subject, table)).to_pylist())
             pairs = [each for each in pairs if fresh[each.row] or fresh[each.other]]
             text = f"it is nearly the same as {{}}, which is on another side of {what}"

@@ -20,7 +20,7 @@ class NearDuplicates(Rule):
     reads_content = True
 
     def check(self, subject: Subject) -> Iterator[Failing]:
-        near, objects = subject.nearly_same(subject.table)
+        near, objects = subject.near_of_all
         fresh = is_fresh(subject)
         found = repeated(near, objects, fresh)
         if subject.before is not None:  # of a change: what it put, beside what was there

@@ -9,7 +9,9 @@ import wave
 import zlib
 from typing import Any
 
+import pyarrow as pa
 from PIL import Image
+from pyarrow import parquet
 
 RANDOM = random.Random(7)
 PIXELS = Image.frombytes("RGB", (32, 24), RANDOM.randbytes(32 * 24 * 3))
@@ -66,3 +68,16 @@ def endless_flac() -> bytes:
     info = struct.pack(">HH", 4096, 4096) + bytes(6)
     info += (44100 << 44 | 1 << 41 | 15 << 36 | (1 << 36) - 1).to_bytes(8, "big") + bytes(16)
     return b"fLaC" + b"\x80\x00\x00\x22" + info
+
+
+def table() -> bytes:
+    """A Parquet file."""
+    out = io.BytesIO()
+    parquet.write_table(pa.table({"a": list(range(1000))}), out)
+    return out.getvalue()
+
+
+def video() -> bytes:
+    """The boxes of an MP4 file, with nothing to be seen in it."""
+    boxes = ((b"ftyp", b"isom\0\0\2\0isomiso2"), (b"moov", bytes(40)), (b"mdat", bytes(100)))
+    return b"".join(struct.pack(">I", 8 + len(data)) + kind + data for kind, data in boxes)

@@ -29,12 +29,13 @@ text = { min-chars = 3, max-chars = 200, extensions = [".txt"] }
 personal-data = {}
 """  # fmt: skip
 JPEG, PNG, WAV = picture(), picture("PNG"), sound()
+PARQUET, MP4 = files.table(), files.video()
 WHOLE = {
     "a.jpg": JPEG, "progressive.jpg": picture(progressive=True), "a.png": PNG, "a.wav": WAV,
     "a.txt": b"a cat\n", "utf.txt": "Überall Katzen, ça va".encode(), "a.json": b'{"a": [1]}',
     "a.jsonl": b'{"a": 1}\n{"a": 2}\n', "b.gif": picture("GIF"), "c.webp": picture("WEBP"),
     "d.bmp": picture("BMP"), "e.tif": picture("TIFF"), "unknown.bin": bytes(range(256)),
-    "padded.jpg": JPEG + bytes(100),
+    "t.parquet": PARQUET, "v.mp4": MP4, "padded.jpg": JPEG + bytes(100),
     "sums.txt": b"He had 4,111 of 1234567890 on 12/10/2020 at 10:30:15; v1.2.3; 4111 1111 1111 1112",
     "same-day.txt": b"2020-01-02 10:00, 555 of 1,000,000 (3.14.15) = 1:2:3, #0123456789",
 }  # fmt: skip
@@ -83,6 +84,10 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "no JSON": ("x.json", b'{"a": 1,}', {"decodes"}),
     "deep JSON": ("x.json", b"[" * 100_000, {"decodes"}),
     "a broken line": ("x.jsonl", b'{"a": 1}\n{"a": \n', {"decodes"}),
+    "a cut table": ("x.parquet", PARQUET[:-5], {"decodes"}),
+    "a table without its data": ("x.parquet", b"PAR1" + PARQUET[-200:], {"decodes"}),
+    "a cut video": ("x.mp4", MP4[:-5], {"decodes"}),
+    "a video that nothing describes": ("x.mp4", MP4[:24], {"decodes"}),
     "a position": ("x.jpg", files.placed(), {"personal-data"}),
     "an author": ("x.jpg", files.signed(), {"personal-data"}),
     **{name: ("x.txt", text, {"personal-data"}) for name, text in PII.items()},

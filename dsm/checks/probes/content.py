@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsm.checks.media_types import UNKNOWN
-from dsm.checks.probes import audio, image, text
+from dsm.checks.probes import audio, containers, image, text
 from dsm.checks.probes.probe import Content, Facts, Probe
 
 
@@ -18,9 +18,13 @@ def examine(content: Content) -> Facts:
             return audio.examine(content, kind)
     except ImportError as error:
         return {"type": kind, "missing": str(error)}
+    if kind == "application/vnd.apache.parquet":
+        return containers.examine_parquet(content, kind)
+    if kind == "video/mp4":
+        return containers.examine_mp4(content, kind)
     if kind in ("text/plain", "application/json", UNKNOWN):
         return text.examine(content, kind)
     return {"type": kind}
 
 
-PROBE = Probe("content", 2, examine)
+PROBE = Probe("content", 3, examine)

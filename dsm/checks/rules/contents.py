@@ -97,7 +97,7 @@ class Decodes(ContentRule):
     """Pictures, sounds and JSON are decoded to the end."""
 
     name = "decodes"
-    about = "pictures, sounds, text and JSON can be decoded to the end (Pillow, soundfile)"
+    about = "pictures, sounds and JSON can be decoded to the end; Parquet and MP4 are whole"
     options = {"extensions": options.suffixes}  # noqa: RUF012
 
     needs = ("image/", "audio/")

@@ -204,12 +204,31 @@ def _check_names_are_utf8() -> None:
 
 @suggests
 def open(path: str | os.PathLike[str] = ".") -> Catalog:
-    """Opens the repository at or above `path`.
+    """Opens the repository at or above `path`, or that of a remote, such as s3://bucket/birds.
 
-    Raises NotFound when there is no such folder, NotARepository, NamesNotUtf8.
+    A remote is only read. Its changesets are kept in the user's cache folder, where what is new is
+    fetched to; objects are fetched when they are read, and kept there as well.
+
+    Raises NotFound when there is no such folder or remote, NotARepository, NamesNotUtf8,
+    InvalidInput for an address that cannot be, and for a remote HistoryRewritten, OtherRepository,
+    RemoteRefused, RemoteDamaged, RemoteFailed.
     """
     _check_names_are_utf8()
+    if "://" in os.fspath(path):
+        return open_remote(os.fspath(path))
     return Catalog(discover(os.fspath(path)), environment())
+
+
+def open_remote(url: str, progress: Progress = SILENT) -> Catalog:
+    """Opens the repository of a remote, which may be a folder as well, to be read; see `open`.
+
+    Raises NotFound when no remote is there, InvalidInput for an address that cannot be, and
+    HistoryRewritten, OtherRepository, RemoteRefused, RemoteDamaged, RemoteFailed.
+    """
+    from dsm.remotes import opening
+
+    world = environment()
+    return opening.open_remote(url, world, lambda folder: Catalog(folder, world), progress)
 
 
 @suggests

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsm.lineage.graph import Graph
     from dsm.lineage.used import UsedBy
     from dsm.model.reports import DatasetRemoval
+    from dsm.remotes.objects_here import Objects
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
     from dsm.sources.source import Source
@@ -202,6 +203,13 @@ class Catalog(SharedRepository):
         from dsm.evaluation.predictions import Predictions
 
         return Predictions(self)
+
+    @property
+    def objects(self) -> Objects:
+        """What is here of the objects of a copy that fetches them when they are read."""
+        from dsm.remotes.objects_here import Objects
+
+        return Objects(self, self.dataset, self.view)
 
     def lock(self, *, dry_run: bool = False, force: bool = False) -> LockReport:
         """Writes `dsm.lock` beside `.dsm`: the newest changeset of each dataset, and the version

@@ -104,7 +104,7 @@ CONFINED = {
     ),
     "fsspec": ("filesystem.py", "remotes/fsspec_files.py"),
     "obstore": ("remotes/object_store.py",),
-    "botocore": ("remotes/object_store.py",),
+    "botocore": ("remotes/object_store.py", "remotes/forked_s3.py"),
     "asyncssh": ("remotes/sftp.py",),
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         CloneReport,
         DatasetPulled,
         FetchReport,
+        ObjectsFetched,
         PullReport,
         PushReport,
         Transfer,
@@ -53,6 +54,18 @@ def push_answer(report: PushReport) -> dict[str, Any]:
             }
             for each in report.datasets
         ],
+        "transfer": _transfer(report.transfer),
+    }
+
+
+def objects_answer(report: ObjectsFetched) -> dict[str, Any]:
+    """Returns what `dsm fetch --objects` answers."""
+    return {
+        "remote": report.remote,
+        "url": report.url,
+        "datasets": [],
+        "objects": report.objects,
+        "fetched": report.fetched,
         "transfer": _transfer(report.transfer),
     }
 

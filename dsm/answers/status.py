@@ -10,6 +10,7 @@ from dsm.model.example import Change
 
 if TYPE_CHECKING:
     from dsm.model.reports import Status
+    from dsm.remotes.reports import ObjectsHere
     from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
@@ -19,11 +20,13 @@ def status_answer(
     distance: Distance | None = None,
     checks: Iterable[QueryCheck] | None = None,
     lock: Sequence[str] | None = None,
+    here: ObjectsHere | None = None,
 ) -> dict[str, Any]:
     """Returns what `dsm status` answers; with `checks` also what the sources said.
 
     `distance` is how far the dataset is from its remote, if that was ever seen; `lock` says how it
-    differs from dsm.lock, if there is one.
+    differs from dsm.lock, if there is one; `here` how much is here of a copy that fetches objects
+    when they are read.
     """
     fields: dict[str, Any] = {
         "dataset": status.dataset,
@@ -38,12 +41,22 @@ def status_answer(
         "left_out": list(status.left_out),
         "absent": status.absent,
         "remote": None if distance is None else _distance_fields(distance),
+        "objects": None if here is None else _objects_fields(here),
         "lock": None if lock is None else list(lock),
         "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],
     }
     if checks is not None:
         fields["sources"] = [check_fields(check) for check in checks]
     return fields
+
+
+def _objects_fields(here: ObjectsHere) -> dict[str, Any]:
+    return {
+        "remote": here.remote,
+        "stored": here.stored,
+        "cached": here.cached,
+        "limit": here.limit,
+    }
 
 
 def _distance_fields(distance: Distance) -> dict[str, Any]:

@@ -71,7 +71,7 @@ TEXTS: dict[str, dict[str, str]] = {
     },
     "get": {
         "-o": "out", "--output": "out", "--format": "format_", "--shard-size": "shard_size",
-        "--compression": "compression", "--classes-from": "classes_from",
+        "--compression": "compression", "--classes-from": "classes_from", "--from": "from_",
     },
 }  # fmt: skip
 LISTS: dict[str, dict[str, str]] = {

@@ -44,6 +44,7 @@ def command(
     dummy: options.Dummy = False,
     dummy_rows: options.DummyRows = 100,
     allow_persist: options.AllowPersist = False,
+    from_: options.From = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write the examples of a view as shards, tar, files or Parquet
@@ -52,7 +53,7 @@ def command(
     goes on where it was; what is done is left alone. Prints where it is.
 
     Rows of queries are read from their sources each time and streamed (-o -); they are kept only
-    with --allow-persist.
+    with --allow-persist. With --from no clone is needed: just what the view holds is fetched.
 
     \b
     Examples:
@@ -62,28 +63,26 @@ def command(
       dsm get 3f9a1c2b4d5e -o out --force -n
       dsm get 3f9a1c2b4d5e -o - --format tar | tar -t
       dsm get 3f9a1c2b4d5e --dummy -o sample
+      dsm get 3f9a1c2b4d5e --from s3://team-bucket/birds -o /scratch/view
     """
     if dry_run and (out == "-" or as_json or verify):
         raise InvalidInput("--dry-run is for a folder, without --json and --verify")
     if out == "-":
         _check_stream(needs_folder=as_json or verify)
     limit = bytes_of(shard_size)
-    with Session(ctx) as s:
-        from dsm.views.writing.formats import folder_name
-
+    with Session(ctx, from_) as s:
         view = _read_as(s.repo.view(version), skip_sources, dummy_rows if dummy else None)
         view = _with_classes(view, classes_from)
-        folder = folder_name(view) + ("-dummy" if dummy and view.queries else "")
+        folder = _default_folder(view, dummy) if out is None else out
         if dry_run:
             _tell_plan(s, view.plan_get(
-                folder if out is None else out, format=format_, shard_size=limit,
+                folder, format=format_, shard_size=limit,
                 compression=compression, force=force, allow_persist=allow_persist,
             ))  # fmt: skip
             return
         with _ended_well(streams=out == "-") if view.queries else contextlib.nullcontext():
             report = view.get(
-                folder if out is None else out,
-                format=format_, shard_size=limit, compression=compression, verify=verify,
+                folder, format=format_, shard_size=limit, compression=compression, verify=verify,
                 force=force, croissant=croissant, allow_persist=allow_persist,
                 sink=sys.stdout.buffer if out == "-" else None, progress=s.progress(),
             )  # fmt: skip
@@ -97,6 +96,12 @@ def command(
             _tell_of_few(s, view, report, dummy_rows * len(view.queries))
         s.say(_summary(report, verify))
         _warn_of_classes(report, view)
+
+
+def _default_folder(view: View, dummy: bool) -> str:
+    from dsm.views.writing.formats import folder_name
+
+    return folder_name(view) + ("-dummy" if dummy and view.queries else "")
 
 
 def _tell_plan(s: Session, planned: GetPlan) -> None:

@@ -97,3 +97,7 @@ DummyRows = Annotated[
     int, typer.Option("--dummy-rows", metavar="N", min=0, help="How many of them for each query")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print what was written as JSON")]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="URL", help="Read the view from this remote, without a clone"),
+]

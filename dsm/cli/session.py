@@ -73,7 +73,9 @@ class Context(Protocol):
 class Session:
     """One command's work with one repository."""
 
-    def __init__(self, ctx: Context):
+    def __init__(self, ctx: Context, remote: str | None = None):
+        """With `remote`, works with what lies at that address, and not with what is here."""
+        self._remote = remote
         self.settings: Settings = ctx.obj
         self.paint = Paint(sys.stdout)
         self._dataset: Dataset | None = None
@@ -87,8 +89,11 @@ class Session:
             self._end = begin()
         from dsm import api
 
+        if self._remote is not None:
+            self.repo: Catalog = api.open_remote(self._remote, self.progress())
+            return self
         try:
-            self.repo: Catalog = api.open(".")
+            self.repo = api.open(".")
         except FileNotFoundError:
             raise NotFound("the current folder is gone", hint="cd to one that is there") from None
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from dsm.cli.changes import KIND_WIDTH
-from dsm.cli.output import count_text, listed, print_json, quoted, write_bytes
+from dsm.cli.output import count_text, listed, print_json, quoted, size_text, write_bytes
 from dsm.cli.porcelain import raw, rows
 from dsm.cli.record_lines import RecordsChanged, by_file
 from dsm.cli.session import Session
@@ -17,6 +17,7 @@ from dsm.model.reports import Status
 if TYPE_CHECKING:
     import typer
 
+    from dsm.remotes.reports import ObjectsHere
     from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
@@ -74,7 +75,7 @@ def command(
             print_json(
                 status_answer(
                     status, s.repo.distance(status.dataset), checks if sources else None,
-                    s.repo.lock_differences(status.dataset),
+                    s.repo.lock_differences(status.dataset), _here(s),
                 )
             )  # fmt: skip
         elif zero:
@@ -114,6 +115,9 @@ def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
     where = f"changeset {status.head}" if status.head else "no changeset yet"
     lines = [f"On dataset {status.dataset}, {where}, {count_text(status.examples, 'example')}"]
     lines += _distance(distance)
+    if (here := _here(s)) is not None:
+        sizes = f"{size_text(here.stored)} are here, {size_text(here.cached)} in the cache"
+        lines.append(f"Objects are fetched from {here.remote} when they are read: {sizes}")
     lines += _lock(s.repo.lock_differences(status.dataset))
     if status.absent:
         lines.append(
@@ -145,6 +149,11 @@ def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
         lines.append('  (use "dsm add <path>..." to include in what will be committed)')
         lines += _section([s.paint(name, "untracked") for name in _untracked(status, s)])
     return [*lines, *([""] if len(lines) > 2 else []), *_advice(status)]
+
+
+def _here(s: Session) -> ObjectsHere | None:
+    """How much is here of a copy without objects; the others import nothing for that."""
+    return None if s.repo.config.get("core.objects") is None else s.repo.objects.here()
 
 
 def _distance(found: Distance | None) -> list[str]:

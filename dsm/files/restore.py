@@ -247,6 +247,7 @@ def perform(
     progress.start("restoring", len(examples), sum(example.size for example in examples))
     result = Outcome()
     _clear(planned, result)
+    store.bring((example.oid for example in examples), sum(example.size for example in examples))
     files = [(e.path, e.oid, e.size, planned.over.get(e.path)) for e in examples]
     for part in _written(planned.target, store, files, workers):
         result.written.update((path, st) for path, st in part if st is not None)

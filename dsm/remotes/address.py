@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.remotes.backend import Backend
+from dsm.remotes.backend import Backend, RemoteFailed
 
 URL_CHARS_MAX = 2000
 BUCKETS = ("s3", "gs", "az", "abfs", "abfss")
@@ -61,7 +61,10 @@ def check_url(url: str, folder: str) -> str:
 
 
 def open_backend(url: str) -> Backend:
-    """Opens what lies at a checked address; nothing is asked of it yet. Raises InvalidInput."""
+    """Opens what lies at a checked address; nothing is asked of it yet.
+
+    Raises InvalidInput, and RemoteFailed in a process that was forked at the wrong time.
+    """
     if os.path.isabs(url):
         from dsm.remotes.folder import FolderBackend
 
@@ -71,9 +74,18 @@ def open_backend(url: str) -> Backend:
 
         return SftpBackend(url)
     if urlsplit(url).scheme in BUCKETS:
-        from dsm.remotes.object_store import BucketBackend
+        from dsm.remotes.object_store import BucketBackend, lost_by_fork
 
-        return BucketBackend(url)
+        if not lost_by_fork():
+            return BucketBackend(url)
+        if urlsplit(url).scheme == "s3":
+            from dsm.remotes.forked_s3 import ForkedS3Backend
+
+            return ForkedS3Backend(url)
+        raise RemoteFailed(
+            f"{url} cannot be read in a process that was forked from one that had read it",
+            hint="start workers anew, as by DataLoader(…, multiprocessing_context='forkserver')",
+        )
     from dsm.remotes.fsspec_files import FsspecBackend
 
     return FsspecBackend(url)

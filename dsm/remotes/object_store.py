@@ -32,6 +32,15 @@ _RETRY = {"max_retries": 4}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}
 
 
+# The process that first used the library: its threads are not in one that is forked from it.
+_used_in: int | None = None
+
+
+def lost_by_fork() -> bool:
+    """Whether this process was forked from one that had used the library, and so never may."""
+    return _used_in not in (None, os.getpid())
+
+
 class BucketBackend(Backend):
     """Files below a prefix of a bucket."""
 
@@ -45,6 +54,8 @@ class BucketBackend(Backend):
                 f"{url} needs a package that is not installed",
                 hint=f"pip install 'dsm-datasets[{extra}]'",
             ) from error
+        global _used_in
+        _used_in = _used_in or os.getpid()
         self._ob = obstore
         self._store = _store_of(url)
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -29,6 +30,7 @@ from dsm.repo.config import CACHE_SIZE, CACHE_SIZE_DEFAULT, check_size
 from dsm.repo.layout import Layout
 from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.elsewhere import Counted
 from dsm.store.extract import EXTRACT_BYTES, Extract
 from dsm.store.lookup import Lookup
 from dsm.store.object_cache import ObjectCache, write_pieces
@@ -67,6 +69,11 @@ class OnDemand:
     def _opened(self) -> Backend:
         return self.backend
 
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far, by this process."""
+        return 0 if self._open is None else self._open[1].requests
+
     # --- what is asked of it ---
 
     def fetch(self, oids: Iterable[bytes]) -> Iterator[Found]:
@@ -77,18 +84,13 @@ class OnDemand:
         """Returns those of these objects that no pack of the remote holds."""
         return self._look_up(list(oids))[1]
 
-    def bring(self, oids: Iterable[bytes], packs: str) -> int:
-        """Puts objects into packs that stay; returns how many bytes came."""
-        brought = 0
-
-        def keep(extract: Extract) -> None:
-            nonlocal brought
-            brought += extract.size
-            publish(extract, packs, self.cache.temporary)
-
-        for _ in self._fetch(oids, keep):
-            pass
-        return brought
+    def bring(
+        self, oids: Iterable[bytes], packs: str, temporary: Callable[[str], str], counted: Counted
+    ) -> None:
+        """Puts objects into packs that stay; see `Elsewhere`."""
+        keep = partial(publish, packs=packs, temporary=temporary)
+        for _, data, _ in self._fetch(oids, keep):
+            counted(len(data))
 
     def _fetch(self, oids: Iterable[bytes], keep: Callable[[Extract], object]) -> Iterator[Found]:
         rest = iter(oids)
@@ -247,16 +249,16 @@ def _wanted(lookup: Lookup, oid: bytes) -> Wanted | None:
     return None
 
 
-def publish(extract: Extract, packs: str, temporary_folder: str) -> None:
+def publish(extract: Extract, packs: str, temporary: Callable[[str], str]) -> None:
     """Makes a pack of the store of an extract; durable when it returns. Raises WriteFailed."""
     hasher = blake3()
     pieces = extract.pieces()
     for piece in pieces:
         hasher.update(piece)
-    temporary = os.path.join(temporary_folder, f"brought-{os.urandom(8).hex()}")
-    write_pieces(temporary, pieces, durable=True)
+    path = temporary(".pack")
+    write_pieces(path, pieces, durable=True)
     try:
-        publish_pack(packs, temporary, hasher.hexdigest())
+        publish_pack(packs, path, hasher.hexdigest())
     except BaseException:
-        disk.discard(temporary)
+        disk.discard(path)
         raise

@@ -70,6 +70,32 @@ class FetchReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectsHere:
+    """How much of its objects a copy has that fetches them from `remote` when they are read.
+
+    Bytes in packs that stay, `stored`, and in `packs` packs of the cache, `cached`, which may have
+    `limit` of them.
+    """
+
+    remote: str
+    stored: int
+    cached: int
+    packs: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsFetched:
+    """What was brought on purpose: of `objects` in all, those that were missing."""
+
+    remote: str
+    url: str
+    objects: int
+    fetched: int
+    transfer: Transfer
+
+
+@dataclass(frozen=True, slots=True)
 class Renumbered:
     """A local changeset that has another number, and so another id, since the pull."""
 

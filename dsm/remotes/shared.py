@@ -45,7 +45,7 @@ class SharedRepository(Repository):
             return None
         from dsm.remotes.on_demand import on_demand
 
-        self.require_ours()  # else whoever made it chose where our credentials go
+        self.require_trusted()  # else whoever made it chose where our credentials go
         return on_demand(self, self.remotes.find(name).url)
 
     @property

@@ -11,6 +11,7 @@ from _thread import RLock
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from dsm.errors import (
@@ -64,11 +65,11 @@ class Repository:
         self.path = self.layout.base
         self.environment = environment
         other = self._other_owner()
-        disk.leave_alone(self.path, other)
-        if other is not None:
+        refusal = None if other is None else partial(disk.NotOurs, self.path, other)
+        disk.leave_alone(self.path, refusal)
+        if refusal is not None:
             # Whoever made it chose the sources, too: no address of ours is given to them.
-            refusal = disk.NotOurs(self.path, other)
-            self.environment = replace(environment, secret_of=_always(refusal))
+            self.environment = replace(environment, secret_of=_always(refusal()))
         _refuse_links(self.layout.folders)
         fields = documents.repositories(self.layout).read("repo")
         if fields is None:
@@ -95,6 +96,7 @@ class Repository:
         user = None if folder is None else UserConfig(folder)
         self.config = Config(self.layout.config, self.layout.temporary, user)
         self._store: ObjectStore | None = None
+        self._refusal: Callable[[], disk.NotOurs] | None = None
         # Held by a thread that writes objects: the store gathers them for one writer at a time.
         self.writing = RLock()
         if not os.path.isdir(self.layout.temporary):
@@ -103,7 +105,22 @@ class Repository:
             with suppress(*disk.Unwritable):
                 make_local(self.layout)
 
+    def keep_unchanged(self, refusal: Callable[[], disk.NotOurs] | None) -> None:
+        """From now on refuses whatever would be recorded by what this returns; None: allows it."""
+        self._refusal = refusal
+        layout = self.layout
+        shared = (layout.datasets, layout.packs, layout.names, layout.sources)
+        for folder in (*shared, layout.config, os.path.join(layout.local, "stage")):
+            disk.leave_alone(folder, refusal)
+
     def require_ours(self) -> None:
+        """Raises NotOurs when the repository belongs to another user whom nobody trusts, or is kept
+        as it is."""
+        if self._refusal is not None:
+            raise self._refusal()
+        self.require_trusted()
+
+    def require_trusted(self) -> None:
         """Raises NotOurs when the repository belongs to another user whom nobody trusts."""
         owner = self._other_owner()
         if owner is not None:

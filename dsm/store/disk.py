@@ -35,8 +35,8 @@ PATIENCE, SILENCE = 600.0, 2.0
 Observer = Callable[[str, str], object]
 SKIP = object()
 _observer: Observer | None = None
-# Folders below which nothing is changed: who they belong to.
-_others: dict[str, int] = {}
+# Folders below which nothing is changed: what is told to those who try.
+_others: dict[str, Callable[[], NotOurs]] = {}
 
 
 @contextlib.contextmanager
@@ -50,11 +50,11 @@ def observe(observer: Observer) -> Iterator[None]:
         _observer = before
 
 
-def leave_alone(folder: str, owner: int | None) -> None:
-    """From now on refuses every change below a folder, which is `owner`'s; None: allows them."""
+def leave_alone(folder: str, refusal: Callable[[], NotOurs] | None) -> None:
+    """From now on refuses every change below a folder by what this returns; None: allows them."""
     _others.pop(folder, None)
-    if owner is not None:
-        _others[folder] = owner
+    if refusal is not None:
+        _others[folder] = refusal
 
 
 def before(operation: str, path: str) -> object:
@@ -62,9 +62,9 @@ def before(operation: str, path: str) -> object:
 
     Raises NotOurs below a folder that is left alone.
     """
-    for folder, owner in _others.items():
+    for folder, refusal in _others.items():
         if path == folder or path.startswith(folder + "/"):
-            raise NotOurs(folder, owner)
+            raise refusal()
     return None if _observer is None else _observer(operation, path)
 
 

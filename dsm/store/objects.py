@@ -189,8 +189,7 @@ class ObjectStore:
         return ObjectStore(self.folder, self.temporary, self.chunking, self.trash)
 
     def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yields (id, bytes) like `read_many` of those objects that no pack here holds, in any
-        order, fetched together from elsewhere; nothing where there is no elsewhere."""
+        """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together."""
         if self.elsewhere is None:
             return
         self.refresh()  # another process may have fetched them, or removed them from the cache
@@ -207,9 +206,10 @@ class ObjectStore:
         some = next_of(iter(rows), PIECES_BYTES)
         return {oid: data for oid, data in self.fetched(oid for oid, _ in some) if data is not None}
 
-    def bring(self, oids: Iterable[bytes]) -> None:
-        """Fetches what no pack here holds, with the pieces of large objects, as far as the cache
-        has room for it; nothing where there is no elsewhere."""
+    def bring(self, oids: Iterable[bytes], size: int) -> None:
+        """Fetches objects of `size` bytes, with their pieces, if they stay until they are read."""
+        if self.elsewhere is None or 2 * size > self.elsewhere.cache.most:
+            return
         large = [oid for oid, data in self.fetched(oids) if data is None]
         for oid in large:
             pieces = (piece for piece, _ in chunks_of(self._part, self._fetch(oid)[0]))

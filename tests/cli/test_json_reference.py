@@ -415,6 +415,11 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     _remote_upkeep(take, tmp_path / "remote")
     take("clone", remote, str(tmp_path / "clone"))
     take("clone", remote, str(tmp_path / "one"), "--dataset", "even")
+    take("clone", remote, str(tmp_path / "lazy"), "--no-objects")
+    here = os.getcwd()
+    take("-C", str(tmp_path / "lazy"), "-d", "photos", "fetch", "--objects", of="dsm fetch")
+    take("-C", str(tmp_path / "lazy"), "-d", "photos", "status", of="dsm status")
+    os.chdir(here)
 
 
 def _imports(take: Any, tmp_path: Path) -> None:

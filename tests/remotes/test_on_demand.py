@@ -16,10 +16,11 @@ from tiers import thinned
 
 import dsm
 from dsm.catalog import Catalog
-from dsm.errors import DsmError
+from dsm.errors import DsmError, NotFound
 from dsm.maintenance.gc import plan_gc
 from dsm.remotes import backend as contract
-from dsm.remotes.backend import RemoteDamaged, RemoteFailed, RemoteRefused
+from dsm.remotes.address import open_backend
+from dsm.remotes.backend import NotOnRemote, RemoteDamaged, RemoteFailed, RemoteRefused
 from dsm.remotes.on_demand import OnDemand
 from dsm.store import disk
 from dsm.store.object_errors import ObjectMissing
@@ -341,7 +342,14 @@ def test_killed_while_it_caches(writes: int, share: Path, clone_of: CloneOf) -> 
     assert copy.sound()
 
 
-def test_loaders_of_torch_share_it(share: Path, files: dict[str, bytes], clone_of: CloneOf) -> None:
+@pytest.mark.parametrize("where", ["folder", "s3"])
+def test_loaders_of_torch_share_it(
+    where: str,
+    share: Path,
+    files: dict[str, bytes],
+    clone_of: CloneOf,
+    request: pytest.FixtureRequest,
+) -> None:
     """A DataLoader with two workers reads every example of a view once, also where the parent has
     asked the remote before it forked."""
     pytest.importorskip("torch", reason="torch is not installed")
@@ -349,12 +357,38 @@ def test_loaders_of_torch_share_it(share: Path, files: dict[str, bytes], clone_o
 
     from dsm.torch import ViewDataset
 
-    copy = clone_of(str(share), objects=False)
+    address = str(share)
+    if where == "s3":
+        address = f"{request.getfixturevalue('s3_bucket')}/loaders"
+        copied = open_backend(address)
+        for path in share.rglob("*"):
+            if path.is_file():
+                copied.put(path.relative_to(share).as_posix(), path.read_bytes())
+    copy = clone_of(address, objects=False)
     view = copy.repo.view("a")
     copy.dataset.read("a/0.bin")
-    loader = DataLoader(ViewDataset(view), batch_size=None, num_workers=2)
+    loader = DataLoader(ViewDataset(view), batch_size=None, num_workers=2, timeout=120)
     found = {example.path: example.bytes for example in loader}
     assert found == {name: data for name, data in files.items() if name.startswith("a/")}
+
+
+def test_a_forked_process_reads_s3(s3_bucket: str) -> None:
+    """What reads S3 after a fork does what the other one does, and writes nothing."""
+    from dsm.remotes.forked_s3 import ForkedS3Backend
+
+    address = f"{s3_bucket}/forked"
+    open_backend(address).put("packs/one", b"0123456789")
+    place = ForkedS3Backend(address)
+    assert b"".join(place.read("packs/one")) == b"0123456789"
+    assert b"".join(place.read("packs/one", 2, 3)) == b"234"
+    assert b"".join(place.read("packs/one", 8)) == b"89"
+    assert [(e.name, e.size) for e in place.entries("packs/")] == [("packs/one", 10)]
+    assert (place.requests, place.received) == (4, 15)
+    with pytest.raises(NotOnRemote, match="has no file packs/two"):
+        list(place.read("packs/two"))
+    for write in (lambda: place.put("x", b""), lambda: place.delete("packs/one")):
+        with pytest.raises(RemoteRefused, match="forked"):
+            write()
 
 
 def test_workers_of_a_store_ask_as_well(share: Path, clone_of: CloneOf) -> None:
@@ -393,3 +427,33 @@ def test_settings_that_make_no_sense(share: Path, clone_of: CloneOf) -> None:
     copy = clone_of(str(share), objects=False)
     with pytest.raises(DsmError, match="cache.max_size is a number of bytes"):
         copy.repo.config.set("cache.max_size", "much")
+
+
+def test_objects_are_brought_on_purpose(
+    own_share: Path, files: dict[str, bytes], clone_of: CloneOf
+) -> None:
+    """What is brought of a view, of paths or of a changeset stays, whole, and needs no remote."""
+    copy = clone_of(str(own_share), objects=False)
+    objects = copy.repo.objects
+    view = objects.fetch(view="a")
+    assert (view.objects, view.fetched) == (80, 80)
+    assert objects.fetch(view="a").fetched == 0
+    root = str(copy.root)
+    assert objects.fetch([f"{root}/b", f"{root}/large.bin"]).objects == 81
+    here = objects.here()
+    assert here is not None
+    assert (here.remote, here.cached, here.stored > 9_000_000) == ("origin", 0, True)
+    assert copy.sound()
+    rest = objects.fetch(at=1)
+    assert (rest.objects, rest.fetched) == (len(set(files.values())), 81)
+    own_share.rename(own_share.with_name("gone"))
+    copy = copy.again()
+    assert copy.contents() == files
+    assert copy.sound()
+
+
+def test_a_whole_copy_brings_nothing(origin: Copy) -> None:
+    """In a copy that has all objects there is nothing to bring, and nothing is told of it."""
+    assert origin.repo.objects.here() is None
+    with pytest.raises(NotFound, match="all objects are here"):
+        origin.repo.objects.fetch()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from dsm.store.workers import Worker, ready, start
+from dsm.views.selection.columns import hashes
 from dsm.views.selection.payloads import Counted, uncounted
 from dsm.views.writing.format import Part, Recipe
 from dsm.views.writing.output_file import Written
@@ -64,10 +65,11 @@ def build_all(
         crew = start([job] * min(workers, len(parts)))
     if not crew:
         for part in parts:
+            _bring(store, part)
             yield part, _build(recipe, store, part, counted, workers)
         return
     try:
-        for number, written in _answers(crew, parts):
+        for number, written in _answers(crew, parts, store):
             counted(parts[number].table.num_rows, parts[number].size)
             yield parts[number], written
     finally:
@@ -75,31 +77,38 @@ def build_all(
             worker.end()
 
 
+def _bring(store: ObjectStore, part: Part) -> None:
+    """Fetches what a part needs, before it is built, while workers build those before it."""
+    if store.elsewhere is not None:
+        store.bring(hashes(part.table.column("object")), part.size)
+
+
 def _answers(
-    crew: list[Worker], parts: Sequence[Part]
+    crew: list[Worker], parts: Sequence[Part], store: ObjectStore
 ) -> Iterator[tuple[int, tuple[Written, ...]]]:
     """Keeps every worker busy with one part, and the next one waiting."""
     given = 0
     running = list(crew)
     for _ in range(2):
         for worker in running:
-            given += _order(worker, parts, given)
+            given += _order(worker, parts, given, store)
     while running:
         for position in reversed(ready(running)):
             message = running[position].hear()
             if message is None:
                 del running[position]
                 continue
-            given += _order(running[position], parts, given)
+            given += _order(running[position], parts, given, store)
             yield cast(tuple[int, tuple[Written, ...]], message)
 
 
-def _order(worker: Worker, parts: Sequence[Part], number: int) -> int:
+def _order(worker: Worker, parts: Sequence[Part], number: int, store: ObjectStore) -> int:
     """Sends the next part, or that there is none; returns how many were sent."""
     if number >= len(parts):
         worker.order(None)
         return 0
     part = parts[number]
+    _bring(store, part)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, part.table.schema) as writer:
         writer.write_table(part.table)

@@ -48,19 +48,19 @@ class KeptFingerprints:
             return
         try:
             disk.make_dirs(self.folder, durable=False)
-            files = self._read()
+            names, files = self._names(), self._read()
             rows = table.num_rows + sum(each.num_rows for each in files.values())
-            if len(files) >= FILES_MAX or rows > ROWS_MAX:
+            number = max(map(_number, names), default=0) + 1
+            if len(names) >= FILES_MAX or rows > ROWS_MAX:  # also those that are not to be used
                 table = pa.concat_tables([*files.values(), table])
                 table = table.slice(max(0, table.num_rows - ROWS_MAX))
             else:
-                files = {}
-            number = max(map(_number, self._names()), default=0) + 1
+                names = []
             name = f"{number:08d}-{os.urandom(4).hex()}{SUFFIX}"
             temporary = os.path.join(self._temporary, f"fingerprints-{os.urandom(8).hex()}")
             path = os.path.join(self.folder, name)
             if snapshot_file.write(path, temporary, self._key, SCHEMA, [table]):
-                for old in files:
+                for old in names:
                     disk.discard(os.path.join(self.folder, old))
         except disk.Unwritable:
             return

@@ -104,6 +104,18 @@ def test_another_copy_is_not_believed(mixed: Work) -> None:
     assert found_in(mixed)[0] == EXPECTED
 
 
+def test_files_that_cannot_be_used_go(mixed: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged files, and those of another copy, do not pile up."""
+    monkeypatch.setattr(kept, "FILES_MAX", 3)
+    found_in(mixed)
+    os.remove(mixed.repo.layout.cache_key)
+    for number in range(2, 5):
+        Path(mixed.repo.layout.near, f"{number:08d}-00000000.fingerprints").write_bytes(b"damaged")
+    assert found_in(mixed)[0] == EXPECTED
+    assert len(names_kept(mixed)) == 1
+    assert fsck(mixed.ds.repo).findings == ()
+
+
 def test_nothing_can_be_kept(mixed: Work) -> None:
     """Where nothing can be written the answer is the same."""
     Path(mixed.repo.layout.near).write_text("in the way")

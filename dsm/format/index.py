@@ -234,6 +234,10 @@ def decode_log(
     return records, True
 
 
+# No record is as large: a log is short beside its base.
+RECORD_BYTES_MAX = 1 << 28
+
+
 def cut_short(data: bytes, base_digest: bytes) -> bool:
     """Whether a log merely ends too early, as an append that a power cut interrupted leaves it."""
     head = log_head(base_digest)
@@ -243,8 +247,10 @@ def cut_short(data: bytes, base_digest: bytes) -> bool:
     for _ in decode_log(data, base_digest)[0]:
         at += 20 + LENGTH.unpack_from(data, at)[0]
     rest = data[at:]
-    too_long = len(rest) < 20 or LENGTH.unpack_from(rest)[0] > len(rest) - 20
-    return too_long or not rest.strip(b"\0")
+    size = LENGTH.unpack_from(rest)[0] if len(rest) >= LENGTH.size else 0
+    if size > RECORD_BYTES_MAX:  # no append begins so, as text that somebody put there does
+        return False
+    return len(rest) < 20 or size > len(rest) - 20 or not rest.strip(b"\0")
 
 
 def _little(values: array[int]) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from situations import Work
 
 from dsm.errors import DamagedData
+from dsm.maintenance.fsck import fsck
 from dsm.model.changeset import Counts
 from dsm.worktree import index as index_module
 
@@ -229,3 +230,24 @@ def test_what_another_process_committed(work: Work) -> None:
     early.add(["a"])
     assert early.commit("three").number == 3
     assert [c.number for c in early.log()] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("which", ["index", "absent"])
+def test_bytes_behind_a_log_are_found(work: Work, which: str) -> None:
+    """Text that somebody appended to the log of an index, or of what is absent, is damage; an append
+    that a power cut interrupted is none."""
+    work.write({"a": "one", "b": "two"})
+    work.ds.add(["."])
+    work.ds.commit("first")
+    work.ds.add({"c": b"three"})
+    work.ds.commit("second")
+    layout = work.repo.layout
+    folder = layout.index("data") if which == "index" else layout.absent("data")
+    log = Path(folder) / "log"
+    assert fsck(work.repo, full=False).findings == ()
+    sound = log.read_bytes()
+    log.write_bytes(sound + b"\x10\0\0\0torn")
+    assert fsck(work.repo, full=False).findings == ()
+    log.write_bytes(sound + b"somebody's notes")
+    (found,) = fsck(work.repo, full=False).findings
+    assert (found.kind, work.path(found.where)) == ("index", log)

@@ -21,6 +21,7 @@ from dsm.remotes.contents import (
     IDENTITY,
     KINDS,
     RemoteDataset,
+    decoded,
     get_document,
     identify,
     list_datasets,
@@ -34,6 +35,7 @@ from dsm.store import disk
 from dsm.store.packs import Pack
 from dsm.store.pieces import is_large, pieces_of
 from dsm.store.repacking import faulty_objects, prefixes_of
+from dsm.views.filters.picks import lists_in
 
 EXAMPLES_LISTED = 1000
 
@@ -138,7 +140,9 @@ class _Checker:
         names = [(kind, file) for kind in KINDS for file in sorted(dataset.documents.get(kind, ()))]
         for kind, file in names:
             try:
-                get_document(self.backend, dataset.path(kind, file))
+                where = dataset.path(kind, file)
+                fields = decoded(self.backend, where, get_document(self.backend, where))
+                self.needed |= lists_in(fields)
             except (DamagedData, NotOnRemote) as error:
                 self.found("document", dataset.path(kind, file), error.message)
 

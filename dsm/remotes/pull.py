@@ -81,7 +81,7 @@ def _pull_dataset(
         done = put(remote, dataset, incoming, asked, progress)
         dataset = Dataset(repository, dataset.identity)
     first, last = (incoming.base + 1, incoming.head) if incoming.changesets else (0, 0)
-    count, differing = put_documents(remote, incoming.dataset, dataset.log_)
+    count, differing = put_documents(remote, incoming.dataset, dataset.log_, objects=asked.objects)
     pulled = DatasetPulled(
         name, first, last, written=caught_up.written + done.files.written,
         removed=caught_up.removed + done.files.removed,

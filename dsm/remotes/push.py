@@ -35,6 +35,7 @@ from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
 from dsm.store.whole_file import read_file
+from dsm.views.filters.picks import lists_in
 
 
 class RemoteMoved(Conflict):
@@ -189,7 +190,19 @@ def _planned(remote: Remote, outgoing: list[_Outgoing], entries: list[Entry]) ->
             table = manifests.read(each.log.get(number))
             if table is not None:
                 oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
+        oids |= _picked(remote, each, every=bool(vanished))
     return plan_shipment(repository, remote.backend, oids, entries)
+
+
+def _picked(remote: Remote, each: _Outgoing, *, every: bool) -> set[bytes]:
+    """Returns the lists that views and segments pick by, of those that are to go up."""
+    found: set[bytes] = set()
+    for kind in ("views", "segments"):
+        there = each.there.documents.get(kind, set())
+        for file, data in local_documents(remote.repository.layout.dataset(each.name), kind):
+            if every or file not in there:
+                found |= lists_in(document.decode(data, file))
+    return found - remote.repository.store.missing(found)
 
 
 def _told(each: _Outgoing) -> DatasetPushed:

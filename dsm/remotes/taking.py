@@ -6,8 +6,9 @@ views, names, settings) come after the changesets that they speak of.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
 from dsm.errors import DamagedData, InvalidInput
@@ -17,6 +18,7 @@ from dsm.model.names import check_path
 from dsm.remotes.backend import NotOnRemote, RemoteDamaged
 from dsm.remotes.contents import KINDS, RemoteDataset, decoded, get_document
 from dsm.remotes.incoming import read_manifest
+from dsm.remotes.objects import bring_objects
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.remote import Remote
 from dsm.repo import documents
@@ -25,6 +27,8 @@ from dsm.repo.log import ChangesetLog
 from dsm.sources import source as sources
 from dsm.store import disk
 from dsm.store.whole_file import create_file, read_file
+from dsm.views.filters.picks import lists_in
+from dsm.worktree.publish import publishing
 
 
 def put_manifests(remote: Remote, name: str, dataset: str, changesets: Iterable[Changeset]) -> None:
@@ -105,11 +109,12 @@ def adopt(remote: Remote, dataset: RemoteDataset, name: str) -> None:
 
 
 def put_documents(
-    remote: Remote, dataset: RemoteDataset, log: ChangesetLog
+    remote: Remote, dataset: RemoteDataset, log: ChangesetLog, *, objects: bool = True
 ) -> tuple[int, tuple[str, ...]]:
     """Takes over tags, views and their names, splits, segments and settings that are not here.
 
-    Returns how many came, and those that are here with another content: they stay as they are.
+    With `objects` the lists that they pick by come first. Returns how many came, and those that are
+    here with another content: they stay as they are.
     Raises RemoteDamaged for what is no document of this dataset.
     """
     layout = remote.repository.layout
@@ -121,16 +126,30 @@ def put_documents(
             if not os.path.lexists(os.path.join(folder, kind, file))
         ]  # fmt: skip
         answers = side_by_side(partial(_document, remote, dataset, kind), wanted)
-        for file, data in zip(wanted, answers, strict=True):
-            if data is None:
-                continue
-            _check_document(remote, dataset, log, kind, file, data)
-            disk.make_dirs(os.path.join(folder, kind))
-            if create_file(os.path.join(folder, kind, file), data, layout.temporary):
-                count += 1
-            else:
-                differing.append(f"{kind}/{file}")
+        came = [(f, data) for f, data in zip(wanted, answers, strict=True) if data is not None]
+        lists: set[bytes] = set()
+        for file, data in came:
+            lists |= lists_in(_check_document(remote, dataset, log, kind, file, data))
+        with _with_lists(remote, lists if objects else set()):
+            for file, data in came:
+                disk.make_dirs(os.path.join(folder, kind))
+                if create_file(os.path.join(folder, kind, file), data, layout.temporary):
+                    count += 1
+                else:
+                    differing.append(f"{kind}/{file}")
     return count, tuple(differing)
+
+
+@contextlib.contextmanager
+def _with_lists(remote: Remote, lists: set[bytes]) -> Iterator[None]:
+    """Brings lists that documents pick by; within it gc takes none of them."""
+    if not lists:
+        yield
+        return
+    with publishing(remote.repository) as publish:
+        bring_objects(remote.repository, remote.backend, lists)
+        with publish:
+            yield
 
 
 def _document(remote: Remote, dataset: RemoteDataset, kind: str, file: str) -> bytes | None:
@@ -142,7 +161,8 @@ def _document(remote: Remote, dataset: RemoteDataset, kind: str, file: str) -> b
 
 def _check_document(
     remote: Remote, dataset: RemoteDataset, log: ChangesetLog, kind: str, file: str, data: bytes
-) -> None:
+) -> Mapping[str, object]:
+    """Returns the fields of a document, which is what its place says. Raises RemoteDamaged."""
     where = dataset.path(kind, file)
     fields = decoded(remote.backend, where, data)
     name = file.removesuffix(".json").removesuffix(".name")
@@ -155,6 +175,7 @@ def _check_document(
             raise RemoteDamaged(f"{where} on {remote.entry.url} names no changeset")
         if log.get(number).id != fields.get("changeset"):
             raise RemoteDamaged(f"{where} on {remote.entry.url} was given to another changeset")
+    return fields
 
 
 def put_sources(remote: Remote) -> int:

@@ -53,6 +53,21 @@ def test_a_pull_brings_what_was_pushed(origin: Copy, every_place: str, clone_of:
     assert clone.sound()
 
 
+def test_a_view_by_a_list_comes_with_its_list(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """Prepared before the first push, or after: in a clone, and after a pull, it selects the same."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")))
+    origin.dataset.prepare(pick=["wren/1"], name="picked")
+    origin.repo.push()
+    clone.repo.pull()
+    for copy in (clone, clone_of(str(tmp_path / "remote"))):
+        assert [example.path for example in copy.repo.view("picked")] == ["wren/1"]
+        assert copy.sound()
+    found, _ = origin.repo.check_remote()
+    assert found.findings == []
+
+
 def test_nothing_new_moves_nothing(origin: Copy, place: str, clone_of: Clones) -> None:
     """A second push, fetch or pull says so, by three requests at most for a fetch."""
     clone = clone_of(pushed(origin, place))

@@ -24,6 +24,7 @@ from dsm.remotes.backend import (
     RemoteFailed,
     RemoteRefused,
 )
+from dsm.remotes.parallel import interruptible
 
 # A pack goes up in parts of this size, so many at a time: both together bound the memory.
 PART_BYTES, PARTS_AT_ONCE = 32 << 20, 4
@@ -72,8 +73,10 @@ class BucketBackend(Backend):
         elif start:
             wanted = {"range": {"offset": start}}
         try:
-            answer = self._ob.get(self._store, self._name(name), options=wanted)
-            for part in answer.stream(min_chunk_size=STREAM_BYTES):
+            path = self._name(name)
+            answer = interruptible(lambda: self._ob.get(self._store, path, options=wanted))
+            parts = iter(answer.stream(min_chunk_size=STREAM_BYTES))
+            while (part := interruptible(lambda: next(parts, None))) is not None:
                 self.received += len(part)
                 yield bytes(part)
         except Exception as error:
@@ -122,7 +125,8 @@ class BucketBackend(Backend):
     def listing(self, prefix: str) -> Iterator[Entry]:
         try:
             found = self._ob.list(self._store, prefix.rstrip("/") or None, chunk_size=1000)
-            for page in found:
+            pages = iter(found)
+            while (page := interruptible(lambda: next(pages, None))) is not None:
                 self.requests += 1
                 for each in page:
                     yield Entry(
@@ -142,7 +146,7 @@ class BucketBackend(Backend):
         self._name(name)
         self.requests += 1
         try:
-            ask()
+            interruptible(ask)
         except (AlreadyExistsError, PreconditionError):
             raise
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -73,6 +74,25 @@ def _answer(future: Future[B], tick: Callable[[], None] | None) -> B:
     while tick is not None and not wait([future], TICK_SECONDS).done:
         tick()
     return future.result()
+
+
+def interruptible(ask: Callable[[], B]) -> B:
+    """Returns what `ask` does, which knows no signals: the main thread waits for it beside.
+
+    So Ctrl-C ends a command whose server does not answer.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return ask()
+    done: Future[B] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(ask())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done.result()
 
 
 class Meter:

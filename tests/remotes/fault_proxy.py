@@ -34,6 +34,7 @@ class FaultProxy:
         self.rate = 0.0
         self.kinds: frozenset[str] = frozenset((*BEFORE, *AFTER, *BODIES, *LISTINGS))
         self.injected: Counter[str] = Counter()
+        self.stalled = threading.Event()  # a request waits
         self.patience = patience
         self._random = random.Random(seed)
         self._lock = threading.Lock()
@@ -75,6 +76,7 @@ class FaultProxy:
                     self.answer(int(fault), [("Content-Type", "application/xml")], text, len(text))
                     return
                 if fault == "stall":
+                    proxy.stalled.set()
                     stopped.wait(2 * proxy.patience)
                 self.close_connection = True
 

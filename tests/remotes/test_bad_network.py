@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -117,3 +120,28 @@ def test_each_fault_alone(
     with dsm.open(tmp_path / "copy") as repo:
         assert origin.contents() == Copy(repo).contents()
         assert Copy(repo).sound()
+
+
+def test_an_interrupt_does_not_wait_for_a_server(
+    origin: Copy, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a server does not answer ends the command, which says what is safe."""
+    place = f"{s3_bucket}/stalled-{os.getpid()}"
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push()
+    proxy = FaultProxy(os.environ["AWS_ENDPOINT_URL"], seed=2, patience=60)
+    proxy.rate, proxy.kinds = 1.0, frozenset(("stall",))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dsm", "-C", str(origin.root), "pull"],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert proxy.stalled.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=40)
+    finally:
+        proxy.close()
+    assert (process.returncode, said) == (
+        130, "interrupted: nothing was lost; run it again to go on where it ended\n",
+    )  # fmt: skip

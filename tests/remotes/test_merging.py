@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tiers import LONG
 
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import RemoteDamaged
@@ -59,3 +60,19 @@ def test_a_damaged_pack_stops_it(origin: Copy, tmp_path: object) -> None:
     with pytest.raises(RemoteDamaged, match="is damaged: it holds something else than its name"):
         origin.repo.merge_packs()
     assert len(backend.entries(PACKS)) >= 3
+
+
+def test_many_commits_leave_few_files(origin: Copy, tmp_path: object, clone_of: Clones) -> None:
+    """500 pushes of 10 files each: a header and a manifest each, and after gc one pack."""
+    commits = 500 if LONG else 10
+    origin.repo.remotes.add("origin", f"{tmp_path}/remote")
+    for number in range(commits):
+        origin.commit(f"n{number}", **{f"m__{number}__{n}": f"{number} {n}" * 9 for n in range(10)})
+        origin.repo.push()
+    before = origin.repo.remote_stats()
+    assert (before.packs, before.changesets) == (commits, commits + 2)
+    assert origin.repo.gc_remote(prune=True).merge.made == 1
+    after = origin.repo.remote_stats()
+    # Besides: two identities, a view and its name.
+    assert (after.packs, after.files) == (1, 2 * (commits + 2) + 1 + 4)
+    assert clone_of(f"{tmp_path}/remote").contents() == origin.contents()

@@ -53,6 +53,7 @@ LAYERS = [
     "catalog",
     "maintenance",
     "answers",
+    "alerts",
     "api",
     "torch",
     "filesystem",
@@ -113,6 +114,7 @@ CONFINED = {
     "numpy": ("evaluation/", "near/"),
     "soundfile": ("views/reading/decoded.py", "checks/probes/audio.py"),
     "datasets": ("views/writing/to_hf.py",),
+    "apprise": ("alerts/send.py",),
     "yaml": ("runs/parameters_file.py",),
 }  # fmt: skip
 

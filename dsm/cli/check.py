@@ -92,7 +92,18 @@ def command(
             _print_for_machines(name, report, fail_on, as_junit, as_sarif, as_github)
         else:
             tell(s, report)
-        return 1 if report.fails(fail_on) else 0
+        return _status(s, what or ("what is staged" if staged else "head"), report, fail_on)
+
+
+def _status(s: Session, what: str, report: CheckReport, fail_on: str) -> int:
+    """Returns the exit status; of what fails, those are told whom the user's settings name."""
+    if not report.fails(fail_on):
+        return 0
+    from dsm.alerts.message import failed_check
+    from dsm.cli.alert import tell as tell_others
+
+    tell_others(s, lambda: failed_check(s.dataset.name, what, report))
+    return 1
 
 
 def _init(s: Session) -> int:

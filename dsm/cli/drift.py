@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.cli.alert import tell
 from dsm.cli.drawing import sparkline
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
@@ -100,6 +101,10 @@ def command(
                 print(f"{letter}: {side.words}, {count_text(count, 'example')}")
             print()
             _print(s, found)
+        if found.drifted:
+            from dsm.alerts.message import drifted
+
+            tell(s, lambda: drifted(one.words, two.words, found))
         return 1 if found.drifted else 0
 
 

@@ -32,10 +32,19 @@ KEYS = {
     " read; set by `dsm clone --no-objects`",
     "cache.max_size": "how many bytes of fetched objects are kept at most, such as 10GB (default:"
     " 50GB)",
+    "alerts.webhook": "where the address of a webhook stands, `env:NAME` or `file:PATH`: it is told"
+    " of failed checks and of drift (only in your own settings)",
+    "alerts.email": "who gets an e-mail of failed checks and of drift (only in your own settings)",
+    "alerts.smtp": "where the address of the e-mail server stands, `env:NAME` or `file:PATH`:"
+    " `smtps://USER:PASSWORD@HOST` (only in your own settings)",
+    "alerts.apprise": "where an address of Apprise stands, `env:NAME` or `file:PATH` (only in your"
+    " own settings)",
     "pull.files": "whether `pull` writes and removes files of the work tree (default: true)",
 }
 # Those that only a repository can have.
 OF_A_REPOSITORY = frozenset(("core.dataset", "core.remote", "core.objects", "pull.files"))
+# Those that only a user can have: whom to tell of what is found is not for a repository to say.
+OF_A_USER = frozenset(("alerts.webhook", "alerts.email", "alerts.smtp", "alerts.apprise"))
 # Those that are true or false.
 FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete", "pull.files"))
 # What is said of a remote, `remote.NAME.url`; `dsm remote` sets it.
@@ -79,6 +88,10 @@ class Config:
         """Whether the file is worth parsing for this key."""
         return True
 
+    def _heeds(self, key: str) -> bool:
+        """Whether what this file says of a key counts."""
+        return key not in OF_A_USER
+
     def get(self, key: str) -> str | None:
         """Returns a setting, or None when it is not set. Raises InvalidInput for unknown keys."""
         return self.find(key)[0]
@@ -86,7 +99,7 @@ class Config:
     def find(self, key: str) -> tuple[str | None, str | None]:
         """Returns a setting and the file that says it. Raises InvalidInput for unknown keys."""
         _check_key(key)
-        value = self._load().get(key) if self._may_say(key) else None
+        value = self._load().get(key) if self._may_say(key) and self._heeds(key) else None
         if value is not None:
             return value, self.path
         if self.user is None or key in OF_A_REPOSITORY or key.startswith("remote."):
@@ -108,12 +121,23 @@ class Config:
         found = {key: (key, value, path) for key, value, path in above if key in KEYS}
         for key in OF_A_REPOSITORY:
             found.pop(key, None)
-        found |= {key: (key, value, self.path) for key, value in self._load().items()}
+        found |= {
+            key: (key, value, self.path) for key, value in self._load().items() if self._heeds(key)
+        }
         return sorted(found.values())
 
     def set(self, key: str, value: str) -> None:
         """Sets and saves a setting. Raises InvalidInput when key or value make no sense."""
         _check_key(key)
+        if not self._heeds(key):
+            raise InvalidInput(
+                f"{key} is for your own settings", hint=f"`dsm config set --global {key} …`"
+            )
+        if key in OF_A_USER - {"alerts.email"} and not re.fullmatch("(env|file):.+", value):
+            raise InvalidInput(
+                f"{key} says where the address stands, not the address: env:NAME or file:PATH",
+                hint="an address is a secret, and would be in the list of processes",
+            )
         if key == "core.dataset":
             check_dataset_name(value)
         elif key == "core.workers":
@@ -178,6 +202,9 @@ class UserConfig(Config):
     def _text(self) -> str:
         # As for git: who works as another user, but with this home, goes without.
         return _read(self.path) if os.access(self.path, os.R_OK) else ""
+
+    def _heeds(self, key: str) -> bool:
+        return True
 
     def _may_say(self, key: str) -> bool:
         # Most have set their name and no more: what only looks at files needs no parser for that.

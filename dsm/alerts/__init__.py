@@ -1,0 +1,1 @@
+"""Alerts: telling people elsewhere that a check failed, or that data drifted."""

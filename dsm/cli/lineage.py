@@ -20,7 +20,7 @@ def command(
     ctx: typer.Context,
     what: Annotated[
         str | None,
-        typer.Argument(metavar="[EXAMPLE|CHANGESET|VIEW|RUN|SOURCE]",
+        typer.Argument(metavar="[N | EXAMPLE | VIEW | RUN | SOURCE]",
                        help="By path, number, version or name, id or name; all without"),
     ] = None,
     up: Annotated[bool, typer.Option("--up", help="Only what it was made of")] = False,

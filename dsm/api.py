@@ -182,6 +182,12 @@ def _safe_directories() -> list[str]:
     return entries
 
 
+def _replaced() -> dict[str, str]:
+    """Reads what a run that is made again is given in place of what it read: OLD=NEW,OLD=NEW."""
+    pairs = (pair.partition("=") for pair in os.environ.get("DSM_RUN_DATA", "").split(","))
+    return {old: new for old, _, new in pairs if new}
+
+
 def environment() -> Environment:
     """Returns the world as this process sees it."""
     return Environment(
@@ -189,6 +195,7 @@ def environment() -> Environment:
         config_folder=config_folder,
         trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
         trusts=trusts, run=lambda: os.environ.get("DSM_RUN") or None,
+        replaced=_replaced,
     )  # fmt: skip
 
 

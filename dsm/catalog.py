@@ -290,6 +290,8 @@ class Catalog(SharedRepository):
         from dsm.views.view import View
 
         record = find_record(self, version)
+        if (other := self.environment.replaced().get(record.version)) is not None:
+            record = find_record(self, other)  # in a run that is made again
         dataset = self.dataset(record.dataset)
         if record.query.dataset != dataset.id:
             raise DamagedData(f"view {record.version[:12]} is recorded for another dataset")

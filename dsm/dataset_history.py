@@ -475,19 +475,21 @@ class DatasetHistory:
         (hex digits) or examples; those that are unknown are refused, or dropped with
         `missing="ignore"`. `view` (one, or its version or
         name) takes what another view takes, by path; of it `and_` keeps what others take, too,
-        `or_` adds what others take, and `minus` takes away. `changeset_where`
-        are conditions on the trailers of the changeset that last put an example ("ticket=A-17");
-        `only_passed` takes those alone whose changeset passed the rules of its contract.
-        Of what `percent` leaves, `per_label`
-        takes so many of each label, or `balance` ("label", an attribute) as many of each value as
-        the rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a hash of the
-        path and `seed`. `name` is a name to find the view by.
+        `or_` adds what others take, and `minus` takes away. `changeset_where` are conditions on the
+        trailers of the changeset that last put an example ("ticket=A-17"); `only_passed` takes
+        those alone whose changeset passed the rules of its contract. Of what `percent` leaves,
+        `per_label` takes so many of each label, or `balance` ("label", an attribute) as many of
+        each value as the rarest has; of that, `sample` takes a share ("10%", 0.1) or a number, by a
+        hash of the path and `seed`. `name` is a name to find the view by.
 
         Raises what `query` raises, AnswerIsNo when no example fits, NotFound for a label that no
         example has, and AlreadyExists when another view has the name.
         """
         from dsm.views.prepare import prepare
 
+        number = self._environment.replaced().get(self.id)  # in a run that is made again
+        if number is not None and query.get("at") is query.get("changesets") is None:
+            query["at"] = number
         resolved = self.query(**query)
         self.log_.require()
         view = prepare(self.repo, self.name, lambda: self.snapshots, resolved, name=name)

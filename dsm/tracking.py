@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dsm.runs.book import OpenRun
 
 GIT_SECONDS_MAX = 10
-RUN, ROOT = "DSM_RUN", "DSM_RUN_ROOT"
+RUN, ROOT, DATA = "DSM_RUN", "DSM_RUN_ROOT", "DSM_RUN_DATA"
 # The variables in which trackers find the run that a program belongs to.
 TRACKERS = {"mlflow": "MLFLOW_RUN_ID", "wandb": "WANDB_RUN_ID"}
 
@@ -175,6 +175,7 @@ def run(
     Raises what `dsm.open` raises, InvalidInput for a name that cannot be, Refused for a parameter
     that was logged with another value, WriteFailed.
     """
+    outputs = list(outputs)
     given = {key: str(value) for key, value in (parameters or {}).items()}
     if name is not None:
         check_tag_name(name, "run")
@@ -184,7 +185,9 @@ def run(
         return ActiveRun(None, None, ())
     repo = open(path)
     try:
-        begun = repo.runs.begin(start(repo, name, [sys.executable, *_arguments()], given))
+        begun = repo.runs.begin(
+            start(repo, name, [sys.executable, *_arguments()], given, output_files=outputs)
+        )
     except BaseException:
         repo.close()
         raise
@@ -196,7 +199,15 @@ def _arguments() -> list[str]:
     return list(getattr(sys, "orig_argv", sys.argv)[1:]) or ["-"]
 
 
-def start(repo: Catalog, name: str | None, command: list[str], given: dict[str, str]) -> Start:
+def start(
+    repo: Catalog,
+    name: str | None,
+    command: list[str],
+    given: dict[str, str],
+    *,
+    metric_files: Iterable[str] = (),
+    output_files: Iterable[str] = (),
+) -> Start:
     """Returns what is known of a run that begins now."""
     commit, clean = _commit()
     return Start(
@@ -207,6 +218,7 @@ def start(repo: Catalog, name: str | None, command: list[str], given: dict[str, 
             tracker: os.environ[variable] for tracker, variable in TRACKERS.items()
             if os.environ.get(variable)
         },
+        metric_files=list(metric_files), output_files=list(output_files),
     )  # fmt: skip
 
 

@@ -225,6 +225,8 @@ def config_page() -> str:
     variables = {
         "DSM_DATASET": "the dataset to use, unless `-d` names one",
         "DSM_RUN": "id of the run that a process is part of, set by `dsm run`",
+        "DSM_RUN_ROOT": "folder of the repository of that run",
+        "DSM_RUN_DATA": "views in place of those it asks for, set by `dsm rerun` and `bisect`",
         "DSM_HOOK": "hooks of the repository that are running, outermost first; set by dsm",
         "DSM_SAFE_DIRECTORY": "repositories of other users that you trust to write to and run"
         " queries of, with `:` between them: [share one](../how-to/share-a-repository.md)",

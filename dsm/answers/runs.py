@@ -10,6 +10,7 @@ from dsm.model.timespec import format_time
 from dsm.runs.run import number_text
 
 if TYPE_CHECKING:
+    from dsm.runs.attribution import Move
     from dsm.runs.comparison import Difference, RunsCompared
     from dsm.runs.curves import Curve
     from dsm.runs.run import Run
@@ -62,6 +63,37 @@ def curves_answer(metric: str, runs: Sequence[Run], curves: Sequence[Curve]) -> 
             }
             for run, each in zip(runs, curves, strict=True)
         ],
+    }  # fmt: skip
+
+
+def moves_answer(metric: str, found: Sequence[Move]) -> dict[str, Any]:
+    """Returns what `dsm attribute` answers."""
+    return {
+        "metric": metric,
+        "moves": [
+            {
+                "dataset": each.dataset, "first": each.first, "last": each.last,
+                "before": each.before, "after": each.after, "change": each.change,
+                "run_before": each.run_before, "run_after": each.run_after,
+            }
+            for each in found
+        ],
+    }  # fmt: skip
+
+
+def bisection_answer(
+    view: str,
+    ends: tuple[int | None, int | None],
+    number: int | None,
+    version: str | None,
+    first_bad: int | None,
+    *,
+    counts: tuple[int, int],
+) -> dict[str, Any]:
+    """Returns what the commands of `dsm bisect` answer; `counts` are runs made and used again."""
+    return {
+        "view": view, "good": ends[0], "bad": ends[1], "next": number, "next_view": version,
+        "first_bad": first_bad, "trained": counts[0], "reused": counts[1],
     }  # fmt: skip
 
 

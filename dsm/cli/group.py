@@ -51,7 +51,6 @@ ADVICE = {
     "sync": "`dsm pull` takes in what a remote has, `dsm push` uploads what it lacks",
     **dict.fromkeys(("branch", "merge", "rebase", "cherry-pick"), _LINE),
     "stash": "commit what is here (`dsm commit`); `dsm revert` undoes a changeset by a new one",
-    "bisect": "`dsm view explain A B` tells what changed between two views, and since when",
     "train": "`dsm prepare` chooses examples; dsm.torch, or `dsm get`, hands them to a trainer",
 }
 

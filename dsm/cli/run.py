@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +20,7 @@ from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import check_tag_name, printable
 from dsm.runs import files, metrics_file, parameters_file
 from dsm.runs.logger import RunLogger
-from dsm.runs.run import End, Output
+from dsm.runs.run import End, Output, Start
 
 if TYPE_CHECKING:
     from dsm.runs.book import OpenRun
@@ -78,41 +80,50 @@ def command(
         )
     if name is not None:
         check_tag_name(name, "run")
-    parameters = _parameters(param or [], params)
-    if shutil.which(program[0]) is None:
-        raise NotFound(f"there is no program {program[0]!r}", hint="nothing was run or recorded")
-    outputs: Marks = {path: files.mark(path) for path in out or ()}
-    measured: Marks = {path: files.mark(path) for path in metrics or ()}
+    parameters = parameters_of(param or [], params)
     with Session(ctx) as s:
-        run = s.repo.runs.begin(tracking.start(s.repo, name, program, parameters))
-        try:
-            status, problems = _recorded(s, run, program, measured, outputs)
-        finally:
-            run.release()
-        views = len(s.repo.runs.find(run.id).views)
-        s.say(f"run {run.id}: exit status {status}, {views} view{'s' * (views != 1)} read")
+        start = partial(
+            tracking.start, s.repo, name, program, parameters, metric_files=metrics or (),
+            output_files=out or (),
+        )  # fmt: skip
+        return record(s, start, {})[1]
+
+
+def record(s: Session, start: Callable[[], Start], added: dict[str, str]) -> tuple[str, int]:
+    """Runs a program as a run; returns its id and the exit status. `added` is its environment.
+
+    Raises NotFound without such a program, InvalidInput when it succeeded and what was to be
+    recorded of its files could not be, WriteFailed.
+    """
+    begun = start()
+    if shutil.which(begun.command[0]) is None:
+        raise NotFound(
+            f"there is no program {begun.command[0]!r}", hint="nothing was run or recorded"
+        )
+    outputs: Marks = {path: files.mark(path) for path in begun.output_files}
+    measured: Marks = {path: files.mark(path) for path in begun.metric_files}
+    run = s.repo.runs.begin(begun)
+    try:
+        began = time.monotonic_ns()
+        added = {**added, tracking.RUN: run.id, tracking.ROOT: s.repo.root}
+        status = _run(begun.command, added)
+        duration = (time.monotonic_ns() - began) // 1000
+        problems: list[InvalidInput] = []
+        final = _metrics(measured, RunLogger(s.repo, run.id), problems)
+        written = _outputs(outputs, problems)
+        _end(run, End(status, s.repo.environment.clock(), duration, final, written))
+    finally:
+        run.release()
+    views = len(s.repo.runs.find(run.id).views)
+    s.say(f"run {run.id}: exit status {status}, {views} view{'s' * (views != 1)} read")
     if problems and not status:
         raise problems[0]
     for problem in problems:
         message(f"warning: {printable(problem.message)}")
-    return status
+    return run.id, status
 
 
-def _recorded(
-    s: Session, run: OpenRun, program: list[str], measured: Marks, outputs: Marks
-) -> tuple[int, list[InvalidInput]]:
-    """Runs the program, and records how it ended; returns its status and what was not recorded."""
-    began = time.monotonic_ns()
-    status = _run(program, {tracking.RUN: run.id, tracking.ROOT: s.repo.root})
-    duration = (time.monotonic_ns() - began) // 1000
-    problems: list[InvalidInput] = []
-    final = _metrics(measured, RunLogger(s.repo, run.id), problems)
-    written = _outputs(outputs, problems)
-    _end(run, End(status, s.repo.environment.clock(), duration, final, written))
-    return status, problems
-
-
-def _parameters(given: list[str], file: str | None) -> dict[str, str]:
+def parameters_of(given: list[str], file: str | None) -> dict[str, str]:
     """Returns the parameters of a file, and above them those of the command line."""
     found: dict[str, str] = {}
     for each in given:

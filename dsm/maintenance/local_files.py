@@ -33,8 +33,8 @@ def check_local(repository: Repository, findings: Findings, *, full: bool) -> No
             findings.found("lock", lock, "is missing; the next command makes it")
     known = {
         "stage", "index", "cache", "tmp", "trash", "store.lock", "commit.lock", "stage.lock",
-        "receipts", "receipt.key", "runs", "runs.index", "crashes", "cache.key", "remotes", "near",
-        "objects", "damaged", "imports",
+        "receipts", "receipt.key", "runs", "runs.index", "bisect.json", "crashes", "cache.key",
+        "remotes", "near", "objects", "damaged", "imports",
     }  # fmt: skip
     for entry in findings.listed(layout.local, "index"):
         if entry not in known:

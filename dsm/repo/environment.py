@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dsm.errors import Refused
@@ -25,7 +25,9 @@ class Environment:
     for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
     run in this process, with commas between them; `trusts` says of the folder of a repository that
     belongs to another user whether it may be written and run for;
-    `run` returns the id of the run that this process is part of, if it is.
+    `run` returns the id of the run that this process is part of, if it is; `replaced` what other
+    data that run is to read: a view's version to that of another one, the id of a dataset to the
+    number of the changeset that is its newest one.
     """
 
     clock: Callable[[], int]
@@ -37,3 +39,4 @@ class Environment:
     trusted_sources: Callable[[], str] = lambda: ""
     trusts: Callable[[str], bool] = lambda root: False
     run: Callable[[], str | None] = lambda: None
+    replaced: Callable[[], Mapping[str, str]] = dict

@@ -61,6 +61,11 @@ class Layout:
         return self._in("local", "runs.index")
 
     @property
+    def bisection(self) -> str:
+        """Where a search for a changeset has come to; ends with it."""
+        return self._in("local", "bisect.json")
+
+    @property
     def names(self) -> str:
         return self._in("names")
 

@@ -21,7 +21,7 @@ from dsm.runs.run import COMPLETE, FAILED, End, Output, PointsFile, Run, Start, 
 from dsm.store import disk
 from dsm.store.whole_file import read_file
 
-MAGIC = b"DSMRUNS\x02"
+MAGIC = b"DSMRUNS\x03"
 Place = tuple[int, int]  # of a run's folder: inode number and time of change, in nanoseconds
 
 
@@ -78,11 +78,11 @@ class RunIndex:
 
     def get(self, run: str) -> Run:
         """Returns a run that is here, with its views."""
-        _, _, _, start, (packages, tracking), end, views, logged = self._rows[run]
+        _, _, _, start, (packages, *late), end, views, logged = self._rows[run]
         status, time, duration, metrics, outputs, points = end
         return Run(
             id=run, state=FAILED if status else COMPLETE,
-            start=Start(*(*start, self._packages[packages], tracking)),
+            start=Start(*(*start, self._packages[packages], *late)),
             end=End(
                 status, time, duration, metrics, [Output(*each) for each in outputs],
                 [PointsFile(*each) for each in points],
@@ -102,13 +102,14 @@ class RunIndex:
         for run, (inode, changed) in read:
             if run.end is None:
                 continue
-            *start, installed, tracking = astuple(run.start)
+            about = astuple(run.start)
+            start, installed, late = about[:8], about[8], about[9:]
             seen = [
                 [views.setdefault(json.dumps(list(about)), len(views)), time]
                 for *about, time in map(astuple, run.views)
             ]
             number = packages.setdefault(json.dumps(installed), len(packages))
-            row = [run.id, inode, changed, start, (number, tracking), astuple(run.end), seen]
+            row = [run.id, inode, changed, start, (number, *late), astuple(run.end), seen]
             rows.append([*row, run.logged])
         # As text these are in order, for numbers are given as they come.
         body = (

@@ -22,7 +22,8 @@ class Start:
 
     `time` is in microseconds UTC. `commit` is the git commit of the current folder, `clean`
     whether its tracked files were as in it; None where there is none. `packages` are those that the
-    Python of dsm sees, name to version; `tracking` the ids by which "mlflow" and "wandb" know it.
+    Python of dsm sees, name to version; `tracking` the ids by which "mlflow" and "wandb" know it;
+    `metric_files` and `output_files` what was to be recorded of what the program writes.
     """
 
     name: str | None
@@ -35,6 +36,8 @@ class Start:
     python: str
     packages: dict[str, str]
     tracking: dict[str, str] = field(default_factory=dict)
+    metric_files: list[str] = field(default_factory=list)
+    output_files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def parameter_of(found: Mapping[str, Any], run: str, where: str) -> tuple[str, s
 def start_of(found: Mapping[str, Any], run: str, where: str) -> Start:
     """Reads what `start_fields` wrote. Raises DamagedData."""
     start = _checked(Start, found, run, where)
-    texts = [*start.command]
+    texts = [*start.command, *start.metric_files, *start.output_files]
     for each in (start.parameters, start.packages, start.tracking):
         texts += each.values()
     if not start.command or not all(isinstance(text, str) for text in texts):

@@ -21,6 +21,7 @@ from dsm.answers.definitions import partition_answer
 from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.remotes import clone_answer, pull_answer
+from dsm.answers.runs import bisection_answer, moves_answer
 from dsm.answers.staging import added_answer, applied_answer
 from dsm.answers.status import status_answer
 from dsm.cli import group
@@ -31,6 +32,7 @@ from dsm.model.changeset import Counts
 from dsm.model.example import Change, Example
 from dsm.model.reports import AddReport, AppliedRecords, Diff, Problem, RecordDifference, Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
+from dsm.runs.attribution import Move
 from dsm.runs.logger import RunLogger
 from dsm.runs.run import End, Output, Start
 from dsm.views.comparison.partition import Leak, Leakage, NearLeak, NearLeakage
@@ -355,6 +357,11 @@ def _runs(dsm: Runner, take: Any) -> None:
     take("lineage")
     take("used", "cat/1.txt")
     take("runs rm", "first")
+    for name in ("start", "good", "bad", "run"):
+        document = bisection_answer("0" * 64, (1, 3), 2, "0" * 64, 3, counts=(1, 1))
+        take(f"bisect {name}", document=document)
+    move = Move("photos", 1, 2, before=0.5, after=0.25, run_before="0" * 16, run_after="1" * 16)
+    take("attribute", document=moves_answer("f1", [move]))
 
 
 def _evaluations(dsm: Runner, take: Any, view: str) -> None:

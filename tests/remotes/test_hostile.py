@@ -69,9 +69,16 @@ def test_damage_of_any_file_is_found(remote: str, tmp_path: Path, how: str) -> N
             "flip": whole[:middle] + bytes([whole[middle] ^ 0x55]) + whole[middle + 1 :],
             "truncate": whole[:middle], "extend": whole + b"\0", "empty": b"",
         }[how])  # fmt: skip
-        with pytest.raises(DsmError) as caught:
+        try:
             dsm.clone(remote, tmp_path / f"{how}-{number}")
-        assert isinstance(caught.value, DamagedData), (name, caught.value)
+        except DsmError as error:
+            assert isinstance(error, DamagedData), (name, error)
+        else:
+            # Bytes of a manifest that change no row: what arrives is what was written.
+            assert name.endswith(".parquet"), name
+            assert whole == (tmp_path / f"{how}-{number}" / ".dsm" / name).read_bytes()
+            backend.put(name, whole)
+            continue
         backend.put(name, whole)
         headers = list((tmp_path / f"{how}-{number}").glob(".dsm/datasets/*/changesets/*"))
         assert headers == [], name

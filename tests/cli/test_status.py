@@ -105,7 +105,7 @@ def test_json_has_the_same(dsm: Runner, two_changesets: Path) -> None:
     status = dsm("status", "--json").json
     assert {
         "dataset", "head", "examples", "clean", "staged", "unstaged", "untracked", "absent",
-        "queries", "staged_queries", "failed", "left_out", "remote", "lock",
+        "queries", "staged_queries", "failed", "left_out", "remote", "lock", "objects",
     } == set(status)  # fmt: skip
     assert [(change["kind"], change["path"]) for change in status["staged"]] == [
         ("modified", "cat/1.txt"),

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from sources.conftest import MISSING, Asked, Server, asked, server  # noqa: F401
-from tiers import thinned
+from tiers import LONG, thinned
 
 from dsm.errors import InvalidInput
 from dsm.format.manifest import ATTRIBUTE
@@ -272,12 +272,12 @@ def test_no_row_is_lost(filled: tuple[str, Asked, list[Any]]) -> None:
     labels = [n for n in ("label", "padded", "code", "flag", None) if n is None or n in names]
     times = [n for n in ("zoned", "plain", "day", None) if n is None or n in names]
     fewer = total = 0
-    for _ in range(12):
+    for _ in range(12 if LONG else 7):
         query = query_on(
             source, key="id", label=pick.choice(labels), time=pick.choice(times),
             payload=("id",),
         )  # fmt: skip
-        for _ in range(12):
+        for _ in range(12 if LONG else 8):
             view = random_view(pick, query)
             ids = sent(source, kind, query, view)
             lost = passing(query, rows, view) - set(ids)

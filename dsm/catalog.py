@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsm.example_sets import ExampleSet
     from dsm.lineage.graph import Graph
     from dsm.lineage.used import UsedBy
-    from dsm.model.reports import DatasetRemoval
+    from dsm.model.removal_reports import DatasetRemoval
     from dsm.remotes.objects_here import Objects
     from dsm.repo.lock_file import LockReport
     from dsm.runs.book import Runs
@@ -136,7 +136,7 @@ class Catalog(SharedRepository):
 
     def plan_remove_dataset(self, name: str) -> DatasetRemoval:
         """Returns what `remove_dataset` removes. Raises NotFound with near matches."""
-        from dsm.model.reports import DatasetRemoval
+        from dsm.model.removal_reports import DatasetRemoval
         from dsm.views.selection.prepared import list_records
 
         found = self.dataset(name)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dsm.history.difference import Trail
     from dsm.history.listing import LogAsked
     from dsm.history.snapshot import Snapshots
-    from dsm.model.reports import Diff
+    from dsm.model.difference_report import Diff
     from dsm.model.target import Target
     from dsm.repo.dataset_settings import DatasetSettings
     from dsm.sources.query import SourceQuery
@@ -245,8 +245,8 @@ class DatasetHistory:
         Raises what `resolve` raises, and InvalidInput for a path outside the dataset's root.
         """
         from dsm.history.difference import between, changes_below, queries_below
+        from dsm.model.difference_report import Diff
         from dsm.model.queries import query_changes
-        from dsm.model.reports import Diff
 
         wanted = None if paths is None else self.trail(paths).paths
         number = self.resolve(reference)

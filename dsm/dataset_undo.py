@@ -15,7 +15,7 @@ from dsm.model.keywords import verbs_suggest
 
 if TYPE_CHECKING:
     from dsm.history.commit import Intent, Judge
-    from dsm.model.reports import RevertReport
+    from dsm.model.restore_reports import RevertReport
     from dsm.worktree.tree import WorkTree
 
 

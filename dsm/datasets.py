@@ -23,14 +23,11 @@ from dsm.model.unmatched import SKIP
 from dsm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from dsm.model.reports import (
-        AddReport,
-        AppliedRecords,
-        Diff,
-        MassDeletion,
-        RestoreReport,
-        Status,
-    )
+    from dsm.model.difference_report import Diff
+    from dsm.model.removal_reports import MassDeletion
+    from dsm.model.reports import AddReport
+    from dsm.model.restore_reports import AppliedRecords, RestoreReport
+    from dsm.model.status_report import Status
     from dsm.sources.query import SourceQuery
     from dsm.sources.recording import QueryAsked
     from dsm.worktree.request import AddAsked, Request

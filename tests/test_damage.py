@@ -22,7 +22,7 @@ from dsm.errors import DsmError
 from dsm.history import snapshot as snapshot_module
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.reports import FsckReport
-from dsm.model.reports import Status
+from dsm.model.status_report import Status
 from dsm.repo.environment import Environment
 
 CASES = 500 if LONG else 49

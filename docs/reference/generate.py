@@ -31,7 +31,7 @@ from dsm.cli.commands import COMMANDS, SECTIONS
 from dsm.datasets import Dataset
 from dsm.format import manifest
 from dsm.maintenance import reports as maintenance
-from dsm.model import changeset, example, reports
+from dsm.model import changeset, difference_report, example, reports, restore_reports, status_report
 from dsm.model.attributes import attribute_types
 from dsm.model.rows import Rows
 from dsm.repo import config
@@ -278,7 +278,8 @@ INTERNAL = {"store", "identity", "create_identity", "unfinished"}
 def python() -> str:
     values = (
         changeset.Changeset, changeset.Counts, example.Example, example.Change, Tag,
-        reports.AddReport, reports.Status, reports.Diff, reports.RestoreReport, reports.Problem,
+        reports.AddReport, status_report.Status, difference_report.Diff,
+        restore_reports.RestoreReport, reports.Problem,
         maintenance.FsckReport, maintenance.Finding, maintenance.GcPlan,
     )  # fmt: skip
     parts = [

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from dsm.dataset_history import Paths
     from dsm.datasets import Dataset
     from dsm.history.difference import Trail
-    from dsm.model.reports import Diff, RevertReport
+    from dsm.model.difference_report import Diff
+    from dsm.model.restore_reports import RevertReport
     from dsm.repo.log import Tag
 
 

@@ -11,7 +11,7 @@ from dsm.errors import NotFound
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.model.reports import DatasetRemoval
+    from dsm.model.removal_reports import DatasetRemoval
     from dsm.views.comparison.statistics import Histogram, Sizes
 
 

@@ -12,7 +12,7 @@ from dsm.model.example import Change, Example
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.model.reports import Diff
+    from dsm.model.difference_report import Diff
 
 
 def example_fields(example: Example) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dsm.model.changeset import Counts
-from dsm.model.reports import AddReport, AppliedRecords, Problem, RestoreReport
+from dsm.model.reports import AddReport, Problem
+from dsm.model.restore_reports import AppliedRecords, RestoreReport
 
 
 def added_answer(dataset: str, report: AddReport, *, dry_run: bool) -> dict[str, Any]:

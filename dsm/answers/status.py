@@ -9,7 +9,7 @@ from dsm.answers.queries import check_fields
 from dsm.model.example import Change
 
 if TYPE_CHECKING:
-    from dsm.model.reports import Status
+    from dsm.model.status_report import Status
     from dsm.remotes.reports import ObjectsHere
     from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck

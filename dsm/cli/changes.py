@@ -16,7 +16,7 @@ from dsm.model.record_path import is_records_file
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
-    from dsm.model.reports import Diff
+    from dsm.model.difference_report import Diff
 
 # So many changes of one changeset are listed for people.
 CHANGES_MAX = 100

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import typer
 
     from dsm.cli import commit_options as options
-    from dsm.model.reports import AddReport, MassDeletion
+    from dsm.model.removal_reports import MassDeletion
+    from dsm.model.reports import AddReport
 
 
 # Where the types of the options are: they need typer, which the fast path leaves out.
@@ -88,7 +89,7 @@ def _message(paragraphs: list[str] | None) -> str:
 
 def _tell(s: Session, found: AddReport | MassDeletion) -> None:
     """Prints what a commit of paths met on the way, and that much of the dataset goes."""
-    from dsm.model.reports import MassDeletion
+    from dsm.model.removal_reports import MassDeletion
 
     if isinstance(found, MassDeletion):
         message(f"warning: this commit removes {found.text}")

@@ -24,7 +24,7 @@ from dsm.cli.suggestions import changeset_names
 from dsm.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from dsm.model.reports import Diff
+    from dsm.model.difference_report import Diff
 
 
 def command(

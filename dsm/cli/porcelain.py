@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsm.model.example import LETTERS
-from dsm.model.reports import Status
+from dsm.model.status_report import Status
 
 Row = tuple[str, str, str, str | None]
 

@@ -12,7 +12,7 @@ from dsm.cli.output import count_text
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
-    from dsm.model.reports import RecordDifference
+    from dsm.model.difference_report import RecordDifference
 
 _SIDE = 40  # characters of each side
 _BEFORE = 12  # that are the same are shown before what differs

@@ -17,7 +17,7 @@ from dsm.errors import InvalidInput, NotFound
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
-    from dsm.model.reports import RestoreReport
+    from dsm.model.restore_reports import RestoreReport
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 

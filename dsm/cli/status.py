@@ -12,7 +12,7 @@ from dsm.cli.session import Session
 from dsm.model.example import Change
 from dsm.model.names import printable
 from dsm.model.queries import QueryChange
-from dsm.model.reports import Status
+from dsm.model.status_report import Status
 
 if TYPE_CHECKING:
     import typer

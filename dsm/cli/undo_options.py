@@ -15,7 +15,7 @@ from dsm.cli.record_lines import by_file
 if TYPE_CHECKING:
     from dsm.cli.session import Session
     from dsm.model.changeset import Changeset
-    from dsm.model.reports import RevertReport
+    from dsm.model.restore_reports import RevertReport
 
 DryRun = Annotated[
     bool, typer.Option("-n", "--dry-run", help="Show what would change, change nothing")

@@ -14,7 +14,8 @@ from dsm.history.commit import NO_QUERIES, Intent, Judge, record
 from dsm.model.changeset import Changeset
 from dsm.model.queries import StagedQuery
 from dsm.model.record_path import is_below
-from dsm.model.reports import AddReport, MassDeletion
+from dsm.model.removal_reports import MassDeletion
+from dsm.model.reports import AddReport
 from dsm.model.rows import FORGET, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store import disk

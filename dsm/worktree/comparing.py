@@ -7,10 +7,10 @@ from dataclasses import replace
 from dsm.errors import InvalidInput
 from dsm.history.difference import between, changes_below, queries_below
 from dsm.history.difference import compare as compare_examples
+from dsm.model.difference_report import Diff
 from dsm.model.example import Example
 from dsm.model.queries import query_changes, with_queries
 from dsm.model.record_path import is_records_file
-from dsm.model.reports import Diff
 from dsm.worktree.stage import Staged
 from dsm.worktree.status import Differences, compare
 from dsm.worktree.tracked_records import has_records, records_of

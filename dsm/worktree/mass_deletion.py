@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from dsm.errors import Refused
 from dsm.model.record_path import RECORD, is_records_file, parts_of
-from dsm.model.reports import MassDeletion
 from dsm.model.rows import ADDED, DELETED, Rows
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.tree import WorkTree
+
+if TYPE_CHECKING:
+    from dsm.model.removal_reports import MassDeletion
 
 # The removal of a single example is none, however few there are.
 EXAMPLES_MIN = 2
@@ -66,6 +69,8 @@ def find_mass_deletion(
     folders -= {path.partition("/")[0] for path in moved}
     if len(removed) < EXAMPLES_MIN or not (folders or len(removed) * 2 > examples):
         return None
+    from dsm.model.removal_reports import MassDeletion
+
     return MassDeletion(len(removed), examples, tuple(sorted(folders)), tuple(removed[:LISTED_MAX]))
 
 

@@ -19,7 +19,7 @@ from dsm.format.index import ABSENT
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.record_path import is_records_file
-from dsm.model.reports import AppliedRecords
+from dsm.model.restore_reports import AppliedRecords
 from dsm.records.gathering import Read
 from dsm.records.reader import read_lines, read_records
 from dsm.records.settings import RecordSettings

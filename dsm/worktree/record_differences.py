@@ -11,9 +11,9 @@ from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.history.difference import changes_below
+from dsm.model.difference_report import RecordDifference
 from dsm.model.example import Change, Example
 from dsm.model.record_path import RECORD, is_records_file, parts_of
-from dsm.model.reports import RecordDifference
 from dsm.records.reader import fields_of, read_records
 from dsm.records.settings import RecordSettings
 from dsm.records.whole import hash_of_stream

@@ -23,7 +23,7 @@ from dsm.history.snapshot import examples_of
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.record_path import RECORD, parts_of
-from dsm.model.reports import RestoreReport
+from dsm.model.restore_reports import RestoreReport
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.restored import note_restored

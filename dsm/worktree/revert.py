@@ -21,7 +21,7 @@ from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.queries import query_changes, with_queries
 from dsm.model.record_path import RECORD
-from dsm.model.reports import RevertReport
+from dsm.model.restore_reports import RevertReport
 from dsm.worktree.committing import one_at_a_time, recorded
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.publish import publishing

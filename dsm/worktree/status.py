@@ -15,8 +15,9 @@ from dsm.format.index import ABSENT, CONTENT, Mark, fits, mark_of, may_be
 from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange, query_changes, with_queries
 from dsm.model.record_path import RECORD
-from dsm.model.reports import Problem, Status
+from dsm.model.reports import Problem
 from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
+from dsm.model.status_report import Status
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.stage import Staged

@@ -29,8 +29,11 @@ from dsm.cli.commands import COMMANDS
 from dsm.errors import Conflict
 from dsm.maintenance.reports import Finding, FsckReport, GcPlan
 from dsm.model.changeset import Counts
+from dsm.model.difference_report import Diff, RecordDifference
 from dsm.model.example import Change, Example
-from dsm.model.reports import AddReport, AppliedRecords, Diff, Problem, RecordDifference, Status
+from dsm.model.reports import AddReport, Problem
+from dsm.model.restore_reports import AppliedRecords
+from dsm.model.status_report import Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.attribution import Move
 from dsm.runs.logger import RunLogger

@@ -11,8 +11,8 @@ from situations import Work
 
 from dsm.errors import InvalidInput
 from dsm.history.difference import compare, with_renames
+from dsm.model.difference_report import Diff
 from dsm.model.example import Change, Example
-from dsm.model.reports import Diff
 
 STATES = st.dictionaries(
     st.sampled_from("abcdef"),

@@ -9,7 +9,8 @@ import pytest
 from situations import Work
 
 from dsm.errors import AnswerIsNo, InvalidInput
-from dsm.model.reports import AddReport, MassDeletion
+from dsm.model.removal_reports import MassDeletion
+from dsm.model.reports import AddReport
 from dsm.worktree.mass_deletion import MassDeletionRefused
 
 TEN = {

@@ -9,7 +9,7 @@ from situations import Work
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.files.restore import UnsavedWork
-from dsm.model.reports import AppliedRecords
+from dsm.model.restore_reports import AppliedRecords
 
 JSONL = b'\xef\xbb\xbf{"id": "a"}\r\n\r\n{"id": "b"}\r\n{"id": "c"}'
 CSV = b'id,text\n1,"two\nlines"\n2,x\n\n3,y\n'

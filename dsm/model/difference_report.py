@@ -1,0 +1,36 @@
+"""What `diff` answers: plain values that the command line prints and programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dsm.model.example import Change
+from dsm.model.queries import QueryChange
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDifference:
+    """A change of a record, and the fields that differ: what each was, and is (None: not there)."""
+
+    change: Change
+    fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Changes between two snapshots (or the stage, or the work tree), sorted by path, and those of
+    queries, sorted by name; `records` where their fields were asked for."""
+
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+    queries: tuple[QueryChange, ...] = ()
+    records: tuple[RecordDifference, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for change in self.changes:
+            found[change.kind] = found.get(change.kind, 0) + 1
+        return found

@@ -14,6 +14,7 @@ from itertools import pairwise
 from dsm.model.example import Attributes, Example
 
 ADDED, MODIFIED, RELABELLED, DELETED, FORGET = "A", "M", "L", "D", "F"
+KIND_NAMES = {ADDED: "added", MODIFIED: "modified", RELABELLED: "relabelled", DELETED: "deleted"}
 NOTHING: Attributes = {}
 
 

@@ -22,7 +22,7 @@ from dsm.model.names import check_path, close_matches, printable
 from dsm.model.queries import Document, with_queries
 from dsm.model.record_path import RECORD, is_below
 from dsm.model.reports import AddReport
-from dsm.model.rows import FORGET, Rows
+from dsm.model.rows import FORGET, KIND_NAMES, Rows
 from dsm.model.unmatched import REFUSE
 from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder
@@ -33,7 +33,6 @@ from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
-from dsm.worktree.status import KIND_NAMES
 from dsm.worktree.tree import WorkTree
 
 

@@ -16,7 +16,7 @@ from dsm.model.example import Change, Example
 from dsm.model.queries import QueryChange, query_changes, with_queries
 from dsm.model.record_path import RECORD
 from dsm.model.reports import Problem
-from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED
+from dsm.model.rows import KIND_NAMES
 from dsm.model.status_report import Status
 from dsm.progress import SILENT, Progress
 from dsm.worktree.index import WorkIndex, folders_above
@@ -26,7 +26,6 @@ from dsm.worktree.tree import WorkTree, settled
 
 # A records file that changed is read by `status` up to this size; `diff` reads any.
 TOLD_BYTES_MAX = 64 << 20
-KIND_NAMES = {ADDED: "added", MODIFIED: "modified", RELABELLED: "relabelled", DELETED: "deleted"}
 
 
 @dataclass(slots=True)

@@ -1,11 +1,12 @@
 """What commands print: data to standard output, messages to standard error.
 
 Hides quoting, units and JSON. Invariant: no name reaches a stream without `printable` or
-`quoted`, except after `-z` and inside JSON, which escapes by its own rules.
+`quoted`, except after `-z` and inside JSON, which escapes by its own rules where it can.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -71,13 +72,31 @@ def write_bytes(data: bytes) -> None:
     sys.stdout.buffer.write(data)
 
 
+# As a byte that is not UTF-8 stands in JSON, which many programs do not read: half a pair.
+_HALF_CHARACTER = r"(?<!\\ud[89ab][0-9a-f]{2})\\udc[89a-f][0-9a-f]"
+
+
+def _whole(value: object) -> object:
+    """Returns a value in which names that are not UTF-8 are `quoted`, so that each stays itself."""
+    if isinstance(value, str):
+        return quoted(value) if re.search("[\udc80-\udcff]", value) else value
+    if isinstance(value, Mapping):
+        return {_whole(name): _whole(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_whole(each) for each in value]
+    return value
+
+
 def print_json(answer: Mapping[str, object]) -> None:
     """Prints one JSON document; rows of an iterator, its last member, come one a line."""
     import json
 
     def text(value: object, indent: int | None = None) -> str:
         # Pure ASCII, so that a name cannot steer a terminal; DEL is what json.dumps leaves.
-        return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+        found = json.dumps(value, indent=indent)
+        if "\\udc" in found and re.search(_HALF_CHARACTER, found):
+            found = json.dumps(_whole(value), indent=indent)
+        return found.replace("\x7f", "\\u007f")
 
     fields = {name: value for name, value in answer.items() if not isinstance(value, Iterator)}
     document = text(fields, 2)

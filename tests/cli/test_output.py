@@ -254,3 +254,25 @@ def test_both_streams_in_one_file_are_in_order(two_changesets: Path, tmp_path: P
         text = (tmp_path / "log").read_text()
         assert text.startswith(first), line
         assert text.splitlines()[-1].startswith(last), line
+
+
+def test_json_holds_no_half_character(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names that are not UTF-8 are told apart, and any program can read the document."""
+    names = [
+        "caf\udce9",
+        "caf\udce8",
+        "caf\\xe9",
+        'a\udcff"b',
+        "\U0001f480",
+        "\U0010fcff",
+        "\\udce9",
+    ]
+    print_json({"paths": names, "of": {name: [(name,)] for name in names}, "rows": iter(names)})
+    document = capsys.readouterr().out
+    found = json.loads(document)
+    shown = [
+        quoted(name) if any("\udc80" <= c <= "\udcff" for c in name) else name for name in names
+    ]
+    assert shown == found["paths"] == found["rows"] == list(found["of"])
+    assert [[[name]] for name in shown] == list(found["of"].values())
+    assert len({name.encode() for name in shown}) == len(names)

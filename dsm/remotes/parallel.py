@@ -63,8 +63,11 @@ def side_by_side(
                 yield _answer(waiting.pop(0), tick)
         while waiting:
             yield _answer(waiting.pop(0), tick)
-    except KeyboardInterrupt:
-        patient = False  # a server that does not answer must not hold up who has enough
+    except (KeyboardInterrupt, GeneratorExit):
+        # A server that does not answer must not hold up who has enough; and when nobody holds this
+        # iterator any more, it may be closed within the start of any thread, where waiting for
+        # another one to end would last for ever.
+        patient = False
         raise
     finally:
         workers.shutdown(wait=patient, cancel_futures=True)

@@ -9,9 +9,9 @@ import typer
 
 from dsm import imports
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
-from dsm.cli.runs import RUN_HELP
+from dsm.cli.prediction_options import PredictedView
+from dsm.cli.runs import RunName
 from dsm.cli.session import Session
-from dsm.cli.suggestions import view_names
 from dsm.cli.tables import number, table
 from dsm.errors import AnswerIsNo
 from dsm.model.names import printable
@@ -29,12 +29,8 @@ SHOWN = ("accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "e
 
 def command(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
-    view: Annotated[
-        str | None,
-        typer.Option("--view", metavar="VIEW", autocompletion=view_names,
-                     help="The view, where the run has predictions for several"),
-    ] = None,
+    run: RunName,
+    view: PredictedView = None,
     by: Annotated[
         str | None,
         typer.Option("--by", metavar="segment|label|ATTR", help="Figures of each group, too"),

@@ -9,9 +9,9 @@ import typer
 from dsm import imports
 from dsm.answers.next_labels import failures_answer
 from dsm.cli.output import count_text, print_json
-from dsm.cli.runs import RUN_HELP
+from dsm.cli.prediction_options import PredictedView
+from dsm.cli.runs import RunName
 from dsm.cli.session import Session
-from dsm.cli.suggestions import view_names
 from dsm.cli.tables import table
 from dsm.errors import AnswerIsNo
 
@@ -20,12 +20,8 @@ LISTED = 20
 
 def command(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
-    view: Annotated[
-        str | None,
-        typer.Option("--view", metavar="VIEW", autocompletion=view_names,
-                     help="The view, where the run has predictions for several"),
-    ] = None,
+    run: RunName,
+    view: PredictedView = None,
     true: Annotated[
         str | None, typer.Option("--true", metavar="CLASS", help="Only examples of this class")
     ] = None,

@@ -12,7 +12,8 @@ from dsm.answers.next_labels import agreement_answer, suspects_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.label_table import print_csv
 from dsm.cli.output import count_text, print_json
-from dsm.cli.runs import RUN_HELP
+from dsm.cli.prediction_options import PredictedView
+from dsm.cli.runs import RunName
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.cli.tables import number, table
@@ -43,12 +44,8 @@ def labels() -> None:
 @app.command("suspect", cls=Command)
 def suspect(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
-    view: Annotated[
-        str | None,
-        typer.Option("--view", metavar="VIEW", autocompletion=view_names,
-                     help="The view, where the run has predictions for several"),
-    ] = None,
+    run: RunName,
+    view: PredictedView = None,
     limit: Annotated[
         int | None,
         typer.Option("-n", "--max-count", metavar="N", min=0,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm.cli.example_set_options import ExampleSetName
 from dsm.cli.output import size_text, write_bytes
 from dsm.cli.session import Session
 from dsm.cli.suggestions import example_set_names
@@ -36,14 +37,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace a file that is no 
 
 def command(
     ctx: typer.Context,
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[N | A..B | VIEW | DATASET]",
-            autocompletion=example_set_names,
-            help="Whose examples (default: those of the head)",
-        ),
-    ] = None,
+    what: ExampleSetName = None,
     out: Out = None,
     against: Against = None,
     as_markdown: Annotated[

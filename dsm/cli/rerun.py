@@ -9,7 +9,7 @@ import typer
 
 from dsm import tracking
 from dsm.cli.run import record
-from dsm.cli.runs import RUN_HELP
+from dsm.cli.runs import RunName
 from dsm.cli.session import Session
 from dsm.runs.replay import as_text, other_data, same_data
 from dsm.views.prepare import prepare
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
+    run: RunName,
     at: Annotated[
         str | None,
         typer.Option("--at", metavar="N", help="Read the views as they are at this changeset"),

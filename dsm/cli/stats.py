@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm.cli.drawing import label_bars, sparkline, width
+from dsm.cli.example_set_options import ExampleSetName
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
-from dsm.cli.suggestions import example_set_names
 from dsm.model.names import printable
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ SHOWN, ENDS = (0, 2, 3, 4, 5, 6, 8), (0, 4, 8)  # of the quantiles
 
 def command(
     ctx: typer.Context,
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[N | A..B | VIEW | DATASET]",
-            autocompletion=example_set_names,
-            help="Whose examples (default: those of the head)",
-        ),
-    ] = None,
+    what: ExampleSetName = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--column", metavar="NAME", help="Show this column alone; repeatable"),

@@ -27,13 +27,18 @@ def integers(values: Iterable[int]) -> pa.Array:
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
-def hashes(column: pa.Array | pa.ChunkedArray) -> list[bytes]:
-    """Returns the values of a column of object ids."""
+def hash_bytes(column: pa.Array | pa.ChunkedArray) -> bytes:
+    """Returns the values of a column of object ids, one behind the other."""
     column = whole(column)
     if not len(column):
-        return []
+        return b""
     first = HASH_BYTES * column.offset
-    raw = bytes(memoryview(column.buffers()[1])[first : first + HASH_BYTES * len(column)])
+    return bytes(memoryview(column.buffers()[1])[first : first + HASH_BYTES * len(column)])
+
+
+def hashes(column: pa.Array | pa.ChunkedArray) -> list[bytes]:
+    """Returns the values of a column of object ids."""
+    raw = hash_bytes(column)
     return [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
 
 
@@ -49,13 +54,18 @@ def label_tuples(column: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
     return [tuple(values[a:b]) for a, b in pairwise(at)]
 
 
-def sizes(column: pa.Array | pa.ChunkedArray) -> list[int]:
-    """Returns the values of a column of 64-bit integers, 0 for null."""
+def size_items(column: pa.Array | pa.ChunkedArray) -> memoryview:
+    """Returns the values of a column of 64-bit integers, 0 for null, as they lie in memory."""
     column = filled(whole(column))
     if not len(column):
-        return []
+        return memoryview(array("q"))
     first = 8 * column.offset
-    return memoryview(column.buffers()[1])[first : first + 8 * len(column)].cast("q").tolist()
+    return memoryview(column.buffers()[1])[first : first + 8 * len(column)].cast("q")
+
+
+def sizes(column: pa.Array | pa.ChunkedArray) -> list[int]:
+    """Returns the values of a column of 64-bit integers, 0 for null."""
+    return size_items(column).tolist()
 
 
 def filled(column: pa.Array) -> pa.Array:

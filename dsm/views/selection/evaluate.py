@@ -21,6 +21,8 @@ from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.columns import whole
 
 BATCH_ROWS = 1 << 18
+# Rows between so many that are left out are slices of what is there.
+_FEW_GAPS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Evaluation:
     def rows(self, columns: list[str] | None = None) -> pa.Table:
         """Returns the selected rows, sorted by path; only some columns of them if asked."""
         parts = [
-            table if mask is None else table.filter(mask)
+            table if mask is None else _filtered(table, mask)
             for table, mask in zip(self._tables(columns), self.masks, strict=True)
         ]
         parts = [part for part in parts if part.num_rows] or parts[:1]
@@ -91,6 +93,18 @@ class Evaluation:
     def _tables(self, columns: list[str] | None) -> list[pa.Table]:
         tables = [layer.table for layer in self.layers]
         return tables if columns is None else [table.select(columns) for table in tables]
+
+
+def _filtered(table: pa.Table, mask: pa.ChunkedArray | pa.Array) -> pa.Table:
+    """Returns the rows of a mask: without a copy if they are all but a few."""
+    left_out = table.num_rows - (pc.sum(mask).as_py() or 0)
+    if left_out > _FEW_GAPS or left_out * FEW > table.num_rows:
+        return table.filter(mask)
+    # Not selected is also what is null.
+    gaps = pc.indices_nonzero(pc.invert(mask.fill_null(False))).to_pylist()
+    starts, ends = [0, *(gap + 1 for gap in gaps)], [*gaps, table.num_rows]
+    pieces = [table.slice(a, b - a) for a, b in zip(starts, ends, strict=True) if a < b]
+    return pa.concat_tables(pieces) if pieces else table.slice(0, 0)
 
 
 def evaluate(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dsm.errors import DamagedData
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
+from dsm.views.selection.columns import filled, size_items, whole
 from dsm.views.writing.card import CARD, is_own, remove_card, write_card
 from dsm.views.writing.format import (
     FILE_EACH,
@@ -301,11 +302,12 @@ class _StoredWriting:
             name, index = row.file(compression, stem=self.stem), row.index_name
             size = self.view.content.size
             return [Part(name, rows, size, index=index.format(stem=self.stem))]
-        sizes = rows.column("size").to_pylist()
+        column = filled(whole(rows.column("size")))
+        sizes = size_items(column)
         return [
             Part(row.file(compression, number=n), rows.slice(first, end - first),
                  sum(sizes[first:end]))
-            for n, (first, end) in enumerate(cut_into_files(sizes, options.shard_size))
+            for n, (first, end) in enumerate(cut_into_files(column, options.shard_size))
         ]  # fmt: skip
 
     def _refuse_foreign(self, parts: Sequence[Part]) -> None:

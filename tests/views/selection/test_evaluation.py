@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from blake3 import blake3
 from histories import LABELS, PATHS, TIMES, Step, commit, fresh, steps
@@ -18,7 +19,9 @@ from views.stories import put
 
 from dsm.errors import AnswerIsNo, NotFound
 from dsm.history import merge, snapshot
+from dsm.history.fold import Layer
 from dsm.views.query.view_query import ViewQuery
+from dsm.views.selection.evaluate import Evaluation
 from dsm.views.view import View
 
 OPS = ("=", "!=", "<", "<=", ">", ">=")
@@ -230,3 +233,16 @@ def test_equal_times_are_parted_by_hash(work: Work) -> None:
     assert smaller < {e.path for e in view}
     assert work.ds.prepare().ties is None
     assert work.ds.prepare(percent="0.0099").ties is None  # it ends between two times
+
+
+@pytest.mark.parametrize("left_out", [[], [0], [999], [0, 1, 2, 500, 998], [*range(5, 400)]])
+def test_all_but_a_few_rows(left_out: list[int]) -> None:
+    """Rows are the selected ones, whether they are cut out of what is there or copied."""
+    table = pa.table({"path": [f"{n:04d}" for n in range(1000)]})
+    chosen = [n not in left_out for n in range(1000)]
+    unknown = pa.array([each or None for each in chosen])
+    for mask in (pa.array(chosen), pa.chunked_array([chosen[:300], chosen[300:]]), unknown):
+        rows = Evaluation([Layer(table)], [mask], None, sum(chosen)).rows()
+        assert rows.column("path").to_pylist() == [
+            f"{n:04d}" for n in range(1000) if n not in left_out
+        ]

@@ -24,7 +24,7 @@ from dsm.model.timespec import format_time
 from dsm.views.selection.payloads import batches
 from dsm.views.writing.metadata import _times
 from dsm.views.writing.output_folder import OtherContent
-from dsm.views.writing.shards import EXAMPLE_OVERHEAD, cut
+from dsm.views.writing.shards import EXAMPLE_OVERHEAD, cut, cut_into_files
 from dsm.views.writing.webdataset_keys import keys_of
 
 AWKWARD = [
@@ -142,6 +142,7 @@ def test_a_name_like_another_with_its_hash() -> None:
 def test_shards_hold_every_row_once(sizes: list[int], limit: int) -> None:
     """Shards follow each other, and none with two examples is larger than asked for."""
     parts = cut(sizes, limit)
+    assert parts == cut_into_files(pa.array(sizes, pa.int64()), limit)
     assert [row for first, end in parts for row in range(first, end)] == list(range(len(sizes)))
     for first, end in parts:
         weight = sum(size + -size % 512 + EXAMPLE_OVERHEAD for size in sizes[first:end])

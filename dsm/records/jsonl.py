@@ -22,6 +22,7 @@ from dsm.records.fields import joined_key, labels_of
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
 from dsm.records.settings import RecordSettings
+from dsm.store.digests import digests
 
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
@@ -114,7 +115,7 @@ class Incremental:
             return False
         if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):
             return False
-        oids: list[bytes] = [blake3(line).digest() for line in lines]
+        oids = digests(lines)
         self.grouper.add_lines(data, oids, sizes)
         self._gathered.take_all(oids, sizes, range(self._lines + 1, self._lines + count + 1))
         self._lines += count

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, StorageFailed
 from dsm.format.pack import LOCATION, OBJECT_BYTES_MAX, PREFIX, RAW
+from dsm.store.digests import digests
 from dsm.store.lookup import ROW_BITS, ROW_MASK, Lookup
 from dsm.store.packs import Pack
 
@@ -353,9 +354,9 @@ def read_framed(
             data = pack.read(frame, 0, high - low)
         except (DamagedData, StorageFailed):
             data = b""
-        for start, size, number in plan[first:end]:
-            one = data[start - low : start - low + size]
-            if blake3(one).digest() == oids[number]:
+        pieces = [data[start - low : start - low + size] for start, size, _ in plan[first:end]]
+        for one, oid, (_, _, number) in zip(pieces, digests(pieces), plan[first:end], strict=True):
+            if oid == oids[number]:
                 found[number] = one
             else:
                 failed.append(number)

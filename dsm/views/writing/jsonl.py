@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dsm.model.record_path import parts_of
-from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
+from dsm.store.lines import read_lines
+from dsm.views.selection.columns import hash_bytes, size_items
+from dsm.views.selection.payloads import CONTENT, Collected, Counted, Write, all_batches
 from dsm.views.selection.read_as import read_as
 from dsm.views.selection.record_types import has_fields
 from dsm.views.writing.format import FormatWriter, Recipe, compressed, no_fields
@@ -24,14 +26,20 @@ if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
 
 
+_COLUMNS = ("path", "object", "size", CONTENT)
+
+
 class JsonlWriter(FormatWriter):
     """Writes shards of lines."""
 
     def with_columns(self, table: pa.Table, *, alone: bool = True) -> pa.Table:
-        """Returns the table as it is. Raises InvalidInput when not all of it have fields."""
+        """Returns what `write` needs of the table: workers are sent it.
+
+        Raises InvalidInput when not all rows are records with fields.
+        """
         if table.num_rows and not has_fields(table):
             raise no_fields(table)
-        return table
+        return table.select([name for name in table.column_names if name in _COLUMNS])
 
     def write(
         self,
@@ -46,14 +54,34 @@ class JsonlWriter(FormatWriter):
         """Writes one shard; see `FormatWriter.write`."""
         with compressed(recipe.compression, write) as compressor:
             out = Collected(compressor)
-            for _, rows, content in all_batches(store, tables):
-                # A record is never large, so all of them are there.
-                lines: Sequence[bytes] = content  # type: ignore[assignment]
-                if read_as(rows):
-                    lines = list(_lines(rows, lines))
-                out.add((b"\n".join(lines), b"\n"), sum(map(len, lines)) + len(lines))
-                counted(rows.num_rows, sum(rows.column("size").to_pylist()))
+            for table in tables:
+                for rows, text in _texts(store, table):
+                    if text is None:
+                        _write_each(store, rows, out, counted)
+                        continue
+                    out.add((text,), len(text))
+                    counted(rows.num_rows, len(text) - rows.num_rows)
             out.flush()
+
+
+def _texts(store: ObjectStore, table: pa.Table) -> Iterator[tuple[pa.Table, bytes | None]]:
+    """Yields rows and their lines; None where they are to be read one by one."""
+    if CONTENT in table.column_names or read_as(table):
+        yield table, None
+        return
+    oids, sizes = hash_bytes(table.column("object")), size_items(table.column("size"))
+    for first, end, text in read_lines(store, oids, sizes):
+        yield table.slice(first, end - first), text
+
+
+def _write_each(store: ObjectStore, table: pa.Table, out: Collected, counted: Counted) -> None:
+    for _, rows, content in all_batches(store, [table]):
+        # A record is never large, so all of them are there.
+        lines: Sequence[bytes] = content  # type: ignore[assignment]
+        if read_as(rows):
+            lines = list(_lines(rows, lines))
+        out.add((b"\n".join(lines), b"\n"), sum(map(len, lines)) + len(lines))
+        counted(rows.num_rows, sum(rows.column("size").to_pylist()))
 
 
 def _lines(rows: pa.Table, content: Sequence[bytes]) -> Iterator[bytes]:

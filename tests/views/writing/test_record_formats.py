@@ -175,3 +175,17 @@ def test_files_in_archives_have_fields(work: Work, name: str) -> None:
     assert [pickle.loads(pickle.dumps(each)).record for each in view] == expected
     assert [each.record for each in view.iterate(seed=1)] in (expected, expected[::-1])
     assert view.table(fields=True).column("record.caption").to_pylist() == ["first", None]
+
+
+def test_lines_of_an_edited_file(work: Work, tmp_path: Path) -> None:
+    """A file of many records comes back as its lines, also those that were edited since."""
+    lines = [b'{"id": "%05d", "text": "%s"}\n' % (n, b"word " * (n % 9)) for n in range(3000)]
+    work.write({"t.jsonl": b"".join(lines)})
+    work.ds.add(["t.jsonl"], records=True, key_field="id")
+    work.ds.commit("first")
+    for number in (7, 1500, 1501, 2999):
+        lines[number] = b'{"id": "%05d", "text": "other"}\n' % number
+    work.write({"t.jsonl": b"".join(lines)})
+    work.ds.add(["t.jsonl"])
+    work.ds.commit("second")
+    assert written(work, tmp_path / "out", "jsonl").read_bytes() == b"".join(lines)

@@ -27,9 +27,12 @@ PACKAGE = Path(dsm.__file__).parent
 GROUPS = DsmError.__subclasses__()
 
 
-# Modules that need a library which is not everywhere: PyTorch, and NumPy, which workers leave out.
+# Modules that need a library which is not everywhere: PyTorch, MLflow, and NumPy, which workers leave out.
 LEFT_OUT = (
     "dsm.torch",
+    "dsm.mlflow",
+    "runs.to_mlflow",
+    "views.writing.to_mlflow",
     "near.find",
     "near.images",
     "near.ranges",

@@ -57,6 +57,7 @@ LAYERS = [
     "api",
     "torch",
     "filesystem",
+    "mlflow",
     "tracking",
     "cli",
 ]
@@ -116,6 +117,7 @@ CONFINED = {
     "datasets": ("views/writing/to_hf.py",),
     "apprise": ("alerts/send.py",),
     "yaml": ("runs/parameters_file.py",),
+    "mlflow": ("mlflow.py", "views/writing/to_mlflow.py", "runs/to_mlflow.py"),
 }  # fmt: skip
 
 # Files that import modules of ours in functions, and why not at their top; a folder stands for its
@@ -138,6 +140,7 @@ LATE = {
     "evaluation/predictions.py": "predictions are added without NumPy",
     "format/header.py": "few changesets have trailers or a verdict",
     "history/": "rows are read and folded by Arrow; status and log need none",
+    "mlflow.py": "MLflow loads its plug-ins to look at their classes alone",
     "near/door.py": "NumPy and Pillow are an extra, and slow to load",
     "model/example.py": "a time as datetime is made for who asks for one",
     "repo/dataset_settings.py": "few datasets have records",

@@ -15,7 +15,7 @@ import pytest
 from dsm.cli.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = {"pyarrow", "rich", "fsspec", "numpy", "pydantic", "pygments"}
+HEAVY = {"pyarrow", "rich", "fsspec", "numpy", "pydantic", "pygments", "mlflow"}
 # Runs a command line in a process of its own and prints what was loaded by then.
 PROBE = """
 import sys

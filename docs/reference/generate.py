@@ -200,8 +200,8 @@ def error_page() -> str:
 def error_classes() -> list[type[errors.DsmError]]:
     """Imports the whole package and returns every error class of it but the root."""
     for module in pkgutil.walk_packages(dsm.__path__, "dsm."):
-        # dsm.torch needs PyTorch, which few who write these pages have; it adds no class of error.
-        if not module.name.endswith(("__main__", "dsm.torch")):
+        # These need libraries that few who write these pages have; they add no class of error.
+        if not module.name.endswith(("__main__", "dsm.torch", "dsm.mlflow", ".to_mlflow")):
             importlib.import_module(module.name)
 
     def below(found: type[errors.DsmError]) -> Iterator[type[errors.DsmError]]:

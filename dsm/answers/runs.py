@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dsm.runs.attribution import Move
     from dsm.runs.comparison import Difference, RunsCompared
     from dsm.runs.curves import Curve
+    from dsm.runs.exported import Exported
     from dsm.runs.run import Run
 
 
@@ -48,6 +49,19 @@ def run_answer(run: Run) -> dict[str, Any]:
             {"path": each.path, "size": each.size, "blake3": each.blake3}
             for each in (end.outputs if end else ())
         ],
+    }  # fmt: skip
+
+
+def exported_answer(found: Iterable[Exported]) -> dict[str, Any]:
+    """Returns what `dsm runs export` answers."""
+    return {
+        "runs": [
+            {
+                "id": each.run.id, "name": each.run.start.name, "mlflow": each.mlflow_id,
+                "new": each.new,
+            }
+            for each in found
+        ]
     }  # fmt: skip
 
 

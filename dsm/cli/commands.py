@@ -45,7 +45,7 @@ COMMANDS = {
     "get": ("dsm.cli.get", "Write the examples of a view as shards, tar, files or Parquet"),
     "run": ("dsm.cli.run", "Run a program, and record what data it reads and how it ends"),
     "rerun": ("dsm.cli.rerun", "Run the program of a run again, on the same or other data"),
-    "runs": ("dsm.cli.runs", "List, show, compare, draw and remove runs"),
+    "runs": ("dsm.cli.runs", "List, show, compare, draw, export and remove runs"),
     "bisect": ("dsm.cli.bisect", "Find the changeset that broke a metric"),
     "attribute": ("dsm.cli.attribute", "Tell which changesets moved a metric"),
     "predictions": ("dsm.cli.predictions", "Add, list and remove what runs predicted"),

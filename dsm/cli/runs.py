@@ -14,6 +14,7 @@ import typer
 from dsm.answers.runs import compared_answer, curves_answer, run_answer, runs_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import LISTED_MAX, count_text, listed, print_json, size_text
+from dsm.cli.run_export import command as export_runs
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput, NotFound
 from dsm.files.typed_path import refuse_store
@@ -49,7 +50,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 
 @app.callback(invoke_without_command=True)
 def runs(ctx: typer.Context) -> None:
-    """List, show, compare, draw and remove runs
+    """List, show, compare, draw, export and remove runs
 
     A run is one execution of a program by `dsm run`, with the views that it read. Without a
     command, lists the runs.
@@ -262,6 +263,9 @@ def remove(ctx: typer.Context, name: RunName, as_json: AsJson = False) -> None:
         if as_json:
             print_json(runs_answer([run]))
         s.say(f"removed run {run.id}; no view and no file was touched")
+
+
+app.command("export", cls=Command)(export_runs)
 
 
 def chosen(

@@ -16,6 +16,7 @@ from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.runs.run import COMPLETE, FAILED, RUNNING, Run, ViewRead
 from dsm.version import __version__
+from dsm.views.selection.described import described_columns
 from dsm.views.selection.prepared import read_record
 
 PRODUCER = f"https://pypi.org/project/dsm-datasets/{__version__}"
@@ -117,9 +118,8 @@ def _record(repository: Repository, view: ViewRead) -> Any:
 
 def _fields(repository: Repository, view: ViewRead, number: int) -> list[dict[str, str]]:
     changeset = ChangesetLog(repository, view.dataset, view.dataset_id).get(number)
-    fixed = {"path": "string", "content": "binary", "labels": "array<string>", "time": "timestamp"}
-    attributes = {f"attr.{name}": kind for name, kind in changeset.attributes.items()}
-    return [{"name": name, "type": kind} for name, kind in {**fixed, **attributes}.items()]
+    columns = described_columns(changeset)
+    return [{"name": name, "type": kind} for name, kind in columns.items()]
 
 
 def _facet(facet: str, /, **members: Any) -> dict[str, Any]:

@@ -393,6 +393,18 @@ class View(Selection):
 
         return to_hf(self.without_sources(), options)
 
+    def to_mlflow(self, name: str | None = None) -> Any:
+        """Returns the view for `mlflow.log_input`: a dataset of MLflow with its name and digest.
+
+        The name is that of the dataset unless one is given. Schema, counts and the version go with
+        it, and no example; `mlflow.data.get_source(...).load()` gives the view again. Raises
+        ImportError without MLflow, InvalidInput for a view that is not prepared, such as one put
+        together by `&`.
+        """
+        from dsm.views.writing.to_mlflow import to_mlflow
+
+        return to_mlflow(self, name)
+
     def _repr_html_(self) -> str:
         from dsm.views.reading.html import view_html
 

@@ -21,7 +21,7 @@ from dsm.answers.definitions import partition_answer
 from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.remotes import clone_answer, pull_answer
-from dsm.answers.runs import bisection_answer, moves_answer
+from dsm.answers.runs import bisection_answer, exported_answer, moves_answer
 from dsm.answers.staging import added_answer, applied_answer
 from dsm.answers.status import status_answer
 from dsm.cli import group
@@ -36,6 +36,7 @@ from dsm.model.restore_reports import AppliedRecords
 from dsm.model.status_report import Status
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.attribution import Move
+from dsm.runs.exported import Exported
 from dsm.runs.logger import RunLogger
 from dsm.runs.run import End, Output, Start
 from dsm.views.comparison.partition import Leak, Leakage, NearLeak, NearLeakage
@@ -335,6 +336,11 @@ def _queries(dsm: Runner, take: Any, tmp_path: Path, monkeypatch: pytest.MonkeyP
     _runs(dsm, take)
 
 
+def run_of(name: str) -> Any:
+    with library.open(".") as repo:
+        return repo.runs.find(name)
+
+
 def _runs(dsm: Runner, take: Any) -> None:
     with library.open(".") as repo:
         view = repo.views()[0]
@@ -350,6 +356,8 @@ def _runs(dsm: Runner, take: Any) -> None:
     take("runs best", "f1")
     take("runs plot", "loss", "first", "second")
     take("runs compare", "first", "second")
+    exported = Exported(run_of("first"), "0" * 32, True)
+    take("runs export", document=exported_answer([exported]))
     with library.open(".") as repo:
         example = next(iter(repo.view(view.version).without_sources())).path
     Path("p.csv").write_text(f"path,label\n{example},cat\nnone,cat\n")

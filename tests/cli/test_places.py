@@ -19,6 +19,7 @@ WRITERS: dict[tuple[str, str], Callable[[str], list[str]]] = {
     ("restore", "to"): lambda place: ["restore", "--to", place],
     ("get", "out"): lambda place: ["get", "all", "-o", place],
     ("init", "folder"): lambda place: ["init", place],
+    ("runs export", "mlflow"): lambda place: ["runs", "export", "--mlflow", place],
     ("demo", "folder"): lambda place: ["demo", place],
     ("clone", "folder"): lambda place: ["clone", "nowhere", place],
     ("dataset create", "root"): lambda place: ["dataset", "create", "more", "--root", place],

@@ -22,6 +22,7 @@ from dsm.model.names import printable
 from dsm.records.cells import seen, settled_types
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
+from dsm.records.piecewise import Uneven
 from dsm.records.settings import UTF_8_BOM, Found, RecordSettings, check_columns
 
 BLOCK_BYTES = 1 << 20
@@ -31,6 +32,7 @@ _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (",", "\t", ";", "|")
 _ENCODING = "utf-8"
+_OPEN = "unexpected end"  # what `csv` says of a quote that is not closed
 
 
 class _FieldLimit:
@@ -72,10 +74,19 @@ class Dialect:
 class _Lines:
     """Gives the lines of a file as text, and keeps the bytes of those that no row has had yet."""
 
-    def __init__(self, file: BinaryIO, head: bytes, gathered: Gathering, encoding: str):
+    def __init__(
+        self,
+        file: BinaryIO,
+        head: bytes,
+        gathered: Gathering,
+        encoding: str,
+        *,
+        at_start: bool = True,
+    ):
         self._file, self._head = file, head
         self._gathered = gathered
         self._encoding = encoding
+        self.bom = at_start and head.startswith(_BOM)
         self.count = 0
         self.held: list[bytes] = []
         self._size = 0
@@ -89,7 +100,7 @@ class _Lines:
 
     def __iter__(self) -> Iterator[str]:
         encoding, hold = self._encoding, self.held.append
-        first = 3 if self._head.startswith(_BOM) else 0
+        first = 3 if self.bom else 0
         for line in self._raw():
             self.count += 1
             hold(line)
@@ -146,17 +157,31 @@ class DelimitedReader:
             raise gathered.wrong(1, "is UTF-16, of which records are not read", "convert it: iconv")
         dialect = dialect_of(head, settings)
         grouper = Grouper(store, os.path.splitext(name)[1].lower())
+        table = _Table(gathered, dialect, grouper, settings.columns)
         lines = _Lines(file, head, gathered, dialect.encoding)
-        columns = _take_rows(lines, dialect, gathered, grouper)
+        try:
+            table.take(lines)
+        except csv.Error as error:
+            raise gathered.wrong(table.line, *_explained(str(error))) from None
         found = Found(
-            () if settings.columns else columns, dialect.delimiter, dialect.quote,
-            UTF_8_BOM if head.startswith(_BOM) else dialect.encoding,
+            () if settings.columns else table.columns, dialect.delimiter, dialect.quote,
+            UTF_8_BOM if lines.bom else dialect.encoding,
         )  # fmt: skip
         told = gathered.out.fields  # a column of numbers and words is one of texts
         told.update((name, "text") for name, kind in told.items() if kind == "mixed")
         types = settled_types(gathered.out.attributes, settings.found.types)
         gathered.settings = replace(settings, found=replace(found, types=types))
         return gathered.finish(grouper.finish(), grouper.size)
+
+    def piecewise(
+        self, name: str, settings: RecordSettings, store: GroupStore | None, head: bytes
+    ) -> _Parts:
+        """See `RecordReader.piecewise`."""
+        now, then = dialect_of(head, settings), _dialect_found(settings)
+        bom = settings.found.encoding == UTF_8_BOM
+        if vars(now) != vars(then) or head.startswith(_BOM) != bom or head.startswith(_WIDE_BOMS):
+            raise Uneven
+        return _Parts(name, settings, store)
 
     def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
         """See `RecordReader.fields`."""
@@ -172,42 +197,101 @@ class DelimitedReader:
         return dict(zip(columns, rows[0], strict=True))
 
 
-def _take_rows(
-    lines: _Lines, dialect: Dialect, gathered: Gathering, grouper: Grouper
-) -> tuple[str, ...]:
-    """Takes all rows; returns the names of their fields."""
-    columns, bom = gathered.settings.columns, lines._head.startswith(_BOM)
-    rows = dialect.reader(iter(lines))
-    while True:
-        first = lines.count + 1
-        try:
+class _Table:
+    """Takes rows; `columns` are the names of their fields, () until the header was there."""
+
+    def __init__(
+        self, gathered: Gathering, dialect: Dialect, grouper: Grouper, columns: tuple[str, ...]
+    ):
+        self._gathered, self._dialect, self._grouper = gathered, dialect, grouper
+        self.columns = columns
+        self.line = 0  # that the row at hand begins in
+
+    def take(self, lines: _Lines) -> None:
+        """Takes all rows. Raises RecordsInvalid, and csv.Error for one that begins in `line`."""
+        gathered, grouper = self._gathered, self._grouper
+        rows = self._dialect.reader(iter(lines))
+        while True:
+            self.line = first = lines.count + 1
             row = next(rows, None)
-        except csv.Error as error:
-            raise gathered.wrong(first, *_explained(str(error))) from None
-        if row is None:
-            return columns
-        data = lines.taken()
-        at = 3 if bom and first == 1 else 0
-        if not row:
-            grouper.add(data, None, 0, 0)
-            continue
-        if not columns:
-            columns = _header(row, first, gathered)
-            grouper.add(data, None, 0, 0)
-            continue
-        if len(row) != len(columns):
-            raise _ragged(gathered, first, row, columns)
-        content = data[at:].rstrip(b"\n").removesuffix(b"\r")
-        oid: bytes = blake3(content).digest()
-        grouper.add(data, oid, at, len(content))
-        gathered.take(oid, len(content), first)
-        record = dict(zip(columns, row, strict=True))
-        if len(gathered.out) <= LOOKED_AT:
-            gathered.look_at({name: seen(cell) for name, cell in record.items()})
+            if row is None:
+                return
+            data = lines.taken()
+            at = 3 if lines.bom and first == 1 else 0
+            if not row:
+                grouper.add(data, None, 0, 0)
+                continue
+            if not self.columns:
+                self.columns = _header(row, first, gathered)
+                grouper.add(data, None, 0, 0)
+                continue
+            if len(row) != len(self.columns):
+                raise _ragged(gathered, first, row, self.columns)
+            content = data[at:].rstrip(b"\n").removesuffix(b"\r")
+            oid: bytes = blake3(content).digest()
+            grouper.add(data, oid, at, len(content))
+            gathered.take(oid, len(content), first)
+            record = dict(zip(self.columns, row, strict=True))
+            if len(gathered.out) <= LOOKED_AT:
+                gathered.look_at({name: seen(cell) for name, cell in record.items()})
+            try:
+                gathered.hear(record)
+            except ValueError as error:
+                raise gathered.wrong(first, str(error)) from None
+
+
+class _Parts:
+    """Reads parts of a table; see `Piecewise`."""
+
+    def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
+        self._settings = settings
+        self._gathered = Gathering(name, settings)
+        self.out = self._gathered.out
+        self.grouper = Grouper(store, os.path.splitext(name)[1].lower())
+        self._dialect = _dialect_found(settings)
+        self._columns = settings.columns or settings.found.columns
+        self._at_start = True
+        self._rest = b""  # of a row whose quote is not closed yet
+
+    @property
+    def held(self) -> int:
+        """See `Piecewise.held`."""
+        return self.grouper.held + len(self._rest)
+
+    def pass_over(self) -> None:
+        """See `Piecewise.pass_over`: the header is above."""
+        self._at_start = False
+
+    def feed(self, data: bytes) -> None:
+        """See `Piecewise.feed`."""
+        if not data:
+            return
+        data, self._rest, start = self._rest + data, b"", self._at_start
+        if start and data.removeprefix(_BOM)[:1] in (b"\r", b"\n"):
+            raise Uneven  # the header may be far from here
+        gathered, encoding = self._gathered, self._dialect.encoding
+        columns = self._settings.columns if start else self._columns
+        table = _Table(gathered, self._dialect, self.grouper, columns)
+        lines = _Lines(io.BytesIO(), data, gathered, encoding, at_start=start)
         try:
-            gathered.hear(record)
-        except ValueError as error:
-            raise gathered.wrong(first, str(error)) from None
+            with _LONG_FIELDS:
+                table.take(lines)
+        except csv.Error as error:
+            if _OPEN not in str(error):
+                raise Uneven from None
+            self._rest = lines.taken()
+        if self._rest and not table.columns:
+            return  # the header is open: it is read again with what follows
+        if table.columns != self._columns:
+            raise Uneven
+        self._at_start = False
+
+    def settle(self) -> RecordSettings:
+        """See `Piecewise.settle`."""
+        found = self._settings.found
+        if self._rest or settled_types(self.out.attributes, found.types) != found.types:
+            raise Uneven
+        return self._settings
 
 
 def _header(row: list[str], line: int, gathered: Gathering) -> tuple[str, ...]:
@@ -236,7 +320,7 @@ def _ragged(
 
 def _explained(error: str) -> tuple[str, str | None]:
     """Returns reason and hint for what `csv` finds wrong with a row."""
-    if "unexpected end" in error:
+    if _OPEN in error:
         return (
             "has a quote that is not closed",
             "`--quote ''` reads quotes as text, where nothing is quoted",

@@ -25,6 +25,7 @@ class RecordFormat:
     options: tuple[str, ...] = ()
     by_name: bool = True
     said_beside: bool = False  # whether the fields of a record are not in its own bytes
+    by_parts: bool = False  # whether some lines of it can be read by themselves
     compressed: bool = True  # whether the name may have the ending of a compression behind it
 
 
@@ -32,15 +33,15 @@ _TABLE = ("columns", "delimiter", "quote", "encoding")
 _ROWS = (
     RecordFormat(
         name=JSONL, words="JSON Lines: one object a line", endings=(".jsonl", ".ndjson"),
-        module="dsm.records.jsonl",
+        module="dsm.records.jsonl", by_parts=True,
     ),
     RecordFormat(
         name="csv", words="a table with a header", endings=(".csv",), options=_TABLE,
-        module="dsm.records.delimited",
+        module="dsm.records.delimited", by_parts=True,
     ),
     RecordFormat(
         name="text", words="plain text: a line that is not blank", endings=(".txt", ".text"),
-        module="dsm.records.text", options=("encoding",), by_name=False,
+        module="dsm.records.text", options=("encoding",), by_name=False, by_parts=True,
     ),
     RecordFormat(
         name="parquet", words="Parquet", endings=(".parquet",), module="dsm.records.columnar",
@@ -61,7 +62,7 @@ _ROWS = (
     ),
     RecordFormat(
         name="tsv", words="a table with tabs", endings=(".tsv", ".tab"), options=_TABLE,
-        module="dsm.records.delimited",
+        module="dsm.records.delimited", by_parts=True,
     ),
 )  # fmt: skip
 FORMATS = {row.name: row for row in _ROWS}

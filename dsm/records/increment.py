@@ -1,9 +1,9 @@
-"""What changed of a JSON Lines file since its last state, without reading what did not.
+"""What changed of a file of lines or rows since its last state, without reading what did not.
 
 The last state is a list of groups. A group whose bytes are where they are expected is known by one
 hash; what lies between such groups was changed, and is read, as it was and as it is. The new state
 is cut into the very groups that reading all of it would give: a group counts as known only where a
-group has just ended.
+group has just ended, and no row is open.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from blake3 import blake3
 
 from dsm.errors import InvalidInput
 from dsm.records.compressed import compression_of
-from dsm.records.formats import JSONL
 from dsm.records.gathering import Read, keys_of_content
 from dsm.records.groups import LARGEST, GroupStore
-from dsm.records.jsonl import Incremental
+from dsm.records.piecewise import Uneven
+from dsm.records.reader import piecewise
 from dsm.records.settings import ALL_FIELDS, RecordSettings
 
 BLOCK_BYTES = 8 << 20
@@ -28,6 +28,7 @@ _GROUPS_AHEAD, _BYTES_AHEAD = 16, 16 << 20
 _HEAD_BYTES = 4 << 10
 # Where more than this share of the groups changed, all is read.
 _CHANGED_MAX = 3
+SAMPLE_BYTES = 64 << 10  # of the beginning, which tells how a table is written
 
 Group = tuple[bytes, int]  # id, bytes
 
@@ -38,15 +39,12 @@ class Contents(GroupStore, Protocol):
     def read_small(self, oid: bytes) -> bytes | None: ...
 
 
-class _Uneven(Exception):
-    """Too much changed, or something unusual did: the file is to be read as a whole."""
-
-
 def reads_increments(settings: RecordSettings) -> bool:
     """Whether a new state of a file with these settings can be read by what changed."""
+    row = settings.row()  # every field of a table has one type, as its row says
     return (
-        settings.format == JSONL
-        and ALL_FIELDS not in settings.attributes
+        row.by_parts
+        and (ALL_FIELDS not in settings.attributes or "columns" in row.options)
         and settings.found.compression is None
     )
 
@@ -56,14 +54,15 @@ def read_increment(
 ) -> Read | None:
     """Reads what changed of a file since it was made up of these groups, and stores the new ones.
 
-    The records are those of the parts that changed, `Read.before` those that were there. None when
-    it is to be read as a whole: much changed, or something is wrong with what did.
+    `settings` are those that its last state was read with. The records are those of the parts that
+    changed, `Read.before` those that were there. None when it is to be read as a whole: much
+    changed, or something is wrong with what did.
     """
     if len(groups) < FEWEST_GROUPS or compression_of(file) is not None:
         return None
     try:
         return _Increment(file, name, settings, store, groups).read()
-    except (_Uneven, InvalidInput):
+    except (Uneven, InvalidInput):
         return None
 
 
@@ -78,19 +77,22 @@ class _Increment:
     ):
         self._store, self._groups = store, groups
         self._window = _Window(file)
-        self._now = Incremental(name, settings, store)
-        self._then = Incremental(name, settings, None)
+        head = self._window.peek(0, SAMPLE_BYTES)
+        self._now = piecewise(name, settings, store, head)
+        self._then = piecewise(name, settings, None, head)
         self._changed = 0
 
     def read(self) -> Read:
-        """Returns the records of the parts that changed. Raises _Uneven, RecordsInvalid."""
+        """Returns the records of the parts that changed. Raises Uneven, RecordsInvalid."""
         window, groups, number = self._window, self._groups, 0
         while number < len(groups):
             oid, size = groups[number]
             if self._is_here(number, 0):
                 last = number == len(groups) - 1
-                if not self._now.grouper.held and (not last or window.ends_at(size)):
+                if not self._now.held and (not last or window.ends_at(size)):
                     self._now.grouper.take_known(oid, size)
+                    self._now.pass_over()
+                    self._then.pass_over()
                 else:  # no group has ended here, or none would
                     self._now.feed(window.peek(0, size))
                     self._was(number)
@@ -129,27 +131,27 @@ class _Increment:
                 return behind, at
         if len(groups) - number < _GROUPS_AHEAD and window.is_all(_BYTES_AHEAD):
             return len(groups), window.size
-        raise _Uneven
+        raise Uneven
 
     def _content(self, number: int) -> bytes:
         data = self._store.read_small(self._groups[number][0])
         if data is None or len(data) != self._groups[number][1]:
-            raise _Uneven
+            raise Uneven
         return data
 
     def _was(self, number: int) -> None:
         self._changed += 1
         if self._changed * _CHANGED_MAX > len(self._groups):
-            raise _Uneven
+            raise Uneven
         self._then.feed(self._content(number))
 
     def _finish(self) -> Read:
-        window, now, settings = self._window, self._now.out, self._now.settings
+        window, now, settings = self._window, self._now.out, self._now.settle()
         now.before = self._then.out
         for each in (now, now.before):
             own = each.keys if settings.key else each.oids
             if len({*own}) < len(own):
-                raise _Uneven  # the same twice: which is which, the whole file tells
+                raise Uneven  # the same twice: which is which, the whole file tells
             if not settings.key:
                 each.keys = keys_of_content(each.oids)
         now.settings, now.oid, now.size = settings, window.whole.digest(), window.total
@@ -223,5 +225,5 @@ class _Window:
             return self.size
         end = self._data.rfind(b"\n", self._at) + 1 - self._at
         if end <= 0:
-            raise _Uneven  # a line longer than any record
+            raise Uneven  # a line longer than any record
         return end

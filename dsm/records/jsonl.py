@@ -54,7 +54,7 @@ def fields_of(data: bytes) -> dict[str, Any]:
 
 
 class Incremental:
-    """Reads lines as they come; `out` has what was read so far."""
+    """Reads lines as they come; see `Piecewise`."""
 
     def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
         self.settings = settings
@@ -90,8 +90,21 @@ class Incremental:
         oid = self.grouper.finish()
         return self._gathered.finish(oid, self.grouper.size)
 
+    @property
+    def held(self) -> int:
+        """See `Piecewise.held`."""
+        return self.grouper.held
+
+    def pass_over(self) -> None:
+        """See `Piecewise.pass_over`: a later line is not the first."""
+        self._first = False
+
+    def settle(self) -> RecordSettings:
+        """See `Piecewise.settle`."""
+        return self.settings
+
     def feed(self, data: bytes) -> None:
-        """Takes lines, each with its end, but for the last of the file. Raises RecordsInvalid."""
+        """See `Piecewise.feed`."""
         end = data.rfind(b"\n") + 1
         if end:
             self._whole_lines(data[:end])
@@ -230,6 +243,12 @@ class JsonlReader:
     ) -> Read:
         """See `RecordReader.read`."""
         return read_jsonl(file.read, name, settings, store)
+
+    def piecewise(
+        self, name: str, settings: RecordSettings, store: GroupStore | None, head: bytes
+    ) -> Incremental:
+        """See `RecordReader.piecewise`."""
+        return Incremental(name, settings, store)
 
     def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
         """See `RecordReader.fields`."""

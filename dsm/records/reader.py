@@ -11,6 +11,7 @@ from dsm.records.compressed import Decompressed, compression_of
 from dsm.records.gathering import Read
 from dsm.records.given import Lines
 from dsm.records.groups import GroupStore
+from dsm.records.piecewise import Piecewise
 from dsm.records.settings import RecordSettings
 from dsm.records.whole import Parts, is_still, store_whole
 
@@ -31,6 +32,19 @@ class RecordReader(Protocol):
         """Returns the fields of one record, by the settings that its file was read with.
 
         Raises ValueError when it has none.
+        """
+
+
+class ReaderByParts(RecordReader, Protocol):
+    """Reads files of a format whose row says `by_parts`."""
+
+    def piecewise(
+        self, name: str, settings: RecordSettings, store: GroupStore | None, head: bytes
+    ) -> Piecewise:
+        """Returns what reads parts of a file by themselves.
+
+        `settings` are those that its last state was read with, `head` how it begins now. Raises
+        Uneven where that says something else.
         """
 
 
@@ -60,6 +74,14 @@ def read_lines(
 ) -> Read:
     """Reads lines that come one after the other as `read_records` reads a file of them."""
     return _reader(settings).read(cast(BinaryIO, Lines(lines)), name, settings, store)
+
+
+def piecewise(
+    name: str, settings: RecordSettings, store: GroupStore | None, head: bytes
+) -> Piecewise:
+    """Returns what reads parts of a file by themselves; see `RecordReader.piecewise`."""
+    reader = cast(ReaderByParts, _reader(settings))
+    return reader.piecewise(name, settings, store, head)
 
 
 def fields_of(data: bytes, settings: RecordSettings) -> dict[str, Any]:

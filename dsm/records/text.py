@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ from blake3 import blake3
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.records.gathering import LOOKED_AT, Gathering, Read
 from dsm.records.groups import Grouper, GroupStore
+from dsm.records.piecewise import Uneven
 from dsm.records.settings import UTF_8_BOM, Found, RecordSettings
 
 BLOCK_BYTES = 1 << 20
@@ -27,15 +29,62 @@ class TextReader:
         self, file: BinaryIO, name: str, settings: RecordSettings, store: GroupStore | None = None
     ) -> Read:
         """See `RecordReader.read`."""
-        gathered = Gathering(name, settings)
-        grouper = Grouper(store, os.path.splitext(name)[1].lower())
-        encoding, found = settings.encoding or "utf-8", settings.encoding or "utf-8"
-        for number, line in enumerate(_lines(file, gathered), 1):
-            at = 0
-            if number == 1 and line.startswith(_BOM):
-                at, found = 3, UTF_8_BOM
-            elif number == 1 and line.startswith(_WIDE_BOMS):
-                raise gathered.wrong(1, "is UTF-16, of which records are not read", "use iconv")
+        parts = _Parts(name, settings, store)
+        gathered, grouper = parts.gathered, parts.grouper
+        parts.take(_lines(file, gathered))
+        gathered.settings = parts.settle()
+        return gathered.finish(grouper.finish(), grouper.size)
+
+    def piecewise(
+        self, name: str, settings: RecordSettings, store: GroupStore | None, head: bytes
+    ) -> _Parts:
+        """See `RecordReader.piecewise`."""
+        return _Parts(name, settings, store)
+
+    def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
+        """See `RecordReader.fields`."""
+        return {FIELD: str(data, settings.encoding or "utf-8")}
+
+
+class _Parts:
+    """Reads parts of a text; see `Piecewise`."""
+
+    def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
+        self._settings = settings
+        self.gathered = Gathering(name, settings)
+        self.out = self.gathered.out
+        self.grouper = Grouper(store, os.path.splitext(name)[1].lower())
+        self._encoding = settings.encoding or "utf-8"
+        self._found = settings.found.encoding or self._encoding
+        self._count = 0  # lines so far
+        self._at_start = True
+
+    @property
+    def held(self) -> int:
+        """See `Piecewise.held`."""
+        return self.grouper.held
+
+    def pass_over(self) -> None:
+        """See `Piecewise.pass_over`: a later line is not the first."""
+        self._at_start = False
+
+    def feed(self, data: bytes) -> None:
+        """See `Piecewise.feed`."""
+        lines = io.BytesIO(data).readlines()
+        if any(len(line) > OBJECT_BYTES_MAX for line in lines):
+            raise Uneven
+        self.take(lines)
+
+    def settle(self) -> RecordSettings:
+        """See `Piecewise.settle`."""
+        return replace(self._settings, found=Found(encoding=self._found))
+
+    def take(self, lines: Iterable[bytes]) -> None:
+        """Takes lines with their ends. Raises RecordsInvalid."""
+        gathered, grouper, encoding = self.gathered, self.grouper, self._encoding
+        for number, line in enumerate(lines, self._count + 1):
+            self._count = number
+            at = self._begin(line) if self._at_start else 0
             data = line[at:].removesuffix(b"\n").removesuffix(b"\r")
             if not data.strip():
                 grouper.add(line, None, 0, 0)
@@ -55,12 +104,17 @@ class TextReader:
                 raise gathered.wrong(number, str(error)) from None
             if len(gathered.out) <= LOOKED_AT:
                 gathered.look_at(record)
-        gathered.settings = replace(settings, found=Found(encoding=found))
-        return gathered.finish(grouper.finish(), grouper.size)
 
-    def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
-        """See `RecordReader.fields`."""
-        return {FIELD: str(data, settings.encoding or "utf-8")}
+    def _begin(self, line: bytes) -> int:
+        """Returns how long the mark before the first line is."""
+        self._at_start = False
+        if line.startswith(_WIDE_BOMS):
+            raise self.gathered.wrong(
+                1, "is UTF-16, of which records are not read", "convert it: iconv"
+            )
+        bom = line.startswith(_BOM)
+        self._found = UTF_8_BOM if bom else self._encoding
+        return len(_BOM) if bom else 0
 
 
 def _lines(file: BinaryIO, gathered: Gathering) -> Iterator[bytes]:

@@ -35,7 +35,11 @@ def what_changed(
     if before is None or before.records is None or not is_records_file(before.records):
         return None
     known, count = RecordSettings.from_text(before.records)
-    if known.asked() != settings or count != count_below(tree.snapshots().table(head), path):
+    if (
+        not reads_increments(known)
+        or known.asked() != settings
+        or count != count_below(tree.snapshots().table(head), path)
+    ):
         return None
     store = tree.repository.store
     try:
@@ -43,7 +47,7 @@ def what_changed(
             groups = cast(ObjectFile, stored.raw).pieces
         if len(groups) < FEWEST_GROUPS:
             return None
-        read = read_increment(file, path, settings, store, groups)
+        read = read_increment(file, path, known, store, groups)
     except DamagedData:
         return None
     if read is None or read.before is None:

@@ -45,6 +45,11 @@ def is_records_file(records: str | None) -> bool:
 def spelt_key(key: str) -> str:
     """Returns a key as it stands in paths: `%`, `#`, `/` and control characters as %XX; a long one
     is cut, and ends in `~` and 16 digits of its hash."""
+    if key and key.isascii() and key.isprintable() and " " not in key:  # most of them
+        escaped = key.replace("%", "%25").replace("/", "%2F")
+        escaped = escaped.replace("#", "%23").replace("\\", "%5C")
+        if len(escaped) <= KEY_BYTES_MAX:
+            return escaped
     escaped = _ESCAPED.sub(_percent, key)
     if escaped != escaped.strip() or not escaped:  # blanks at the ends are easily lost
         escaped = re.sub(r"\A\s+|\s+\Z", lambda m: "".join(map(_percents, m[0])), escaped)

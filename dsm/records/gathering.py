@@ -68,6 +68,7 @@ class Gathering:
         self.out = Read()
         self.numbers = self.out.numbers
         self.said: set[str] = set()  # asked fields that were there
+        self._asked = tuple(asked_fields(settings))
 
     def take(self, oid: bytes, size: int, number: int) -> None:
         """Takes the content of the next record, which stands in the line `number`."""
@@ -104,7 +105,7 @@ class Gathering:
             out.times.append(time_of(value_at(record, settings.time), settings.time))
         if settings.attributes:
             out.attributes.append(_attributes_of(record, settings, {}))
-        for name in asked_fields(settings):
+        for name in self._asked:
             if name not in self.said and value_at(record, name) is not None:
                 self.said.add(name)
 

@@ -60,31 +60,39 @@ class Samples:
     taken: list[Member] = field(default_factory=list)  # those that became examples
     _names: dict[str, int] = field(default_factory=dict)
     _open: list[Member] = field(default_factory=list)
+    _sample: str = ""  # the name of the open ones
 
     def checked(self, name: str, number: int) -> str:
         """Returns the name of a member as that of an example. Raises RecordsInvalid for one that
         leads out of the archive, or comes twice."""
-        shown = printable(name[:200])
         try:
             path = check_path(name.removeprefix("./"))
         except (InvalidInput, UnicodeEncodeError):
             raise self.gathered.wrong(
-                number, f"has the name '{shown}', which no file of a dataset can have",
+                number,
+                f"has the name '{printable(name[:200])}', which no file of a dataset can have",
                 "dsm unpacks nothing; pack it again with plain names below one folder",
             ) from None  # fmt: skip
         other = self._names.setdefault(path, number)
         if other != number:
+            shown = printable(name[:200])
             raise self.gathered.wrong(number, f"has the name '{shown}', as member {other} has")
         return path
 
     def add(self, member: Member) -> None:
         """Takes the next member."""
-        if self._open and self._open[0].sample != member.sample:
+        sample = member.sample
+        if self._open and self._sample != sample:
             self.close()
+        self._sample = sample
         self._open.append(member)
 
     def close(self) -> None:
         """Makes records of the sample that is open; to be called behind the last member, too."""
+        if len(self._open) == 1:
+            self._record(self._open[0], {"name": self._open[0].name})
+            self._open = []
+            return
         said = [m for m in self._open if m.content is not None and m.extension in _SAID]
         examples = [m for m in self._open if m not in said]
         if not examples and said:

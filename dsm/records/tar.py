@@ -6,89 +6,36 @@ A compressed tar is stored as it is, its members beside it. Nothing is unpacked 
 
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
-
-from blake3 import blake3
 
 from dsm.format import chunk_list
 from dsm.model.names import printable
 from dsm.records.compressed import Decompressed, compression_of
 from dsm.records.gathering import Gathering, Read, RecordsInvalid
 from dsm.records.groups import GroupStore
-from dsm.records.samples import Member, Samples, may_say
+from dsm.records.samples import SAID_BYTES_MAX, Member, Samples, may_say
 from dsm.records.settings import RecordSettings
-from dsm.records.whole import is_still, store_whole
+from dsm.records.tar_headers import BLOCK, PIECE, Forward, plain_file
+from dsm.records.whole import hash_of, is_still, store_whole
 from dsm.store.chunks import readinto_of
 
-# What is read at once of what is between contents: headers, of which none is longer.
-_PIECE = 256 << 10
-_HEADER_MAX = 1 << 20
-_BLOCK = 512
-
-
-class _Forward:
-    """A file that is read once, from its beginning to its end, as `tarfile` needs it.
-
-    What is read is hashed; what is no content of a member is handed on as `between`.
-    """
-
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self._last = b""
-        self._again = False
-        self.header = b""  # what was read as one, last
-        self.whole = blake3()
-        self.at = 0
-        self.between: list[bytes] = []
-
-    def tell(self) -> int:
-        return self.at - self._again
-
-    def read(self, size: int) -> bytes:
-        """Returns bytes of headers. Raises ValueError for more than any has."""
-        if size > _HEADER_MAX:
-            raise ValueError(f"a header of {size:,} bytes")
-        if self._again and size:
-            self._again = False
-            return self._last + self.read(size - 1)
-        self.header = data = self.take(size)
-        self.between.append(data)
-        return data
-
-    def seek(self, target: int) -> None:
-        """Goes forward; what lies between is read."""
-        self._again = target == self.at - 1
-        while self.at < target and (data := self.take(min(_PIECE, target - self.at))):
-            self.between.append(data)
-
-    def take(self, size: int) -> bytes:
-        """Reads, without a bound, and without taking it for what is between."""
-        parts, left = [], size
-        while left and (data := self._file.read(min(left, _PIECE))):
-            parts.append(data)
-            left -= len(data)
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self.whole.update(data)
-        self.at += len(data)
-        self._last = data[-1:] or self._last
-        return data
+# What may be said of others is among these.
+_SMALL = SAID_BYTES_MAX
 
 
 class _Content:
     """The content of one member, as a file that ends with it."""
 
-    def __init__(self, file: _Forward, size: int, keep: bool):
+    def __init__(self, file: Forward, size: int):
         self._file, self.left = file, size
-        self.kept: list[bytes] | None = [] if keep else None
 
     def read(self, size: int) -> bytes:
-        data = self._file.take(min(size, self.left))
+        data = self._file.take(min(size, self.left, PIECE))
         self.left -= len(data)
-        if self.kept is not None:
-            self.kept.append(data)
         return data
 
 
@@ -125,7 +72,7 @@ class _Tar:
         *,
         listed: bool,
     ):
-        self._file = _Forward(file)
+        self._file = Forward(file)
         self._name, self._store, self._listed = name, store, listed
         self._gathered = Gathering(name, settings, "member")
         self._samples = Samples(self._gathered, getattr(store, "say", None))
@@ -135,8 +82,13 @@ class _Tar:
     def read(self) -> Read:
         number = 0
         try:
-            for number, info in enumerate(self._infos(), 1):
-                self._member(info, number)
+            for number, (name, size, info) in enumerate(self._headers(), 1):
+                self._put_between()
+                if info is None or info.isreg():
+                    self._store_content(self._checked(name, number, info), size, number)
+                elif info.islnk():
+                    self._link(self._samples.checked(name, number), info.linkname, number)
+                # Folders, other links and devices are kept in the file, and are no examples.
         except (tarfile.TarError, ValueError, OSError, EOFError) as error:
             if isinstance(error, RecordsInvalid):
                 raise
@@ -147,7 +99,7 @@ class _Tar:
             ) from None
         self._samples.close()
         file = self._file
-        while data := file.take(_PIECE):  # behind the end of the archive
+        while data := file.take(PIECE):  # behind the end of the archive
             file.between.append(data)
             self._put_between()
         self._put_between()
@@ -159,64 +111,93 @@ class _Tar:
                 self._store.put_list(oid, file.at, b"".join(self._rows))
         return self._gathered.finish(oid, file.at)
 
-    def _infos(self) -> Iterator[tarfile.TarInfo]:
-        """Yields the headers. Raises TarError where what follows is neither one nor an end."""
+    # --- headers ---
+
+    def _headers(self) -> Iterator[tuple[str, int, tarfile.TarInfo | None]]:
+        """Yields (name, bytes, what `tarfile` read of it, unless it is plain) of each member, with
+        the file where its content begins.
+
+        Raises TarError where what follows is neither a header nor an end.
+        """
         file = self._file
-        with tarfile.open(
-            fileobj=cast(BinaryIO, file), mode="r:", encoding="utf-8", errors="strict"
-        ) as tar:
-            while (info := tar.next()) is not None:
-                cast(Any, tar).members = []  # it would keep all of them
-                yield info
+        tar: Any = None
+        while True:
+            # What a header for all says is known to `tarfile` alone.
+            plain = None if tar is not None and tar.pax_headers else plain_file(file)
+            if plain is not None:
+                name, size, length = plain
+                file.between.append(file.take(length))
+                end = file.at + size + -size % BLOCK
+                yield name, size, None
+            else:
+                if tar is None:
+                    tar = self._opened()
+                    info = tar.firstmember and tar.next()
+                else:
+                    tar.offset = file.tell()
+                    info = tar.next()
+                if info is None:
+                    break
+                tar.members = []  # it would keep all of them
+                end = tar.offset
+                file.seek(info.offset_data)
+                yield info.name, info.size, info
+            file.seek(end)
+            if file.at < end:
+                raise tarfile.ReadError("it is cut off")
         # `tarfile` takes anything that is no header for the end.
-        if len(file.header) < _BLOCK:
+        if len(file.header) < BLOCK:
             raise tarfile.ReadError("it is cut off: it has no end")
         if file.header.strip(b"\0"):
             raise tarfile.ReadError("what follows is no header")
 
-    def _member(self, info: tarfile.TarInfo, number: int) -> None:
-        self._put_between()
-        if not (info.isfile() or info.islnk()):
-            return  # folders, links and devices are kept in the file, and are no examples
-        name = self._samples.checked(info.name, number)
-        if info.issparse():
+    def _opened(self) -> tarfile.TarFile:
+        """Opens the tar from here on, which reads a header."""
+        return tarfile.open(
+            fileobj=cast(BinaryIO, self._file), mode="r:", encoding="utf-8", errors="strict"
+        )
+
+    def _checked(self, name: str, number: int, info: tarfile.TarInfo | None) -> str:
+        name = self._samples.checked(name, number)
+        if info is not None and info.issparse():
             raise self._gathered.wrong(
                 number, f"('{printable(name)}') is sparse, which dsm does not read",
                 "pack it again without --sparse",
             )  # fmt: skip
-        if info.islnk():
-            target = info.linkname.removeprefix("./")
-            if target not in self._contents:
-                raise self._gathered.wrong(
-                    number, f"('{printable(name)}') is a link to '{printable(target[:200])}', which"
-                    " no member before it is",
-                )  # fmt: skip
-            oid, size = self._contents[target]
-            held = None
-        else:
-            oid, size, held = self._store_content(info, name)
-        self._contents[name] = (oid, size)
-        self._samples.add(Member(name, number, oid, size, held))
+        return name
 
-    def _store_content(self, info: tarfile.TarInfo, name: str) -> tuple[bytes, int, bytes | None]:
-        self._file.seek(info.offset_data)
-        self._put_between()
-        content = _Content(self._file, info.size, may_say(name, info.size))
-        suffix = os.path.splitext(name)[1].lower()
+    # --- contents ---
+
+    def _link(self, name: str, linked: str, number: int) -> None:
+        """Takes a link to a member before it, which is its content again."""
+        target = linked.removeprefix("./")
+        if target not in self._contents:
+            raise self._gathered.wrong(
+                number, f"('{printable(name)}') is a link to '{printable(target[:200])}', which"
+                " no member before it is",
+            )  # fmt: skip
+        oid, size = self._contents[name] = self._contents[target]
+        self._samples.add(Member(name, number, oid, size, None))
+
+    def _store_content(self, name: str, size: int, number: int) -> None:
+        file, data = self._file, b""
+        if size <= _SMALL:
+            data = file.take(size)
+            content = cast(BinaryIO, io.BytesIO(data))
+        else:
+            content = cast(BinaryIO, _Content(file, size))
         if self._store is None:
-            whole, size = blake3(), 0
-            while data := content.read(_PIECE):
-                whole.update(data)
-                size += len(data)
-            oid: bytes = whole.digest()
+            oid, got = hash_of(content)
         else:
             pieces: list[bytes] = []
-            reading = readinto_of(cast(BinaryIO, content))
-            oid, size = self._store.put_stream(reading, suffix, pieces)
+            suffix = os.path.splitext(name)[1].lower()
+            oid, got = self._store.put_stream(readinto_of(content), suffix, pieces)
             self._rows += pieces
-        if content.left:
+        if got < size:
             raise tarfile.ReadError("it is cut off")
-        return oid, size, None if content.kept is None else b"".join(content.kept)
+        self._contents[name] = (oid, size)
+        held = data if may_say(name, size) else None
+        self._samples.add(Member(name, number, oid, size, held))
 
     def _put_between(self) -> None:
         """Stores what was read since the last content, as a piece of the file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,20 +11,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks.columns import one_array
+from dsm.checks.examining import examined
 from dsm.checks.kept_facts import SCHEMA, KeptFacts
-from dsm.checks.probes.probe import Content, Facts, Probe
+from dsm.checks.probes.probe import CRASHED, MISSING, Facts, Probe
 from dsm.checks.probes.table import PROBES
-from dsm.store.objects import ObjectStore
-from dsm.store.workers import Worker, gather, start
 
 if TYPE_CHECKING:
     from dsm.repo.repository import Repository
-    from dsm.store.chunks import Chunking
 
-ROWS = 1 << 10  # a message of a worker
 KEPT_ROWS = 1 << 16  # made before they are kept: what an interruption may cost
-MISSING = '"missing": "'
-WORKERS_OBJECTS = 2000  # fewer are examined here
+_ASK_AGAIN = f'"({MISSING}|{CRASHED})": '
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +55,9 @@ def facts_of(repository: Repository, probe: str, table: pa.Table) -> TableFacts:
     unknown = objects.filter(pc.is_null(at))
     made = []
     for part in _made(repository, asked, unknown.to_pylist()):
-        # What a library could say is asked again when it is there.
-        kept.add(part.filter(pc.invert(pc.match_substring(part.column("facts"), MISSING))))
+        # What a library could say is asked again when it is there, and when it has been mended.
+        again = pc.match_substring_regex(part.column("facts"), _ASK_AGAIN)
+        kept.add(part.filter(pc.invert(again)))
         made.append(part)
     if made:
         known = pa.concat_tables([known, *made])
@@ -77,7 +73,7 @@ def facts_of(repository: Repository, probe: str, table: pa.Table) -> TableFacts:
 def _made(repository: Repository, probe: Probe, oids: list[bytes]) -> Iterator[pa.Table]:
     """Examines objects; yields rows to be kept, some at a time."""
     rows: list[tuple[bytes, str]] = []
-    for part in _examined(repository, probe, oids):
+    for part in examined(repository, probe, oids):
         rows += part
         if len(rows) >= KEPT_ROWS:
             yield _table(probe, rows)
@@ -90,62 +86,3 @@ def _table(probe: Probe, rows: list[tuple[bytes, str]]) -> pa.Table:
     oids, texts = zip(*rows, strict=True)
     name = f"{probe.name}-{probe.version}"
     return pa.table([list(oids), [name] * len(rows), list(texts)], schema=SCHEMA)
-
-
-def _examined(
-    repository: Repository, probe: Probe, oids: list[bytes]
-) -> Iterator[list[tuple[bytes, str]]]:
-    store, crew = repository.store, list[Worker]()
-    count = min(repository.workers, len(oids) // WORKERS_OBJECTS)
-    if count > 1:
-        # Neighbours in one share: ids that were stored together are read together.
-        step = -(-len(oids) // count)
-        shares = [oids[at : at + step] for at in range(0, len(oids), step)]
-        crew = start(
-            [_ProbeJob(store.folder, store.temporary, store.chunking, probe.name, share)
-             for share in shares]
-        )  # fmt: skip
-    if not crew:
-        yield from _examine(store, probe, oids)
-        return
-    try:
-        for message in gather(crew):
-            assert isinstance(message, list)
-            yield message
-    finally:
-        for worker in crew:
-            worker.end()
-
-
-def _examine(
-    store: ObjectStore, probe: Probe, oids: list[bytes]
-) -> Iterator[list[tuple[bytes, str]]]:
-    rows: list[tuple[bytes, str]] = []
-    for oid, data in store.read_many(oids):
-        if data is None:
-            with store.open(oid) as file:
-                size = file.seek(0, io.SEEK_END)
-                facts = probe.examine(Content(file, size))
-        else:
-            facts = probe.examine(Content(io.BytesIO(data), len(data)))
-        rows.append((oid, json.dumps(facts)))
-        if len(rows) >= ROWS:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
-
-
-@dataclass(frozen=True, slots=True)
-class _ProbeJob:
-    """One worker's share of the objects."""
-
-    packs: str
-    temporary: str
-    chunking: Chunking
-    probe: str
-    oids: list[bytes]
-
-    def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store = ObjectStore(self.packs, self.temporary, self.chunking)
-        yield from _examine(store, PROBES[self.probe], self.oids)

@@ -41,6 +41,12 @@ _START = (
 )
 
 
+class WorkerLost(StorageFailed):
+    """A worker process ended before its work was done; `status` as `subprocess` tells it."""
+
+    status: int = 0
+
+
 class Job(Protocol):
     """What a worker does, sent to it by pickle: `next_order` raises EOFError when the parent is
     gone, what is yielded goes to the parent."""
@@ -135,14 +141,19 @@ class Worker:
                     view = view[os.write(self.orders, view) :]
 
     def hear(self) -> object | None:
-        """Waits for the next answer, None at the end of the job; raises what the worker raised."""
+        """Waits for the next answer, None at the end of the job.
+
+        Raises what the worker raised, and WorkerLost for one that has ended.
+        """
         try:
             message = self.heard.popleft() if self.heard else read_answer(receive(self.answers))
         except EOFError:
-            raise StorageFailed(
+            lost = WorkerLost(
                 "a worker process ended before its work was done",
                 hint="it may have been killed for lack of memory; nothing was recorded: try again",
-            ) from None
+            )
+            lost.status = self._process.wait()
+            raise lost from None
         if isinstance(message, Crossing):
             raise message.unpacked()
         return None if isinstance(message, _Done) else message

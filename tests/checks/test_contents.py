@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from situations import Work
 
-from dsm.checks import facts
+from dsm.checks import examining, facts
 from dsm.checks.probes import content as content_probe
 from dsm.checks.probes.probe import Probe
 from dsm.checks.rules.contents import LibraryMissing
@@ -186,17 +186,69 @@ def test_workers_find_the_same(whole: Work, monkeypatch: pytest.MonkeyPatch) -> 
     rules = whole.path("decodes.toml")
     rules.write_text("[dataset.data.rules]\ndecodes = {}\n")
     whole.ds.add({f"{n}.jpg": JPEG[: -n - 1] for n in range(20)})
-    monkeypatch.setattr(facts, "WORKERS_OBJECTS", 4)
+    monkeypatch.setattr(examining, "WORKERS_OBJECTS", 4)
     monkeypatch.setattr(type(whole.repo), "workers", 2)
     found = {finding.path for finding in whole.ds.check(staged=True, rules=rules).findings()}
     whole.ds.unstage()
     assert found == {f"{n}.jpg" for n in range(20)}
 
 
-def test_a_library_that_is_missing_is_named(whole: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+CRASHING = """\
+import importlib.util, os, signal
+
+spec = importlib.util.spec_from_file_location("as_it_is", {!r})
+as_it_is = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(as_it_is)
+
+class SoundFile(as_it_is.SoundFile):
+    def __init__(self, file):
+        if b"crash" in file.read():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        file.seek(0)
+        super().__init__(file)
+"""
+
+
+@pytest.mark.parametrize("objects", [2, 2000])
+def test_a_decoder_that_crashes_is_a_finding(
+    whole: Work, objects: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each example at which a decoder takes its process with it is found, the others are judged as
+    ever, and once the library is mended they are asked again."""
+    found = importlib.util.find_spec("soundfile")
+    if found is None or found.origin is None:
+        pytest.skip("soundfile is not installed")
+    (tmp_path / "soundfile.py").write_text(CRASHING.format(found.origin))
+    rules = whole.path("crash.toml")
+    rules.write_text("[dataset.data.rules]\ndecodes = {}\n")
+    whole.ds.add(
+        {f"{n}.wav": sound(0.1, level=n + 1) for n in range(20)}
+        | {f"c{n}.wav": sound(0.1, level=n + 30) + b"crash%d" % (n + objects) for n in range(3)}
+        | {"cut.wav": WAV[:-200]}
+    )
+    monkeypatch.setattr(examining, "WORKERS_OBJECTS", objects)
+    monkeypatch.setattr(type(whole.repo), "workers", 2)
+    crashing = {f"c{n}.wav": "its decoder crashes (SIGSEGV)" for n in range(3)}
+    told = []
+    for path in (tmp_path, None):
+        with monkeypatch.context() as patched:
+            if path is not None:
+                patched.syspath_prepend(path)
+            report = whole.ds.check(staged=True, rules=rules)
+            told.append({each.path: each.text for each in report.findings()})
+    whole.ds.unstage()
+    cut = {"cut.wav": told[0]["cut.wav"]}
+    assert told == [crashing | cut, cut]
+
+
+def test_a_library_that_is_missing_is_named(
+    whole: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without Pillow a rule that decodes pictures says what to install, and does not pass; with it
     the next check decodes."""
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    (tmp_path / "PIL").mkdir()
+    (tmp_path / "PIL/__init__.py").write_text("raise ImportError('no Pillow')\n")
+    monkeypatch.syspath_prepend(tmp_path)
     whole.ds.add({"new.jpg": picture(quality=31), "new.txt": b"cat"})
     with pytest.raises(LibraryMissing, match="pip install pillow"):
         whole.ds.check(staged=True, only=["decodes"])

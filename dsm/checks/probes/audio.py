@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks.probes.probe import Content, Facts, told
+from dsm.imports import bring_numpy_back
 
 SECONDS_MAX = 6 * 3600  # of what is decoded
 FRAMES_MAX = SECONDS_MAX * 48_000
@@ -27,6 +28,7 @@ def examine(content: Content, kind: str) -> Facts:
     problem = _header(content, kind, facts)
     if problem is not None:
         return {**facts, "problem": problem}
+    bring_numpy_back()  # soundfile imports it
     try:
         soundfile: Any = import_module("soundfile")
     except (ImportError, OSError):  # the latter where libsndfile is not there

@@ -27,4 +27,6 @@ def examine(content: Content) -> Facts:
     return {"type": kind}
 
 
-PROBE = Probe("content", 3, examine)
+PROBE = Probe(
+    "content", 3, examine, delicate=("image/", "audio/", "application/vnd.apache.parquet")
+)

@@ -15,6 +15,8 @@ from dsm.checks.media_types import HEAD, media_type
 from dsm.model.names import printable
 
 Facts = Mapping[str, Any]
+# Facts that are not kept: which library is needed, and that a decoder ended its process.
+MISSING, CRASHED = "missing", "crashed"
 WHOLE_BYTES_MAX = 64 << 20  # of content that has to be held in memory
 
 
@@ -41,11 +43,13 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A probe by its name and version."""
+    """A probe by its name and version; `delicate` are beginnings of the media types that it hands
+    to decoders, which may crash: those are examined by another process."""
 
     name: str
     version: int
     examine: Callable[[Content], Facts]
+    delicate: tuple[str, ...] = ()
 
 
 def told(error: Exception) -> str:

@@ -71,7 +71,9 @@ class ExampleSet:
         self, other: ExampleSet, *, fields: bool = False, **asked: Unpack[DriftAsked]
     ) -> Drift:
         """Compares how the columns of `other` spread with those here; see `View.drift`."""
-        at = thresholds(**asked)
+        views = self.view, other.view
+        apart = views[0].selected_apart(views[1]) if views[0] and views[1] else ()
+        at = thresholds(apart, **asked)
         return judged(self.table(fields=fields), other.table(fields=fields), at)
 
 

@@ -85,6 +85,7 @@ def drift_answer(a: ExampleSet, b: ExampleSet, found: Drift) -> dict[str, Any]:
         "psi": at.psi,
         "js": at.js,
         "correction": at.correction,
+        "selected": list(at.selected),
         "columns": [_column_fields(each, found) for each in found.columns],
     }
 

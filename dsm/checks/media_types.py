@@ -26,12 +26,12 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", "application/x-hdf5"),
     (b"PAR1", "application/vnd.apache.parquet"),
     (b"SQLite format 3\0", "application/vnd.sqlite3"),
-    (b"\x1aE\xdf\xa3", "video/x-matroska"),
 )
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 TYPES = tuple(
     sorted({kind for _, kind in _BEGINNINGS}
-    | {"image/webp", "audio/wav", "video/mp4", "image/heif", "image/avif", "application/json",
-       "text/plain"})
+    | {*_RIFF.values(), "video/mp4", "video/webm", "video/x-matroska", "image/heif", "image/avif",
+       "application/json", "text/plain"})
 )  # fmt: skip
 EMPTY, UNKNOWN = "empty", "application/octet-stream"
 
@@ -47,7 +47,9 @@ def media_type(head: bytes, *, whole: bool = False) -> str:
         if head.startswith(beginning):
             return kind
     if head[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12], UNKNOWN)
+        return _RIFF.get(head[8:12], UNKNOWN)
+    if head[:4] == b"\x1aE\xdf\xa3":
+        return "video/webm" if b"\x42\x82\x84webm" in head else "video/x-matroska"
     if head[4:8] == b"ftyp":
         brand = head[8:12]
         if brand in (b"avif", b"avis"):

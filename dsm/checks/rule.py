@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dsm.errors import NotFound
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -24,6 +26,12 @@ SEVERITIES = (WARNING, ERROR)
 CHECK, COMMIT = "check", "commit"
 # What every rule takes beside its own options.
 SHARED = ("severity", "reason", "on")
+
+
+class LibraryMissing(NotFound):
+    """A rule needs a library that is not installed."""
+
+    code = "library-missing"
 
 
 # Yields id and bytes of each distinct object, in any order; a large one is cut off.

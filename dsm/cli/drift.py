@@ -74,8 +74,8 @@ def command(
     of columns, is below --level) and large (the population stability index is at least --psi):
     --psi 0 asks for the first alone, --level 1 for the second. Numbers, times and lengths of texts
     are compared by Kolmogorov-Smirnov, labels and words by chi-square, and so is how many examples
-    have a value. All columns decide but the time and
-    those of --ignore, or only those of --column.
+    have a value. All columns decide but the time, those of --ignore, and those that both views
+    select on, each in its own way (two sides of a split by patient); or only those of --column.
 
     Exit status 1 when a column that decides has drifted, 0 when none has.
 
@@ -141,6 +141,9 @@ def _print(s: Session, found: Drift) -> None:
     deciding = [each for each in found.moved if found.thresholds.decides(each.column)]
     names = ", ".join(printable(each.column) for each in deciding)
     print(f"drifted: {names}" if deciding else "no drift")
+    if found.thresholds.selected and found.thresholds.columns is None:
+        told = ", ".join(map(printable, found.thresholds.selected))
+        s.say(f"note: both views select on {told}, each in its own way: that decides nothing")
 
 
 def _number(value: float | None) -> str:

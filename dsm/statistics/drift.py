@@ -55,7 +55,8 @@ class Thresholds:
 
     Its corrected p-value is below `level`, its population stability index at least `psi`, and its
     Jensen-Shannon distance at least `js`. Without `columns` all decide but the time (new examples
-    are newer, which is no fault) and those to `ignore`.
+    are newer, which is no fault), those to `ignore`, and those that both sides were `selected` on,
+    each in its own way: they differ because somebody asked for that.
 
     Raises InvalidInput for numbers that mean nothing.
     """
@@ -66,6 +67,7 @@ class Thresholds:
     correction: str = "holm"
     columns: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
+    selected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.level <= 1:
@@ -80,7 +82,9 @@ class Thresholds:
         """Tells whether a column counts for the verdict."""
         if column in self.ignore:
             return False
-        return column != TIME if self.columns is None else column in self.columns
+        if self.columns is not None:
+            return column in self.columns
+        return column != TIME and column not in self.selected
 
 
 class DriftAsked(TypedDict, total=False):
@@ -94,14 +98,14 @@ class DriftAsked(TypedDict, total=False):
     ignore: Iterable[str]
 
 
-def thresholds(**asked: Unpack[DriftAsked]) -> Thresholds:
+def thresholds(selected: tuple[str, ...] = (), **asked: Unpack[DriftAsked]) -> Thresholds:
     """Returns what was asked for as thresholds. Raises InvalidInput."""
     refuse_unknown("drift", asked, [*DriftAsked.__annotations__, "fields"])
     columns = asked.get("columns")
     return Thresholds(
         asked.get("level", LEVEL), asked.get("psi", PSI_MIN), asked.get("js", 0.0),
         asked.get("correction", "holm"), None if columns is None else _listed(columns),
-        _listed(asked.get("ignore", ())),
+        _listed(asked.get("ignore", ())), selected,
     )  # fmt: skip
 
 
@@ -193,7 +197,12 @@ def judged(a: pa.Table, b: pa.Table, at: Thresholds | None = None) -> Drift:
     """
     at = at or Thresholds()
     known = names_in(a, b)
-    at = replace(at, ignore=tuple(known_column(name, known) for name in at.ignore))
+    at = replace(
+        at,
+        ignore=tuple(known_column(name, known) for name in at.ignore),
+        selected=tuple(full for name in at.selected for full in (name, f"attr.{name}")
+                       if full in known),
+    )  # fmt: skip
     if at.columns is not None:
         at = replace(at, columns=tuple(known_column(name, known) for name in at.columns))
     return Drift(tuple(drift(a, b, at.correction)), at, (a.num_rows, b.num_rows))

@@ -323,15 +323,22 @@ class View(Selection):
 
         A column drifts when its p-value, corrected for all columns by `correction` ("holm" or
         "benjamini-hochberg"), is below `level`, its population stability index at least `psi` and
-        its Jensen-Shannon distance at least `js`. All columns decide but the time and those to
-        `ignore`, or only `columns`. The views may be of two datasets.
+        its Jensen-Shannon distance at least `js`. All columns decide but the time, those to
+        `ignore` and those that both views select on, each in its own way; or only `columns`. The
+        views may be of two datasets.
 
         Raises InvalidInput for thresholds that mean nothing, NotFound for a column that neither
         has, DamagedData, and with `fields` ObjectMissing and ObjectDamaged.
         """
         from dsm.statistics.drift import judged, thresholds
 
-        return judged(self.table(fields=fields), other.table(fields=fields), thresholds(**at))
+        asked = thresholds(self.selected_apart(other), **at)
+        return judged(self.table(fields=fields), other.table(fields=fields), asked)
+
+    def selected_apart(self, other: View) -> tuple[str, ...]:
+        """Returns the columns that both views select on, each in its own way, sorted."""
+        mine, theirs = self.query.selects_on(), other.query.selects_on()
+        return tuple(sorted(each for each in mine if mine[each] != theirs.get(each, mine[each])))
 
     def explain(self, other: View) -> Explanation:
         """Finds what decided for each example in which two views differ: a filter or a changeset.

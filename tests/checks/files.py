@@ -81,3 +81,27 @@ def video() -> bytes:
     """The boxes of an MP4 file, with nothing to be seen in it."""
     boxes = ((b"ftyp", b"isom\0\0\2\0isomiso2"), (b"moov", bytes(40)), (b"mdat", bytes(100)))
     return b"".join(struct.pack(">I", 8 + len(data)) + kind + data for kind, data in boxes)
+
+
+def matroska(kind: bytes = b"webm", *, live: bool = False) -> bytes:
+    """The elements of a Matroska file, with nothing to be seen in it; `live` states no sizes."""
+
+    def element(name: str, data: bytes, known: bool = True) -> bytes:
+        size = 0x01 << 56 | (len(data) if known else (1 << 56) - 1)
+        return bytes.fromhex(name) + size.to_bytes(8, "big") + data
+
+    head = element("1a45dfa3", bytes.fromhex("42868101") + b"\x42\x82\x84" + kind)
+    cluster = element("e7", b"\0") + element("a3", bytes(100))
+    parts = element("1549a966", bytes(20)) + element("1654ae6b", bytes(40))
+    return head + element("18538067", parts + element("1f43b675", cluster, not live), not live)
+
+
+def avi() -> bytes:
+    """The lists of an AVI file, with nothing to be seen in it."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
+
+    lists = (b"hdrl" + chunk(b"avih", bytes(56)), b"movi" + chunk(b"00dc", bytes(101)))
+    parts = [chunk(b"LIST", each) for each in lists]
+    return chunk(b"RIFF", b"AVI " + b"".join(parts) + chunk(b"idx1", bytes(16)))

@@ -14,7 +14,7 @@ from situations import Work
 from dsm.checks import examining, facts
 from dsm.checks.probes import content as content_probe
 from dsm.checks.probes.probe import Probe
-from dsm.checks.rules.contents import LibraryMissing
+from dsm.checks.rule import LibraryMissing
 
 from . import files
 from .files import picture, png_of, sound
@@ -29,13 +29,16 @@ text = { min-chars = 3, max-chars = 200, extensions = [".txt"] }
 personal-data = {}
 """  # fmt: skip
 JPEG, PNG, WAV = picture(), picture("PNG"), sound()
-PARQUET, MP4 = files.table(), files.video()
+PARQUET, MP4, WEBM, AVI = files.table(), files.video(), files.matroska(), files.avi()
 WHOLE = {
     "a.jpg": JPEG, "progressive.jpg": picture(progressive=True), "a.png": PNG, "a.wav": WAV,
     "a.txt": b"a cat\n", "utf.txt": "Überall Katzen, ça va".encode(), "a.json": b'{"a": [1]}',
     "a.jsonl": b'{"a": 1}\n{"a": 2}\n', "b.gif": picture("GIF"), "c.webp": picture("WEBP"),
     "d.bmp": picture("BMP"), "e.tif": picture("TIFF"), "unknown.bin": bytes(range(256)),
-    "t.parquet": PARQUET, "v.mp4": MP4, "padded.jpg": JPEG + bytes(100),
+    "t.parquet": PARQUET, "v.mp4": MP4, "v.webm": WEBM, "v.avi": AVI,
+    "v.mkv": files.matroska(b"matr"), "live.webm": files.matroska(live=True),
+    "t.csv": b'\xef\xbb\xbf"a","b, c"\r\n1,"two\nlines"\r\n\r\n', "t.tsv": b"a\tb\n1\t2,3,4\n",
+    "semicolons.csv": "é;b\n1,5;2\n".encode("latin-1"), "padded.jpg": JPEG + bytes(100),
     "sums.txt": b"He had 4,111 of 1234567890 on 12/10/2020 at 10:30:15; v1.2.3; 4111 1111 1111 1112",
     "same-day.txt": b"2020-01-02 10:00, 555 of 1,000,000 (3.14.15) = 1:2:3, #0123456789",
 }  # fmt: skip
@@ -88,6 +91,15 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "a table without its data": ("x.parquet", b"PAR1" + PARQUET[-200:], {"decodes"}),
     "a cut video": ("x.mp4", MP4[:-5], {"decodes"}),
     "a video that nothing describes": ("x.mp4", MP4[:24], {"decodes"}),
+    "a cut WebM": ("x.webm", WEBM[:-5], {"decodes"}),
+    "a cut live WebM": ("x.webm", files.matroska(live=True)[:-5], {"decodes"}),
+    "a WebM of nothing": ("x.webm", WEBM[:45] + bytes(100), {"decodes"}),
+    "a WebM called MKV": ("x.mkv", WEBM, {"extension-fits"}),
+    "a cut AVI": ("x.avi", AVI[:-9], {"decodes"}),
+    "an AVI without its pictures": ("x.avi", AVI.replace(b"movi", b"INFO"), {"decodes"}),
+    "a row of one field more": ("x.csv", b"a,b\n1,2\n1,2,3\n", {"decodes"}),
+    "a quote that does not end": ("x.csv", b'a,b\n1,"2\n3,4\n', {"decodes"}),
+    "a line that does not end": ("x.tsv", b"a\tb\n" + b"1" * (2 << 20), {"decodes"}),
     "a position": ("x.jpg", files.placed(), {"personal-data"}),
     "an author": ("x.jpg", files.signed(), {"personal-data"}),
     **{name: ("x.txt", text, {"personal-data"}) for name, text in PII.items()},

@@ -137,6 +137,47 @@ def test_outliers_are_where_statistics_says(work: Work, method: str) -> None:
         assert found == ([("outliers", "x.txt", told)] if out else [])
 
 
+def test_an_isolation_forest_is_that_of_scikit_learn(tmp_path: Path) -> None:
+    """What stands apart is what scikit-learn's forest scores higher; who lacks a number is not
+    judged, and the same data have the same scores again."""
+    numpy = pytest.importorskip("numpy")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    ds = Work(tmp_path).ds
+    rows: list[dict[str, object]] = [{"width": n % 17, "height": n % 5 * 1.5} for n in range(200)]
+    rows += [{"width": 40, "height": 3.0}, {"width": 900}, {"width": 8, "height": -70.0}]
+    ds.add_records(rows, name="a.jsonl", attributes=["width", "height"])
+    ds.commit("rows")
+    rules = tmp_path / "rules.toml"
+    for columns in (["attr.width"], ["attr.width", "attr.height"]):
+        whole = [
+            r
+            for r in ds.snapshot().select(["path", *columns]).to_pylist()
+            if None not in r.values()
+        ]
+        matrix = numpy.array([[float(row[each]) for each in columns] for row in whole])
+        forest = ensemble.IsolationForest(random_state=0).fit(matrix)
+        scores = -forest.score_samples(matrix)
+        for factor in (0.5, 0.7):
+            rules.write_text(
+                "[dataset.data.rules]\n"
+                f'outliers = {{ of = {columns}, method = "isolation-forest", factor = {factor} }}\n'
+            )
+            found = list(ds.check(rules=rules).findings())
+            high = [r["path"] for r, score in zip(whole, scores, strict=True) if score > factor]
+            assert [each.path for each in found] == high and high
+    assert found[0].text == (
+        "width and height: 8 and -70 stands apart from the others, with a score above 0.7"
+    )
+
+
+def test_a_forest_has_a_score_and_several_columns() -> None:
+    """Its factor is a score below 1, and no other method takes several columns."""
+    forest = 'of = ["size", "attr.width"], method = "isolation-forest"'
+    for options in (f"{forest}, factor = 1", 'of = ["size", "attr.width"]', 'of = "width"'):
+        with pytest.raises(BadContract):
+            read_contract(f"[dataset.data.rules]\noutliers = {{ {options} }}".encode(), "x", "data")
+
+
 NEWER = """\
 [dataset.data.schema]
 media-types = ["text/plain", "application/json"]

@@ -11,6 +11,7 @@ from situations import Work
 
 from dsm.errors import InvalidInput, NotFound
 from dsm.statistics.drift import ColumnDrift, Thresholds, drift, judged, thresholds
+from dsm.views.view import View
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -172,3 +173,29 @@ def test_a_move_below_a_constant_is_found() -> None:
     a, b = table([7] * 100, [[]] * 100), table([5] * 100, [[]] * 100)
     assert [each.column for each in judged(a, b).moved] == ["size"]
     assert [each.column for each in judged(b, a).moved] == ["size"]
+
+
+def test_what_both_views_select_on_does_not_decide(work: Work) -> None:
+    """Sides of a split by an attribute, and views of two labels, differ in it because they were
+    asked to; what only one of them selects on, or both alike, decides as ever."""
+    rows = [{"label": ("cat", "dog")[n % 2], "site": f"s{n % 8}"} for n in range(400)]
+    work.ds.add_records(rows, name="a.jsonl", label="label", attributes=["site"])
+    work.ds.commit("first")
+    every = work.ds.prepare()
+    sites = [work.ds.prepare(where=[f"site in s{n},s{n + 1}"]) for n in (0, 4)]
+    labels = [work.ds.prepare(labels=[label]) for label in ("cat", "dog")]
+
+    def drifted(a: View, b: View, **at: Any) -> list[str]:
+        found = a.drift(b, **at)
+        return [c.column for c in found.moved if found.thresholds.decides(c.column)]
+
+    assert sites[0].drift(sites[1]).thresholds.selected == ("attr.site",)
+    assert drifted(*sites) == []
+    assert drifted(*sites, columns=["site"]) == ["attr.site"]
+    assert drifted(every, sites[0]) == ["attr.site"]
+    assert drifted(*labels) == ["attr.site"]
+    both = [work.ds.prepare(where=["site != s9"], labels=[label]) for label in ("cat", "dog")]
+    assert drifted(*both) == ["attr.site"]
+    work.ds.splits.create("cv", "a=50%,b=50%", group="site")
+    parts = [work.ds.prepare(split=f"cv:{name}") for name in "ab"]
+    assert drifted(*parts, ignore=["labels"]) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dsm.checks.media_types import UNKNOWN
-from dsm.checks.probes import audio, containers, image, text
+from dsm.checks.probes import audio, image, parquet, text, video
 from dsm.checks.probes.probe import Content, Facts, Probe
 
 
@@ -19,14 +19,14 @@ def examine(content: Content) -> Facts:
     except ImportError as error:
         return {"type": kind, "missing": str(error)}
     if kind == "application/vnd.apache.parquet":
-        return containers.examine_parquet(content, kind)
-    if kind == "video/mp4":
-        return containers.examine_mp4(content, kind)
+        return parquet.examine(content, kind)
+    if kind.startswith("video/"):
+        return video.examine(content, kind)
     if kind in ("text/plain", "application/json", UNKNOWN):
         return text.examine(content, kind)
     return {"type": kind}
 
 
 PROBE = Probe(
-    "content", 3, examine, delicate=("image/", "audio/", "application/vnd.apache.parquet")
+    "content", 4, examine, delicate=("image/", "audio/", "application/vnd.apache.parquet")
 )

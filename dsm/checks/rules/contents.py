@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 from dsm.checks import options
 from dsm.checks.facts import TableFacts
 from dsm.checks.probes.probe import Facts
-from dsm.checks.rule import Failing, Rule, Subject, failing
-from dsm.errors import NotFound
+from dsm.checks.rule import Failing, LibraryMissing, Rule, Subject, failing
 
 ENCODINGS = ("utf-8", "ascii")
 # What names of files promise; what is not here promises nothing.
@@ -25,6 +24,7 @@ _PROMISED = {
     ".pdf": "application/pdf", ".zip": "application/zip", ".gz": "application/gzip",
     ".zst": "application/zstd", ".npy": "application/x-npy", ".npz": "application/zip",
     ".h5": "application/x-hdf5", ".hdf5": "application/x-hdf5", ".mkv": "video/x-matroska",
+    ".webm": "video/webm", ".avi": "video/x-msvideo",
     ".parquet": "application/vnd.apache.parquet", ".mp4": "video/mp4",
     ".json": "application/json", ".jsonl": "application/json",
 }  # fmt: skip
@@ -50,12 +50,6 @@ def decibel(value: Any) -> float:
     if found > 0:
         raise ValueError("is a level in dB of full scale, such as -60")
     return float(found)
-
-
-class LibraryMissing(NotFound):
-    """A rule reads content by a library that is not installed."""
-
-    code = "library-missing"
 
 
 class ContentRule(Rule):
@@ -94,10 +88,10 @@ class ContentRule(Rule):
 
 
 class Decodes(ContentRule):
-    """Pictures, sounds and JSON are decoded to the end."""
+    """Pictures, sounds, JSON and CSV are decoded to the end."""
 
     name = "decodes"
-    about = "pictures, sounds and JSON can be decoded to the end; Parquet and MP4 are whole"
+    about = "pictures, sounds, JSON and CSV are decoded to the end; Parquet and videos are whole"
     options = {"extensions": options.suffixes}  # noqa: RUF012
 
     needs = ("image/", "audio/")
@@ -107,6 +101,19 @@ class Decodes(ContentRule):
         broken = said.where(lambda facts: "problem" in facts)
         problems = said.column(lambda facts: facts.get("problem"))
         yield from failing(table, broken, "{}", problems)
+        yield from self._tables(subject, table, said)
+
+    def _tables(self, subject: Subject, table: pa.Table, said: TableFacts) -> Iterator[Failing]:
+        """Yields what is called CSV or TSV, is text, and is no table."""
+        assert subject.facts is not None, "this rule reads content"
+        named = pc.match_substring_regex(table.column("path"), r"(?i)\.[ct]sv\z")
+        texts = said.where(lambda facts: "encoding" in facts and "problem" not in facts)
+        some = table.filter(pc.and_(named, texts))
+        if some.num_rows:
+            read = subject.facts("delimited", some)
+            broken = read.where(lambda facts: "problem" in facts)
+            problems = read.column(lambda facts: facts.get("problem"))
+            yield from failing(some, broken, "{}", problems)
 
 
 class ExtensionFits(ContentRule):

@@ -1,4 +1,6 @@
-"""The rule of outliers: values far from where the others lie, by their deviation or quartiles."""
+"""The rule of outliers: values far from where the others lie, by their deviation or quartiles, or
+combinations of values that few trees set apart from the others, by an isolation forest.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks import options
+from dsm.checks.isolation_forest import scores
 from dsm.checks.rule import Failing, Rule, Subject, failing
 from dsm.model.names import printable
 
-Z_SCORE, IQR = "z-score", "iqr"
-_FACTORS = {Z_SCORE: 4.0, IQR: 3.0}
+Z_SCORE, IQR, FOREST = "z-score", "iqr", "isolation-forest"
+# Deviations, ranges of quartiles, and the score of a forest: 0.5 is an ordinary example.
+_FACTORS = {Z_SCORE: 4.0, IQR: 3.0, FOREST: 0.75}
 
 
 def _method(value: Any) -> str:
@@ -31,35 +35,64 @@ def _positive(value: Any) -> float:
     return float(found)
 
 
+def _columns(value: Any) -> tuple[str, ...]:
+    """One column, or a list of them. Raises ValueError."""
+    found = options.texts([value] if isinstance(value, str) else value)
+    if not all(each == "size" or each.startswith("attr.") for each in found):
+        raise ValueError('is "size" or "attr.NAME", or a list of these')
+    return found
+
+
 class Outliers(Rule):
     """No number lies far from the others of all examples."""
 
     name = "outliers"
-    about = "of (size, or attr.NAME) lies at most factor deviations, or ranges of quartiles, out"
-    options = {"of": options.text, "method": _method, "factor": _positive}  # noqa: RUF012
+    about = "numbers (of: size, attr.NAME) lie by method and factor not far from all others"
+    options = {"of": _columns, "method": _method, "factor": _positive}  # noqa: RUF012
     needed = ("of",)
 
     def problem(self) -> str | None:
-        of = self.asked["of"]
-        return None if of == "size" or of.startswith("attr.") else 'of is "size" or "attr.NAME"'
+        factor = self.asked.get("factor", 0.5)
+        if self.asked.get("method") == FOREST:
+            return None if factor < 1 else "the factor of an isolation forest is below 1"
+        if len(self.asked["of"]) > 1:
+            return f'of is one column; several go with method = "{FOREST}"'
+        return None
 
     def check(self, subject: Subject) -> Iterator[Failing]:
-        of = self.asked["of"]
-        if of not in subject.table.column_names or not subject.table.num_rows:
+        columns = self.asked["of"]
+        if not subject.table.num_rows or not {*columns} <= {*subject.table.column_names}:
             return
-        told = printable(of.removeprefix("attr."))
-        column = subject.table.column(of)
-        if pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
-            yield Failing(f"attribute {told} is no number: it has no outliers")
-            return
-        low, high = self._bounds(pc.cast(column, pa.float64()))
+        for of in columns:
+            kind = subject.table.column(of).type
+            if pa.types.is_string(kind) or pa.types.is_boolean(kind):
+                name = printable(of.removeprefix("attr."))
+                yield Failing(f"attribute {name} is no number: it has no outliers")
+                return
+        if self.asked.get("method") == FOREST:
+            yield from self._apart(subject, columns)
+        else:
+            yield from self._outside(subject, columns[0])
+
+    def _outside(self, subject: Subject, of: str) -> Iterator[Failing]:
+        low, high = self._bounds(pc.cast(subject.table.column(of), pa.float64()))
         if low is None or high is None:
             return
         values = subject.fresh.column(of)
         floats = pc.cast(values, pa.float64())
         out = pc.or_(pc.less(floats, low), pc.greater(floats, high))
-        text = f"{told} {{}} lies outside of {low:,.6g} to {high:,.6g}, where the others lie"
+        name = printable(of.removeprefix("attr."))
+        text = f"{name} {{}} lies outside of {low:,.6g} to {high:,.6g}, where the others lie"
         yield from failing(subject.fresh, out, text, values)
+
+    def _apart(self, subject: Subject, columns: tuple[str, ...]) -> Iterator[Failing]:
+        most = self.asked.get("factor", _FACTORS[FOREST])
+        found = scores(subject.table.select(columns), subject.fresh.select(columns))
+        names = " and ".join(printable(each.removeprefix("attr.")) for each in columns)
+        text = f"{names}: {{}} stands apart from the others, with a score above {most:g}"
+        values = [pc.cast(subject.fresh.column(each), pa.string()) for each in columns]
+        value = pc.binary_join_element_wise(*values, " and ")
+        yield from failing(subject.fresh, pc.greater(found, most), text, value)
 
     def _bounds(self, values: Any) -> tuple[float | None, float | None]:
         """Returns between what the values lie; infinite ones and NaN do not count."""

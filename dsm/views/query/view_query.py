@@ -64,6 +64,17 @@ class ViewQuery:
         found = tuple(each for each in self.filters if each.columns == (column,))
         return ViewQuery(self.dataset, self.at, self.at_id, found)
 
+    def selects_on(self) -> dict[str, set[Filter]]:
+        """Returns the columns that its filters look at, each with those filters.
+
+        Attributes go by their names alone.
+        """
+        found: dict[str, set[Filter]] = {}
+        for each in self.filters:
+            for column in (*each.columns, *each.attributes()):
+                found.setdefault(column, set()).add(each)
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Returns the query as it is hashed; filters that filter nothing are left out."""
         asked: dict[str, Any] = {}

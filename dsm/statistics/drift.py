@@ -103,9 +103,10 @@ def thresholds(selected: tuple[str, ...] = (), **asked: Unpack[DriftAsked]) -> T
     refuse_unknown("drift", asked, [*DriftAsked.__annotations__, "fields"])
     columns = asked.get("columns")
     return Thresholds(
-        asked.get("level", LEVEL), asked.get("psi", PSI_MIN), asked.get("js", 0.0),
-        asked.get("correction", "holm"), None if columns is None else _listed(columns),
-        _listed(asked.get("ignore", ())), selected,
+        level=asked.get("level", LEVEL), psi=asked.get("psi", PSI_MIN), js=asked.get("js", 0.0),
+        correction=asked.get("correction", "holm"),
+        columns=None if columns is None else _listed(columns),
+        ignore=_listed(asked.get("ignore", ())), selected=selected,
     )  # fmt: skip
 
 

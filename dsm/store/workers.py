@@ -44,6 +44,7 @@ _START = (
 class WorkerLost(StorageFailed):
     """A worker process ended before its work was done; `status` as `subprocess` tells it."""
 
+    code = "worker-lost"
     status: int = 0
 
 

@@ -68,6 +68,17 @@ def author(config: Config) -> str:
     return login
 
 
+def address_of(place: str) -> str:
+    """Returns the address that a setting says the place of, `env:NAME` or `file:PATH`.
+
+    Raises InvalidInput, SecretMissing.
+    """
+    kind, _, name = place.partition(":")
+    if kind not in ("env", "file") or not name:
+        raise InvalidInput("a setting says neither env:NAME nor file:PATH")
+    return secret_of({"env": "environment"}.get(kind, kind), name)
+
+
 def secret_of(kind: str, name: str) -> str:
     """Returns the address of a source: a variable's value, a file's line, a keyring's password.
 

@@ -10,14 +10,16 @@ import platform
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dsm.api import environment, now_us, open
-from dsm.errors import InvalidInput, Refused
+from dsm.api import address_of, environment, now_us, open
+from dsm.errors import DsmError, InvalidInput, Refused
 from dsm.model.keywords import suggests
 from dsm.model.names import check_tag_name, printable
+from dsm.repo.config import own_settings
 from dsm.repo.repository import Repository, discover
 from dsm.runs import files
 from dsm.runs.logger import RunLogger
@@ -25,6 +27,7 @@ from dsm.runs.run import End, Start
 
 if TYPE_CHECKING:
     from dsm.catalog import Catalog
+    from dsm.lineage.emitter import EventSink, RunEvents
     from dsm.runs.book import OpenRun
 
 GIT_SECONDS_MAX = 10
@@ -92,9 +95,15 @@ class ActiveRun:
         self._outputs = {path: files.mark(path) for path in outputs}
         self._began = time.monotonic_ns()
         self._outer = {name: os.environ.get(name) for name in (RUN, ROOT)}
+        self._events: RunEvents | None = None
         if repo is not None and open_run is not None:
             _forget()
             os.environ.update({RUN: open_run.id, ROOT: repo.root})
+            self._events, problem = run_events(repo)
+            if self._events is not None:
+                self._events.begin(open_run.id)
+            elif problem is not None:
+                warnings.warn(f"no event is sent to OpenLineage: {problem}", stacklevel=3)
         self.id: str = os.environ[RUN]
 
     def log_metric(self, name: str, value: Any, step: int | None = None) -> None:
@@ -124,6 +133,9 @@ class ActiveRun:
                     problem = error
             took = (time.monotonic_ns() - self._began) // 1000
             run.end(End(status, now_us(), took, {}, outputs))
+            failed = None if self._events is None else self._events.end(run.id)
+            if failed is not None:
+                warnings.warn(f"no event was sent to OpenLineage: {failed}", stacklevel=2)
             if problem is not None and not status:
                 raise problem
         finally:
@@ -220,6 +232,41 @@ def start(
         },
         metric_files=list(metric_files), output_files=list(output_files),
     )  # fmt: skip
+
+
+def event_sink(repo: Catalog, place: str | None = None) -> EventSink | None:
+    """Returns where events of runs go: to `place`, or where the user's own settings say.
+
+    Else what OPENLINEAGE_URL names, as for other programs that tell OpenLineage. None for nowhere.
+    Raises InvalidInput for what is no place, SecretMissing.
+    """
+    asked = os.environ.get
+    if place is None:
+        own = own_settings(repo.config, repo.root)
+        setting = None if own is None else own.get("openlineage.to")
+        if setting is not None:
+            place = address_of(setting)
+        elif asked("OPENLINEAGE_URL") and asked("OPENLINEAGE_DISABLED", "").lower() != "true":
+            parts = (asked("OPENLINEAGE_URL", ""), asked("OPENLINEAGE_ENDPOINT", ""))
+            place = "/".join(part.strip("/") for part in parts if part)
+    if place is None:
+        return None
+    from dsm.lineage.emitter import EventSink
+
+    return EventSink(place, asked("OPENLINEAGE_API_KEY") or None)
+
+
+def run_events(repo: Catalog) -> tuple[RunEvents | None, str | None]:
+    """Returns what tells of a run that begins, if anybody is to be told, or what is in the way."""
+    try:
+        sink = event_sink(repo)
+    except DsmError as error:
+        return None, error.message
+    if sink is None:
+        return None, None
+    from dsm.lineage.emitter import RunEvents
+
+    return RunEvents(repo, sink), None
 
 
 def _commit() -> tuple[str | None, bool | None]:

@@ -27,6 +27,7 @@ LAYERS = [
     "imports",
     "progress",
     "steps",
+    "posting",
     "model",
     "format",
     "store",
@@ -147,6 +148,7 @@ LATE = {
     "repo/dataset_settings.py": "few datasets have records",
     "repo/repository.py": "what reads no content opens no store",
     "remotes/": "a command loads the library of the place that it reaches",
+    "tracking.py": "few runs tell OpenLineage",
     "views/": "a form, a comparison or the rows of sources are loaded where they are asked for",
     "worktree/": "status and add of what is unchanged need no Arrow, no store and no source",
 }

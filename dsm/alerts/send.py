@@ -11,13 +11,12 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
-from http.client import HTTPException
 from importlib import import_module
-from typing import Any
-from urllib import error, parse, request
+from urllib import parse
 
 from dsm.alerts.message import Alert
 from dsm.errors import InvalidInput, StorageFailed
+from dsm.posting import NotPosted, check_address, post_json, why
 
 SECONDS = 10.0
 # What Slack reads as a mention or a link.
@@ -28,11 +27,6 @@ class AlertFailed(StorageFailed):
     """An alert was not taken; the message names the channel and not its address."""
 
     code = "alert-failed"
-
-
-class _NoRedirect(request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 def send(channel: str, address: str, alert: Alert, to: str | None = None) -> None:
@@ -49,24 +43,16 @@ def send(channel: str, address: str, alert: Alert, to: str | None = None) -> Non
 
 
 def _webhook(address: str, alert: Alert) -> None:
-    parts = _parts(address, ("https", "http"), "webhook")
+    parts = check_address(address, ("https", "http"), "webhook")
     body = json.dumps({"text": alert.text.translate(_SLACK)}).encode()
-    asked = request.Request(
-        parts.geturl(), body, {"Content-Type": "application/json", "User-Agent": "dsm"}
-    )
-    # An opener of our own: a proxy is that of the environment, other handlers are not there.
-    opener = request.build_opener(_NoRedirect)
     try:
-        with opener.open(asked, timeout=SECONDS) as answer:
-            answer.read(1024)
-    except error.HTTPError as failed:
-        raise AlertFailed(f"the webhook answered {failed.code}") from None
-    except (OSError, HTTPException, ValueError) as failed:
-        raise AlertFailed(f"the webhook cannot be reached ({_why(failed)})") from None
+        post_json(parts.geturl(), body, {}, SECONDS)
+    except NotPosted as failed:
+        raise AlertFailed(f"the webhook {failed.message}") from None
 
 
 def _email(address: str, to: str, alert: Alert) -> None:
-    parts = _parts(address, ("smtp", "smtps"), "e-mail server")
+    parts = check_address(address, ("smtp", "smtps"), "e-mail server")
     message = EmailMessage()
     user = parse.unquote(parts.username or "")
     try:
@@ -96,7 +82,7 @@ def _email(address: str, to: str, alert: Alert) -> None:
     except (OSError, smtplib.SMTPException, ValueError) as failed:
         if isinstance(failed, AlertFailed):
             raise
-        raise AlertFailed(f"the e-mail server did not take it ({_why(failed)})") from None
+        raise AlertFailed(f"the e-mail server did not take it ({why(failed)})") from None
 
 
 def _apprise(address: str, alert: Alert) -> None:
@@ -115,22 +101,3 @@ def _apprise(address: str, alert: Alert) -> None:
         raise AlertFailed(f"Apprise failed ({type(failed).__name__})") from None
     if not taken:
         raise AlertFailed("Apprise did not deliver it")
-
-
-def _parts(address: str, schemes: tuple[str, ...], what: str) -> parse.SplitResult:
-    try:
-        parts = parse.urlsplit(address)
-        _ = parts.port
-    except ValueError:
-        raise InvalidInput(f"the address of the {what} is none") from None
-    if parts.scheme not in schemes or not parts.hostname or not address.isascii():
-        raise InvalidInput(f"the address of the {what} begins with {schemes[0]}://")
-    return parts
-
-
-def _why(failed: BaseException) -> str:
-    """Returns the kind of an error: its words may hold the address."""
-    reason = getattr(failed, "reason", None)
-    found = reason if isinstance(reason, BaseException) else failed
-    text = getattr(found, "strerror", None)
-    return str(text) if text else type(found).__name__

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dsm.cli.output import message
 from dsm.cli.session import Session
-from dsm.errors import DsmError, InvalidInput
+from dsm.errors import DsmError
+from dsm.repo.config import own_settings
 
 if TYPE_CHECKING:
     from dsm.alerts.message import Alert
-
-_KINDS = {"env": "environment", "file": "file"}
 
 
 def tell(s: Session, made: Callable[[], Alert]) -> None:
@@ -21,11 +19,8 @@ def tell(s: Session, made: Callable[[], Alert]) -> None:
 
     Only the user's own settings count, and none in a folder that the repository brought along.
     """
-    user = s.repo.config.user
+    user = own_settings(s.repo.config, s.repo.root)
     if user is None:
-        return
-    root = os.path.join(os.path.realpath(s.repo.root), "")
-    if os.path.realpath(user.path).startswith(root):
         return
     channels = {"webhook": "alerts.webhook", "email": "alerts.smtp", "apprise": "alerts.apprise"}
     for channel, key in channels.items():
@@ -40,9 +35,6 @@ def tell(s: Session, made: Callable[[], Alert]) -> None:
 
 def _send(channel: str, place: str, alert: Alert, to: str | None) -> None:
     from dsm.alerts.send import send
-    from dsm.api import secret_of
+    from dsm.api import address_of
 
-    kind, colon, name = place.partition(":")
-    if not colon or kind not in _KINDS:
-        raise InvalidInput("a setting of alerts is neither env:NAME nor file:PATH")
-    send(channel, secret_of(_KINDS[kind], name), alert, to)
+    send(channel, address_of(place), alert, to)

@@ -23,6 +23,7 @@ from dsm.runs.logger import RunLogger
 from dsm.runs.run import End, Output, Start
 
 if TYPE_CHECKING:
+    from dsm.lineage.emitter import RunEvents
     from dsm.runs.book import OpenRun
 
 Marks = dict[str, files.Mark]
@@ -57,6 +58,12 @@ def command(
         list[str] | None,
         typer.Option("--out", metavar="FILE", help="File that CMD writes; can be repeated"),
     ] = None,
+    openlineage: Annotated[
+        str | None,
+        typer.Option(
+            "--openlineage", metavar="TO", help="File or http(s) address for events of OpenLineage"
+        ),
+    ] = None,
 ) -> int:  # fmt: skip
     """Run a program, and record what data it reads and how it ends
 
@@ -64,6 +71,9 @@ def command(
     digest: from Python, with `dsm get`, or by a dsm:// address. So are the command, the git commit,
     parameters, packages of Python, times, metrics, and size and hash of the files that it wrote.
     CMD may call `dsm.log_metric` and `dsm.log_param`. The exit status is that of CMD.
+
+    --openlineage, the setting openlineage.to or OPENLINEAGE_URL say where events of OpenLineage go.
+    What is not taken there does not change how the run ends.
 
     \b
     Examples:
@@ -86,11 +96,15 @@ def command(
             tracking.start, s.repo, name, program, parameters, metric_files=metrics or (),
             output_files=out or (),
         )  # fmt: skip
-        return record(s, start, {})[1]
+        return record(s, start, {}, openlineage)[1]
 
 
-def record(s: Session, start: Callable[[], Start], added: dict[str, str]) -> tuple[str, int]:
+def record(
+    s: Session, start: Callable[[], Start], added: dict[str, str], openlineage: str | None = None
+) -> tuple[str, int]:
     """Runs a program as a run; returns its id and the exit status. `added` is its environment.
+
+    `openlineage` is where its events go, by default what `tracking.event_sink` finds.
 
     Raises NotFound without such a program, InvalidInput when it succeeded and what was to be
     recorded of its files could not be, WriteFailed.
@@ -102,7 +116,10 @@ def record(s: Session, start: Callable[[], Start], added: dict[str, str]) -> tup
         )
     outputs: Marks = {path: files.mark(path) for path in begun.output_files}
     measured: Marks = {path: files.mark(path) for path in begun.metric_files}
+    events = _events(s, openlineage)
     run = s.repo.runs.begin(begun)
+    if events is not None:
+        events.begin(run.id)
     try:
         began = time.monotonic_ns()
         added = {**added, tracking.RUN: run.id, tracking.ROOT: s.repo.root}
@@ -114,6 +131,10 @@ def record(s: Session, start: Callable[[], Start], added: dict[str, str]) -> tup
         _end(run, End(status, s.repo.environment.clock(), duration, final, written))
     finally:
         run.release()
+        failed = None if events is None else events.end(run.id)
+        if failed is not None:
+            later = f"`dsm runs export {run.id} --openlineage TO` sends them later"
+            message(f"warning: OpenLineage was not told of all: {printable(failed)}; {later}")
     views = len(s.repo.runs.find(run.id).views)
     s.say(f"run {run.id}: exit status {status}, {views} view{'s' * (views != 1)} read")
     if problems and not status:
@@ -121,6 +142,19 @@ def record(s: Session, start: Callable[[], Start], added: dict[str, str]) -> tup
     for problem in problems:
         message(f"warning: {printable(problem.message)}")
     return run.id, status
+
+
+def _events(s: Session, place: str | None) -> RunEvents | None:
+    """Returns what tells of the run, if anybody is to be told. Raises InvalidInput for `place`."""
+    if place is not None:
+        from dsm.lineage.emitter import RunEvents
+
+        sink = tracking.event_sink(s.repo, place)
+        return None if sink is None else RunEvents(s.repo, sink)
+    events, problem = tracking.run_events(s.repo)
+    if problem is not None:
+        message(f"warning: OpenLineage is not told: {printable(problem)}")
+    return events
 
 
 def parameters_of(given: list[str], file: str | None) -> dict[str, str]:

@@ -23,14 +23,16 @@ PRODUCER = f"https://pypi.org/project/dsm-datasets/{__version__}"
 SPEC = "https://openlineage.io/spec"
 EVENT_SCHEMA = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS = {
-    "version": "1-0-1/DatasetVersionDatasetFacet", "schema": "1-1-1/SchemaDatasetFacet",
+    "version": "1-0-1/DatasetVersionDatasetFacet", "schema": "1-2-0/SchemaDatasetFacet",
     "dataSource": "1-0-1/DatasourceDatasetFacet",
     "inputStatistics": "1-0-0/InputStatisticsInputDatasetFacet",
     "outputStatistics": "1-0-2/OutputStatisticsOutputDatasetFacet",
     "errorMessage": "1-0-1/ErrorMessageRunFacet",
     "processing_engine": "1-1-1/ProcessingEngineRunFacet",
-    "jobType": "2-0-3/JobTypeJobFacet",
+    "executionParameters": "1-0-0/ExecutionParametersRunFacet",
+    "jobType": "2-0-4/JobTypeJobFacet",
 }  # fmt: skip
+START, END = "START", "END"
 ENDS = {COMPLETE: "COMPLETE", FAILED: "FAIL"}
 _NAMESPACE = uuid.UUID("6f1d2c1e-8f0a-5d6b-9a57-0b1c2d3e4f50")  # of ids of runs as UUIDs
 
@@ -38,17 +40,19 @@ _NAMESPACE = uuid.UUID("6f1d2c1e-8f0a-5d6b-9a57-0b1c2d3e4f50")  # of ids of runs
 def events(repository: Repository, runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
     """Yields the events of runs, those that began first first. Raises DamagedData."""
     for run in sorted(runs, key=lambda run: (run.start.time, run.id)):
-        yield _event(repository, run, "START", run.start.time)
+        yield event(repository, run, START)
         if run.state != RUNNING:
-            last = run.end.time if run.end else run.start.time
-            yield _event(repository, run, ENDS.get(run.state, "ABORT"), max(last, run.start.time))
+            yield event(repository, run, END)
 
 
-def _event(repository: Repository, run: Run, kind: str, time: int) -> dict[str, Any]:
-    ended = kind != "START"
+def event(repository: Repository, run: Run, which: str) -> dict[str, Any]:
+    """Returns the event START of a run, or END: how it ended. Raises DamagedData."""
+    kind = START if which == START else ENDS.get(run.state, "ABORT")
+    ended = kind != START
+    time = run.end.time if ended and run.end else run.start.time
     return {
         "eventType": kind,
-        "eventTime": format_time(time),
+        "eventTime": format_time(max(time, run.start.time)),
         "producer": PRODUCER,
         "schemaURL": EVENT_SCHEMA,
         "run": {"runId": str(uuid.uuid5(_NAMESPACE, run.id)), "facets": _run_facets(run, kind)},
@@ -75,12 +79,18 @@ def _event(repository: Repository, run: Run, kind: str, time: int) -> dict[str, 
 
 def _run_facets(run: Run, kind: str) -> dict[str, Any]:
     facets = {
-        "processing_engine": _facet("processing_engine", version=run.start.python, name="python"),
+        "processing_engine": _facet(
+            "processing_engine", version=run.start.python, name="python",
+            openlineageAdapterVersion=__version__,
+        ),
+        "executionParameters": _facet("executionParameters", parameters=[
+            {"key": name, "value": value} for name, value in run.parameters.items()
+        ]),
         "dsm_run": {
             "_producer": PRODUCER, "_schemaURL": f"{PRODUCER}#run", "id": run.id,
-            "command": run.start.command, "parameters": dict(run.start.parameters),
-            "commit": run.start.commit, "clean": run.start.clean,
-            "metrics": {} if kind == "START" else {k: repr(v) for k, v in run.metrics.items()},
+            "command": run.start.command, "commit": run.start.commit,
+            "clean": run.start.clean, "tracking": run.start.tracking,
+            "metrics": {} if kind == START else {k: repr(v) for k, v in run.metrics.items()},
         },
     }  # fmt: skip
     if kind == "FAIL" and run.end is not None:

@@ -39,12 +39,16 @@ KEYS = {
     " `smtps://USER:PASSWORD@HOST` (only in your own settings)",
     "alerts.apprise": "where an address of Apprise stands, `env:NAME` or `file:PATH` (only in your"
     " own settings)",
+    "openlineage.to": "where the place for events of runs stands, `env:NAME` or `file:PATH`: a"
+    " file, or the address of a server of OpenLineage (only in your own settings)",
     "pull.files": "whether `pull` writes and removes files of the work tree (default: true)",
 }
 # Those that only a repository can have.
 OF_A_REPOSITORY = frozenset(("core.dataset", "core.remote", "core.objects", "pull.files"))
 # Those that only a user can have: whom to tell of what is found is not for a repository to say.
-OF_A_USER = frozenset(("alerts.webhook", "alerts.email", "alerts.smtp", "alerts.apprise"))
+OF_A_USER = frozenset((
+    "alerts.webhook", "alerts.email", "alerts.smtp", "alerts.apprise", "openlineage.to",
+))  # fmt: skip
 # Those that are true or false.
 FLAGS = frozenset(("add.default-ignores", "commit.allow-mass-delete", "pull.files"))
 # What is said of a remote, `remote.NAME.url`; `dsm remote` sets it.
@@ -191,6 +195,13 @@ class Config:
     def _write(self, data: bytes) -> None:
         temporary = os.path.join(self._temporary, f"config-{os.urandom(8).hex()}")
         disk.rewrite(self.path, data, temporary, durable=True)
+
+
+def own_settings(config: Config, root: str) -> Config | None:
+    """Returns the settings of the user; None where the repository at `root` brought them along."""
+    user = config.user
+    inside = os.path.join(os.path.realpath(root), "")
+    return None if user is None or os.path.realpath(user.path).startswith(inside) else user
 
 
 class UserConfig(Config):

@@ -16,8 +16,8 @@ class ExportFailed(StorageFailed):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A run, its id in MLflow, and whether it came there now."""
+    """A run, its id in MLflow if it is there, and whether it came there now."""
 
     run: Run
-    mlflow_id: str
+    mlflow_id: str | None
     new: bool

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from receiver import SECRET, Receiver
 
 from dsm.alerts.message import Alert
 from dsm.alerts.send import AlertFailed, send
@@ -18,45 +16,14 @@ from dsm.errors import InvalidInput
 
 from .conftest import Runner, write
 
-SECRET = "T0KEN-c2a8"
 CONTRACT = '[dataset.photos.rules]\nlabels.vocabulary = ["wolf"]\n'
-
-
-class Receiver:
-    """A server on loopback that keeps what it is sent, and answers with a status."""
-
-    def __init__(self) -> None:
-        self.taken: list[Any] = []
-        self.status = 200
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.taken.append((self.path, json.loads(body)))
-                self.send_response(receiver.status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def do_GET(self) -> None:
-                receiver.taken.append((self.path, None))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/{SECRET}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
     yield made
-    made.server.shutdown()
-    made.server.server_close()
+    made.close()
 
 
 @pytest.fixture

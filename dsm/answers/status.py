@@ -40,6 +40,7 @@ def status_answer(
         "untracked": list(status.untracked),
         "left_out": list(status.left_out),
         "absent": status.absent,
+        "files_at": status.files_at,
         "remote": None if distance is None else _distance_fields(distance),
         "objects": None if here is None else _objects_fields(here),
         "lock": None if lock is None else list(lock),

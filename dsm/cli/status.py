@@ -119,6 +119,12 @@ def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
         sizes = f"{size_text(here.stored)} are here, {size_text(here.cached)} in the cache"
         lines.append(f"Objects are fetched from {here.remote} when they are read: {sizes}")
     lines += _lock(s.repo.lock_differences(status.dataset))
+    if status.files_at is not None:
+        whose = f"of changeset {status.files_at}" if status.files_at else "from before changeset 1"
+        lines.append(
+            f"Files are still those {whose}: a revert or pull was stopped "
+            '(the next "dsm add" or "dsm commit" brings them along)'
+        )
     if status.absent:
         lines.append(
             f"{count_text(status.absent, 'example')} without a file here "

@@ -38,7 +38,7 @@ from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
 from dsm.views.query.view_query import ViewQuery
 from dsm.views.selection.named import definitions
-from dsm.worktree.restored import check_restored
+from dsm.worktree.restored import check_note
 from dsm.worktree.stage import SEGMENT
 
 EXAMPLES_LISTED = 1000
@@ -348,8 +348,8 @@ class Checker:
                     self._note(path)
                 elif path == self.layout.absent(name):
                     check_index(self.repository, path, name, self.findings)
-                elif path == self.layout.restored(name):
-                    check_restored(path)
+                elif path in (self.layout.restored(name), self.layout.following(name)):
+                    check_note(path)
                 else:
                     self.findings.stray(folder, entry)
             except DsmError as error:

@@ -16,7 +16,8 @@ class Status:
     Changes are sorted by path. `absent` counts examples that have no file here and never had one.
     `queries` names those that stand; `staged_queries` are what becomes of them. `failed` are
     folders that could not be read: nothing is told of what lies there. `left_out` are new files
-    that `add` skips, since the `pattern` of the dataset does not match them.
+    that `add` skips, since the `pattern` of the dataset does not match them. `files_at` is the
+    changeset whose files still are here, since a revert or a pull was killed; else None.
     """
 
     dataset: str
@@ -31,8 +32,9 @@ class Status:
     failed: tuple[Problem, ...] = ()
     left_out: tuple[str, ...] = ()
     pattern: str | None = None
+    files_at: int | None = None
 
     @property
     def clean(self) -> bool:
         changes = self.staged or self.unstaged or self.untracked or self.staged_queries
-        return not (changes or self.failed)
+        return not (changes or self.failed or self.files_at is not None)

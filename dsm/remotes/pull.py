@@ -7,17 +7,10 @@ staged is left alone and listed. A pull that was killed in between is finished b
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from dsm.datasets import Dataset
-from dsm.errors import StorageFailed
-from dsm.format.index import ABSENT
-from dsm.history.manifests import Manifests
-from dsm.history.revert import RevertPlan
 from dsm.model.changeset import Changeset
-from dsm.model.example import Example
-from dsm.model.rows import ADDED, Rows
 from dsm.progress import SILENT, Progress
 from dsm.remotes.exchange import carry_views, exchange, pinned_views
 from dsm.remotes.fetch import fetch_all
@@ -29,8 +22,8 @@ from dsm.remotes.reports import DatasetPulled, PullReport, Renumbered
 from dsm.remotes.taking import adopt, put_documents, put_headers, put_manifests, put_sources
 from dsm.remotes.tracking import Seen
 from dsm.worktree.committing import one_at_a_time
+from dsm.worktree.following import Followed, Following, finish_following
 from dsm.worktree.publish import publishing
-from dsm.worktree.revert import bring_files, plan_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def _pull_dataset(
     if name not in repository.datasets():
         adopt(remote, incoming.dataset, name)
     dataset = Dataset(repository, repository.identity(name))
-    caught_up = _catch_up(remote, dataset) if asked.files else _Files()
+    caught_up = finish_following(dataset.tree) if asked.files else Followed()
     done = _NOTHING
     if incoming.changesets:
         put = _put_on_top if dataset.head > incoming.base else _fast_forward
@@ -93,16 +86,9 @@ def _pull_dataset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Files:
-    written: int = 0
-    removed: int = 0
-    left: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class _Done:
     brought: Brought = Brought()  # noqa: RUF009 (frozen)
-    files: _Files = _Files()
+    files: Followed = Followed()  # noqa: RUF009 (frozen)
     renumbered: tuple[Renumbered, ...] = ()
     carried: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -119,7 +105,7 @@ def _fast_forward(
     oids, paths = _touched(remote, log.dataset_id, incoming.changesets, asked)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
         brought = bring_objects(repository, remote.backend, oids, progress)
-        follow = Following(remote, dataset, paths, incoming.base) if asked.files else None
+        follow = Following(dataset.tree, paths, incoming.base) if asked.files else None
         with publish:
             log.require()
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
@@ -131,7 +117,7 @@ def _fast_forward(
         )
     _saw(remote, incoming)
     now = Dataset(repository, dataset.identity)
-    return _Done(brought, _Files() if follow is None else follow.to_head(now))
+    return _Done(brought, Followed() if follow is None else follow.to_head(now.tree))
 
 
 def _put_on_top(
@@ -147,33 +133,13 @@ def _put_on_top(
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
         tags = [f"tag {tag.name}" for tag in dataset.tags() if tag.number > plan.base]
         views = pinned_views(dataset, plan.base)
-        follow = Following(remote, dataset, paths, incoming.base) if asked.files else None
+        follow = Following(dataset.tree, paths, incoming.base) if asked.files else None
         exchange(remote, dataset, plan)
     _saw(remote, incoming)
     now = Dataset(repository, dataset.identity)
-    files = _Files() if follow is None else follow.to_head(now)
+    files = Followed() if follow is None else follow.to_head(now.tree)
     carried = (*tags, *carry_views(now, plan, views))
     return _Done(brought, files, plan.moved(), carried, plan.dropped)
-
-
-def _catch_up(remote: Remote, dataset: Dataset) -> _Files:
-    """Brings along the files of a pull that was killed after its changesets had come."""
-    base, log = remote.tracking.following(dataset.id), dataset.log_
-    if base is None:
-        return _Files()
-    number, id = base
-    head = log.head()
-    if number >= head or (number and log.get(number).id != id):
-        remote.tracking.follow(dataset.id, None)  # it was killed before
-        return _Files()
-    manifests = Manifests(remote.repository.layout, log)
-    paths: set[str] = set()
-    for each in range(number + 1, head + 1):
-        table = manifests.read(log.get(each))
-        paths.update(() if table is None else table.column("path").to_pylist())
-    old = dataset.tree.snapshots().lookup(number, paths) if number else {}
-    with one_at_a_time(dataset.tree):
-        return Following(remote, dataset, paths, number, old).to_head(dataset)
 
 
 def _saw(remote: Remote, incoming: Incoming) -> None:
@@ -199,71 +165,3 @@ def _touched(
                 oids.update(oid for oid in table.column("object").unique().to_pylist() if oid)
             paths.update(table.column("path").to_pylist())
     return oids, paths
-
-
-class Following:
-    """The files of a work tree, which follow when the head moves; made before it does.
-
-    `paths` changed since changeset `base`; `old` are their examples there, if not those of the head
-    as it is now. That files are to follow is on record until they have.
-    """
-
-    def __init__(
-        self,
-        remote: Remote,
-        dataset: Dataset,
-        paths: set[str],
-        base: int,
-        old: dict[str, Example] | None = None,
-    ):
-        tree = dataset.tree
-        with tree.locked():
-            tree.stage.tidy()
-        self._staged = tree.stage.load()
-        self._index = tree.index(self._staged)
-        tree.save(self._index)
-        self._paths = paths
-        self._old = tree.committed(paths) if old is None else old
-        for path in paths if old is not None else ():
-            # The index takes it for one that has no file by intent: its file has not come yet.
-            if path not in self._old and self._index.get(path) == ABSENT:
-                self._index.remove(path)
-        self._tracking = remote.tracking
-        self._tracking.follow(dataset.id, (base, tree.log.get(base).id if base else ""))
-
-    def to_head(self, dataset: Dataset) -> _Files:
-        """Brings the files along; those that cannot are left as they are, and listed.
-
-        `dataset` was opened after the head has moved. Raises StorageFailed, which says that the
-        changesets are here all the same.
-        """
-        tree, staged, index = dataset.tree, self._staged, self._index
-        head = tree.log.head()
-        rows = self._changes(tree.committed(self._paths))
-        files = plan_files(tree, staged, index, rows)
-        try:
-            bring_files(tree, staged, index, rows, files)
-        except StorageFailed as error:
-            raise StorageFailed(
-                f"{error.message} (the changesets are here: dataset {dataset.name} is at {head})",
-                hint="`dsm status` lists the files that did not follow; when there is room,"
-                " `dsm restore --force PATH` brings them back",
-            ) from error
-        changeset = tree.log.get(head)
-        index.position = index.position.at(head, changeset.id, staged.names)
-        tree.save(index)
-        self._tracking.follow(dataset.id, None)
-        done = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
-        rest = {*rows.before, *rows.now} - done
-        left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
-        return _Files(len(files.write), len(files.remove), tuple(sorted(left)))
-
-    def _changes(self, new: dict[str, Example]) -> RevertPlan:
-        """Returns what changed, in the form in which files follow a revert."""
-        rows = Rows()
-        for path in sorted(self._paths):
-            if path in new:
-                rows.put(ADDED, new[path])
-            elif path in self._old:
-                rows.delete(path, records=self._old[path].records)
-        return RevertPlan(rows, {}, (), new, self._old)

@@ -140,27 +140,6 @@ class Tracking:
             return None
         return Distance(self.remote, head - seen.base, seen.head - seen.base)
 
-    # --- files that are to follow ---
-
-    def following(self, dataset: str) -> tuple[int, str] | None:
-        """Returns the changeset (number, id) that the files of a dataset had when a pull began that
-        has not ended; None when there was none."""
-        found = self._fields.get("following")
-        told = found.get(dataset) if isinstance(found, Mapping) else None
-        if not isinstance(told, list) or [type(each) for each in told] != [int, str]:
-            return None
-        return told[0], told[1]
-
-    def follow(self, dataset: str, base: tuple[int, str] | None) -> None:
-        """Notes from which changeset on files are to follow; None when they have."""
-        found = self._fields.get("following")
-        told = dict(found) if isinstance(found, Mapping) else {}
-        if base is not None:
-            told.setdefault(dataset, list(base))  # of two pulls that did not end, the first
-        elif told.pop(dataset, None) is None:
-            return
-        self._save(following=told)
-
     # --- changesets that are not here yet ---
 
     def header_path(self, dataset: str, number: int) -> str:

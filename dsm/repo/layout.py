@@ -201,6 +201,10 @@ class Layout:
         """Where it is noted what came from earlier changesets and waits to be added."""
         return self._in("local", "stage", name, ".restored")
 
+    def following(self, name: str) -> str:
+        """Where it is noted that files are to follow the head."""
+        return self._in("local", "stage", name, ".following")
+
     def index(self, name: str) -> str:
         return self._in("local", "index", name)
 

@@ -20,6 +20,7 @@ from dsm.model.rows import FORGET, Rows
 from dsm.progress import SILENT, Progress
 from dsm.store import disk
 from dsm.worktree.add import Adder
+from dsm.worktree.catching_up import catch_up
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.mass_deletion import find_mass_deletion, refuse_mass_deletion
 from dsm.worktree.named import refuse_ignored
@@ -37,10 +38,12 @@ Tell = Callable[[AddReport | MassDeletion], None]
 def one_at_a_time(tree: WorkTree) -> Iterator[None]:
     """Holds the commit lock. It saves retries; correctness does not rest on it.
 
-    So a commit that was stopped while it held it delays others, and blocks nobody.
+    So a commit that was stopped while it held it delays others, and blocks nobody. Files that a
+    killed revert left behind come along first.
     """
     fd = disk.lock(tree.repository.layout.commit_lock, exclusive=True, patience=COMMIT_PATIENCE)
     try:
+        catch_up(tree)
         yield
     finally:
         if fd is not None:
@@ -137,6 +140,7 @@ def commit_paths(
     judge: Judge | None = None,
 ) -> Changeset:
     """Adds and commits exactly the requested paths, apart from what else is staged."""
+    catch_up(tree)
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()

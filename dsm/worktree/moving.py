@@ -18,6 +18,7 @@ from dsm.model.names import check_path, printable
 from dsm.model.record_path import is_records_file, parts_of, record_path
 from dsm.model.rows import Rows
 from dsm.store import disk
+from dsm.worktree.catching_up import catch_up
 from dsm.worktree.edit import removal_rows, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
@@ -34,6 +35,8 @@ def move(
     Raises NotFound, Conflict or InvalidInput before anything is renamed. A dry run is judged as
     the move is, and renames nothing.
     """
+    if not dry_run:
+        catch_up(tree, needed=False)
     staged = tree.stage.load()
     index = tree.index(staged)
     planned = _planned(tree, index, source, target, force=force)

@@ -22,6 +22,7 @@ from dsm.model.pattern import PathPattern
 from dsm.model.record_path import is_records_file
 from dsm.repo.dataset_settings import read_settings
 from dsm.worktree.carrying import Carrier
+from dsm.worktree.catching_up import catch_up
 from dsm.worktree.edit import named_records, removal_rows, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.request import Request
@@ -43,6 +44,8 @@ def remove(
     tree: WorkTree, paths: tuple[str, ...], *, keep_files: bool, force: bool, dry_run: bool
 ) -> tuple[str, ...]:
     """Removes tracked examples at and below the paths; see `Dataset.remove`."""
+    if not dry_run:
+        catch_up(tree, needed=False)
     staged = tree.stage.load()
     index = tree.index(staged)
     records = tuple(named_records(tree, index, staged, paths))

@@ -25,6 +25,7 @@ from dsm.model.names import printable
 from dsm.model.record_path import RECORD, parts_of
 from dsm.model.restore_reports import RestoreReport
 from dsm.progress import SILENT, Progress
+from dsm.worktree.catching_up import catch_up
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.restored import note_restored
 from dsm.worktree.stage import Staged
@@ -43,6 +44,8 @@ def restore(
     progress: Progress = SILENT,
 ) -> RestoreReport:
     """Writes examples to files; see `Dataset.restore`."""
+    if not dry_run:
+        catch_up(tree, needed=False)
     staged = tree.stage.load()
     examples = _wanted(tree, staged, paths, number)
     target = os.path.abspath(to) if to is not None else tree.root

@@ -63,8 +63,8 @@ def restored_examples(tree: WorkTree, contents: Mapping[str, bytes]) -> dict[str
     return found
 
 
-def check_restored(path: str) -> None:
-    """Raises DamagedData when the file is no note."""
+def check_note(path: str) -> None:
+    """Raises DamagedData when a file beside the stage is no note."""
     data = read_file(path, document.DOCUMENT_BYTES_MAX)
     if data is not None:
         document.decode(data, path)

@@ -26,6 +26,7 @@ from dsm.model.rows import FORGET, KIND_NAMES, Rows
 from dsm.model.unmatched import REFUSE
 from dsm.progress import SILENT, Progress
 from dsm.worktree.add import Adder
+from dsm.worktree.catching_up import catch_up
 from dsm.worktree.edit import kind_against_head, named_records, tracked_below
 from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.mass_deletion import refuse_mass_deletion
@@ -47,6 +48,7 @@ def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> 
         outcome = adder.run()
         refuse_other_types(tree, adder.staged, outcome.rows)
         return report(outcome, 0, request)
+    catch_up(tree)
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request, progress)
         before = publish.stored_bytes()

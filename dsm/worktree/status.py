@@ -19,6 +19,7 @@ from dsm.model.reports import Problem
 from dsm.model.rows import KIND_NAMES
 from dsm.model.status_report import Status
 from dsm.progress import SILENT, Progress
+from dsm.worktree.catching_up import files_at
 from dsm.worktree.index import WorkIndex, folders_above
 from dsm.worktree.stage import Staged
 from dsm.worktree.tracked_records import has_records
@@ -236,6 +237,7 @@ def status(
         failed=tuple(found.failed),
         left_out=tuple(left_out),
         pattern=pattern,
+        files_at=files_at(tree),
     )
 
 

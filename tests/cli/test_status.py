@@ -104,7 +104,7 @@ def test_json_has_the_same(dsm: Runner, two_changesets: Path) -> None:
     edited(two_changesets, dsm)
     status = dsm("status", "--json").json
     assert {
-        "dataset", "head", "examples", "clean", "staged", "unstaged", "untracked", "absent",
+        "dataset", "head", "examples", "clean", "staged", "unstaged", "untracked", "absent", "files_at",
         "queries", "staged_queries", "failed", "left_out", "remote", "lock", "objects",
     } == set(status)  # fmt: skip
     assert [(change["kind"], change["path"]) for change in status["staged"]] == [

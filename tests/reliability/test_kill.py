@@ -36,6 +36,9 @@ KILLED = [
     )
 ]  # fmt: skip
 
+# Files follow the head: what was killed in between is finished by the command that comes next.
+FOLLOWED = ("revert", "revert records", "rollback")
+
 
 def killed_at(operation: Operation, root: Path, at: int) -> bool:
     """Runs the operation in a child that dies before its n-th primitive; False: it came through."""
@@ -84,6 +87,10 @@ def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None
                 for name in repo.datasets():
                     repo.dataset(name).status()
         check_files(operation, files_before, files_after, files_of(root))
+        if operation.name in FOLLOWED:
+            with open_repo(root) as repo:
+                repo.dataset().add(["."], deletions=True)
+                assert repo.dataset().status().clean, f"{where}: old files were taken for edits"
         if run_again(operation, root):
             assert tell(root) == after, f"{where}: not the same after running it again"
         collect_garbage(root)

@@ -149,11 +149,13 @@ def test_processes_killed_over_s3(origin: Copy, s3_bucket: str, tmp_path: Path) 
     assert open_backend(place).entries(PACKS)
 
 
-def test_files_follow_when_the_pull_is_run_again(
-    origin: Copy, tmp_path: Path, clone_of: Callable[[str], Copy], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed between changesets and files: the next pull writes what is new, changed and gone, and
-    leaves alone what was edited; so nobody commits the old files over the new changeset."""
+@pytest.mark.parametrize("next_command", ["pull", "add"])
+def test_files_follow_with_the_next_command(
+    origin: Copy, tmp_path: Path, clone_of: Callable[[str], Copy], monkeypatch: pytest.MonkeyPatch,
+    next_command: str,
+) -> None:  # fmt: skip
+    """Killed between changesets and files: the next command writes what is new, changed and gone,
+    and leaves alone what was edited; so nobody commits the old files over the new changeset."""
     place = str(tmp_path / "remote")
     origin.repo.remotes.add("origin", place)
     origin.repo.push()
@@ -174,10 +176,16 @@ def test_files_follow_when_the_pull_is_run_again(
             clone.repo.pull()
     clone = clone.again()
     assert (clone.dataset.head, clone.files()["owl/1"]) == (3, b"hoo" * 40)
-    (pulled,) = clone.repo.pull().datasets
-    assert (pulled.last, pulled.written, pulled.removed, pulled.left) == (0, 2, 1, ("owl/2",))
+    assert clone.dataset.status().files_at == 2
+    if next_command == "pull":
+        (pulled,) = clone.repo.pull().datasets
+        assert (pulled.last, pulled.written, pulled.removed, pulled.left) == (0, 2, 1, ("owl/2",))
+        assert [change.path for change in clone.dataset.status().unstaged] == ["owl/2"]
+    else:
+        clone.dataset.add([clone.root], deletions=True)
+        assert [change.path for change in clone.dataset.status().staged] == ["owl/2"]
     assert {**origin.files(), "owl/2": b"edited here"} == clone.files()
-    assert [change.path for change in clone.dataset.status().unstaged] == ["owl/2"]
+    assert clone.dataset.status().files_at is None
     (again,) = clone.repo.pull().datasets
     assert (again.written, again.removed, again.left) == (0, 0, ())
     clone.repo.close()

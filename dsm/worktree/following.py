@@ -1,0 +1,246 @@
+"""Files that follow when the head moves: on record from before it moves until they have.
+
+A file follows when it holds exactly what the head had; whatever else is in its place is left alone.
+A revert or a pull that is killed in between leaves the old files under a new head, and to the next
+`add` they would look like edits that take the changeset back. So whatever records, or changes
+files, first brings them along. The note lies beside the stage, a document that is replaced;
+specified in docs/format/stage.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dsm.errors import DamagedData, DsmError, OutcomeUnknown, StorageFailed
+from dsm.files.folders import Entry, Folders, Judged
+from dsm.files.restore import REPLACE, SAME, RestorePlan, Verdict, by_content, perform, plan
+from dsm.format import document
+from dsm.format.index import ABSENT, fits, mark_of
+from dsm.history.revert import RevertPlan
+from dsm.model.example import Example
+from dsm.model.record_path import RECORD
+from dsm.model.rows import ADDED, Rows
+from dsm.store import disk
+from dsm.store.whole_file import read_file
+from dsm.worktree.index import WorkIndex
+from dsm.worktree.stage import Staged
+from dsm.worktree.tree import WorkTree, settled
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What became of the files: how many were written and removed, and which were left alone."""
+
+    written: int = 0
+    removed: int = 0
+    left: tuple[str, ...] = ()
+
+
+def note_following(tree: WorkTree, base: int) -> None:
+    """Writes down, durably, that the files are those of changeset `base`, and are to follow.
+
+    Of two that did not end, the first counts. Raises WriteFailed.
+    """
+    if following(tree) is not None:
+        return
+    layout = tree.repository.layout
+    temporary = os.path.join(layout.temporary, f"following-{os.urandom(8).hex()}")
+    fields = {"number": base, "id": tree.log.get(base).id if base else ""}
+    disk.make_dirs(layout.stage(tree.log.name))
+    path = layout.following(tree.log.name)
+    disk.rewrite(path, document.encode(fields), temporary, durable=True)
+
+
+def forget_following(tree: WorkTree) -> None:
+    """Removes the note: the files have followed, or the head did not move."""
+    disk.discard(tree.repository.layout.following(tree.log.name))
+
+
+@contextlib.contextmanager
+def forgotten_when_refused(tree: WorkTree) -> Iterator[None]:
+    """Forgets the note when what is done within is refused.
+
+    Without room it is tried again, and an unknown outcome may be that the head has moved.
+    """
+    try:
+        yield
+    except (StorageFailed, OutcomeUnknown):
+        raise
+    except DsmError:
+        forget_following(tree)
+        raise
+
+
+def following(tree: WorkTree) -> int | None:
+    """Returns the changeset from which files are to follow; None when none are, or when the note
+    speaks of another history or is no note."""
+    path = tree.repository.layout.following(tree.log.name)
+    try:
+        data = read_file(path, document.DOCUMENT_BYTES_MAX)
+        fields = {} if data is None else document.decode(data, path)
+    except DamagedData:
+        return None
+    number, id = fields.get("number"), fields.get("id")
+    if type(number) is not int or not 0 <= number < tree.log.head():
+        return None
+    return number if not number or tree.log.get(number).id == id else None
+
+
+def finish_following(tree: WorkTree) -> Followed:
+    """Brings along the files of a revert or a pull that was killed; see `catch_up`."""
+    base = following(tree)
+    if base is None:
+        forget_following(tree)
+        return Followed()
+    paths: set[str] = set()
+    for number in range(base + 1, tree.log.head() + 1):
+        table = tree.snapshots().manifests.of(number)
+        paths.update(() if table is None else table.column("path").to_pylist())
+    old = tree.snapshots().lookup(base, paths) if base else {}
+    return Following(tree, paths, base, old).to_head(tree)
+
+
+class Following:
+    """The files of a work tree, which follow when the head moves; made before it does.
+
+    `paths` changed since changeset `base`; `old` are their examples there, if not those of the head
+    as it is now.
+    """
+
+    def __init__(
+        self,
+        tree: WorkTree,
+        paths: Collection[str],
+        base: int,
+        old: Mapping[str, Example] | None = None,
+    ):
+        with tree.locked():
+            tree.stage.tidy()
+        self._staged = tree.stage.load()
+        self._index = tree.index(self._staged)
+        tree.save(self._index)
+        self._paths = paths
+        self._old = dict(tree.committed(paths) if old is None else old)
+        for path in paths if old is not None else ():
+            # The index takes it for one that has no file by intent: its file has not come yet.
+            if path not in self._old and self._index.get(path) == ABSENT:
+                self._index.remove(path)
+        note_following(tree, base)
+
+    def to_head(self, tree: WorkTree) -> Followed:
+        """Brings the files along; those that cannot are left as they are, and listed.
+
+        `tree` was opened after the head has moved. Raises StorageFailed, which says that the
+        changesets are here all the same.
+        """
+        staged, index = self._staged, self._index
+        head = tree.log.head()
+        rows = self._changes(tree.committed(self._paths))
+        files = plan_files(tree, staged, index, rows)
+        try:
+            with forgotten_when_refused(tree):
+                bring_files(tree, staged, index, rows, files)
+        except StorageFailed as error:
+            raise StorageFailed(
+                f"{error.message} (the changesets are here: dataset {tree.log.name} is at {head})",
+                hint="`dsm status` lists the files that did not follow; when there is room, the"
+                " next `dsm add` brings them along",
+            ) from error
+        changeset = tree.log.get(head)
+        index.position = index.position.at(head, changeset.id, staged.names)
+        tree.save(index)
+        forget_following(tree)
+        done = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
+        rest = {*rows.before, *rows.now} - done
+        left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
+        return Followed(len(files.write), len(files.remove), tuple(sorted(left)))
+
+    def _changes(self, new: dict[str, Example]) -> RevertPlan:
+        """Returns what changed, in the form in which files follow a revert."""
+        rows = Rows()
+        for path in sorted(self._paths):
+            if path in new:
+                rows.put(ADDED, new[path])
+            elif path in self._old:
+                rows.delete(path, records=self._old[path].records)
+        return RevertPlan(rows, {}, (), new, self._old)
+
+
+def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPlan) -> RestorePlan:
+    """Decides which files follow a revert.
+
+    A file comes back where that of the head was in place, or where the head had no example; one
+    that stands where it must go to makes room if it goes itself.
+    """
+    clean = clean_files(tree, index, rows.now)
+    paths = [path for path in files_of(rows, removed=True) if path not in staged.where]
+    back = [rows.before[path] for path in paths if path in rows.before]
+    gone = {path: clean[path] for path in paths if path not in rows.before and path in clean}
+
+    def judge(example: Example, entry: Entry) -> Verdict:
+        judged = clean.get(example.path)
+        if judged is None:
+            return by_content(example, entry)
+        return (SAME if judged.oid == example.oid else REPLACE), judged.oid
+
+    def release(entries: Sequence[Entry]) -> dict[str, Judged]:
+        return {entry.path: gone[entry.path] for entry in entries if entry.path in gone}
+
+    wanted = [e for e in back if index.get(e.path) is None or e.path in clean]
+    stay = tree.occupied()
+    return plan(tree.root, wanted, judge, release=release, remove=gone, stay=stay, leave=True)
+
+
+def files_of(planned: RevertPlan, *, removed: bool = False) -> list[str]:
+    """Returns the paths that come back, with `removed` all that are concerned, but for records:
+    those have no files."""
+    rows = planned.rows
+    return [
+        path for path, records in zip(rows.paths, rows.records, strict=True)
+        if records != RECORD and (removed or path in planned.before)
+    ]  # fmt: skip
+
+
+def clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> dict[str, Judged]:
+    """Returns the files that hold exactly what the head has."""
+    clean: dict[str, Judged] = {}
+    with Folders(tree.root) as folders:
+        for path, example in now.items():
+            if example.records == RECORD:
+                continue
+            with contextlib.suppress(OSError):
+                entry = folders.look(path)
+                if entry is None or not entry.is_file:
+                    continue
+                if fits(index.get(path), entry.stat) or entry.hash() == example.oid:
+                    clean[path] = entry.judged(example.oid)
+    return clean
+
+
+def bring_files(
+    tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPlan, files: RestorePlan
+) -> None:
+    """Writes, replaces or removes the files of reverted examples, and brings the index along.
+
+    What has changed since it was judged is left alone, as it would have been then.
+    """
+    moment = tree.moment()
+    store, workers = tree.repository.store, tree.repository.workers
+    written = perform(files, store, force=False, workers=workers, stay=tree.occupied()).written
+    same = dict(files.same)
+    for path in files_of(rows, removed=True):
+        if path in staged.where:
+            continue
+        if path not in rows.before:
+            index.remove(path)
+            continue
+        if index.get(path) is None:
+            index.set(path, ABSENT)  # as `commit_revert` has noted
+        st, oid = written.get(path) or same.get(path), rows.before[path].oid
+        if st is not None:
+            index.set(path, mark_of(st, oid) if settled(st, moment) else oid)
+        elif index.get(path) != ABSENT:
+            index.set(path, oid)

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 HOME = "/home/you"
 MARK = "@@@ end of step"
 ANY = "…"
+DSM = (sys.executable, "-m", "dsm")
 
 _ID = re.compile(r"\b(?=[0-9]*[a-f])[0-9a-f]{8,64}\b|\b[0-9a-f]{12,64}\b")
 _VARIABLE = (
@@ -73,15 +75,15 @@ def _block(lines: list[str], at: int, end: int) -> Iterator[Step]:
         yield Step("\n".join(command), False, first, at)
 
 
-def played(text: str, folder: Path) -> str:
-    """Runs a page in a folder; returns it with the output of every command that printed
+def played(text: str, folder: Path, dsm: Sequence[str] = DSM) -> str:
+    """Runs a page in a folder, where `dsm` is what commands begin with; returns it with the output of every command that printed
     something else than the page says. Raises AssertionError when a hidden command fails.
 
     One thing has one id on a page: where the page gives it two, all outputs are those of this run.
     """
     lines = text.split("\n")
     found = list(steps(lines))
-    outputs = _run([step.command for step in found], folder)
+    outputs = _run([step.command for step in found], folder, dsm)
     results = [
         (each, output.split("\n") if output else [])
         for each, (_, output) in zip(found, outputs, strict=True)
@@ -113,12 +115,13 @@ def _one_id_each(outputs: Iterable[tuple[list[str], list[str]]]) -> bool:
     return True
 
 
-def _run(commands: list[str], folder: Path) -> list[tuple[int, str]]:
+def _run(commands: list[str], folder: Path, dsm: Sequence[str]) -> list[tuple[int, str]]:
     home, programs = folder / "home", folder / "programs"
     home.mkdir()
     programs.mkdir()
-    for name, arguments in (("dsm", " -m dsm"), ("python3", ""), ("python", "")):
-        (programs / name).write_text(f"#!/bin/sh\nexec '{sys.executable}'{arguments} \"$@\"\n")
+    python = DSM[:1]
+    for name, words in (("dsm", dsm), ("python3", python), ("python", python)):
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         (programs / name).chmod(0o755)
     script = "exec 2>&1\n" + "".join(
         f"{command}\n__s=$?; printf '\\n{MARK} %d\\n' $__s; (exit $__s)\n" for command in commands

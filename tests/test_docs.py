@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ import pytest
 from blake3 import blake3
 from console import played, steps
 from hexdump import parse
+from preloaded import serving
 
 from dsm.cli.commands import COMMANDS
 from dsm.errors import DsmError
@@ -74,11 +76,17 @@ def generator() -> ModuleType:
 # --- what is shown is what happens --------------------------------------------------------------
 
 
+@pytest.fixture(scope="session")
+def dsm_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    with serving(tmp_path_factory.mktemp("preloaded")) as line:
+        yield line
+
+
 @pytest.mark.parametrize("page", RUN, ids=shown)
-def test_commands_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+def test_commands_print_what_the_page_says(page: Path, tmp_path: Path, dsm_line: list[str]) -> None:
     """Every command of the page, run in order, prints what stands below it."""
     text = page.read_text()
-    now = played(text, tmp_path)
+    now = played(text, tmp_path, dsm_line)
     if os.environ.get("DSM_UPDATE_DOCS") == "1":
         page.write_text(now)
     assert text == now

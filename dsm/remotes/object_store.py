@@ -194,6 +194,8 @@ def _store_of(url: str) -> Any:
         if parts.scheme == "s3":
             return _s3_store(parts.netloc, prefix, options)
         if parts.scheme == "gs":
+            # Google's own address is https; another one is named by the user's service account.
+            options["client_options"]["allow_http"] = True
             return GCSStore(parts.netloc, prefix=prefix, **options)
         return AzureStore(parts.netloc, prefix=prefix, **options)
     except InvalidInput:

@@ -30,7 +30,13 @@ def remote_answer(entry: RemoteEntry) -> dict[str, Any]:
         "default": entry.default,
         "datasets": list(entry.datasets),
         "single_writer": entry.single_writer,
+        "read_only": entry.read_only,
     }
+
+
+def listing_answer(entry: RemoteEntry, files: int) -> dict[str, Any]:
+    """Returns what `dsm remote write-listing` answers."""
+    return {"remote": entry.name, "url": entry.url, "files": files}
 
 
 def remotes_answer(entries: Iterable[RemoteEntry]) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from dsm.answers.remotes import merge_answer, remote_answer, remotes_answer, stats_answer
+from dsm.answers.remotes import (
+    listing_answer,
+    merge_answer,
+    remote_answer,
+    remotes_answer,
+    stats_answer,
+)
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
@@ -84,7 +90,8 @@ def add(
         made = s.repo.remotes.add(name, url, single_writer=single_writer, probe=not no_probe)
         if as_json:
             print_json(remote_answer(made))
-        s.say(f"added remote {made.name}; `dsm push` uploads to it")
+        what = "`dsm pull` reads from it" if made.read_only else "`dsm push` uploads to it"
+        s.say(f"added remote {made.name}; {what}")
 
 
 @app.command("list", cls=Command)
@@ -128,6 +135,8 @@ def _lines(found: RemoteEntry) -> list[str]:
     lines = [f"remote   {found.name}", f"address  {printable(found.url)}"]
     if found.default:
         lines.append("default  yes")
+    if found.read_only:
+        lines.append("writers  none: it is only read")
     if found.datasets:
         lines.append(f"limited  to {', '.join(found.datasets)}")
     if found.single_writer:
@@ -260,3 +269,24 @@ def merge_packs(
             s.say(f"would merge {found} of {plan.remote}, {size_text(plan.size)}")
         else:
             s.say(f"merged {found} of {plan.remote} into {plan.made}")
+
+
+@app.command("write-listing", cls=Command)
+def write_listing(ctx: typer.Context, name: Optional = None, as_json: Json = False) -> None:
+    """Write a listing into a remote, for readers by HTTP
+
+    A web server that shows no pages of folders, such as a static site, does not say which files it
+    has. The listing does. Later pushes and gc keep it up to date.
+
+    \b
+    Examples:
+      dsm remote write-listing
+      dsm remote write-listing public
+    """
+    with Session(ctx) as s:
+        found = s.repo.remotes.find(name)
+        files = s.repo.write_listing(found.name)
+        if as_json:
+            print_json(listing_answer(found, files))
+            return
+        s.say(f"wrote the listing of {found.name}: {count_text(files, 'file')}")

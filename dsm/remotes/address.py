@@ -11,10 +11,11 @@ from dsm.model.names import printable
 from dsm.remotes.backend import Backend, RemoteFailed
 
 URL_CHARS_MAX = 2000
+WEB = ("http", "https")
 BUCKETS = ("s3", "gs", "az", "abfs", "abfss")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
 # Addresses that only look like a place for files: each would reach something else of this machine.
-_REFUSED = ("http", "https", "dsm", "local", "cached", "simplecache", "blockcache", "filecache",
+_REFUSED = ("dsm", "local", "cached", "simplecache", "blockcache", "filecache",
             "data", "reference", "zip", "tar", "libarchive")  # fmt: skip
 
 
@@ -47,17 +48,24 @@ def check_url(url: str, folder: str) -> str:
             hint="credentials are found where the provider's own tools look for them: a profile,"
             " the environment, an agent",
         )
-    if parts.username is not None and scheme in BUCKETS:
-        raise InvalidInput(f"{scheme}://{parts.hostname or ''} takes no user before the bucket")
+    if parts.username is not None and scheme in (*BUCKETS, *WEB):
+        raise InvalidInput(f"{scheme}://{parts.hostname or ''} takes no user")
     if scheme == "file":
         if parts.netloc not in ("", "localhost"):
             raise InvalidInput(f"{url} names another machine; write file:///PATH")
         return os.path.normpath(unquote(parts.path))
     if not parts.netloc:
         raise InvalidInput(f"{url} names no {'bucket' if scheme in BUCKETS else 'place'}")
+    if scheme == "hf" and (parts.netloc != "datasets" or parts.path.strip("/").count("/") < 1):
+        raise InvalidInput(f"{url} names no dataset", hint="write hf://datasets/OWNER/NAME")
     if any(part in (".", "..") for part in unquote(parts.path).split("/")):
         raise InvalidInput(f"{url} goes up and down: write the address without . and ..")
     return url.rstrip("/")
+
+
+def is_read_only(url: str) -> bool:
+    """Whether what lies at a checked address is read, and never written."""
+    return urlsplit(url).scheme in (*WEB, "hf") and not os.path.isabs(url)
 
 
 def open_backend(url: str) -> Backend:
@@ -86,6 +94,10 @@ def open_backend(url: str) -> Backend:
             f"{url} cannot be read in a process that was forked from one that had read it",
             hint="start workers anew, as by DataLoader(…, multiprocessing_context='forkserver')",
         )
+    if urlsplit(url).scheme in WEB:
+        from dsm.remotes.web import WebBackend
+
+        return WebBackend(url)
     from dsm.remotes.fsspec_files import FsspecBackend
 
     return FsspecBackend(url)

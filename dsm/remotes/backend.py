@@ -13,7 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from dsm.errors import DamagedData, NotFound, Refused, StorageFailed
 
@@ -109,6 +109,13 @@ class Backend(ABC):
         yield from (entry for entry in self.listing("") if entry.name == name)
 
     # --- what all have in common ---
+
+    def refuse_writing(self) -> NoReturn:
+        """Raises RemoteRefused: this is a place for reading alone."""
+        raise RemoteRefused(
+            f"{self.url} is read, and never written",
+            hint="push to a folder, a bucket or a machine by SSH",
+        )
 
     def checked(self, name: str) -> str:
         """Returns a name that leads nowhere else. Raises RemoteFailed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dsm.errors import AlreadyExists, InvalidInput, NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, close_matches, printable
-from dsm.remotes.address import check_url, open_backend
+from dsm.remotes.address import check_url, is_read_only, open_backend
 from dsm.remotes.backend import RemoteRefused
 from dsm.remotes.probe import creates_exclusively
 from dsm.remotes.tracking import Tracking
@@ -31,6 +31,11 @@ class RemoteEntry:
     datasets: tuple[str, ...] = ()
     single_writer: bool = False
     default: bool = False
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nobody can push there by its address, as by HTTP."""
+        return is_read_only(self.url)
 
 
 @verbs_suggest
@@ -185,6 +190,8 @@ class Remotes:
         return full
 
     def _probe(self, url: str, name: str, single_writer: bool) -> None:
+        if is_read_only(url):
+            return
         try:
             exclusive = creates_exclusively(open_backend(url))
         except RemoteRefused:

@@ -34,12 +34,15 @@ class FsspecBackend(Backend):
         try:
             self._fs, root = fsspec.core.url_to_fs(url)
         except ImportError as error:
+            wanted = "pip install 'dsm-datasets[hf]'" if url.startswith("hf:") else str(error)
             raise InvalidInput(
-                f"{url} needs a package that is not installed", hint=printable(str(error)[:200])
+                f"{url} needs a package that is not installed", hint=printable(wanted[:200])
             ) from None
         except ValueError as error:
             raise InvalidInput(f"{url} cannot be used: {printable(str(error)[:200])}") from None
         self._root = str(root).rstrip("/")
+        # The Hub keeps files in git, where nothing is created exclusively.
+        self.writable = not url.startswith("hf:")
 
     def _path(self, name: str) -> str:
         name = self.checked(name)
@@ -100,6 +103,7 @@ class FsspecBackend(Backend):
 
     def listing(self, prefix: str) -> Iterator[Entry]:
         start = f"{self._root}/{prefix}".rstrip("/")
+        self._fs.invalidate_cache()  # what was listed before may be another state
         try:
             found: dict[str, Any] = self._asked(
                 "list", prefix or "it", lambda: self._fs.find(start, detail=True)
@@ -123,6 +127,8 @@ class FsspecBackend(Backend):
 
     def _asked(self, what: str, name: str, ask: Callable[[], T]) -> T:
         self.requests += 1
+        if what not in ("read", "list") and not self.writable:
+            self.refuse_writing()
         try:
             return ask()
         except FileNotFoundError:

@@ -24,6 +24,7 @@ from dsm.remotes.backend import (
 )
 from dsm.remotes.book import not_exclusive
 from dsm.remotes.contents import IDENTITY, KINDS, RemoteDataset, get_document
+from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.probe import creates_exclusively
@@ -77,6 +78,8 @@ def push(
     PushUnknown when it cannot be told whether a changeset landed.
     """
     repository, backend = remote.repository, remote.backend
+    if not backend.writable:
+        backend.refuse_writing()
     there = remote.require_ours()
     if not dry_run:
         require_exclusive(remote)
@@ -100,6 +103,7 @@ def push(
     pushed = [_push_dataset(remote, each, tags=tags, progress=progress) for each in outgoing]
     if any(each.documents or each.last for each in pushed):
         _push_sources(remote)
+    keep_listing(backend, listed)
     return PushReport(
         remote.entry.name, remote.entry.url, tuple(pushed),
         remote.transfer(len(sent), sum(entry.size for entry in sent)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from dsm.errors import InvalidInput
+from dsm.errors import InvalidInput, NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository
@@ -168,6 +168,22 @@ class SharedRepository(Repository):
         opened.require_ours()
         plan = plan_merge(opened)
         return plan if dry_run else merge(opened, plan, progress)
+
+    def write_listing(self, remote: str | None = None) -> int:
+        """Writes a listing into a remote (the default one), for web servers that show no folders.
+
+        From then on whoever pushes keeps it. Returns how many files it names. Raises NotFound for
+        the remote, or when there is none at its address, OtherRepository, RemoteRefused,
+        RemoteDamaged, RemoteFailed.
+        """
+        from dsm.remotes.listing_file import write_listing
+        from dsm.remotes.remote import Remote
+
+        self.require_ours()
+        opened = Remote(self, self.remotes.find(remote))
+        if not opened.require_ours():
+            raise NotFound(f"there is no dsm remote at {opened.entry.url}")
+        return write_listing(opened.backend)
 
     def check_remote(
         self,

@@ -426,6 +426,7 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     take("gc", "--remote", of="dsm gc --remote")
     take("remote merge-packs", "-n")
     take("remote merge-packs")
+    take("remote write-listing")
     take("fetch")
     take("status")
     take("pull")

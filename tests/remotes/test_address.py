@@ -19,6 +19,9 @@ from dsm.remotes.address import check_url
         ("gs://bucket", "gs://bucket"),
         ("sftp://user@host/data", "sftp://user@host/data"),
         ("memory://x", "memory://x"),
+        ("https://host:8443/a/", "https://host:8443/a"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("hf://datasets/team/birds@v1/data", "hf://datasets/team/birds@v1/data"),
     ],
 )
 def test_addresses_are_kept_in_one_form(given: str, kept: str) -> None:
@@ -29,7 +32,7 @@ def test_addresses_are_kept_in_one_form(given: str, kept: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        "", "a\nb", "x" * 3000, "http://host/a", "https://host/a", "dsm://a", "simplecache::s3://a/b",
+        "", "a\nb", "x" * 3000, "https://you@host/a", "https:///a", "hf://team/birds", "hf://datasets/birds", "dsm://a", "simplecache::s3://a/b",
         "zip://a.zip", "s3://", "s3:///a", "s3://bucket/../other", "s3://bucket/%2e%2e/other",
         "file://host/mnt", "gs://user@bucket/a", "local:///etc", "cached::file:///etc",
     ],
@@ -42,7 +45,13 @@ def test_what_is_no_place_for_a_remote_is_refused(given: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["sftp://user:hunter2@host/data", "s3://key:hunter2@bucket/a", "s3://bucket/a?secret=hunter2"],
+    [
+        "sftp://user:hunter2@host/data",
+        "https://you:hunter2@host/a",
+        "https://host/a?token=hunter2",
+        "s3://key:hunter2@bucket/a",
+        "s3://bucket/a?secret=hunter2",
+    ],
 )
 def test_secrets_in_an_address_are_refused_unseen(given: str) -> None:
     """The message says where credentials belong, and does not repeat them."""

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from dsm.remotes.address import open_backend
-from dsm.remotes.backend import Backend, NotOnRemote, RemoteDamaged, RemoteFailed
+from dsm.remotes.backend import (
+    Backend,
+    NotOnRemote,
+    RemoteDamaged,
+    RemoteFailed,
+    RemoteRefused,
+)
+from dsm.remotes.listing_file import LISTING, write_listing
 from dsm.remotes.probe import creates_exclusively
+
+from .web_servers import Files, FilesByRange, Hub, serving
 
 
 @pytest.fixture
@@ -17,21 +29,65 @@ def backend(every_place: str) -> Backend:
     return open_backend(every_place)
 
 
-class TestBackend:
-    """What `Backend` promises, of every kind of place."""
+class Reading:
+    """What `Backend` promises to those who read. `writer` puts there what `backend` reads."""
 
-    def test_what_was_put_is_read(self, backend: Backend) -> None:
+    @pytest.fixture
+    def writer(self, backend: Backend) -> Backend:
+        return backend
+
+    def test_what_was_put_is_read(self, backend: Backend, writer: Backend) -> None:
         """Bytes come back whole, by ranges, and from a position on."""
-        backend.put("a/b.json", b"0123456789")
+        writer.put("a/b.json", b"0123456789")
         assert backend.get("a/b.json", 10) == b"0123456789"
         assert backend.get("a/b.json", 10, 3, 3) == b"345"
         assert backend.get("a/b.json", 10, 7) == b"789"
+        assert backend.get("a/b.json", 10, 8, 20) == b"89"
 
-    def test_an_empty_file_is_a_file(self, backend: Backend) -> None:
+    def test_an_empty_file_is_a_file(self, backend: Backend, writer: Backend) -> None:
         """It is read, and listed with no bytes."""
-        backend.put("empty", b"")
+        writer.put("empty", b"")
         assert backend.get("empty", 10) == b""
-        assert [(e.name, e.size) for e in backend.entries("")] == [("empty", 0)]
+        self.listed(writer)
+        assert [(e.name, e.size) for e in backend.entries("") if "/" not in e.name] == [
+            ("empty", 0)
+        ]
+
+    def test_what_is_not_there_is_named(self, backend: Backend, writer: Backend) -> None:
+        """Reading it raises NotOnRemote; listing its folder is empty."""
+        writer.put("here", b"")
+        self.listed(writer)
+        with pytest.raises(NotOnRemote, match="gone"):
+            backend.get("gone", 10)
+        assert backend.entries("gone/") == []
+
+    def test_a_listing_has_what_lies_below(self, backend: Backend, writer: Backend) -> None:
+        """Sorted, with sizes, below a folder only, and nothing of a name that only begins alike."""
+        for name in ("d/a/2", "d/a/1", "d/ab", "e/1"):
+            writer.put(name, name.encode())
+        self.listed(writer)
+        assert [(e.name, e.size) for e in backend.entries("d/a/")] == [("d/a/1", 5), ("d/a/2", 5)]
+        found = [e.name for e in backend.entries("") if e.name != LISTING]
+        assert found == ["d/a/1", "d/a/2", "d/ab", "e/1"]
+
+    def test_more_than_expected_is_refused(self, backend: Backend, writer: Backend) -> None:
+        """A file that is longer than it may be is not taken into memory."""
+        writer.put("a", b"0123456789")
+        with pytest.raises(RemoteDamaged, match="longer than 5 bytes"):
+            backend.get("a", 5)
+
+    @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/../b", "", "a\nb", "a\\b", "é"])
+    def test_odd_names_are_refused(self, backend: Backend, name: str) -> None:
+        """No name leads out of the place, or is spelt in two ways."""
+        with pytest.raises(RemoteFailed, match="no name of a file"):
+            next(iter(backend.read(name)))
+
+    def listed(self, writer: Backend) -> None:
+        """What has to be done before others can list what was written: nothing, as a rule."""
+
+
+class TestBackend(Reading):
+    """What `Backend` promises, of every kind of place."""
 
     def test_put_replaces(self, backend: Backend) -> None:
         """The last one who puts a name has it."""
@@ -46,12 +102,10 @@ class TestBackend:
         backend.put_file("packs/aa/big.pack", str(tmp_path / "big"))
         assert data == backend.get("packs/aa/big.pack", len(data))
 
-    def test_what_is_not_there_is_named(self, backend: Backend) -> None:
-        """Reading it raises NotOnRemote; removing it is fine; listing its folder is empty."""
-        with pytest.raises(NotOnRemote, match="gone"):
-            backend.get("gone", 10)
+    def test_what_is_gone_is_deleted(self, backend: Backend) -> None:
+        """Removing what is not there is fine."""
         backend.delete("gone")
-        assert backend.entries("gone/") == []
+        assert backend.entries("") == []
 
     def test_create_says_whether_the_name_was_free(self, backend: Backend) -> None:
         """The second one, with other bytes or the same, changes nothing."""
@@ -73,13 +127,6 @@ class TestBackend:
         assert won.count(True) == 1
         assert texts[won.index(True)] == backend.get("race", 100)
 
-    def test_a_listing_has_what_lies_below(self, backend: Backend) -> None:
-        """Sorted, with sizes, below a folder only, and nothing of a name that only begins alike."""
-        for name in ("d/a/2", "d/a/1", "d/ab", "e/1"):
-            backend.put(name, name.encode())
-        assert [(e.name, e.size) for e in backend.entries("d/a/")] == [("d/a/1", 5), ("d/a/2", 5)]
-        assert [e.name for e in backend.entries("")] == ["d/a/1", "d/a/2", "d/ab", "e/1"]
-
     def test_what_was_deleted_is_gone(self, backend: Backend) -> None:
         """Its name is free again."""
         backend.put("a", b"one")
@@ -87,18 +134,6 @@ class TestBackend:
         with pytest.raises(NotOnRemote, match="has no file a"):
             backend.get("a", 10)
         assert backend.create("a", b"two") is True
-
-    def test_more_than_expected_is_refused(self, backend: Backend) -> None:
-        """A file that is longer than it may be is not taken into memory."""
-        backend.put("a", b"0123456789")
-        with pytest.raises(RemoteDamaged, match="longer than 5 bytes"):
-            backend.get("a", 5)
-
-    @pytest.mark.parametrize("name", ["../a", "/a", "a//b", "a/../b", "", "a\nb", "a\\b", "é"])
-    def test_odd_names_are_refused(self, backend: Backend, name: str) -> None:
-        """No name leads out of the place, or is spelt in two ways."""
-        with pytest.raises(RemoteFailed, match="no name of a file"):
-            backend.put(name, b"x")
 
     def test_an_answer_that_was_lost_is_settled(self, backend: Backend) -> None:
         """Bytes of ours under the name mean that an earlier try of ours was the one."""
@@ -119,6 +154,64 @@ class TestBackend:
         backend.create("b", b"two")
         backend.get("a", 10)
         assert backend.requests - before == 3
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, Path]]]:
+    """Addresses of each kind of server for reading, with the folder behind each."""
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in ("pages", "static", "hub")}
+    handlers = {"pages": Files, "static": FilesByRange, "hub": Hub}
+    with ExitStack() as stack:
+        yield {
+            kind: (stack.enter_context(serving(handlers[kind], folder))[0], folder)
+            for kind, folder in folders.items()
+        }
+
+
+class TestReadOnly(Reading):
+    """Web servers that show folders, those that do not, and the Hub: what is read, and no more."""
+
+    @pytest.fixture(params=["pages", "static", "hub"])
+    def kind(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def writer(self, kind: str, served: dict[str, tuple[str, Path]]) -> Backend:
+        _, folder = served[kind]
+        for each in folder.iterdir():
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        return open_backend(str(folder))
+
+    @pytest.fixture
+    def backend(
+        self, kind: str, writer: Backend, served: dict[str, tuple[str, Path]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Backend:  # fmt: skip
+        address, _ = served[kind]
+        if kind != "hub":
+            return open_backend(address)
+        why = "dsm-datasets[hf] is not installed"
+        constants = pytest.importorskip("huggingface_hub.constants", reason=why)
+        files = pytest.importorskip("huggingface_hub.hf_file_system", reason=why)
+        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        files.HfFileSystem.clear_instance_cache()
+        return open_backend(f"hf://datasets/{Hub.dataset}")
+
+    def listed(self, writer: Backend) -> None:
+        write_listing(writer)
+
+    def test_nothing_is_written(self, backend: Backend, writer: Backend, tmp_path: Path) -> None:
+        """Whatever would write is refused, and says where to push to instead."""
+        (tmp_path / "file").write_bytes(b"x")
+        for write in (
+            lambda: backend.put("a", b"x"), lambda: backend.create("a", b"x"),
+            lambda: backend.put_file("a", str(tmp_path / "file")), lambda: backend.delete("a"),
+        ):  # fmt: skip
+            with pytest.raises(RemoteRefused, match="is read, and never written"):
+                write()
+        assert (backend.writable, writer.entries("")) == (False, [])
 
 
 def test_a_place_that_ignores_the_condition_is_found_out() -> None:

@@ -197,6 +197,9 @@ def remote_gc_answer(plan: RemoteGc, *, pruned: bool) -> dict[str, Any]:
         "waiting": [{"file": name, "size": size} for name, size in plan.waiting],
         "removed": [{"file": name, "size": size} for name, size in plan.removed],
         "needed_again": list(plan.lifted),
+        "rewritten": [
+            {"pack": name, "size": size, "needed": needed} for name, size, needed in plan.rewritten
+        ],
         "merged": [{"pack": name, "size": size} for name, size in plan.merge.packs],
         "made": plan.merge.made,
     }

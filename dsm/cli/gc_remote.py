@@ -50,6 +50,10 @@ def _told(plan: RemoteGc, pruned: bool) -> list[str]:
         )
     if plan.lifted:
         lines.append(f"{count_text(len(plan.lifted), 'file')} that were marked are needed again")
+    if plan.rewritten:
+        packs = count_text(len(plan.rewritten), "pack")
+        saved = size_text(sum(size - needed for _, size, needed in plan.rewritten))
+        lines.append(f"{'rewrote' if pruned else 'would rewrite'} {packs} without {saved}")
     small = count_text(len(plan.merge.packs), "small pack")
     if plan.merge.packs:
         lines.append(f"merged {small} into {plan.merge.made}" if pruned else f"would merge {small}")

@@ -37,9 +37,8 @@ from dsm.store.lease import SUFFIX as LEASE_SUFFIX
 from dsm.store.lease import Lease, living
 from dsm.store.pack_files import pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
-from dsm.store.repacking import copy_live, rows_of
+from dsm.store.repacking import REPACK_BELOW, bytes_of, copy_live, rows_of
 
-REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
 TRIES, PAUSE_SECONDS = 50, 0.1
 WAITING = ".waiting"
 _MANIFEST_NAME = re.compile(r"[0-9a-f]{64}\.parquet")
@@ -91,7 +90,7 @@ def _planned(repository: Repository, survey: _Survey) -> GcPlan:
             if prefix in survey.live:
                 needed.append(span)
                 rows_kept += 1
-        total, kept = _bytes_of(everything), _bytes_of(needed)
+        total, kept = bytes_of(everything), bytes_of(needed)
         objects += len(pack)
         live_objects += rows_kept
         if not rows_kept:
@@ -356,15 +355,6 @@ def _condemn(repository: Repository, names: list[str]) -> int:
     for shelf in {name[:2] for name in names}:
         disk.sync_dir(os.path.join(layout.packs, shelf))
     return len(moved) if alive else 0
-
-
-def _bytes_of(spans: list[tuple[int, int]]) -> int:
-    """Returns how many bytes of raw space these (start, size) take: objects may overlap."""
-    total = reach = 0
-    for start, size in sorted(spans):
-        total += max(0, start + size - max(start, reach))
-        reach = max(reach, start + size)
-    return total
 
 
 def _repack(repository: Repository, name: str, survey: _Survey) -> None:

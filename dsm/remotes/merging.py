@@ -7,13 +7,14 @@ it was merged, and runs the command again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from dsm.errors import DamagedData
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import RemoteDamaged, RemoteFailed, retried
 from dsm.remotes.contents import list_datasets
+from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.objects import download, partial_path
 from dsm.remotes.outgoing import packs_of
 from dsm.remotes.remote import Remote
@@ -91,11 +92,33 @@ def merge(remote: Remote, plan: MergePlan, progress: Progress = SILENT) -> Merge
     """
     if not plan.packs:
         return plan
+    progress.start("merging packs", len(plan.packs), plan.size)
+    made = rewrite(remote, plan.packs, None, progress)
+    for name, _ in plan.packs:
+        if name not in made:
+            retried(lambda: remote.backend.delete(remote_path(name)))  # noqa: B023
+    progress.finish()
+    after = remote.backend.entries(PACKS)
+    remote.tracking.saw_packs(packs_of(after))
+    keep_listing(remote.backend, after)
+    return MergePlan(plan.remote, plan.url, plan.packs, len(made))
+
+
+def rewrite(
+    remote: Remote,
+    packs: Sequence[tuple[str, int]],
+    live: Container[bytes] | None,
+    progress: Progress = SILENT,
+) -> set[str]:
+    """Puts new packs there with what these (id, bytes) hold of `live`, all for None.
+
+    Returns their ids, when they are listed there as they were written; no old one was removed.
+    Every object is verified on the way. Raises RemoteDamaged, RemoteFailed, RemoteRefused.
+    """
     tables = Tables(remote.repository.layout)
     made: set[str] = set()
-    progress.start("merging packs", len(plan.packs), plan.size)
     with Lease(remote.repository.layout.temporary) as lease:
-        for path, name, size in _merged(remote, plan, lease, progress):
+        for path, name, size in _rewritten(remote, packs, live, lease, progress):
             try:
                 retried(lambda: remote.backend.put_file(remote_path(name), path))  # noqa: B023
                 tables.keep_of(path, name)
@@ -108,28 +131,27 @@ def merge(remote: Remote, plan: MergePlan, progress: Progress = SILENT) -> Merge
                     hint="no old pack was removed; run the command again",
                 )
             made.add(name)
-    for name, _ in plan.packs:
-        if name not in made:
-            retried(lambda: remote.backend.delete(remote_path(name)))  # noqa: B023
-    progress.finish()
-    remote.tracking.saw_packs(packs_of(remote.backend.entries(PACKS)))
-    return MergePlan(plan.remote, plan.url, plan.packs, len(made))
+    return made
 
 
-def _merged(
-    remote: Remote, plan: MergePlan, lease: Lease, progress: Progress
+def _rewritten(
+    remote: Remote,
+    packs: Sequence[tuple[str, int]],
+    live: Container[bytes] | None,
+    lease: Lease,
+    progress: Progress,
 ) -> Iterator[tuple[str, str, int]]:
-    """Yields (path, id, bytes) of packs with all objects of the small ones, each object once."""
+    """Yields (path, id, bytes) of packs with what these hold of `live`, each object once."""
     entries = {pack_name(entry): entry for entry in remote.backend.entries(PACKS)}
     seen: set[bytes] = set()
     writer: PackWriter | None = None
     try:
-        for name, size in plan.packs:
+        for name, size in packs:
             if name not in entries:
                 continue  # somebody else has merged it
             writer = writer or PackWriter(lease.temporary(".pack"))
             download(remote.repository, remote.backend, entries[name])
-            _copy(remote, name, writer, seen)
+            _copy(remote, name, writer, live, seen)
             progress.advance(1, size)
             if writer.full:
                 done, writer = writer, None
@@ -142,11 +164,14 @@ def _merged(
             writer.abandon()
 
 
-def _copy(remote: Remote, name: str, writer: PackWriter, seen: set[bytes]) -> None:
+def _copy(
+    remote: Remote, name: str, writer: PackWriter, live: Container[bytes] | None, seen: set[bytes]
+) -> None:
     path = partial_path(remote.repository, name)
     try:
         pack = Pack(path, verify=True)
-        fresh = {prefix for _, prefix in rows_of(pack)} - seen
+        wanted = {prefix for _, prefix in rows_of(pack) if live is None or prefix in live}
+        fresh = wanted - seen
         copy_live(pack, fresh, writer)
         pack.close()
         seen |= fresh

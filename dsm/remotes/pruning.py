@@ -1,5 +1,9 @@
 """gc of a remote: what no header refers to is condemned first, and removed when time has passed.
 
+A pack of which little is needed is rewritten: a new one with what is, whole and listed there; then
+the old one is condemned, and goes as any other. Killed in between, both are there, and the next run
+does without the old one.
+
 Interrupted pushes leave packs and manifests that nothing names. Others may be pushing just now, and
 count on what they have listed. So what is garbage gets a marker beside it, which keeps later pushes
 from counting on it; a run that finds a marker older than the grace time looks again whether
@@ -10,21 +14,22 @@ loses nothing. Ages are by the clock of the place, which is asked what time it i
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsm.errors import DsmError, InvalidInput, NotFound, Refused
-from dsm.format.pack import PREFIX
+from dsm.format.pack import PREFIX, Contents
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import Entry, NotOnRemote, RemoteFailed, retried
 from dsm.remotes.contents import DATASETS, RemoteDataset, decoded, get_document, list_datasets
 from dsm.remotes.incoming import get_header, get_manifest, read_header
-from dsm.remotes.merging import MergePlan, merge, plan_merge
+from dsm.remotes.listing_file import keep_listing
+from dsm.remotes.merging import MergePlan, merge, plan_merge, rewrite
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.probe import FOLDER as PROBE
 from dsm.remotes.remote import Remote
-from dsm.remotes.tables import CONDEMNED, PACKS, Tables, pack_name
+from dsm.remotes.tables import CONDEMNED, PACKS, Tables, condemned_packs, pack_name, remote_path
 from dsm.store.pieces import pieces_of
-from dsm.store.repacking import prefixes_of
+from dsm.store.repacking import REPACK_BELOW, bytes_of, prefixes_of
 from dsm.views.filters.picks import lists_in
 
 DAY = 86_400
@@ -36,8 +41,9 @@ class RemoteGc:
     """What gc of a remote does, or would do.
 
     `condemned` (name, bytes) get their marker now; `waiting` have one that is younger than the
-    grace time; `removed` go; `lifted` are needed again. `merge` says which small packs become
-    fewer.
+    grace time; `removed` go; `lifted` are needed again. `rewritten` (pack, bytes, bytes that are
+    needed) are packs of which little is needed, and are condemned when that lies in new ones.
+    `merge` says which small packs become fewer.
     """
 
     remote: str
@@ -48,10 +54,12 @@ class RemoteGc:
     removed: tuple[tuple[str, int], ...]
     lifted: tuple[str, ...]
     merge: MergePlan
+    rewritten: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def reclaimable(self) -> int:
-        return sum(size for _, size in (*self.condemned, *self.waiting, *self.removed))
+        whole = sum(size for _, size in (*self.condemned, *self.waiting, *self.removed))
+        return whole + sum(size - needed for _, size, needed in self.rewritten)
 
 
 def plan_prune(remote: Remote, grace: float, progress: Progress = SILENT) -> RemoteGc:
@@ -62,6 +70,11 @@ def plan_prune(remote: Remote, grace: float, progress: Progress = SILENT) -> Rem
     of, RemoteDamaged when something that may refer cannot be read, InvalidInput, RemoteFailed,
     RemoteRefused, OtherRepository.
     """
+    return _planned(remote, grace, progress)[0]
+
+
+def _planned(remote: Remote, grace: float, progress: Progress) -> tuple[RemoteGc, set[bytes]]:
+    """Returns the plan, and the prefixes of the objects that are needed."""
     if grace < 0:
         raise InvalidInput("a grace time is 0 days or more")
     if not remote.require_ours():
@@ -69,7 +82,8 @@ def plan_prune(remote: Remote, grace: float, progress: Progress = SILENT) -> Rem
     now = _time_there(remote)
     entries = {entry.name: entry for entry in remote.backend.entries("")}
     entries |= {entry.name: entry for entry in remote.backend.entries("tmp/")}
-    garbage = _garbage(remote, list(entries.values()), progress)
+    survey = _survey(remote, list(entries.values()), progress)
+    garbage = survey.garbage
     condemned: list[tuple[str, int]] = []
     waiting: list[tuple[str, int]] = []
     removed: list[tuple[str, int]] = []
@@ -86,11 +100,12 @@ def plan_prune(remote: Remote, grace: float, progress: Progress = SILENT) -> Rem
             (removed if old or not grace else waiting).append((entry.name, entry.size))
     idle = {_marker(entry.name) for entry in garbage}
     lifted = [name for name in entries if name.endswith(CONDEMNED) and name not in idle]
-    return RemoteGc(
+    plan = RemoteGc(
         remote=remote.entry.name, url=remote.entry.url, grace=grace,
         condemned=tuple(condemned), waiting=tuple(waiting), removed=tuple(removed),
-        lifted=tuple(lifted), merge=plan_merge(remote),
+        lifted=tuple(lifted), merge=plan_merge(remote), rewritten=tuple(survey.rewritten),
     )  # fmt: skip
+    return plan, survey.live
 
 
 def prune_remote(remote: Remote, plan: RemoteGc, progress: Progress = SILENT) -> RemoteGc:
@@ -99,7 +114,7 @@ def prune_remote(remote: Remote, plan: RemoteGc, progress: Progress = SILENT) ->
     Returns what was done. Raises what `plan_prune` and `merge` raise.
     """
     backend = remote.backend
-    again = plan_prune(remote, plan.grace, progress)
+    again, live = _planned(remote, plan.grace, progress)
     removed = tuple(each for each in again.removed if each in plan.removed)
     for name in again.lifted:
         retried(lambda: backend.delete(name))  # noqa: B023
@@ -112,11 +127,18 @@ def prune_remote(remote: Remote, plan: RemoteGc, progress: Progress = SILENT) ->
         retried(lambda: backend.delete(name))  # noqa: B023
         if _marker(name) in markers:
             retried(lambda: backend.delete(_marker(name)))  # noqa: B023
+    rewritten = tuple(each for each in again.rewritten if each in plan.rewritten)
+    rewrite(remote, [(name, size) for name, size, _ in rewritten], live, progress)
+    for name, _, _ in rewritten:
+        old = remote_path(name)
+        if again.grace:
+            retried(lambda: backend.put(_marker(old), b""))  # noqa: B023
+        else:
+            retried(lambda: backend.delete(old))  # noqa: B023
+    if removed or rewritten:
+        keep_listing(backend, backend.entries(PACKS))
     done = merge(remote, plan_merge(remote), progress)
-    return RemoteGc(
-        remote=again.remote, url=again.url, grace=again.grace, condemned=again.condemned,
-        waiting=again.waiting, removed=removed, lifted=again.lifted, merge=done,
-    )  # fmt: skip
+    return replace(again, removed=removed, rewritten=rewritten, merge=done)
 
 
 def _counted(name: str) -> bool:
@@ -143,8 +165,18 @@ def _time_there(remote: Remote) -> float:
     return found.modified
 
 
-def _garbage(remote: Remote, entries: list[Entry], progress: Progress) -> list[Entry]:
-    """Returns the files that nothing refers to, of the kinds that dsm writes."""
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """What is on a remote: files that can go, packs to rewrite with what is left of each, and the
+    prefixes of the objects that are needed."""
+
+    garbage: list[Entry]
+    rewritten: list[tuple[str, int, int]]
+    live: set[bytes]
+
+
+def _survey(remote: Remote, entries: list[Entry], progress: Progress) -> _Survey:
+    """Finds what nothing refers to, of the kinds of files that dsm writes."""
     datasets = list_datasets(remote.backend)
     needed: set[bytes] = set()
     manifests: set[str] = set()
@@ -159,15 +191,23 @@ def _garbage(remote: Remote, entries: list[Entry], progress: Progress) -> list[E
             e for e in entries
             if e.name.startswith(folder) and e.name.endswith(".parquet") and e.name not in manifests
         ]  # fmt: skip
-    return garbage + _garbage_packs(remote, entries, needed)
+    return _with_packs(remote, entries, needed, garbage)
 
 
-def _garbage_packs(remote: Remote, entries: list[Entry], needed: set[bytes]) -> list[Entry]:
+def _with_packs(
+    remote: Remote, entries: list[Entry], needed: set[bytes], garbage: list[Entry]
+) -> _Survey:
+    """Decides about packs: one whose live objects all lie in others that stay is garbage, too.
+
+    Those that are condemned, and then those with much that is dead, are the first to be done
+    without; so of a rewritten pack and the new one that holds the rest of it the new one stays.
+    """
     packs = {name: entry for entry in entries if (name := pack_name(entry)) is not None}
-    held: dict[str, set[bytes]] = {}
+    condemned = condemned_packs(entries)
+    held: dict[str, Contents] = {}
     lists: set[bytes] = set()
     for name, contents in Tables(remote.repository.layout).of(remote.backend, packs.values()):
-        held[name] = prefixes_of(contents.prefixes)
+        held[name] = contents
         lists.update(
             contents.prefixes[row * PREFIX : row * PREFIX + PREFIX]
             for row in range(len(contents)) if contents.location(row)[2]
@@ -176,7 +216,30 @@ def _garbage_packs(remote: Remote, entries: list[Entry], needed: set[bytes]) -> 
     for oid in needed:
         if oid[:PREFIX] in lists:
             live.update(piece[:PREFIX] for piece in _pieces(remote, oid))
-    return [entry for name, entry in packs.items() if not held[name] & live]
+    shares = {name: _share(contents, live) for name, contents in held.items()}
+    covered: set[bytes] = set()
+    rewritten: list[tuple[str, int, int]] = []
+    for name in sorted(held, key=lambda name: (name in condemned, -shares[name], name)):
+        found = prefixes_of(held[name].prefixes) & live
+        if found <= covered:
+            garbage.append(packs[name])
+            continue
+        covered |= found
+        if name not in condemned and shares[name] < REPACK_BELOW:
+            size = packs[name].size
+            rewritten.append((name, size, int(size * shares[name])))
+    return _Survey(garbage, rewritten, live)
+
+
+def _share(contents: Contents, live: set[bytes]) -> float:
+    """Returns which share of the bytes in a pack is live."""
+    everything, kept = [], []
+    for row in range(len(contents)):
+        span = contents.location(row)[:2]
+        everything.append(span)
+        if contents.prefixes[row * PREFIX : row * PREFIX + PREFIX] in live:
+            kept.append(span)
+    return bytes_of(kept) / max(1, bytes_of(everything))
 
 
 def _pieces(remote: Remote, oid: bytes) -> set[bytes]:

@@ -11,6 +11,17 @@ from dsm.format import chunk_list
 from dsm.format import pack as pack_format
 from dsm.store.packs import Pack, PackWriter
 
+REPACK_BELOW = 0.5  # a pack is rewritten when less than this share of it is live
+
+
+def bytes_of(spans: list[tuple[int, int]]) -> int:
+    """Returns how many bytes of raw space these (start, size) take: objects may overlap."""
+    total = reach = 0
+    for start, size in sorted(spans):
+        total += max(0, start + size - max(start, reach))
+        reach = max(reach, start + size)
+    return total
+
 
 def rows_of(pack: Pack) -> Iterator[tuple[int, bytes]]:
     """Yields (row, prefix of the id) for every object in a pack's table."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +31,14 @@ def pushed(origin: Copy, tmp_path: Path) -> Backend:
     origin.repo.remotes.add("origin", str(tmp_path / "remote"))
     origin.repo.push(tags=True)
     origin.commit("third", big=os.urandom(3 << 20), bigger=os.urandom(18 << 20))
+    origin.repo.push()
+    return open_backend(str(tmp_path / "remote"))
+
+
+@pytest.fixture
+def small(origin: Copy, tmp_path: Path) -> Backend:
+    """A remote with two small changesets."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
     origin.repo.push()
     return open_backend(str(tmp_path / "remote"))
 
@@ -142,10 +152,13 @@ def test_what_neither_has_is_told(origin: Copy, pushed: Backend, clone_of: Clone
 # --- gc ---------------------------------------------------------------------------------------------
 
 
-def orphan(origin: Copy, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+def orphan(
+    origin: Copy, backend: Backend, monkeypatch: pytest.MonkeyPatch,
+    content: str | bytes = "lost content " * 50,
+) -> set[str]:  # fmt: skip
     """Pushes, and dies before the header; returns the files that nothing refers to by that."""
     before = set(names(backend, ""))
-    origin.commit("lost", lost="lost content " * 50)
+    origin.commit("lost", lost=content)
     with monkeypatch.context() as patch:
         patch.setattr("dsm.remotes.push._push_header", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -216,6 +229,105 @@ def test_a_slow_push_is_not_overtaken(
     done = clone.repo.gc_remote(prune=True)
     assert (done.removed, len(done.lifted)) == ((), 2)
     assert findings(clone, 1.0) == []
+
+
+@pytest.fixture
+def half_dead(
+    origin: Copy, small: Backend, clone_of: Clones, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Copy, str]:
+    """A copy, and the one pack of its remote, most of which nothing refers to."""
+    clone = clone_of(small.url)
+    orphan(origin, small, monkeypatch, os.urandom(500_000))
+    clone.repo.merge_packs()
+    (pack,) = [entry.name for entry in small.entries(PACKS)]
+    return clone, pack
+
+
+def aged(remote: Path, backend: Backend) -> None:
+    for name in names(backend, CONDEMNED):
+        os.utime(remote / name, (1, 1))
+
+
+def test_packs_that_are_mostly_dead_are_rewritten(
+    half_dead: tuple[Copy, str], small: Backend, tmp_path: Path, clone_of: Clones
+) -> None:
+    """What is needed goes into a new pack; the old one is marked, and goes when the mark is old."""
+    clone, old = half_dead
+    plan = clone.repo.gc_remote()
+    ((name, size, needed),) = plan.rewritten
+    assert (name, needed < size / 2) == (old[9:-5], True)
+    assert [entry.name for entry in small.entries(PACKS)] == [old]
+    assert clone.repo.gc_remote(prune=True).rewritten == plan.rewritten
+    assert len([n for n in names(small, PACKS) if n.endswith(".pack")]) == 2
+    assert findings(clone, 1.0) == []
+    waiting = clone.repo.gc_remote(prune=True)
+    assert (waiting.rewritten, old in dict(waiting.waiting)) == ((), True)
+    aged(tmp_path / "remote", small)
+    clone.repo.gc_remote(prune=True)
+    (left,) = small.entries(PACKS)
+    assert left.size < size / 2
+    assert findings(clone, 1.0) == []
+    assert clone.contents() == clone_of(small.url).contents()
+
+
+def test_a_push_that_counted_on_what_is_dead_keeps_it(
+    origin: Copy, half_dead: tuple[Copy, str], small: Backend, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, clone_of: Clones,
+) -> None:  # fmt: skip
+    """It had listed the old pack before that was rewritten without what it needs of it."""
+    clone, old = half_dead
+    real = dsm.remotes.push._push_header  # type: ignore[attr-defined]
+
+    def beside(*arguments: object) -> None:
+        assert len(clone.repo.gc_remote(prune=True).rewritten) == 1
+        real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dsm.remotes.push._push_header", beside)
+        assert origin.repo.push().transfer.packs == 0
+    aged(tmp_path / "remote", small)
+    done = clone.repo.gc_remote(prune=True)
+    assert old not in dict(done.removed)
+    assert findings(clone, 1.0) == []
+    assert origin.contents() == clone_of(small.url).contents()
+
+
+def test_a_rewrite_that_is_killed_loses_nothing(
+    half_dead: tuple[Copy, str], small: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever write or removal on the remote is the last: it is whole, and the next run finishes."""
+    from dsm.remotes.folder import FolderBackend
+
+    clone, old = half_dead
+    shutil.copytree(tmp_path / "remote", tmp_path / "before")
+    for last in range(1, 30):
+        shutil.rmtree(tmp_path / "remote")
+        shutil.copytree(tmp_path / "before", tmp_path / "remote")
+        with monkeypatch.context() as patch:
+            done = [0]
+
+            def counted(real: Callable[..., object], done: list[int], last: int) -> object:
+                def call(*arguments: object, **more: object) -> object:
+                    done[0] += 1
+                    if done[0] > last:
+                        raise KeyboardInterrupt
+                    return real(*arguments, **more)
+
+                return call
+
+            for verb in ("_write", "delete"):
+                real = getattr(FolderBackend, verb)
+                patch.setattr(FolderBackend, verb, counted(real, done, last))
+            with contextlib.suppress(KeyboardInterrupt):
+                clone.repo.gc_remote(prune=True, grace_days=0)
+        assert findings(clone, 1.0) == []
+        clone.repo.gc_remote(prune=True, grace_days=0)
+        assert findings(clone, 1.0) == []
+        assert old not in names(small, PACKS)
+        assert len(small.entries(PACKS)) == 1
+        if done[0] <= last:
+            break
+    assert last > 5
 
 
 def test_small_packs_are_merged(origin: Copy, pushed: Backend) -> None:

@@ -30,7 +30,7 @@ from dsm.views.reading.window import WINDOW, Window, largest_of
 from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers
 from dsm.views.selection.evaluate import Cutoff
-from dsm.views.selection.positions import positions_of
+from dsm.views.selection.positions import announce, positions_of
 from dsm.views.selection.selection import Selection
 from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.view import NumberUnknown, View
@@ -75,6 +75,7 @@ class _Source:
         self._store: Any = view.repository.store
         self._largest = largest_of(table)
         self._positions: Positions | None = positions_of(self._store, table)
+        announce(self._store, table)
 
     def _read(self, view: Selection) -> SourceRowReader | None:
         if not view.queries:
@@ -139,6 +140,7 @@ class _Source:
         self._store = view.repository.store
         self._table = view.table() if self._reading is None else self._reading.stored()
         self._positions = positions_of(self._store, self._table)
+        announce(self._store, self._table)
 
 
 class ViewDataset(Dataset[Any]):  # type: ignore[misc]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -20,6 +20,14 @@ from blake3 import blake3
 from dsm.errors import DamagedData
 from dsm.format import chunk_list
 from dsm.remotes.address import open_backend
+from dsm.remotes.around import (
+    BLOCKS_AT_ONCE,
+    Around,
+    Block,
+    block_of,
+    pieces_of,
+    stretches,
+)
 from dsm.remotes.backend import Backend, NotOnRemote, RemoteDamaged, RemoteFailed
 from dsm.remotes.contents import read_identity
 from dsm.remotes.parallel import side_by_side
@@ -30,7 +38,7 @@ from dsm.repo.config import CACHE_SIZE, CACHE_SIZE_DEFAULT, check_size
 from dsm.repo.layout import Layout
 from dsm.repo.repository import Repository
 from dsm.store import disk
-from dsm.store.elsewhere import Counted
+from dsm.store.elsewhere import Absent, Counted, Parts
 from dsm.store.extract import EXTRACT_BYTES, Extract
 from dsm.store.lookup import Lookup
 from dsm.store.object_cache import ObjectCache, write_pieces
@@ -39,6 +47,8 @@ from dsm.store.pack_files import publish_pack
 
 # Objects that are planned together.
 PLANNED = 50_000
+# How long a process waits for its turn while another one brings nothing.
+TURN_SECONDS = 30
 Found = tuple[bytes, bytes, bool]  # id, bytes, whether they are a chunk list
 
 
@@ -55,6 +65,8 @@ class OnDemand:
     _open: tuple[int, Backend] | None = field(default=None, compare=False)
     _lookup: Lookup | None = field(default=None, compare=False)
     _packs: dict[str, RemotePack] = field(default_factory=dict, compare=False)
+    _expected: Parts | None = field(default=None, compare=False)
+    _around: Around | None = field(default=None, compare=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OnDemand, (self.base, self.url, self.cache)
@@ -79,6 +91,57 @@ class OnDemand:
     def fetch(self, oids: Iterable[bytes]) -> Iterator[Found]:
         """Yields each object, verified, and keeps them in the cache; see `Elsewhere`."""
         return self._fetch(oids, self.cache.add)
+
+    def expect(self, parts: Parts) -> None:
+        """Hears what will be read; looked at when something of it is not here."""
+        self._expected, self._around = parts, None
+
+    def bring_around(self, oids: Sequence[bytes], absent: Absent) -> bool:
+        """Brings blocks of packs that are expected; see `Elsewhere`."""
+        oids = absent(oids) if self._expected is not None else []
+        if not oids:
+            return False
+        with self._turn(oids, absent) as left:
+            return not left or self._bring_blocks(left)
+
+    def _bring_blocks(self, oids: list[bytes]) -> bool:
+        wanted, _ = self._look_up(oids)
+        assert self._lookup is not None and self._expected is not None
+        self._around = self._around or Around(self._lookup, self._expected, self.cache.most)
+        if not self._around:
+            self._expected = None
+            return False
+        blocks = [block for each in self._around.chosen(wanted) if (block := block_of(*each))]
+        kept = side_by_side(self._keep_blocks, stretches(blocks), BLOCKS_AT_ONCE)
+        if not all(kept):
+            self._expected = None
+        return bool(blocks)
+
+    def _keep_blocks(self, blocks: list[Block]) -> bool:
+        """Reads blocks of one pack into the cache; False when they are not there to stay."""
+        try:
+            return self.cache.write(blocks[-1].end - blocks[0].start, pieces_of(blocks))
+        except NotOnRemote:
+            return False  # packs were merged meanwhile: each object is looked for by itself
+
+    @contextlib.contextmanager
+    def _turn(self, oids: list[bytes], absent: Absent) -> Iterator[list[bytes]]:
+        """Lets one process at a time bring blocks: others want the same ones.
+
+        Gives those that nobody has brought by then. Nobody waits for one that brings nothing.
+        """
+        left, waited, lock = oids, 0, None
+        with contextlib.suppress(disk.WriteFailed, disk.NotOurs):
+            disk.make_dirs(self.cache.folder, durable=False)
+            while left and waited < TURN_SECONDS and lock is None:
+                lock = disk.lock(self.cache.folder, exclusive=True, patience=1.0)
+                now = absent(left)
+                left, waited = now, 0 if len(now) < len(left) else waited + 1
+        try:
+            yield left
+        finally:
+            if lock is not None:
+                disk.unlock(lock)
 
     def lacking(self, oids: Iterable[bytes]) -> set[bytes]:
         """Returns those of these objects that no pack of the remote holds."""

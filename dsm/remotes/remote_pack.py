@@ -22,6 +22,7 @@ class RemotePack(Pack):
         self._backend = backend
         self._file = None
         self._rows: FrameRows | None = None
+        self._dictionaries: dict[int, bytes | None] = {}
         self._take(contents, size)
 
     def read_at(self, position: int, size: int) -> bytes:
@@ -49,8 +50,21 @@ class RemotePack(Pack):
         starts = self.contents.raw_starts
         return self.read_from(window, window_at, frame, 0, starts[frame + 1] - starts[frame])
 
+    def dictionary(self, codec: int) -> bytes | None:
+        """Returns the dictionary of a codec, which is asked for once."""
+        if codec not in self._dictionaries:
+            self._dictionaries[codec] = super().dictionary(codec)
+        return self._dictionaries[codec]
+
     def rows_in(self, frame: int) -> list[int]:
         """Returns the rows of the objects in a frame."""
+        return self._in_order().of(self.contents, frame)
+
+    def rows_between(self, start: int, end: int) -> list[int]:
+        """Returns the rows of the objects that begin in these bytes of its raw space, in order."""
+        return self._in_order().between(self.contents, start, end)
+
+    def _in_order(self) -> FrameRows:
         if self._rows is None:
             self._rows = FrameRows(self.contents)
-        return self._rows.of(self.contents, frame)
+        return self._rows

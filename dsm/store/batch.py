@@ -65,6 +65,10 @@ def read_batch(
             left += read_framed(pack, framed, oids, found)
         numbers = left
     plans, rest = planned(store.lookup, oids, numbers)
+    if rest and store.elsewhere is not None:
+        wanted = [oids[number] for number in rest]
+        if store.elsewhere.bring_around(wanted, store.absent):
+            plans, rest = planned(store.lookup, oids, [n for n in numbers if found[n] is None])
     for pack, (raw, framed) in plans.items():
         rest += read_raw(pack, raw, oids, found)
         rest += read_framed(pack, framed, oids, found)

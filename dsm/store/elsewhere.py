@@ -7,7 +7,7 @@ is handed down (`dsm.remotes.on_demand`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 
 Counted = Callable[[int], object]
+# The ids and sizes of many objects, some after the other.
+Parts = Callable[[], Iterable[tuple[Sequence[bytes], Sequence[int]]]]
+Absent = Callable[[Iterable[bytes]], list[bytes]]
 
 
 class Elsewhere(Protocol):
@@ -32,6 +35,17 @@ class Elsewhere(Protocol):
         any order and in bounded memory; they are in the cache afterwards, as far as it has room.
 
         Raises ObjectMissing for one that is not there either, and what the place fails with.
+        """
+
+    def expect(self, parts: Parts) -> None:
+        """Hears that these objects will be read soon, all of them and in any order."""
+
+    def bring_around(self, oids: Sequence[bytes], absent: Absent) -> bool:
+        """Brings objects into the cache with what lies around them, where most of that is expected;
+        True when some may have come. They are verified when they are read.
+
+        `absent` looks again which of some are not here: other processes bring them, too. Raises
+        like `fetch`.
         """
 
     def lacking(self, oids: Iterable[bytes]) -> set[bytes]:

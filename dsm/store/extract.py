@@ -46,6 +46,21 @@ class Extract:
         self._raw_end += len(data)
         self._append(data)
 
+    def add_run(
+        self, pack: Pack, start: int, data: bytes | memoryview, rows: Iterable[int]
+    ) -> None:
+        """Appends what lies raw in a pack, from `start` of its raw space on, with these rows of its
+        table."""
+        contents, width = pack.contents, fmt.PREFIX
+        shift = self._raw_end - start
+        for row in rows:
+            at, size, is_list = contents.location(row)
+            prefix = contents.prefixes[row * width : row * width + width]
+            self._rows.append(fmt.table_row(prefix, fmt.pack_location(at + shift, size, is_list)))
+        self._raw_run += len(data)
+        self._raw_end += len(data)
+        self._append(data)
+
     def add_frame(self, pack: Pack, frame: int, stored: bytes, rows: list[int]) -> None:
         """Appends a compressed frame of a pack with these rows of its table."""
         self._end_raw_run()
@@ -76,7 +91,7 @@ class Extract:
         self._append(dictionary)
         return own
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes | memoryview) -> None:
         self._parts.append(data)
         self.size += len(data)
 
@@ -85,8 +100,14 @@ class Extract:
             self._frames.append((self._raw_run, self._raw_run, fmt.RAW))
             self._raw_run = 0
 
+    def taken(self) -> list[bytes | memoryview]:
+        """Returns what was appended since the last time, and holds it no more."""
+        parts, self._parts = self._parts, []
+        return parts
+
     def pieces(self) -> list[bytes | memoryview]:
-        """Returns the bytes of the pack, end to end; nothing can be added afterwards."""
+        """Returns the bytes of the pack that were not taken, end to end; nothing can be added
+        afterwards."""
         self._end_raw_run()
         return [*self._parts, fmt.encode_rows(self.size, self._frames, self._rows)]
 
@@ -107,7 +128,11 @@ class FrameRows:
 
     def of(self, contents: fmt.Contents, frame: int) -> list[int]:
         """Returns the rows of the objects in a frame, empty ones left out."""
-        low = bisect_left(self._order, contents.raw_starts[frame] << 32)
-        high = bisect_left(self._order, contents.raw_starts[frame + 1] << 32)
+        return self.between(contents, contents.raw_starts[frame], contents.raw_starts[frame + 1])
+
+    def between(self, contents: fmt.Contents, start: int, end: int) -> list[int]:
+        """Returns the rows of the objects that begin in these bytes of the raw space, in the order
+        in which they lie, empty ones left out."""
+        low, high = bisect_left(self._order, start << 32), bisect_left(self._order, end << 32)
         rows = [each & 0xFFFFFFFF for each in self._order[low:high]]
         return [row for row in rows if contents.location(row)[1]]

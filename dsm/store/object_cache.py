@@ -27,6 +27,7 @@ T = TypeVar("T")
 READS_BETWEEN = 256
 # What is removed makes room for more than what just came: by this share of the limit.
 ROOM_SHARE = 0.05
+WRITE_BYTES = 1 << 20
 
 
 class CachedPack(Pack):
@@ -88,15 +89,19 @@ class ObjectCache:
 
     def add(self, extract: Extract) -> bool:
         """Keeps a pack, and removes others for it; False where it cannot be kept."""
-        if extract.size > self.most:
+        return self.write(extract.size, extract.pieces())
+
+    def write(self, size: int, pieces: Iterable[bytes | memoryview]) -> bool:
+        """Like `add`, for a pack of about `size` bytes; threads may do this at the same time."""
+        if size > self.most:
             self.evict()  # the limit may have been lowered
             return False
         name = os.urandom(32).hex()
         temporary = os.path.join(self.temporary, f"cached-{name[:16]}")
         try:
-            self.evict(extract.size)
+            self.evict(size)
             disk.make_dirs(self.folder, durable=False)
-            write_pieces(temporary, extract.pieces(), durable=False)
+            write_pieces(temporary, pieces, durable=False)
             try:
                 disk.replace(temporary, os.path.join(self.folder, name + ".pack"))
             except disk.WriteFailed:
@@ -143,9 +148,14 @@ def write_pieces(path: str, pieces: Iterable[bytes | memoryview], *, durable: bo
         held: list[bytes | memoryview] = []
         size = 0
         for piece in pieces:
+            if len(piece) >= WRITE_BYTES:  # as it is: joining would copy it
+                disk.write_all(fd, b"".join(held), path)
+                disk.write_all(fd, piece, path)
+                held, size = [], 0
+                continue
             held.append(piece)
             size += len(piece)
-            if size >= 1 << 20:
+            if size >= WRITE_BYTES:
                 disk.write_all(fd, b"".join(held), path)
                 held, size = [], 0
         disk.write_all(fd, b"".join(held), path)

@@ -190,13 +190,14 @@ class ObjectStore:
 
     def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together."""
-        if self.elsewhere is None:
-            return
-        self.refresh()  # another process may have fetched them, or removed them from the cache
-        absent = [oid for oid in dict.fromkeys(oids) if not self._holders(oid)]
-        if absent:
+        if self.elsewhere is not None and (absent := self.absent(oids)):
             for oid, data, is_list in self.elsewhere.fetch(absent):
                 yield oid, None if is_list else data
+
+    def absent(self, oids: Iterable[bytes]) -> list[bytes]:
+        """Returns those that no pack here holds now: other processes fetch and remove some."""
+        self.refresh()
+        return [oid for oid in dict.fromkeys(oids) if not self._holders(oid)]
 
     def pieces_ahead(self, rows: Iterable[tuple[bytes, int]]) -> dict[bytes, bytes] | None:
         """Returns the next pieces of a large object that no pack here holds, fetched together, as

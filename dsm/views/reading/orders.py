@@ -24,10 +24,14 @@ from dsm.views.reading.window import (
     window_rows,
 )
 from dsm.views.selection.columns import hashes, integers
-from dsm.views.selection.positions import positions_of
+from dsm.views.selection.positions import announce, positions_of
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
+
+# Of a view of so many bytes all may come with its first example, where they are fetched; of larger
+# ones when somebody reads on behind the first window.
+FEW_BYTES = 256 << 20
 
 
 def in_windows(
@@ -45,6 +49,8 @@ def in_windows(
     `known` gives the positions of the rows, where they are kept, `classes` their classes.
     """
     largest = largest_of(table)
+    if order is None and (pc.sum(table.column("size")).as_py() or 0) <= FEW_BYTES:
+        announce(store, table)
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
     elif order is None:
@@ -52,6 +58,7 @@ def in_windows(
         while first < table.num_rows:
             if first == WINDOW:
                 expect(store, table.num_rows - first, in_order=True)
+                announce(store, table)
                 ahead = table.slice(first, AHEAD)
                 if is_scattered(store, hashes(ahead.column("object"))):
                     order = integers(range(first, table.num_rows))
@@ -65,6 +72,7 @@ def in_windows(
     for number, indices in enumerate(_windows(order, partial(window_rows, table))):
         if number == 1:  # who reads on so far will read on
             positions = positions_of(store, table) if known is None else known()
+            announce(store, table)
         _check(indices, table.num_rows)
         yield Window(
             store, table, indices, ahead=max(AHEAD_SCATTERED, len(indices)), largest=largest,

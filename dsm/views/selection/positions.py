@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.store.batch import expect
@@ -19,8 +21,16 @@ ROWS = 1024  # looked up at once
 def positions_of(store: ObjectStore, table: pa.Table) -> Positions:
     """Returns where the objects of a table probably lie, for reading them in any order."""
     expect(store, table.num_rows, in_order=True)
-    starts = range(0, table.num_rows, ROWS)
-    parts = (table.slice(first, ROWS) for first in starts)
-    return Positions(
-        store, ((hashes(part.column("object")), sizes(part.column("size"))) for part in parts)
-    )
+    return Positions(store, _parts(table))
+
+
+def announce(store: ObjectStore, table: pa.Table) -> None:
+    """Says that all objects of a table will be read soon, for a store that fetches them."""
+    if store.elsewhere is not None:
+        store.elsewhere.expect(partial(_parts, table))
+
+
+def _parts(table: pa.Table) -> Iterator[tuple[list[bytes], list[int]]]:
+    for first in range(0, table.num_rows, ROWS):
+        part = table.slice(first, ROWS)
+        yield hashes(part.column("object")), sizes(part.column("size"))

@@ -10,7 +10,7 @@ import typer
 from dsm import imports
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
 from dsm.cli.prediction_options import PredictedView
-from dsm.cli.runs import RunName
+from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.cli.tables import number, table
 from dsm.errors import AnswerIsNo

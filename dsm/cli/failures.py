@@ -10,7 +10,7 @@ from dsm import imports
 from dsm.answers.next_labels import failures_answer
 from dsm.cli.output import count_text, print_json
 from dsm.cli.prediction_options import PredictedView
-from dsm.cli.runs import RunName
+from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.cli.tables import table
 from dsm.errors import AnswerIsNo

@@ -13,7 +13,7 @@ from dsm.cli.group import Command, new_app
 from dsm.cli.label_table import print_csv
 from dsm.cli.output import count_text, print_json
 from dsm.cli.prediction_options import PredictedView
-from dsm.cli.runs import RunName
+from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.cli.tables import number, table

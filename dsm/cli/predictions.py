@@ -9,7 +9,7 @@ import typer
 from dsm.answers.predictions import added_predictions_answer, predictions_answer
 from dsm.cli.group import Command, new_app
 from dsm.cli.output import count_text, listed, message, print_json, size_text
-from dsm.cli.runs import RunName
+from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.cli.standard_input import standard_input
 from dsm.cli.suggestions import view_names

@@ -9,7 +9,7 @@ import typer
 
 from dsm import tracking
 from dsm.cli.run import record
-from dsm.cli.runs import RunName
+from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.runs.replay import as_text, other_data, same_data
 from dsm.views.prepare import prepare

@@ -10,6 +10,7 @@ import typer
 
 from dsm.answers.runs import exported_answer, run_answer
 from dsm.cli.output import count_text, print_json
+from dsm.cli.run_options import SHORT
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
 from dsm.files.typed_path import refuse_store
@@ -17,7 +18,6 @@ from dsm.model.names import printable
 from dsm.runs.exported import Exported
 from dsm.runs.run import RUNNING, Run
 
-SHORT = 8
 # What MLflow asks the environment: a folder is a place of its own choice, nobody is told of its
 # use, and a server that does not answer is given up soon.
 SETTINGS = {

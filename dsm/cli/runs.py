@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dsm.answers.runs import compared_answer, curves_answer, run_answer, runs_answer
+from dsm.answers.runs import curves_answer, run_answer, runs_answer
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import LISTED_MAX, count_text, listed, print_json, size_text
+from dsm.cli.output import count_text, print_json, size_text
+from dsm.cli.run_comparison import command as compare_runs
 from dsm.cli.run_export import command as export_runs
+from dsm.cli.run_options import RUN_HELP, SHORT, RunName, numbers, title
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput, NotFound
 from dsm.files.typed_path import refuse_store
@@ -25,11 +27,7 @@ from dsm.runs.curves import curve
 from dsm.store import disk
 
 if TYPE_CHECKING:
-    from dsm.runs.comparison import Difference, RunsCompared
     from dsm.runs.run import Run, ViewRead
-
-SHORT = 8
-RUN_HELP = "Id of a run, its first 4 or more digits, or its name"
 
 app = new_app()
 CURVES_SHOWN = 8
@@ -45,7 +43,6 @@ OfView = Annotated[
 OfLabel = Annotated[
     str | None, typer.Option("--label", metavar="LABEL", help="Runs that read data of this label")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)]
 
 
 @app.callback(invoke_without_command=True)
@@ -178,7 +175,7 @@ def plot(
         if len(runs) > CURVES_MAX:
             raise InvalidInput(f"a picture has {CURVES_MAX} runs at most, {len(runs)} are given")
         found = [
-            curve(_title(run), s.repo.runs.points(run, metric), WIDTH) for run in runs
+            curve(title(run), s.repo.runs.points(run, metric), WIDTH) for run in runs
         ]  # fmt: skip
         if not any(each.points or each.left_out for each in found):
             raise NotFound(
@@ -212,43 +209,6 @@ def show(ctx: typer.Context, name: RunName, as_json: AsJson = False) -> None:
             print(f"{key + ':' if key else '':12}{printable(value)}")
 
 
-@app.command("compare", cls=Command)
-def compare_runs(
-    ctx: typer.Context,
-    a: Annotated[str, typer.Argument(metavar="A", help=RUN_HELP)],
-    b: Annotated[str, typer.Argument(metavar="B", help="The run to compare it with")],
-    as_json: AsJson = False,
-) -> None:
-    """Show how run B differs from run A
-
-    Views that differ are explained example by example, as `dsm view explain` does.
-
-    \b
-    Examples:
-      dsm runs compare baseline larger
-      dsm runs compare baseline larger --json
-    """
-    with Session(ctx) as s:
-        from dsm.answers.comparison import explain_answer
-        from dsm.cli.view_differences import print_explanation
-        from dsm.runs.comparison import compare
-        from dsm.views.comparison.explain import explain
-
-        first, second = s.repo.runs.find(a), s.repo.runs.find(b)
-        found = compare(first, second)
-        why = [explain(s.repo.view(x.version), s.repo.view(y.version)) for x, y in found.data]
-        if as_json:
-            print_json(compared_answer(found, [explain_answer(each) for each in why]))
-            return
-        for line in _compared(found):
-            print(printable(line))
-        for each in why:
-            print()
-            print_explanation(each, s)
-        if not why and not found.only_a and not found.only_b:
-            s.say("both read the same data")
-
-
 @app.command("rm", cls=Command)
 def remove(ctx: typer.Context, name: RunName, as_json: AsJson = False) -> None:
     """Remove a run, not its views nor its files
@@ -265,6 +225,7 @@ def remove(ctx: typer.Context, name: RunName, as_json: AsJson = False) -> None:
         s.say(f"removed run {run.id}; no view and no file was touched")
 
 
+app.command("compare", cls=Command)(compare_runs)
 app.command("export", cls=Command)(export_runs)
 
 
@@ -309,18 +270,9 @@ def _that_logged(s: Session, metric: str) -> list[Run]:
     return list(islice(logged, CURVES_SHOWN))
 
 
-def _title(run: Run) -> str:
-    return f"{run.start.name} {run.id[:SHORT]}" if run.start.name else run.id[:SHORT]
-
-
 def _cells(run: Run) -> list[str]:
     when = format_time(run.start.time - run.start.time % 1_000_000)
-    return [run.id[:SHORT], when, run.start.name or "", run.state, _numbers(run)]
-
-
-def _numbers(run: Run) -> str:
-    numbers = [f"{name}={value:.6g}" for name, value in run.metrics.items()]
-    return " ".join(listed(numbers, LISTED_MAX))
+    return [run.id[:SHORT], when, run.start.name or "", run.state, numbers(run)]
 
 
 def _columns(rows: list[list[str]]) -> list[str]:
@@ -360,29 +312,3 @@ def _told(run: Run) -> list[tuple[str, str]]:
     for key, lines in lists.items():
         rows += [(key if not at else "", line) for at, line in enumerate(lines)]
     return rows
-
-
-def _compared(found: RunsCompared) -> list[str]:
-    lines = [
-        f"{letter} = {run.id[:SHORT]}  {run.start.name or ''}  {_numbers(run)}".rstrip()
-        for letter, run in (("A", found.a), ("B", found.b))
-    ]
-    for name, before, after in found.metrics:
-        if before is None or after is None:
-            lines.append(f"metric {name}: {_or_none(before)} -> {_or_none(after)}")
-        else:
-            lines.append(f"metric {name}: {before:.6g} -> {after:.6g} ({after - before:+.4g})")
-    lines += [_line("parameter ", each) for each in found.parameters]
-    lines += [_line("", each) for each in found.environment]
-    lines += [f"only A read {view.version[:12]} of {view.dataset}" for view in found.only_a]
-    lines += [f"only B read {view.version[:12]} of {view.dataset}" for view in found.only_b]
-    return lines
-
-
-def _or_none(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"
-
-
-def _line(kind: str, found: Difference) -> str:
-    before, after = (text if text is not None else "none" for text in (found.before, found.after))
-    return f"{kind}{found.name}: {before} -> {after}"

@@ -11,7 +11,7 @@ from dsm import imports
 from dsm.answers.next_labels import suggestions_answer
 from dsm.cli.label_table import print_csv
 from dsm.cli.output import print_json
-from dsm.cli.runs import RUN_HELP
+from dsm.cli.run_options import RUN_HELP
 from dsm.cli.session import Session
 from dsm.cli.suggestions import view_names
 from dsm.cli.tables import table

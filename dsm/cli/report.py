@@ -67,7 +67,7 @@ def command(
         raise InvalidInput("--gallery is a number from 0")
     with Session(ctx) as s:
         if out not in (None, "-"):
-            _require_place(str(out), force)
+            require_place(str(out), force)
         found = _gathered(s, what, against, 0 if as_markdown else gallery)
         if as_markdown:
             from dsm.report.markdown import markdown
@@ -80,7 +80,7 @@ def command(
         if out == "-":
             write_bytes(made)
             return
-        _write(str(out), made)
+        write_page(str(out), made)
         s.say(f"wrote {out}, {size_text(len(made))}")
 
 
@@ -118,7 +118,7 @@ def _checked(s: Session, of: ExampleSet) -> CheckReport | None:
     return dataset.check(of.number)
 
 
-def _require_place(path: str, force: bool) -> None:
+def require_place(path: str, force: bool) -> None:
     """Raises AlreadyExists for a file that is there and is no report, unless it is forced."""
     from dsm.report.page import MARK
 
@@ -136,7 +136,7 @@ def _require_place(path: str, force: bool) -> None:
     raise AlreadyExists(f"{printable(path)} is there and is no report", hint="--force replaces it")
 
 
-def _write(path: str, data: bytes) -> None:
+def write_page(path: str, data: bytes) -> None:
     """Writes a file beside its place first: what is there stays whole until the new one is."""
     place = os.path.realpath(path)
     beside = f"{place}.{os.getpid()}.part"

@@ -31,14 +31,17 @@ _SHAPES = {
 }  # fmt: skip
 
 
-def svg(title: str, curves: Sequence[Curve], *, log: bool = False) -> str:
-    """Returns the picture of some curves, at most `CURVES_MAX`, with their names below."""
+def svg(title: str, curves: Sequence[Curve], *, log: bool = False, style: bool = True) -> str:
+    """Returns the picture of some curves, at most `CURVES_MAX`, with their names below.
+
+    Without `style` it stands in a page that has `plot_style()`.
+    """
     found = scales(curves, log=log)
     height = HEIGHT + LINE * len(curves)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
         f' class="dsm-plot" width="{WIDTH}" height="{height}">',
-        f"<title>{_text(title)}</title>", f"<style>{_style()}</style>",
+        f"<title>{_text(title)}</title>", f"<style>{plot_style()}</style>" if style else "",
         f'<rect class="paper" width="{WIDTH}" height="{height}"/>',
         f'<text class="title" x="{LEFT}" y="26">{_text(title)}</text>',
     ]  # fmt: skip
@@ -53,7 +56,8 @@ def svg(title: str, curves: Sequence[Curve], *, log: bool = False) -> str:
     return "\n".join([*lines, "</svg>\n"])
 
 
-def _style() -> str:
+def plot_style() -> str:
+    """Returns the rules of style of pictures."""
     light = {f"c{at}": style[0] for at, style in enumerate(STYLES)}
     dark = {f"c{at}": style[1] for at, style in enumerate(STYLES)}
     light |= {"ink": "#1a1a1a", "paper": "#ffffff", "grid": "#d9d9d9"}

@@ -137,6 +137,14 @@ def test_the_data_of_two_runs_is_explained(two_changesets: Path, dsm: Runner) ->
     found = dsm("runs", "compare", "run1", "run2", "--json").json
     assert found["data"][0]["reasons"]
     assert dsm("runs", "compare", "run1", "run1").err.strip() == "both read the same data"
+    dsm("runs", "compare", "run1", "run2", "--html", "c.html")
+    printed = dsm("runs", "compare", "run1", "run2", "--html", "-").out
+    assert Path("c.html").read_text() == printed
+    Path("other.html").write_text("mine")
+    dsm("runs", "compare", "run1", "run2", "--html", "other.html", status=2)
+    dsm("runs", "compare", "run1", "run2", "--html", ".dsm/x.html", status=2)
+    dsm("runs", "compare", "run1", "run2", "--html", "c.html", "--json", status=2)
+    assert Path("other.html").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["bad name", "../x"])

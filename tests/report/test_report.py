@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
-import subprocess
 import wave
 from base64 import b64encode
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import CHROMIUM, EVIL, SCRIPT, Elements, in_browser
 from situations import Work
 
 from dsm.report.gather import Report, gather
@@ -22,17 +20,12 @@ from dsm.report.markdown import markdown
 from dsm.report.page import MARK, page
 from dsm.report.samples import groups, waveform
 
-EVIL = "<img src=x onerror=\"document.title='pwned'\">"
-SCRIPT = "</script><script>document.title='pwned'</script><!--"
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='pwned'\"><script>1</script></svg>"
 CONTRACT = """\
 [dataset.data.rules]
 labels.vocabulary = ["cat"]
 extensions = { allow = [".jpg"], reason = "<b>bold</b>" }
 """
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 
 
 def picture(color: str) -> bytes:
@@ -77,22 +70,6 @@ def reported(work: Work, word: str, against: str | None = None, **options: Any) 
     other = None if against is None else work.repo.example_set(against)
     check = work.ds.check
     return gather(of, other, other, lambda: check(of.number), time=0, **options)
-
-
-class Elements(HTMLParser):
-    """Counts the elements of a page, and gathers their attributes."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.found: dict[str, int] = {}
-        self.handlers: set[str] = set()
-        self.addresses: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found[tag] = self.found.get(tag, 0) + 1
-        self.handlers |= {name for name, _ in attrs if name.startswith("on") or name == "style"}
-        self.addresses |= {str(v) for name, v in attrs if name in ("src", "href")}
 
 
 def test_a_report_gathers_figures_changes_drift_and_findings(report: Report) -> None:
@@ -185,12 +162,9 @@ def test_a_browser_runs_nothing_of_the_data(report: Report, tmp_path: Path, hash
     """In a real browser the gallery is filled, hostile texts are text, and the title stays."""
     file = tmp_path / "report.html"
     file.write_text(page(report))
-    assert CHROMIUM is not None
-    words = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-             f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", file.as_uri() + hash]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    elements = Elements(done.stdout)
-    assert "<title>dsm report: changesets 1..2 of data</title>" in done.stdout
+    shown = in_browser(file.as_uri() + hash, tmp_path)
+    elements = Elements(shown)
+    assert "<title>dsm report: changesets 1..2 of data</title>" in shown
     assert elements.found["script"] == 2
     # Four have the most frequent label, which is shown first, and five fail.
     assert elements.found["li"] >= 9

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from record_forms import FORMS, Fields
 from situations import Clock, Work
 from tiers import LONG
 
@@ -27,7 +28,6 @@ from dsm.repo.environment import Environment
 
 CASES = 500 if LONG else 49
 HOWS = ["flip", "cut", "stretch", "empty", "swap", "delete", "rename"]
-RECORDS = "t.jsonl"
 JPEG = b"\xff\xd8\xff\xe0\0\x10JFIF" + random.Random("tables").randbytes(400)
 
 
@@ -40,7 +40,7 @@ class Truth:
     ids: dict[int, str] = field(default_factory=dict)
     tags: dict[str, int] = field(default_factory=dict)
     views: dict[str, tuple[str, dict[str, bytes]]] = field(default_factory=dict)
-    lines: bytes = b""  # of the records file
+    records: dict[str, bytes] = field(default_factory=dict)  # the records files
     status: Status | None = None
     files: list[str] = field(default_factory=list)  # of .dsm, relative
 
@@ -61,9 +61,14 @@ def built(folder: Path) -> Truth:
     work.ds.add(["."], labels=["first"])
     lines = [b'{"id": %d, "text": "%s"}' % (n, source.randbytes(300).hex().encode())
              for n in range(60)]  # fmt: skip
-    truth.lines = b"\n".join(lines)
-    work.write({RECORDS: truth.lines})
-    work.ds.add([RECORDS], records=True, key_field="id", labels=["first"])
+    truth.records = {"t.jsonl": b"\n".join(lines)}
+    said: dict[str, Fields] = {f"k{n}": (source.getrandbits(60), "ab"[n % 2]) for n in range(9)}
+    for form in FORMS.values():
+        truth.records.setdefault(form.file, form.write(said))
+    work.write(truth.records)
+    for form in FORMS.values():
+        asked = {"key_field": "id"} if form.file == "t.jsonl" else form.asked
+        work.ds.add([form.file], records=True, labels=["first"], **asked)  # type: ignore[arg-type]
     work.ds.commit("one")
     work.ds.tag("v1")
     changed = bytearray(files["large.bin"])
@@ -194,7 +199,7 @@ def _ask(
                 for path in out.rglob("*"):
                     if path.is_file():
                         name = str(path.relative_to(out))
-                        known = truth.lines if name == RECORDS else state[name][0]
+                        known = truth.records.get(name) or state[name][0]
                         assert path.read_bytes() == known
     with refused():
         assert [c.id for c in ds.log()] == list(truth.ids.values())[::-1] or lacking
@@ -283,7 +288,7 @@ def test_damage_is_found_and_hands_out_nothing_wrong(
 @pytest.mark.parametrize("how", HOWS)
 def test_damaged_settings_are_found(truth: Truth, tmp_path: Path, how: str) -> None:
     """How files of records are read is said by a document, and no damage to it goes unseen."""
-    (name,) = (name for name in truth.files if "/settings/" in name)
+    name = [name for name in truth.files if "/settings/" in name][-1]
     root = tmp_path / "work"
     shutil.copytree(truth.root, root, symlinks=True)
     others = [each for each in truth.files if each != name]
@@ -327,8 +332,8 @@ def test_every_object_of_a_lost_pack_is_named(truth: Truth, tmp_path: Path) -> N
             report = fsck(repo, full=full)
             repo.close()
             found = {pair for pair in named(report) if pair[0]}
-            # The file of the records is named with them.
-            found = {pair for pair in found if pair[1] != RECORDS}
+            # The files of the records are named with them.
+            found = {pair for pair in found if pair[1] not in truth.records}
             assert found == {_put_by(truth, pair) for pair in unreadable}
 
 

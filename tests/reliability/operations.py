@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
+from record_forms import FORMS, Fields
 from situations import MOMENT
 
 from dsm.catalog import Catalog
@@ -123,6 +124,23 @@ def with_records(root: Path) -> None:
     write(root, {"t.jsonl": lines_of("new")})
 
 
+def with_records_of_each_form(root: Path) -> None:
+    """A records file in each format, all of which were edited since they were committed."""
+    initialised(root)
+    old: dict[str, Fields] = {f"k{n}": (n, "ab"[n % 2]) for n in range(4)}
+    write(root, {form.file: form.write(old) for form in FORMS.values()})
+    with open_repo(root) as repo:
+        for form in FORMS.values():
+            repo.dataset().add([str(root / form.file)], records=True, **form.asked)  # type: ignore[arg-type]
+        repo.dataset().commit("first")
+    new = {**old, "k1": (9, "a"), "k9": (9, "b")}
+    write(root, {form.file: form.write(new) for form in FORMS.values()})
+
+
+def add_records(ds: Dataset, root: Path) -> object:
+    return ds.add([str(root / form.file) for form in FORMS.values()])
+
+
 def without_its_records_file(root: Path) -> None:
     """The same, but the file is gone."""
     with_records(root)
@@ -208,7 +226,7 @@ OPERATIONS = [
     Operation("dataset create", committed, create_dataset),
     Operation("add", initialised, on_dataset(lambda ds, _: ds.add(["."], labels=["new"]))),
     Operation("add again", edited, on_dataset(lambda ds, _: ds.add(["."], deletions=True))),
-    Operation("add records again", with_records, on_dataset(lambda ds, _: ds.add(["t.jsonl"]))),
+    Operation("add records again", with_records_of_each_form, on_dataset(add_records)),
     Operation(
         "add given records", with_records,
         on_dataset(lambda ds, _: ds.add_records(GIVEN, name="t.jsonl")),

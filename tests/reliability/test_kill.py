@@ -32,7 +32,8 @@ from reliability.test_every_write_fails import check_files, check_state, run_aga
 KILLED = [
     operation for operation in OPERATIONS
     if LONG or operation.name in (
-        "add", "commit", "commit paths", "revert", "restore", "restore elsewhere", "gc --prune",
+        "add", "commit", "add records again", "commit paths", "revert", "restore", "restore elsewhere",
+        "gc --prune",
     )
 ]  # fmt: skip
 

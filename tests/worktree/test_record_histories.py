@@ -1,16 +1,13 @@
-"""Random histories of a records file against a model of dictionaries."""
+"""Random histories of a records file, in each format, against a model of dictionaries."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from record_forms import FORMS, Fields, Form, State
 from situations import Work
 from tiers import LONG
 
@@ -19,9 +16,6 @@ from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
 
 KEYS = [f"k{n}" for n in range(6)]
-Fields = tuple[int, str]  # text and topic of a record
-State = dict[str, tuple[bytes, tuple[str, ...]]]
-
 OPS = st.one_of(
     st.tuples(st.just("put"), st.sampled_from(KEYS), st.integers(0, 3), st.sampled_from("ab")),
     st.tuples(st.just("drop"), st.sampled_from(KEYS)),
@@ -34,46 +28,43 @@ OPS = st.one_of(
 )
 
 
-def line(key: str, fields: Fields, form: str = "jsonl") -> bytes:
-    if form == "csv":
-        return f"{key},{fields[0]},{fields[1]}".encode()
-    return json.dumps({"id": key, "text": fields[0], "topic": fields[1]}).encode()
-
-
 class Model:
     """A file of records as it lies here, as it was added last, and the examples of it."""
 
-    def __init__(self, form: str) -> None:
-        self.form, self.file = form, f"t.{form}"
+    def __init__(self, form: Form) -> None:
+        self.form, self.file = form, form.file
         self.here: dict[str, Fields] = {}
-        self.added: dict[str, Fields] = {}
+        self.added: State = {}
         self.examples: State = {}
+        self._files: dict[bytes, dict[str, Fields]] = {}
 
     def content(self) -> bytes:
-        head = b"id,text,topic\n" if self.form == "csv" else b""
-        return head + b"".join(line(k, f, self.form) + b"\n" for k, f in self.here.items())
+        data = self.form.write(self.here)
+        self._files[data] = dict(self.here)
+        return data
 
     def read(self, content: bytes) -> None:
         """Takes a content for that of the file, here and as it was added."""
-        rows: list[dict[str, Any]] = (
-            [*csv.DictReader(io.StringIO(content.decode()))] if self.form == "csv"
-            else [json.loads(each) for each in content.splitlines()]
-        )  # fmt: skip
-        self.here = {row["id"]: (int(row["text"]), row["topic"]) for row in rows}
-        self.added = dict(self.here)
+        self.here = dict(self._files[content])
+        self.added = self.form.state(self.here)
 
     def add(self, *, everything: bool = False) -> None:
-        for key, fields in self.here.items():
-            old, known = self.added.get(key), self.examples.get(key)
+        new = self.form.state(self.here)
+        for name, (content, labels) in new.items():
+            old, known = self.added.get(name), self.examples.get(name)
             if known is None and old is not None and not everything:
                 continue  # withdrawn
-            labels = (fields[1],)
-            if known is not None and old is not None and old[1] == fields[1] and not everything:
+            if known is not None and old is not None and old[1] == labels and not everything:
                 labels = known[1]
-            self.examples[key] = (line(key, fields, self.form), labels)
-        for key in self.examples.keys() - self.here.keys():
-            del self.examples[key]
-        self.added = dict(self.here)
+            self.examples[name] = (content, labels)
+        for name in self.examples.keys() - new.keys():
+            del self.examples[name]
+        self.added = new
+
+    def name(self, key: str) -> str | None:
+        """The example that a key is of, if there is one; the file may lack it by now."""
+        name = self.form.name(key, self.form.content(key, self.here.get(key, (0, "a"))))
+        return name if name in self.examples else None
 
 
 def perform(work: Work, model: Model, op: tuple[object, ...]) -> None:
@@ -85,12 +76,12 @@ def perform(work: Work, model: Model, op: tuple[object, ...]) -> None:
             model.here.pop(key, None)
         case ("turn",):
             model.here = dict(reversed(model.here.items()))
-        case ("label", str(key), str(label)) if key in model.examples:
-            work.ds.label([f"{model.file}#{key}"], set=[label])
-            model.examples[key] = (model.examples[key][0], (label,))
-        case ("rm", str(key)) if key in model.examples:
-            work.ds.remove([f"{model.file}#{key}"])
-            del model.examples[key]
+        case ("label", str(key), str(label)) if name := model.name(key):
+            work.ds.label([f"{model.file}#{name}"], set=[label])
+            model.examples[name] = (model.examples[name][0], (label,))
+        case ("rm", str(key)) if name := model.name(key):
+            work.ds.remove([f"{model.file}#{name}"])
+            del model.examples[name]
     work.write({model.file: model.content()})
 
 
@@ -98,17 +89,17 @@ def told(work: Work) -> State:
     return {path.partition("#")[2]: each for path, each in work.snapshot().items()}
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv"])
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @given(ops=st.lists(OPS, max_size=25))
-@settings(max_examples=300 if LONG else 10)
-def test_histories(form: str, ops: list[tuple[object, ...]], tmp_path_factory: object) -> None:
+@settings(max_examples=300 if LONG else 4)
+def test_histories(form: Form, ops: list[tuple[object, ...]], tmp_path_factory: object) -> None:
     """After each commit the snapshot is what the model says, the file is restored as it was, and
     fsck finds nothing, also after gc; each snapshot stays what it was."""
     folder = Path(tmp_path_factory.mktemp("history"))  # type: ignore[attr-defined]
     work = Work(folder / "w")
     model = Model(form)
     past: list[State] = [{}]
-    asked = {"records": True, "key_field": "id", "label_field": "topic"}
+    asked = {"records": True, **form.asked}
     model.here = {"k0": (0, "a")}
     work.write({model.file: model.content()})
     work.ds.add([model.file], **asked)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ class FieldsAlone:
             )
         self.fields.append(data)
 
-    def put(self, data: bytes, suffix: str = "") -> bytes:
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         return bytes(32)
 
     def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:

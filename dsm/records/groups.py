@@ -27,7 +27,7 @@ _ENDS_AT = (1 << 32) // (TYPICAL - SMALLEST)
 class GroupStore(Protocol):
     """Where groups go; see `ObjectStore`."""
 
-    def put(self, data: bytes, suffix: str = "") -> bytes: ...
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes: ...
 
     def put_group(
         self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str

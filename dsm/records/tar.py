@@ -12,7 +12,6 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
-from dsm.format import chunk_list
 from dsm.model.names import printable
 from dsm.records.compressed import Decompressed, compression_of
 from dsm.records.gathering import Gathering, Read, RecordsInvalid
@@ -37,6 +36,12 @@ class _Content:
         data = self._file.take(min(size, self.left, PIECE))
         self.left -= len(data)
         return data
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"the name of what follows is not UTF-8: {error.object[:200]!r}"
+    return printable(str(error)[:200])
 
 
 class TarReader:
@@ -92,9 +97,9 @@ class _Tar:
         except (tarfile.TarError, ValueError, OSError, EOFError) as error:
             if isinstance(error, RecordsInvalid):
                 raise
+            where = f" behind member {number:,}" if number else ""
             raise RecordsInvalid(
-                f"{printable(self._name)} cannot be read as tar behind member {number:,}:"
-                f" {printable(str(error)[:200])}",
+                f"{printable(self._name)} cannot be read as tar{where}: {_explained(error)}",
                 items=(self._name,),
             ) from None
         self._samples.close()
@@ -142,6 +147,9 @@ class _Tar:
                 end = tar.offset
                 file.seek(info.offset_data)
                 yield info.name, info.size, info
+            while end - file.at > PIECE:  # the content of what is no file
+                file.seek(file.at + PIECE)
+                self._put_between()
             file.seek(end)
             if file.at < end:
                 raise tarfile.ReadError("it is cut off")
@@ -205,8 +213,7 @@ class _Tar:
         self._file.between.clear()
         if not data or self._store is None or not self._listed:
             return
-        oid = self._store.put(data, ".tar")
-        self._rows.append(chunk_list.row(oid, len(data)))
+        self._store.put(data, ".tar", self._rows)  # large ones are cut
 
 
 READER = TarReader()

@@ -26,9 +26,9 @@ class Parts:
     def __init__(self, store: GroupStore, ending: str):
         self._store, self._ending = store, ending
 
-    def put(self, data: bytes, suffix: str = "") -> bytes:
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         """Stores an object, unless it is the empty one that stands for no record at all."""
-        return self._store.put(data, self._ending) if data else bytes(32)
+        return self._store.put(data, self._ending, pieces) if data else bytes(32)
 
     def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
         """Stores a group; see `ObjectStore.put_group`."""

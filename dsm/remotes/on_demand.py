@@ -40,7 +40,7 @@ from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.elsewhere import Absent, Counted, Parts
 from dsm.store.extract import EXTRACT_BYTES, Extract
-from dsm.store.lookup import Lookup
+from dsm.store.lookup import Lookup, listed_last
 from dsm.store.object_cache import ObjectCache, write_pieces
 from dsm.store.object_errors import ObjectMissing
 from dsm.store.pack_files import publish_pack
@@ -305,7 +305,7 @@ def on_demand(repository: Repository, url: str) -> OnDemand:
 
 
 def _wanted(lookup: Lookup, oid: bytes) -> Wanted | None:
-    for pack, row in lookup.holders(oid):
+    for pack, row in listed_last(lookup.holders(oid)):
         frame, offset, size, is_list = pack.place(row)
         assert isinstance(pack, RemotePack)
         return Wanted(pack, frame, offset, size, is_list, oid)

@@ -117,3 +117,11 @@ class Lookup:
             pack = self.packs[each >> ROW_BITS]
             found += [(pack, row) for row in pack.rows_from(each & ROW_MASK, prefix)]
         return found
+
+
+def listed_last(holders: list[tuple[Pack, int]], *, listed: bool = False) -> list[tuple[Pack, int]]:
+    """Returns the places of an object with its chunk lists last, or first if `listed`."""
+    if len(holders) < 2:
+        return holders
+    is_last = {each: bool(each[0].contents.location(each[1])[2]) is not listed for each in holders}
+    return sorted(holders, key=is_last.__getitem__)

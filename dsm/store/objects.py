@@ -21,7 +21,7 @@ from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.store.chunk_lists import PIECES_BYTES, all_rows, chunks_of, next_of, row_tables
 from dsm.store.chunks import Chunking, Cutter, ReadInto, readinto_of
 from dsm.store.lease import Lease
-from dsm.store.lookup import Lookup
+from dsm.store.lookup import Lookup, listed_last
 from dsm.store.object_errors import ObjectDamaged, ObjectMissing
 from dsm.store.object_file import ObjectFile
 from dsm.store.pack_files import pack_paths, publish_pack
@@ -263,13 +263,14 @@ class ObjectStore:
         """Like `_holders`, of packs that may be counted on: not those of the cache."""
         return [each for each in self._holders(oid) if not each[0].cached]
 
-    def _fetch(self, oid: bytes) -> tuple[bytes, bool]:
-        """Returns (verified bytes, False), or (verified chunk list, True)."""
+    def _fetch(self, oid: bytes, *, listed: bool = False) -> tuple[bytes, bool]:
+        """Returns (verified bytes, False), or (verified chunk list, True). Of what is there in both
+        ways, such as a file of records that is in a tar, too, the list comes if it is `listed`."""
         blamed = None
         for again in (False, True):
             if again:
                 self.refresh()
-            for pack, row in self._holders(oid):
+            for pack, row in listed_last(self._holders(oid), listed=listed):
                 try:
                     frame, offset, size, is_list = pack.place(row)
                     data = pack.read(frame, offset, size)
@@ -300,7 +301,7 @@ class ObjectStore:
         yield oid
         holders = self._holders(oid)
         if any(pack.place(row)[3] for pack, row in holders):
-            payload, is_list = self._fetch(oid)
+            payload, is_list = self._fetch(oid, listed=True)
             if is_list:
                 decoded = chunk_list.decode(payload)
                 if decoded.nested:
@@ -309,12 +310,16 @@ class ObjectStore:
 
     # --- writing ---------------------------------------------------------------------------
 
-    def put(self, data: bytes | memoryview, suffix: str = "") -> bytes:
-        """Stores bytes and returns their id. `suffix` (".jpg") helps choosing the compression."""
+    def put(
+        self, data: bytes | memoryview, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> bytes:
+        """Stores bytes and returns their id; see `put_stream`."""
         if len(data) >= self.chunking.from_size:
-            return self.put_stream(io.BytesIO(data).readinto, suffix)[0]
+            return self.put_stream(io.BytesIO(data).readinto, suffix, pieces)[0]
         oid: bytes = blake3(data).digest()
         self._put_piece(oid, data, suffix)
+        if pieces is not None and data:
+            pieces.append(chunk_list.row(oid, len(data)))
         return oid
 
     def put_many(
@@ -367,17 +372,15 @@ class ObjectStore:
     def put_stream(
         self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
     ) -> tuple[bytes, int]:
-        """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file;
-        `pieces` gets the rows of `chunk_list` for what it was cut into."""
+        """Stores a stream; returns (id, size in bytes). `readinto` is that of a binary file,
+        `suffix` (".jpg") helps choosing the compression, `pieces` gets the rows of its list."""
         if self._cutter is None:
             self._cutter = Cutter(self.chunking)
         head = self._cutter.begin(readinto)
-        rows: list[bytes] = [] if pieces is None else pieces
         if len(head) < self.chunking.from_size:
-            small = self.put(bytes(head), suffix)
-            rows += [chunk_list.row(small, len(head))] if head else []
-            return small, len(head)
+            return self.put(bytes(head), suffix, pieces), len(head)
         whole, size = blake3(), 0
+        rows: list[bytes] = []
         for chunk in self._cutter.cut(readinto, len(head)):
             whole.update(chunk)
             piece: bytes = blake3(chunk).digest()
@@ -388,6 +391,8 @@ class ObjectStore:
         if oid not in self._fresh and not self._has_list(oid):
             self._fresh.add(oid)
             self._room().add_list(oid, self._list_payload(oid, size, b"".join(rows)))
+        if pieces is not None:
+            pieces += rows
         return oid, size
 
     def _list_payload(self, oid: bytes, size: int, rows: bytes) -> bytes:
@@ -414,8 +419,7 @@ class ObjectStore:
         writer.add(oid, data, suffix)
 
     def _holds(self, oid: bytes, data: bytes | memoryview) -> bool:
-        """Whether exactly these bytes are stored: read and compared, so that a damaged copy or a
-        chance agreement of prefixes never stands in for the content."""
+        """Whether exactly these bytes are stored, compared: a damaged copy or a prefix is none."""
         for pack, row in self._own(oid):
             if self._is_copy(pack, row, data):
                 self.relied_on.add(pack.name)
@@ -435,13 +439,9 @@ class ObjectStore:
         with contextlib.suppress(DamagedData, StorageFailed):
             if self.elsewhere is not None and not self._own(oid):
                 return False
-            payload, is_list = self._fetch(oid)
-            if (
-                rows is not None
-                and is_list
-                and b"".join(row_tables(self._part, chunk_list.decode(payload))) != rows
-            ):
-                return False
+            payload, is_list = self._fetch(oid, listed=True)
+            if is_list and rows is not None:
+                is_list = rows == b"".join(row_tables(self._part, chunk_list.decode(payload)))
             if is_list and not self.missing(chunk for chunk, _ in chunks_of(self._part, payload)):
                 for pack, _ in self._own(oid):
                     self.relied_on.add(pack.name)

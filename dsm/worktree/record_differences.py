@@ -28,7 +28,7 @@ class _Wanted:
         self._oids = frozenset(oids)
         self.found: dict[bytes, bytes] = {}
 
-    def put(self, data: bytes, suffix: str = "") -> bytes:
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         return bytes(32)
 
     def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:

@@ -78,12 +78,13 @@ class RecordsJudge:
         if known and read.before is None:
             held = records_of(self.tree, staged, [file.path])
         parts = read.before is not None  # of the file, so that it has others
-        if not (held or parts or any(path.startswith(lead) for path in staged.where)):
+        withdrawn = self._withdrawn(before, held) if known else frozenset()
+        staged_ones = any(path.startswith(lead) for path in staged.where)
+        if not (held or parts or withdrawn or staged_ones):
             self._add_all(paths)
         else:
             assert before is not None or not known
             self._reread = _is_reread(read.settings, before)
-            withdrawn = self._withdrawn(before, held) if known else frozenset()
             self._compare(paths, held, withdrawn, before)
         return self.out
 

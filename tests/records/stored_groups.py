@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from blake3 import blake3
 
+from dsm.format import chunk_list
 from dsm.store.chunks import ReadInto
 
 
@@ -16,9 +17,12 @@ class Groups:
         self.listed = b""
         self.streams: list[bytes] = []
 
-    def put(self, data: bytes, suffix: str = "") -> bytes:
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         self.groups.append(data)
-        return blake3(data).digest()
+        oid: bytes = blake3(data).digest()
+        if pieces is not None:
+            pieces.append(chunk_list.row(oid, len(data)))
+        return oid
 
     def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
         self.groups.append(data)

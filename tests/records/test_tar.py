@@ -46,8 +46,8 @@ class Pieces(Groups):
         super().__init__()
         self.objects: dict[bytes, bytes] = {}
 
-    def put(self, data: bytes, suffix: str = "") -> bytes:
-        oid: bytes = blake3(data).digest()
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
+        oid = super().put(data, suffix, pieces)
         self.objects[oid] = data
         return oid
 

@@ -153,6 +153,16 @@ def test_a_withdrawn_record_stays_away(work: Work) -> None:
     assert len(work.ds) == 200
 
 
+def test_a_file_without_any_record_left_keeps_them_away(work: Work) -> None:
+    """Where all records were withdrawn a new state of the file brings none of them back."""
+    records = start(work)
+    work.ds.remove([f"{FILE}#{each['id']}" for each in records])
+    work.ds.commit("withdrawn")
+    add(work, [*records, {"id": "new", "topic": "c"}])
+    work.ds.commit("one more")
+    assert labels(work) == {"new": ("c",)}
+
+
 def test_a_removed_file_takes_its_records_along(work: Work) -> None:
     """`rm`, a file that is gone, and a file that was only staged: no record is left."""
     start(work)
@@ -504,6 +514,28 @@ def test_members_of_a_tar_are_examples(work: Work) -> None:
     work.ds.prepare(paths=["t.tar"]).get(str(work.root / "out"), format="webdataset")
     with tarfile.open(work.root / "out/shard-000000.tar") as shard:
         assert sum(name.endswith(".jpg") for name in shard.getnames()) == 5
+
+
+def test_a_tar_comes_back_whatever_is_in_it(work: Work) -> None:
+    """A member that is a file of records elsewhere, the content of what is no file, and megabytes
+    behind the end: each may be stored in pieces. gc leaves what the tar needs of them."""
+    folder, source = tarfile.TarInfo("dump"), random.Random(1)
+    folder.type, folder.size = b"D", 3 << 20
+    inner = lines(people())
+    content = folder.tobuf() + source.randbytes(folder.size) + tar_of({FILE: inner})
+    content += source.randbytes(3 << 20)
+    add(work, people(), records=True, key_field="id")
+    work.write({"t.tar": content})
+    work.ds.add(["t.tar"], records=True)
+    work.ds.commit("both")
+    work.ds.remove([FILE])
+    work.ds.commit("the file is gone")
+    apply_gc(work.repo, plan_gc(work.repo))
+    work.reopen()
+    assert not fsck(work.repo, full=True).findings
+    assert content == work.ds.read("t.tar")
+    assert inner == work.ds.read(f"t.tar#{FILE}") == work.ds.read(FILE, 1)
+    assert [(f"t.tar#{FILE}", inner)] == [(e.path, e.bytes) for e in work.ds.prepare()]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])

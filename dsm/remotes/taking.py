@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format import document
@@ -17,7 +18,7 @@ from dsm.model.changeset import Changeset
 from dsm.model.names import check_path
 from dsm.remotes.backend import NotOnRemote, RemoteDamaged
 from dsm.remotes.contents import KINDS, RemoteDataset, decoded, get_document
-from dsm.remotes.incoming import read_manifest
+from dsm.remotes.incoming import as_written, read_manifest
 from dsm.remotes.objects import bring_objects
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.remote import Remote
@@ -30,23 +31,30 @@ from dsm.store.whole_file import create_file, read_file
 from dsm.views.filters.picks import lists_in
 from dsm.worktree.publish import publishing
 
+# Manifests are verified before they are put, and take their memory; headers are small.
+MANIFESTS_AT_ONCE, HEADERS_AT_ONCE = 4, 64
+
 
 def put_manifests(remote: Remote, name: str, dataset: str, changesets: Iterable[Changeset]) -> None:
     """Gives fetched manifests their names among those of a dataset; durable when it returns."""
     layout = remote.repository.layout
-    folder = layout.manifests(name)
-    for changeset in changesets:
+
+    def put(changeset: Changeset) -> None:
         if changeset.manifest is None:
-            continue
+            return
         target = layout.manifest(name, changeset.manifest)
         if os.path.exists(target):
-            continue  # the very same rows were put by a changeset before
-        read_manifest(remote.tracking, dataset, changeset)
+            return  # the very same rows were put by a changeset before
         data = read_file(remote.tracking.manifest_path(dataset, changeset.manifest))
         if data is None:
             raise DamagedData("a fetched manifest is gone", hint="run the command again")
-        create_file(target, data, layout.temporary)
-    disk.sync_dir(folder)
+        if not as_written(data, changeset):  # else these are the bytes whose rows were verified
+            read_manifest(remote.tracking, dataset, changeset)
+        create_file(target, data, layout.temporary, sync_folder=False)
+
+    for _ in side_by_side(put, list(changesets), MANIFESTS_AT_ONCE):
+        pass
+    disk.sync_dir(layout.manifests(name))
 
 
 def put_headers(
@@ -58,15 +66,22 @@ def put_headers(
     """
     place = documents.headers(remote.repository.layout, log.name)
     disk.sync_dir(place.folder)
-    for changeset in changesets:
-        path = remote.tracking.header_path(log.dataset_id, changeset.number)
-        data = read_file(path, document.DOCUMENT_BYTES_MAX)
-        if data is None or not same_id(data, changeset.id):
-            raise DamagedData(f"{path} is not what was fetched", hint="run the command again")
-        where = f"{changeset.number:0{NUMBER_DIGITS}d}"
-        if not place.create_bytes(where, data) and place.read_bytes(where) != data:
-            return changeset
+    rest = iter(changesets)
+    while some := list(islice(rest, HEADERS_AT_ONCE)):
+        wheres = [f"{changeset.number:0{NUMBER_DIGITS}d}" for changeset in some]
+        fetched = [_fetched_header(remote, log, changeset) for changeset in some]
+        taken = place.create_in_order(list(zip(wheres, fetched, strict=True)))
+        if taken is not None:
+            return some[wheres.index(taken)]
     return None
+
+
+def _fetched_header(remote: Remote, log: ChangesetLog, changeset: Changeset) -> bytes:
+    path = remote.tracking.header_path(log.dataset_id, changeset.number)
+    data = read_file(path, document.DOCUMENT_BYTES_MAX)
+    if data is None or not same_id(data, changeset.id):
+        raise DamagedData(f"{path} is not what was fetched", hint="run the command again")
+    return data
 
 
 def same_id(data: bytes, id: str) -> bool:

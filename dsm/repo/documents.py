@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dsm.errors import AlreadyExists
@@ -16,7 +16,7 @@ from dsm.format import document
 from dsm.model.names import is_plain_name
 from dsm.repo.layout import Layout
 from dsm.store import disk
-from dsm.store.whole_file import create_file, read_file
+from dsm.store.whole_file import create_file, read_file, written_aside
 
 is_run = re.compile(r"[0-9a-f]{16}").fullmatch
 _is_version = re.compile(r"[0-9a-f]{64}").fullmatch
@@ -118,6 +118,25 @@ class Documents:
     def create_bytes(self, name: str, data: bytes) -> bool:
         """Like `create`, for a document that is encoded already."""
         return create_file(self.path(name), data, self._temporary)
+
+    def create_in_order(self, documents: Sequence[tuple[str, bytes]]) -> str | None:
+        """Creates documents, encoded already, each durable before the next one has its name.
+
+        Ends at a name that is taken by another document, and returns it; None when there is none.
+        """
+        with written_aside([data for _, data in documents], self._temporary) as paths:
+            for (name, data), temporary in zip(documents, paths, strict=True):
+                if not self._named(name, data, temporary) and self.read_bytes(name) != data:
+                    return name
+        return None
+
+    def _named(self, name: str, data: bytes, temporary: str) -> bool:
+        try:
+            made = disk.claim(temporary, self.path(name))
+        except disk.WriteFailed:  # gc may take a temporary file for a dead writer's
+            return self.create_bytes(name, data)
+        disk.sync_dir(os.path.dirname(self.path(name)))
+        return made
 
     def unclaim(self, name: str) -> None:
         """Gives up what `claim` kept for a name, if it is this one's."""

@@ -10,6 +10,7 @@ from situations import Work
 
 from dsm.errors import DamagedData
 from dsm.repo import documents
+from dsm.store import disk
 
 PACKAGE = Path(__file__).resolve().parents[2] / "dsm"
 # Who may turn fields into the bytes of a document: the door, and the codec of a header, whose bytes
@@ -17,6 +18,8 @@ PACKAGE = Path(__file__).resolve().parents[2] / "dsm"
 ENCODERS = {
     "repo/documents.py", "format/header.py", "views/writing/output_folder.py",
     "worktree/restored.py",
+    # What a pull or a revert has begun here, replaced when it goes on.
+    "worktree/following.py",
     # What is known of a remote is of this copy alone; tags are made beside the dataset, then exchanged.
     "remotes/tracking.py", "remotes/exchange.py",
 }  # fmt: skip
@@ -58,6 +61,27 @@ def test_a_document_comes_and_goes(work: Work) -> None:
     tags.remove("v1")
     tags.remove("v1")
     assert (tags.names(), tags.read("v1")) == (["v0"], None)
+
+
+def test_documents_in_order_are_each_durable_before_the_next(work: Work) -> None:
+    """Each has its name, and its folder is synced, before the next appears; a taken name ends it."""
+    tags = documents.tags(work.repo.layout, "data")
+    tags.create_bytes("v3", b"three")
+    items = [(f"v{number}", text) for number, text in enumerate((b"zero", b"one"))]
+    seen: list[tuple[str, str]] = []
+    with disk.observe(lambda operation, path: seen.append((operation, Path(path).name))):
+        assert tags.create_in_order(items) is None
+    named = [each for each in seen if each[0] == "link" or each == ("fsync folder", "tags")]
+    assert named == [
+        ("link", "v0.json"), ("fsync folder", "tags"), ("link", "v1.json"), ("fsync folder", "tags"),
+    ]  # fmt: skip
+    assert seen.index(named[0]) > max(n for n, each in enumerate(seen) if each[0] == "fsync")
+    more = [("v1", b"one"), ("v2", b"two"), ("v3", b"another"), ("v4", b"four")]
+    assert tags.create_in_order(more) == "v3"
+    assert {name: tags.read_bytes(name) for name in tags.names()} == {
+        "v0": b"zero", "v1": b"one", "v2": b"two", "v3": b"three",
+    }  # fmt: skip
+    assert list(Path(work.repo.layout.temporary).iterdir()) == []
 
 
 def test_views_and_their_names_share_a_folder(work: Work) -> None:

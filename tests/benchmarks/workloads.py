@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from . import checks, growth, large_files, many_files, queries, records, splits, startup, views
+from . import (
+    checks,
+    growth,
+    large_files,
+    many_files,
+    queries,
+    records,
+    remotes,
+    splits,
+    startup,
+    views,
+)
 from .bench import Bench
 from .report import Row
 
@@ -39,5 +50,6 @@ WORKLOADS = (
     Workload("splits", splits.splits, "splits and segments of 1 M examples, against scikit-learn"),
     Workload("near", splits.near, "near-duplicates among pictures (needs --cifar)"),
     Workload("checks", checks.checks, "rules without content, on what is staged, and decoding"),
+    Workload("remotes", remotes.remotes, "pushes, clones and epochs by a folder and by S3"),
     Workload("huge", views.huge, "preparing a view of 10 M examples"),
 )

@@ -1,0 +1,91 @@
+"""A server that speaks S3 on loopback, in a process of its own: `python s3_server.py`.
+
+Prints its port and serves one bucket until standard input is closed. It is moto's, and counts what
+it is asked: `GET /counts` says how many requests there were, and how many bytes they were answered
+with, which no client has to be believed. Needs `moto[server]`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+App = Callable[[dict[str, Any], Any], Iterable[bytes]]
+BUCKET = "bucket"
+
+
+class Counting:
+    """A WSGI application around another one."""
+
+    def __init__(self, app: App):
+        self._app = app
+        self._lock = threading.Lock()
+        self.requests = self.sent = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/counts":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps({"requests": self.requests, "sent": self.sent}).encode()]
+        with self._lock:
+            self.requests += 1
+        return self._counted(self._app(environ, start_response))
+
+    def _counted(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        for part in parts:
+            with self._lock:
+                self.sent += len(part)
+            yield part
+
+
+def keep_what_was_read() -> None:
+    """Lets a range cost what it brings: moto reads all of an object for each range of it.
+
+    So what was read of one once stays in memory, in the way of a server's page cache.
+    """
+    from moto.s3.models import FakeKey
+
+    read, write = FakeKey.value.fget, FakeKey.value.fset
+
+    def value(key: Any) -> bytes:
+        found: bytes | None = key.__dict__.get("kept")
+        if found is None:
+            found = key.__dict__["kept"] = read(key)
+        return found
+
+    def written(key: Any, data: bytes) -> None:
+        key.__dict__.pop("kept", None)
+        write(key, data)
+
+    FakeKey.value = property(value, written)
+
+
+def main() -> None:
+    """Serves until standard input is closed."""
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    keep_what_was_read()
+    app = Counting(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, app, True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    address = f"http://127.0.0.1:{port}/{BUCKET}"
+    urllib.request.urlopen(urllib.request.Request(address, method="PUT")).close()
+    print(port, flush=True)
+    sys.stdin.read()
+    os._exit(0)  # its threads hold nothing that is worth waiting for
+
+
+if __name__ == "__main__":
+    main()

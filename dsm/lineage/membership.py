@@ -1,9 +1,9 @@
 """Which prepared views have an example, answered without evaluating one again.
 
-The paths of all views are kept once, and for each view a bit a path, beside the cached snapshots
-and in the same kind of file: derived, and not believed when another copy made it. A view never
-changes, so only those that are new are evaluated. A path keeps its place in the list, new ones come
-behind it.
+The paths that views chose from are kept once, and for each view a bit a path, beside the cached
+snapshots and in the same kind of file: derived, and not believed when another copy made it. A view
+never changes, so only those that are new are evaluated. A path keeps its place in the list, new
+ones come behind it. Paths are compared once for each snapshot, not for each view.
 """
 
 from __future__ import annotations
@@ -27,25 +27,34 @@ VIEWS = pa.schema([
 ])  # fmt: skip
 
 
-class Membership:
-    """The examples of the prepared views of one dataset; `paths_of` evaluates a view."""
+# Paths of examples, each once, and which of them a view has; None: all.
+Part = tuple[pa.ChunkedArray, pa.Array | pa.ChunkedArray | None]
 
-    def __init__(self, layout: Layout, dataset: str, paths_of: Callable[[str], pa.Array]):
+
+class Membership:
+    """The examples of the prepared views of one dataset; `parts_of` evaluates a view."""
+
+    def __init__(self, layout: Layout, dataset: str, parts_of: Callable[[str], list[Part]]):
         self._folder = layout.cache(dataset)
         self._temporary = layout.temporary
         self._key = CopyKey(layout)
-        self._paths_of = paths_of
+        self._parts_of = parts_of
         self._name = ""
         self._paths: list[pa.Array] = []
         self._bits: dict[str, bytes] = {}
+        # Of the parts of the last view: their paths, and the row of each known path among them.
+        self._compared: list[tuple[pa.ChunkedArray, pa.Array]] = []
 
     def views_with(self, path: str, versions: list[str]) -> list[str]:
-        """Returns which of these views have an example of this path, in their order."""
+        """Returns which of these views have an example of this path, in their order.
+
+        Views of one changeset that stand side by side are compared with it once.
+        """
         self._load()
         fresh = [version for version in versions if version not in self._bits]
         before = sum(map(len, self._paths))
         for version in fresh:
-            self._bits[version] = self._measured(self._paths_of(version))
+            self._bits[version] = self._measured(self._parts_of(version))
         if fresh:
             self._save(versions, grown=sum(map(len, self._paths)) > before)
         place = self._place(path)
@@ -60,17 +69,36 @@ class Membership:
             before += len(block)
         return None
 
-    def _measured(self, paths: pa.Array) -> bytes:
-        """Returns a bit for each known path: whether it is among these. Others become known."""
-        unknown = paths
-        for block in self._paths:
-            if len(unknown):
-                unknown = unknown.filter(pc.invert(pc.is_in(unknown, value_set=block)))
-        if len(unknown):
-            self._paths.append(unknown)
-        parts = [pc.is_in(block, value_set=paths) for block in self._paths]
-        bits = pa.concat_arrays(parts) if parts else pa.array([], pa.bool_())
+    def _measured(self, parts: list[Part]) -> bytes:
+        """Returns a bit for each known path: whether the view has it. Others become known."""
+        self._compare([paths for paths, _ in parts])
+        bits: pa.Array = None
+        for (_, mask), (_, rows) in zip(parts, self._compared, strict=True):
+            found = pc.is_valid(rows) if mask is None else _one(mask).take(rows)
+            bits = found if bits is None else pc.or_(bits, found)
+            bits = pc.fill_null(bits, False)
         return bytes(bits.buffers()[1] or b"")[: (len(bits) + 7) // 8]
+
+    def _compare(self, columns: list[pa.ChunkedArray]) -> None:
+        """Makes all paths of some columns known, and says where each known path is among them."""
+        known = [paths for paths, _ in self._compared]
+        if len(known) == len(columns) and all(map(pa.ChunkedArray.equals, known, columns)):
+            return
+        found = [(column, self._rows(_one(column))) for column in columns]
+        if all(len(column) == len(rows) - rows.null_count for column, rows in found):
+            self._compared = found
+            return
+        for column in columns:
+            paths = _one(column)
+            for block in self._paths:
+                paths = paths.filter(pc.invert(pc.is_in(paths, value_set=block)))
+            self._paths.append(paths)
+        self._compared = [(column, self._rows(_one(column))) for column in columns]
+
+    def _rows(self, paths: pa.Array) -> pa.Array:
+        """Returns for each known path its place among these, or null."""
+        found = [pc.index_in(block, value_set=paths) for block in self._paths]
+        return pa.concat_arrays(found) if found else pa.array([], pa.int32())
 
     def _load(self) -> None:
         views = snapshot_file.read(self._path("views"), self._key, VIEWS)
@@ -106,6 +134,12 @@ class Membership:
 
     def _path(self, name: str) -> str:
         return os.path.join(self._folder, name + SUFFIX)
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Returns a column in one piece."""
+    chunks = [column] if isinstance(column, pa.Array) else column.chunks
+    return pa.concat_arrays(chunks) if chunks else pa.array([], column.type)
 
 
 def _has(bits: bytes, place: int | None) -> bool:

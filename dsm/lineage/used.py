@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from dsm.datasets import Dataset
 from dsm.errors import NotFound
 from dsm.history.snapshot import Snapshots
-from dsm.lineage.membership import Membership
+from dsm.lineage.membership import Membership, Part
 from dsm.model.names import printable
 from dsm.repo.log import ChangesetLog
 from dsm.runs.book import Runs
@@ -37,20 +36,27 @@ def used(dataset: Dataset, path: str) -> UsedBy:
     Raises NotFound for a path that no view has and no changeset ever had, DamagedData.
     """
     repository = dataset.repo
-    records = list_records(repository, dataset.name)
+    records = _in_order(list_records(repository, dataset.name))
     by_version = {record.version: record for record in records}
+    opened: dict[int, Snapshots] = {}  # one at a time: each keeps its table in memory
 
-    snapshots = Snapshots(repository, ChangesetLog(repository, dataset.name, dataset.id))
-
-    def paths_of(version: str) -> pa.Array:
+    def parts_of(version: str) -> list[Part]:
         record = by_version[version]
-        selection = Selection(
+        if record.query.at not in opened:
+            opened.clear()
+            gc.collect()  # selections refer to themselves, and a command does without the collector
+            log = ChangesetLog(repository, dataset.name, dataset.id)
+            opened[record.query.at] = Snapshots(repository, log)
+        snapshots = opened[record.query.at]
+        found = Selection(
             repository, dataset.name, lambda: snapshots, record.query, record, source_mode=SKIP
-        )
-        column = selection.evaluation.rows(["path"]).column("path")
-        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.string())
+        ).evaluation
+        return [
+            (layer.table.column("path"), mask)
+            for layer, mask in zip(found.layers, found.masks, strict=True)
+        ]
 
-    membership = Membership(repository.layout, dataset.name, paths_of)
+    membership = Membership(repository.layout, dataset.name, parts_of)
     having = membership.views_with(path, list(by_version))
     if not having and not any(True for _ in dataset.log(limit=1, paths=[path])):
         raise NotFound(
@@ -68,3 +74,12 @@ def used(dataset: Dataset, path: str) -> UsedBy:
         key=lambda record: (record.query.at, record.names, record.version),
     )
     return UsedBy(path, views, runs)
+
+
+def _in_order(records: list[Record]) -> list[Record]:
+    """Returns views by changeset, so that each snapshot grows out of the one before it.
+
+    Those of the newest come first: it has most of the paths of all.
+    """
+    newest = max((record.query.at for record in records), default=0)
+    return sorted(records, key=lambda each: (each.query.at != newest, each.query.at, each.version))

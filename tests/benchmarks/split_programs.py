@@ -20,7 +20,7 @@ START_US = 1_700_000_000_000_000
 ASKED = {"split": "cv:fold1", "segment": "s1", "view": "a", "minus": ["b"], "sample": "10%"}
 
 
-def history(folder: str, examples: str, changesets: str) -> float:
+def history(folder: str, examples: str, changesets: str, labels: str = str(LABELS)) -> float:
     """Commits examples of speakers without files, and makes splits, segments and two views."""
     from dsm import api
     from dsm.history.commit import Intent, record
@@ -28,7 +28,7 @@ def history(folder: str, examples: str, changesets: str) -> float:
 
     repo = api.init(folder, dataset="data")
     ds = repo.dataset()
-    each = int(examples) // int(changesets)
+    each, names = int(examples) // int(changesets), [f"label{n:02d}" for n in range(int(labels))]
     began = time.perf_counter()
     for _ in range(int(changesets)):
         number = ds.head
@@ -41,7 +41,7 @@ def history(folder: str, examples: str, changesets: str) -> float:
             [ids[i : i + 32] for i in range(0, 32 * each, 32)],
             [draw.randrange(2_000, 20_000) for _ in range(each)],
             [START_US + number * DAY_US + draw.randrange(DAY_US) for _ in range(each)],
-            [(f"label{draw.randrange(LABELS):02d}",) for _ in range(each)],
+            [(names[draw.randrange(len(names))],) for _ in range(each)],
             [None] * each,
             [{"speaker": speaker} for speaker in speakers],
             [False] * each,
@@ -52,7 +52,7 @@ def history(folder: str, examples: str, changesets: str) -> float:
     ds.splits.create("h", "train=80%,test=20%")
     ds.splits.create("cv", folds=FOLDS, stratify="label")
     for number in range(SEGMENTS):
-        ds.segments.create(f"s{number}", labels=[f"label{n:02d}" for n in range(number, LABELS, 5)])
+        ds.segments.create(f"s{number}", labels=names[number::5])
     for name, label in (("a", "label01"), ("b", "label02")):
         ds.prepare(labels=[label], name=name)
     return time.perf_counter() - began

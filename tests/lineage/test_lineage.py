@@ -12,7 +12,7 @@ from situations import Work
 
 from dsm.errors import NotFound
 from dsm.lineage.forms import dot, mermaid
-from dsm.lineage.membership import Membership
+from dsm.lineage.membership import Membership, Part
 from dsm.lineage.openlineage import events
 from dsm.maintenance.fsck import fsck
 from dsm.runs.run import End, Output, Start
@@ -112,12 +112,18 @@ def test_only_new_views_are_evaluated(trained: Work) -> None:
     content = {"one": ["a", "b", "d"], "two": ["b"], "three": ["c", "a", "e"], "none": []}
     asked: list[str] = []
 
-    def paths_of(version: str) -> pa.Array:
+    def parts_of(version: str) -> list[Part]:
         asked.append(version)
-        return pa.array(content[version], pa.string())
+        paths = content[version]
+        first = pa.chunked_array([paths[:1]], pa.string())
+        among = pa.chunked_array([paths[1:], ["f", *paths[:1]]], pa.string())
+        mask = pa.chunked_array(
+            [[True] * len(paths[1:]), [None, *[False] * len(paths[:1])]], pa.bool_()
+        )
+        return [(first, None), (among, mask)]  # as a layer that is laid over a snapshot
 
     def views_with(path: str, *versions: str) -> list[str]:
-        return Membership(trained.repo.layout, "data", paths_of).views_with(path, list(versions))
+        return Membership(trained.repo.layout, "data", parts_of).views_with(path, list(versions))
 
     assert views_with("b", "one", "two") == ["one", "two"]
     assert views_with("a", "one", "two", "three", "none") == ["one", "three"]

@@ -143,9 +143,12 @@ def auc(scores: Array, positive: Array) -> float | None:
     None where one of the two sides is empty.
     """
     np = load()
-    above, below = np.sort(scores[positive]), np.sort(scores[~positive])
-    if not len(above) or not len(below):
+    if positive.all() or not positive.any():
         return None
+    # Most models say floats of 32 bits, which are sorted in half of the time.
+    narrow = scores.astype(np.float32)
+    scores = narrow if np.array_equal(narrow, scores) else scores
+    above, below = np.sort(scores[positive]), np.sort(scores[~positive])
     less = int(np.searchsorted(below, above, "left").sum())
     most = int(np.searchsorted(below, above, "right").sum())
     return (less + most) / (2 * len(above) * len(below))

@@ -19,6 +19,8 @@ from dsm.model.names import close_matches
 from dsm.repo.repository import Repository
 
 Figures = Classified | Measured
+# From so many examples on groups are measured by threads.
+MANY, THREADS = 100_000, 4
 CLASS_METRICS = ("precision", "recall", "f1", "auc")
 
 
@@ -79,20 +81,18 @@ def evaluate(
     outcome = outcome_of(predictions, run, view, target=target)
     if by == LABEL and not outcome.names:
         raise InvalidInput("numbers were predicted: there are no labels to group by")
-    groups = []
-    if by is not None and by != LABEL:
-        groups = [
-            Group(name, figures_of(outcome, positive, at)) for name, at in groups_of(outcome, by)
-        ]
+    parts = [] if by is None or by == LABEL else list(groups_of(outcome, by))
+    figures, *others = _each(outcome, positive, [None, *(at for _, at in parts)])
     comparison, both = None, None
     if baseline is not None:
         comparison = compared(
             outcome, outcome_of(predictions, baseline, _view_of(predictions, baseline, outcome),
                                 target=target))  # fmt: skip
         both = figures_of(comparison.run, positive), figures_of(comparison.baseline, positive)
-    figures = figures_of(outcome, positive)
     return Evaluation(
-        outcome=outcome, figures=figures, by=by, groups=groups, comparison=comparison,
+        outcome=outcome, figures=figures, by=by,
+        groups=[Group(name, each) for (name, _), each in zip(parts, others, strict=True)],
+        comparison=comparison,
         figures_compared=both, fairness=_fairness(outcome, sensitive, positive),
         judged=[_judged(gate, outcome, figures, comparison, both, positive) for gate in gates],
     )  # fmt: skip
@@ -123,6 +123,18 @@ def figures_of(outcome: Outcome, positive: str | None = None, at: Array | None =
     if not outcome.probabilities:
         del values["auc"]
     return replace(found, metrics={**found.metrics, **values})
+
+
+def _each(outcome: Outcome, positive: str | None, places: Sequence[Array | None]) -> list[Figures]:
+    """Returns the figures of the examples at each of these places; many of them side by side."""
+    if len(outcome) < MANY or len(places) == 1:
+        return [figures_of(outcome, positive, at) for at in places]
+    # Sorting, which is most of it, lets other threads run.
+    from concurrent.futures import ThreadPoolExecutor
+
+    _ = outcome.confidence  # made once, not by each of them
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(lambda at: figures_of(outcome, positive, at), places))
 
 
 def _view_of(predictions: PredictionBook, run: str, other: Outcome) -> str | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 PACKAGES = {f"package-{n}": f"1.{n}" for n in range(140)}
 METRICS = {"f1": 0.9, "loss": 0.1, "accuracy": 0.95}
-LABELS = 10
+LABELS, SITES, SPEAKER_TAKES = 10, 10, 20
 
 
 def _made(repo: Any, count: int, views: list[Any], name: str = "run") -> None:
@@ -40,12 +41,22 @@ def runs(folder: str, count: str) -> float:
 
 
 def used(folder: str, views: str, count: str) -> float:
-    """Prepares views of every changeset by label, and records runs that read them."""
+    """Prepares views of every changeset by label, and records runs that read them.
+
+    Its segments are of as many speakers each, as the sites that data comes from.
+    """
     from dsm import api
 
     repo = api.open(folder)
     ds = repo.dataset()
     began = time.perf_counter()
+    for each in list(ds.segments):
+        ds.segments.remove(each.name)
+    speakers = [-(-len(ds.snapshot()) * n // (SPEAKER_TAKES * SITES)) for n in range(SITES + 1)]
+    for site, (first, last) in enumerate(itertools.pairwise(speakers)):
+        ds.segments.create(
+            f"site{site}", where=[f"speaker >= s{first:06d}", f"speaker < s{last:06d}"]
+        )
     made = [
         ds.prepare(labels=[f"label{n % LABELS:02d}"], at=1 + n * ds.head // int(views))
         for n in range(int(views) - 1)

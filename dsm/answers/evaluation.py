@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from dsm.evaluation.classification import Classified
 
 if TYPE_CHECKING:
-    from dsm.evaluation.classification import Interval
     from dsm.evaluation.compared import Compared
     from dsm.evaluation.evaluate import Evaluation, Figures
     from dsm.evaluation.fairness import Fairness
     from dsm.evaluation.gate import Judged
+    from dsm.evaluation.intervals import Interval
 
 PATHS_MAX = 1000
 
@@ -51,7 +51,9 @@ def _classes(found: Figures) -> dict[str, Any]:
             {
                 "name": each.name, "examples": each.examples, "predicted": each.predicted,
                 "precision": each.precision, "recall": each.recall, "f1": each.f1, "auc": each.auc,
+                "precision_interval": _interval(each.precision_interval),
                 "recall_interval": _interval(each.recall_interval),
+                "f1_interval": _interval(each.f1_interval),
             }
             for each in found.classes
         ],

@@ -12,7 +12,7 @@ from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
 from dsm.cli.prediction_options import PredictedView
 from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
-from dsm.cli.tables import number, table
+from dsm.cli.tables import Cell, number, table
 from dsm.errors import AnswerIsNo
 from dsm.model.names import printable
 
@@ -147,15 +147,17 @@ def _classes(figures: Classified) -> Iterator[str]:
 
 def _groups(found: Evaluation) -> Iterator[str]:
     names = [name for name in SHOWN if name in found.figures.metrics]
-    first = next(iter(found.figures.intervals), names[0])
-    rows = []
-    for each in found.groups:
-        metrics, interval = each.figures.metrics, each.figures.intervals.get(first)
-        around = f"[{number(interval[0])}, {number(interval[1])}]" if interval else "-"
-        others = [metrics.get(name) for name in names if name != first]
-        rows.append((each.name, each.figures.examples, metrics.get(first), around, *others))
-    header = (found.by or "", "examples", first, "of 95 %", *(n for n in names if n != first))
-    yield from table(header, rows)
+    rows: list[tuple[Cell, ...]] = [
+        (each.name, each.figures.examples, *(_with_interval(each.figures, name) for name in names))
+        for each in found.groups
+    ]
+    yield from table((found.by or "", "examples", *names), rows)
+
+
+def _with_interval(found: Figures, name: str) -> str:
+    ends = found.intervals.get(name)
+    around = f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
+    return number(found.metrics.get(name)) + around
 
 
 def _comparison(found: Compared, run: Figures, baseline: Figures) -> Iterator[str]:

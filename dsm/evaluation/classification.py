@@ -6,20 +6,21 @@ predicted somewhere; one that is not defined is None.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dsm.evaluation.intervals import Interval, f1_ends, of_mean_f1, of_mean_share, wilson, wilsons
 from dsm.evaluation.numeric import Array, load
 
 BINS = 10
-Z = 1.959963984540054  # of 95 % of a normal distribution
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """One class against all others: `examples` have it, `predicted` were said to."""
+    """One class against all others: `examples` have it, `predicted` were said to.
+
+    The interval of a share of nothing is None.
+    """
 
     name: str
     examples: int
@@ -28,7 +29,9 @@ class ClassFigures:
     recall: float
     f1: float
     auc: float | None
+    precision_interval: Interval | None
     recall_interval: Interval | None
+    f1_interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Bin:
 class Classified:
     """Figures of predicted classes.
 
-    `metrics` are by name, None where one is not defined; `intervals` are of 95 % (Wilson).
+    `metrics` are by name, None where one is not defined; `intervals` are of 95 %.
     `confusion[i][j]` counts examples of class i that were said to be class j.
     """
 
@@ -91,7 +94,6 @@ def classified(
         "recall_weighted": _weighted(recall, of_truth),
         "f1_weighted": _weighted(f1, of_truth),
     }
-    intervals = {"accuracy": wilson(correct, count)} if count else {}
     bins: list[Bin] = []
     if probabilities:
         metrics |= probabilistic(truth, probabilities, aucs)
@@ -100,17 +102,47 @@ def classified(
         metrics["ece"] = sum(
             each.examples / count * abs(each.accuracy - each.confidence) for each in bins
         )
-    classes = [
-        ClassFigures(
-            name=names[at], examples=int(of_truth[at]), predicted=int(of_predicted[at]),
-            precision=float(precision[at]), recall=float(recall[at]), f1=float(f1[at]),
-            auc=aucs[at] if aucs else None,
-            recall_interval=wilson(int(right[at]), int(of_truth[at])) if of_truth[at] else None,
-        )
-        for at in used
-    ]  # fmt: skip
+    classes, intervals = _classes(names, matrix, used, (precision, recall, f1), aucs)
     confusion = matrix[np.ix_(used, used)].tolist()
     return Classified(count, metrics, intervals, classes, confusion, bins)
+
+
+def _classes(
+    names: Sequence[str],
+    matrix: Array,
+    used: Array,
+    figures: tuple[Array, Array, Array],
+    aucs: Sequence[float | None],
+) -> tuple[list[ClassFigures], dict[str, Interval]]:
+    """Returns the figures of each class that is used, and the intervals of those of all."""
+    np = load()
+    if not len(used):
+        return [], {}
+    matrix = matrix[np.ix_(used, used)]
+    truth, predicted, right = matrix.sum(1), matrix.sum(0), np.diagonal(matrix)
+    precision, recall, f1 = (each[used] for each in figures)
+    of_precision, of_recall = wilsons(right, predicted), wilsons(right, truth)
+    of_f1 = f1_ends(right, truth, predicted)
+    intervals = {
+        "accuracy": wilson(int(right.sum()), int(truth.sum())),
+        "precision": of_mean_share(right, predicted), "recall": of_mean_share(right, truth),
+        "f1": of_mean_f1(matrix),
+    }  # fmt: skip
+
+    def ends(found: tuple[Array, Array], at: int) -> Interval:
+        return float(found[0][at]), float(found[1][at])
+
+    classes = [
+        ClassFigures(
+            name=names[place], examples=int(truth[at]), predicted=int(predicted[at]),
+            precision=float(precision[at]), recall=float(recall[at]), f1=float(f1[at]),
+            auc=aucs[place] if aucs else None,
+            precision_interval=ends(of_precision, at) if predicted[at] else None,
+            recall_interval=ends(of_recall, at) if truth[at] else None, f1_interval=ends(of_f1, at),
+        )
+        for at, place in enumerate(used.tolist())
+    ]  # fmt: skip
+    return classes, intervals
 
 
 def probabilistic(
@@ -166,14 +198,6 @@ def calibration(confidence: Array, right: Array) -> list[Bin]:
         for i in range(BINS)
         if counts[i]
     ]
-
-
-def wilson(right: int, count: int) -> Interval:
-    """Returns the interval of 95 % of a share, by Wilson's score."""
-    share, spread = right / count, Z * Z / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z / (1 + spread) * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _share(part: Array, whole: Array) -> Array:

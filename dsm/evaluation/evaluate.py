@@ -122,7 +122,11 @@ def figures_of(outcome: Outcome, positive: str | None = None, at: Array | None =
     values = {name: None if own is None else getattr(own, name) for name in CLASS_METRICS}
     if not outcome.probabilities:
         del values["auc"]
-    return replace(found, metrics={**found.metrics, **values})
+    intervals = {name: each for name, each in found.intervals.items() if name not in CLASS_METRICS}
+    if own is not None:
+        ends = {name: getattr(own, f"{name}_interval") for name in CLASS_METRICS if name != "auc"}
+        intervals |= {name: each for name, each in ends.items() if each is not None}
+    return replace(found, metrics={**found.metrics, **values}, intervals=intervals)
 
 
 def _each(outcome: Outcome, positive: str | None, places: Sequence[Array | None]) -> list[Figures]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from dsm.evaluation.classification import Interval, Z
+from dsm.evaluation.intervals import Interval, Z
 from dsm.evaluation.numeric import Array, load
 
 

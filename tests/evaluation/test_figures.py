@@ -12,9 +12,10 @@ from scipy import stats
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from dsm.evaluation.classification import classified, wilson
+from dsm.evaluation.classification import classified
 from dsm.evaluation.compared import sign_test
 from dsm.evaluation.fairness import fairness
+from dsm.evaluation.intervals import f1_ends, of_mean_f1, of_mean_share, wilson
 from dsm.evaluation.regression import measured
 
 CLOSE = {"rel": 0, "abs": 1e-12}
@@ -130,6 +131,63 @@ def test_intervals_are_those_of_wilson(right: int, count: int) -> None:
     """The interval of a share is that of SciPy."""
     expected = stats.binomtest(right, count).proportion_ci(0.95, method="wilson")
     assert wilson(right, count) == pytest.approx((expected.low, expected.high), **CLOSE)
+
+
+def test_the_interval_of_f1_is_that_of_the_jaccard_index() -> None:
+    """Of one class it is Wilson's of the share that is right among true and predicted ones."""
+    low, high = f1_ends(np.array([7, 0]), np.array([9, 0]), np.array([10, 5]))
+    expected = stats.binomtest(7, 12).proportion_ci(0.95, method="wilson")
+    assert low[0] == pytest.approx(2 * expected.low / (1 + expected.low), **CLOSE)
+    assert high[0] == pytest.approx(2 * expected.high / (1 + expected.high), **CLOSE)
+
+
+def test_the_interval_of_a_mean_of_equal_shares_is_that_of_all() -> None:
+    """Then as many examples make it vary as there are; of one class it is that of the class."""
+    expected = stats.binomtest(21, 30).proportion_ci(0.95, method="wilson")
+    ends = (expected.low, expected.high)
+    three = np.array([7, 7, 7]), np.array([10, 10, 10])
+    assert of_mean_share(*three) == pytest.approx(ends, **CLOSE)
+    assert of_mean_share(np.array([21]), np.array([30])) == pytest.approx(ends, **CLOSE)
+    assert of_mean_f1(np.array([[30]])) == pytest.approx(wilson(30, 30), **CLOSE)
+
+
+def test_the_mean_of_f1_varies_as_the_delta_method_says() -> None:
+    """Its variance is that of a numeric derivative over the shares of the confusion matrix."""
+    matrix = np.array([[900, 60, 10], [40, 800, 70], [5, 15, 300]]) * 1000.0  # hardly smoothed
+    count, shares = matrix.sum(), matrix / matrix.sum()
+
+    def mean(shares: Any) -> float:
+        return float((2 * np.diag(shares) / (shares.sum(0) + shares.sum(1))).mean())
+
+    slopes = np.zeros((3, 3))
+    for at in np.ndindex(3, 3):
+        step = np.zeros((3, 3))
+        step[at] = 1e-6
+        slopes[at] = (mean(shares + step) - mean(shares - step)) / 2e-6
+    varies = ((shares * slopes**2).sum() - (shares * slopes).sum() ** 2) / count
+    low, high = of_mean_f1(matrix)
+    assert (high - low) / 2 / stats.norm.ppf(0.975) == pytest.approx(math.sqrt(varies), rel=1e-4)
+
+
+@pytest.mark.parametrize("share, sizes", [(0.9, (20, 20)), (0.97, (40, 15)), (0.7, (20,) * 10)])
+def test_intervals_hold_what_is_true_so_often(share: float, sizes: tuple[int, ...]) -> None:
+    """Of means over classes, too, with few examples and figures near 1: about 95 times of 100."""
+    wide, random = len(sizes), np.random.default_rng(5)
+    chances = np.full((wide, wide), (1 - share) / (wide - 1))
+    np.fill_diagonal(chances, share)
+    chances *= np.array(sizes)[:, None] / sum(sizes)
+    right, rows, columns = np.diag(chances), chances.sum(1), chances.sum(0)
+    true = {
+        "precision": (right / columns).mean(), "recall": (right / rows).mean(),
+        "f1": (2 * right / (rows + columns)).mean(),
+    }  # fmt: skip
+    held = dict.fromkeys(true, 0)
+    for matrix in random.multinomial(sum(sizes), chances.ravel(), size=400):
+        truth, predicted = np.divmod(np.repeat(np.arange(wide**2), matrix), wide)
+        found = classified([str(at) for at in range(wide)], truth, predicted).intervals
+        for name, value in true.items():
+            held[name] += found[name][0] <= value <= found[name][1]
+    assert {name for name, count in held.items() if not 0.92 <= count / 400 <= 0.98} == set()
 
 
 @pytest.mark.parametrize("better, worse", [(0, 0), (0, 3), (5, 5), (3, 12), (400, 470), (90, 9000)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsm import tracking
-from dsm.cli.run import record
+from dsm.cli.run import record, status_of_a_shell
 from dsm.cli.run_options import RunName
 from dsm.cli.session import Session
 from dsm.runs.replay import as_text, other_data, same_data
@@ -43,7 +43,7 @@ def command(
       dsm rerun baseline
       dsm rerun baseline --at head --name on-new-data
     """
-    with Session(ctx) as s:
+    with Session(ctx) as s, status_of_a_shell():
         found = s.repo.runs.find(run)
         views = [s.repo.view(each.version) for each in found.views]
         if at is None:

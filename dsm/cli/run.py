@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from dsm.runs.book import OpenRun
 
 Marks = dict[str, files.Mark]
+CANNOT_RUN = 126
+
+
+class NoProgram(NotFound):
+    """A program that was to be run does not exist, or cannot be run; nothing was recorded."""
+
+    code = "no-program"
+    status = 127  # as shells say it
 
 
 def command(
@@ -70,7 +79,8 @@ def command(
     CMD runs with DSM_RUN set. Every view that it opens through dsm is recorded with its version and
     digest: from Python, with `dsm get`, or by a dsm:// address. So are the command, the git commit,
     parameters, packages of Python, times, metrics, and size and hash of the files that it wrote.
-    CMD may call `dsm.log_metric` and `dsm.log_param`. The exit status is that of CMD.
+    CMD may call `dsm.log_metric` and `dsm.log_param`. The exit status is that of CMD; 128 + N when
+    signal N ended it, 127 without such a program, 126 when it cannot be run.
 
     --openlineage, the setting openlineage.to or OPENLINEAGE_URL say where events of OpenLineage go.
     What is not taken there does not change how the run ends.
@@ -91,7 +101,7 @@ def command(
     if name is not None:
         check_tag_name(name, "run")
     parameters = parameters_of(param or [], params)
-    with Session(ctx) as s:
+    with Session(ctx) as s, status_of_a_shell():
         start = partial(
             tracking.start, s.repo, name, program, parameters, metric_files=metrics or (),
             output_files=out or (),
@@ -106,14 +116,11 @@ def record(
 
     `openlineage` is where its events go, by default what `tracking.event_sink` finds.
 
-    Raises NotFound without such a program, InvalidInput when it succeeded and what was to be
+    Raises NoProgram, InvalidInput when it succeeded and what was to be
     recorded of its files could not be, WriteFailed.
     """
     begun = start()
-    if shutil.which(begun.command[0]) is None:
-        raise NotFound(
-            f"there is no program {begun.command[0]!r}", hint="nothing was run or recorded"
-        )
+    _require_program(begun.command[0])
     outputs: Marks = {path: files.mark(path) for path in begun.output_files}
     measured: Marks = {path: files.mark(path) for path in begun.metric_files}
     events = _events(s, openlineage)
@@ -157,6 +164,29 @@ def _events(s: Session, place: str | None) -> RunEvents | None:
     return events
 
 
+def _require_program(name: str) -> None:
+    """Raises NoProgram."""
+    if shutil.which(name) is not None:
+        return
+    hint = "nothing was run or recorded"
+    there = shutil.which(name, os.F_OK) or (os.sep in name and os.path.lexists(name))
+    if not there:
+        raise NoProgram(f"there is no program {printable(name)!r}", hint=hint)
+    error = NoProgram(f"{printable(name)} is no program that you may run", hint=hint)
+    error.status = CANNOT_RUN
+    raise error
+
+
+@contextmanager
+def status_of_a_shell() -> Iterator[None]:
+    """Has the command leave as shells do: 127 without a program, 126 with one that cannot run."""
+    try:
+        yield
+    except NoProgram as error:
+        error.exit_status = error.status
+        raise
+
+
 def parameters_of(given: list[str], file: str | None) -> dict[str, str]:
     """Returns the parameters of a file, and above them those of the command line."""
     found: dict[str, str] = {}
@@ -185,8 +215,8 @@ def _run(program: list[str], added: dict[str, str]) -> int:
         try:
             child = subprocess.Popen(program, env=environment)
         except OSError as error:
-            message(f"cannot run {printable(program[0])}: {error.strerror}")
-            return 126
+            message(f"error: cannot run {printable(program[0])}: {error.strerror}")
+            return CANNOT_RUN
         receiver(child)
         status = child.wait()
     return status if status >= 0 else 128 - status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import subprocess
 
-# A terminal sends these to the program as well, which decides what they mean.
+# A terminal sends these to the program as well, which decides what they mean; others do not.
 FROM_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def _in_front_of_a_terminal() -> bool:
+    """Whether keys of a terminal make signals for this process, and for those that it started."""
+    try:
+        fd = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
 @contextmanager
@@ -29,6 +44,10 @@ def passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         for child in children:
             child.send_signal(waiting.pop())
 
+    def pass_on_of_others(number: int, frame: Any) -> None:
+        if not _in_front_of_a_terminal():
+            pass_on(number, frame)
+
     def begin(child: subprocess.Popen[bytes]) -> None:
         children.append(child)
         while waiting:
@@ -36,7 +55,7 @@ def passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
     # A handler, unlike what ignores a signal, is not inherited by the program.
     handlers = {
-        **dict.fromkeys(FROM_TERMINAL, lambda *_: None), **dict.fromkeys(PASSED_ON, pass_on),
+        **dict.fromkeys(FROM_TERMINAL, pass_on_of_others), **dict.fromkeys(PASSED_ON, pass_on),
     }  # fmt: skip
     kept = {
         number: signal.signal(number, handler)

@@ -42,6 +42,7 @@ class RemoteDataset:
     manifests: set[str] = field(default_factory=set)
     condemned: set[str] = field(default_factory=set)
     documents: dict[str, set[str]] = field(default_factory=dict)
+    last_read: tuple[int, bytes] | None = None  # a header, by its number: the head is asked twice
 
     @property
     def head(self) -> int:

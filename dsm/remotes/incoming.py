@@ -125,11 +125,16 @@ def _common(backend: Backend, dataset: RemoteDataset, log: ChangesetLog | None) 
 
 def get_header(backend: Backend, dataset: RemoteDataset, number: int) -> bytes:
     """Returns the bytes of a header that was listed. Raises RemoteDamaged."""
+    last = dataset.last_read  # taken whole: threads read others
+    if last is not None and last[0] == number:
+        return last[1]
     try:
-        return backend.get_right(
+        found = backend.get_right(
             dataset.header_path(number), document.DOCUMENT_BYTES_MAX,
             lambda data: data if read_header(backend, dataset, number, data) else b"",
         )  # fmt: skip
+        dataset.last_read = number, found
+        return found
     except NotOnRemote as error:
         raise RemoteDamaged(f"{error.message}, though it was listed") from None
 

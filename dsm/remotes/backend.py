@@ -72,6 +72,8 @@ class Backend(ABC):
     """
 
     writable = True
+    # Packs that go up at a time. One fills the line; a bucket takes parts of it side by side.
+    uploads_at_once = 1
     # Data of others is read here, whose names are what they are; no remote of dsm.
     foreign = False
 

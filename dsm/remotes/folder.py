@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import FileIO
 
 from dsm.remotes.backend import (
     STREAM_BYTES,
@@ -20,7 +21,7 @@ from dsm.remotes.backend import (
     RemoteFailed,
     RemoteRefused,
 )
-from dsm.store import disk
+from dsm.store import disk, disk_at
 
 TEMPORARY = "tmp"
 _MISSING = (errno.ENOENT, errno.ENOTDIR)
@@ -29,6 +30,8 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 class FolderBackend(Backend):
     """Files below one folder, which need not exist until something is written."""
+
+    uploads_at_once = 3  # while one waits for the disk, others are copied
 
     def __init__(self, url: str, folder: str):
         super().__init__(url)
@@ -62,20 +65,16 @@ class FolderBackend(Backend):
             os.close(fd)
 
     def put(self, name: str, data: bytes) -> None:
-        self._write(name, [data], replace=True)
+        self._write(name, data, replace=True)
 
     def put_file(self, name: str, path: str) -> None:
-        def blocks() -> Iterator[bytes]:
-            with open(path, "rb") as file:
-                while block := file.read(STREAM_BYTES):
-                    yield block
-
-        self._write(name, blocks(), replace=True)
+        with open(path, "rb", buffering=0) as file:
+            self._write(name, file, replace=True)
 
     def create(self, name: str, data: bytes) -> bool:
-        return self._write(name, [data], replace=False)
+        return self._write(name, data, replace=False)
 
-    def _write(self, name: str, blocks: Iterator[bytes] | list[bytes], *, replace: bool) -> bool:
+    def _write(self, name: str, content: bytes | FileIO, *, replace: bool) -> bool:
         self.requests += 1
         final = self._path(name)
         temporary = os.path.join(self.folder, TEMPORARY, f"{os.urandom(12).hex()}.new")
@@ -85,9 +84,12 @@ class FolderBackend(Backend):
             disk.make_dirs(os.path.dirname(final))
             fd = disk.open_new(temporary)
             try:
-                for block in blocks:
-                    disk.write_all(fd, block, temporary)
-                    self.sent += len(block)
+                if isinstance(content, bytes):
+                    disk.write_all(fd, content, temporary)
+                    self.sent += len(content)
+                else:
+                    for size in disk_at.copied(content.fileno(), fd, temporary):
+                        self.sent += size
                 disk.sync_file(fd, temporary)
             finally:
                 os.close(fd)

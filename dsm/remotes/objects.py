@@ -24,7 +24,7 @@ from dsm.store import disk, disk_at
 from dsm.store.objects import ObjectStore
 from dsm.store.pack_files import publish_pack
 from dsm.store.packs import Pack
-from dsm.store.pieces import is_large, pieces_of
+from dsm.store.pieces import large_among, pieces_of
 from dsm.store.repacking import prefixes_of, verify_objects
 
 # Much more than any pack that dsm writes: what is longer is no pack.
@@ -92,9 +92,8 @@ def _bring_packs(
 def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> set[bytes]:
     """Returns the pieces that large objects among these consist of; nested lists come first."""
     pieces: set[bytes] = set()
-    for oid in oids:
-        if is_large(store, oid):
-            pieces |= pieces_of(store, oid)
+    for oid in large_among(store, list(oids)):
+        pieces |= pieces_of(store, oid)
     return pieces
 
 

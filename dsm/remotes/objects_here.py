@@ -9,7 +9,7 @@ from dsm.errors import NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.remotes.reports import ObjectsFetched, ObjectsHere, Transfer
-from dsm.store.pieces import is_large, pieces_of
+from dsm.store.pieces import large_among, pieces_of
 from dsm.views.selection.columns import hashes
 from dsm.worktree.publish import Publisher, publishing
 
@@ -91,7 +91,7 @@ class Objects:
             while need:  # pieces once the lists are here, and those of lists in parts after them
                 elsewhere.bring(sorted(need), store.folder, store.hold_lease().temporary, counted)
                 store.refresh()
-                large = [oid for oid in oids if is_large(store, oid)]
+                large = large_among(store, oids)
                 need = store.missing(piece for oid in large for piece in pieces_of(store, oid))
             progress.finish()
         transfer = Transfer(0, size, elsewhere.requests)

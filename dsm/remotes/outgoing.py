@@ -23,13 +23,11 @@ from dsm.store import disk
 from dsm.store.lease import Lease
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack, PackWriter
-from dsm.store.pieces import holder_of, is_large
-from dsm.store.repacking import copy_live, prefixes_of, rows_of
+from dsm.store.pieces import holders_of, large_among
+from dsm.store.repacking import copy_live, prefixes_of
 
 # From this size on a pack travels by itself.
 WHOLE_FROM_BYTES = 16 << 20
-# One fills the line; a bucket takes parts of it side by side.
-UPLOADS_AT_ONCE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +65,11 @@ def plan_shipment(
         for _, contents in Tables(repository.layout).of(backend, there):
             known |= _held(contents, wanted.keys())
     lacking = {prefix: oid for prefix, oid in wanted.items() if prefix not in known}
-    parts: dict[Pack, set[bytes]] = {}
-    for prefix, oid in lacking.items():
-        parts.setdefault(holder_of(store, oid), set()).add(prefix)
+    parts = holders_of(store, lacking)
     whole = [
-        pack for pack, need in parts.items()
-        if pack.size >= WHOLE_FROM_BYTES and all(p in wanted for _, p in rows_of(pack))
+        pack for pack in parts
+        if pack.size >= WHOLE_FROM_BYTES
+        and prefixes_of(pack.contents.prefixes) <= wanted.keys()
     ]  # fmt: skip
     for pack in whole:
         del parts[pack]
@@ -84,10 +81,9 @@ def _held(contents: fmt.Contents, wanted: Iterable[bytes]) -> set[bytes]:
 
 
 def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> Iterator[bytes]:
-    for oid in list(oids):
+    for oid in large_among(store, list(oids)):
         with contextlib.suppress(DamagedData):  # it is not here, and perhaps need not be
-            if is_large(store, oid):
-                yield from store.references(oid)
+            yield from store.references(oid)
 
 
 def send(
@@ -107,7 +103,7 @@ def send(
     put = partial(_put_pack, backend, condemned)
     whole = [(pack.name, pack.path) for pack in shipment.whole]
     for pack, _ in zip(
-        shipment.whole, side_by_side(put, whole, UPLOADS_AT_ONCE, tick), strict=True
+        shipment.whole, side_by_side(put, whole, backend.uploads_at_once, tick), strict=True
     ):
         sent.append(Entry(remote_path(pack.name), pack.size))
         tick()

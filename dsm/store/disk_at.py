@@ -10,12 +10,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
 from dsm.store.disk import SKIP, Unwritable, WriteFailed, before, renameat2
 
 _NOREPLACE, _EXCHANGE = 1, 2
 # How a file system, or the kernel, says that it does not know a flag of renameat2.
 _UNKNOWN_FLAG = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+# How it says that it cannot copy by itself from one file to another.
+_CANNOT_COPY = (
+    errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM,
+)  # fmt: skip
+COPY_BYTES = 4 << 20
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -39,6 +45,35 @@ def make_read_only(path: str) -> None:
             os.close(fd)
     except OSError as error:
         raise WriteFailed("protect", path, error) from error
+
+
+def copied(source: int, target: int, shown: str) -> Iterator[int]:
+    """Copies a file to its end into an empty one, by descriptors; yields the bytes of each step.
+
+    The file system copies by itself, where it can. Raises WriteFailed, also when reading fails.
+    """
+    at, by_itself = 0, hasattr(os, "copy_file_range")
+    try:
+        while True:
+            before("write", shown)
+            size = 0
+            if by_itself:
+                try:
+                    size = os.copy_file_range(source, target, COPY_BYTES, at, at)
+                except OSError as error:
+                    if error.errno not in _CANNOT_COPY:
+                        raise
+                    by_itself = False
+            # Some file systems say that nothing is left where they cannot do it.
+            if not size:
+                block = os.pread(source, COPY_BYTES, at)
+                size = os.pwrite(target, block, at) if block else 0
+            if not size:
+                return
+            at += size
+            yield size
+    except OSError as error:
+        raise WriteFailed("write", shown, error) from error
 
 
 def open_unnamed(where: int, mode: int, shown: str) -> int | None:

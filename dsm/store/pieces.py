@@ -2,17 +2,66 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterator, Mapping
+
 from dsm.errors import DamagedData
 from dsm.format import chunk_list
+from dsm.format import pack as fmt
 from dsm.store.object_errors import ObjectMissing
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack
+from dsm.store.repacking import prefixes_of
+
+# One object is looked up in the time in which so many rows of tables are gone through.
+SEARCH_ROWS = 20
+_MARKED = re.compile(rb"[\x80-\xff]").finditer
 
 
 def is_large(store: ObjectStore, oid: bytes) -> bool:
     """Whether an object lies here as a list of pieces, which may be missing."""
     store.scan_once()
     return any(pack.place(row)[3] for pack, row in store.lookup.holders(oid))
+
+
+def large_among(store: ObjectStore, oids: Collection[bytes]) -> list[bytes]:
+    """Returns those of these objects that lie here as lists of pieces; of many, by whole tables."""
+    store.scan_once()
+    packs = store.lookup.packs
+    if SEARCH_ROWS * len(oids) < sum(map(len, packs)):
+        return [oid for oid in oids if is_large(store, oid)]
+    lists = {prefix for pack in packs for prefix in _lists(pack.contents)}
+    return [oid for oid in oids if oid[: fmt.PREFIX] in lists] if lists else []
+
+
+def _lists(contents: fmt.Contents) -> Iterator[bytes]:
+    """Yields the prefixes of the lists in a table."""
+    width = fmt.PREFIX
+    # The mark of a list is the highest bit of a location, which is in its last byte.
+    for found in _MARKED(contents.locations[fmt.LOCATION - 1 :: fmt.LOCATION]):
+        at = found.start() * width
+        yield contents.prefixes[at : at + width]
+
+
+def holders_of(store: ObjectStore, oids: Mapping[bytes, bytes]) -> dict[Pack, set[bytes]]:
+    """Returns a pack for each object, none of the cache, with the keys of `oids`, which are the
+    prefixes of those ids. Raises ObjectMissing."""
+    store.scan_once()
+    packs = [pack for pack in store.lookup.packs if not pack.cached]
+    found: dict[Pack, set[bytes]] = {}
+    if SEARCH_ROWS * len(oids) < sum(map(len, packs)):
+        for prefix, oid in oids.items():
+            found.setdefault(holder_of(store, oid), set()).add(prefix)
+        return found
+    left = set(oids)
+    for pack in packs:
+        here = prefixes_of(pack.contents.prefixes) & left
+        if here:
+            found[pack] = here
+            left -= here
+    if left:
+        raise ObjectMissing(min(oids[prefix] for prefix in left))
+    return found
 
 
 def pieces_of(store: ObjectStore, oid: bytes) -> set[bytes]:

@@ -61,6 +61,8 @@ def joined(given: Given, paths: pa.Array, classes: Sequence[str]) -> Joined:
 
     Raises InvalidInput.
     """
+    if not len(given.paths):
+        raise given.wrong("there is no row")
     columns = _columns(_with_names(given, classes))
     table = pa.table({PATH: given.paths, **columns})
     if given.paths.equals(paths):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
@@ -41,7 +42,9 @@ def read_predictions(source: str | BinaryIO) -> Given:
     suffix, name = os.path.splitext(source)[1].lower(), printable(source)
     try:
         with open(source, "rb") as file:
-            return _read(file.read(BYTES_MAX + 1), name, suffix)
+            # A name says nothing of a pipe, such as <(command) of a shell.
+            known = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return _read(file.read(BYTES_MAX + 1), name, suffix if known else None)
     except FileNotFoundError:
         raise NotFound(f"there is no file {name}", hint="- stands for standard input") from None
     except OSError as error:
@@ -52,8 +55,10 @@ def _read(data: bytes, name: str, suffix: str | None) -> Given:
     if len(data) > BYTES_MAX:
         raise InvalidInput(f"{name} is longer than {BYTES_MAX:,} bytes")
     data = data.removeprefix(b"\xef\xbb\xbf") if data[:1] == b"\xef" else data
-    if not data.strip():
+    if not data or data.isspace():
         raise InvalidInput(f"{name} is empty")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InvalidInput(f"{name} is UTF-16", hint="write it as UTF-8")
     readers = {
         ".parquet": _parquet, ".jsonl": _jsonl, ".ndjson": _jsonl, ".csv": _csv, ".tsv": _csv,
     }  # fmt: skip
@@ -68,7 +73,10 @@ def _read(data: bytes, name: str, suffix: str | None) -> Given:
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, InvalidInput):
             raise
-        raise InvalidInput(f"{name} cannot be read: {printable(str(error))[:300]}") from None
+        problem = printable(str(error))[:300]
+        if "straddles" in problem:  # as Arrow says it
+            problem = "a line is too long"
+        raise InvalidInput(f"{name} cannot be read: {problem}") from None
 
 
 def _suffix_of(data: bytes) -> str:

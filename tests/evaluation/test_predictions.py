@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,9 @@ def test_missing_and_unknown_examples_are_counted(pets: Work) -> None:
 
 WRONG: dict[str, tuple[bytes, str]] = {
     "nothing": (b"\n", "is empty"),
+    "no row": (b"path,label\n", "there is no row"),
+    "utf-16": ("path,label\ncat/1,cat\n".encode("utf-16"), "is UTF-16"),
+    "a long line": (b"path,label\ncat/1," + b"x" * (5 << 20) + b"\n", "a line is too long"),
     "no path": (b"label\ncat\n", "no column with paths"),
     "no prediction": (b"path\ncat/1\n", "neither a label"),
     "two columns": (b"path,label,prediction\ncat/1,a,b\n", "label and predicti"),
@@ -122,6 +126,11 @@ def test_a_file_is_known_by_its_suffix(pets: Work, tmp_path: Path) -> None:
         pets.repo.predictions.add_file("base", tmp_path / "p.txt")
     with pytest.raises(NotFound, match="there is no file"):
         pets.repo.predictions.add_file("base", "p.csv")
+    pipe, end = os.pipe()  # as a shell makes of <(command)
+    os.write(end, b"path,label\ncat/1,cat\n")
+    os.close(end)
+    assert pets.repo.predictions.add_file("base", f"/dev/fd/{pipe}").stored.predicted == 1
+    os.close(pipe)
 
 
 def test_the_view_is_the_one_that_the_run_read(pets: Work) -> None:

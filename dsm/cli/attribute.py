@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dsm import imports
 from dsm.answers.runs import moves_answer
 from dsm.cli.output import print_json
 from dsm.cli.session import Session
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    metric: Annotated[str, typer.Option("--metric", metavar="NAME", help="Name of a metric")],
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="A metric, or a figure of evaluate")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Tell which changesets moved a metric
 
+    NAME is a metric that runs logged, or a figure of `dsm evaluate` for runs with predictions.
     Compares complete runs of one command with the same parameters, whose views ask the same of two
     changesets: what came between them moved the metric, or chance did. The greatest change comes
     first. `dsm bisect` narrows several changesets down. Exit status 1 when no two runs can be
@@ -44,7 +48,11 @@ def command(
                 known[version] = None if record is None else record.query
             return known[version]
 
-        found = moves(s.repo.runs, metric, query_of)
+        from dsm.evaluation.run_figures import with_figure
+
+        imports.bring_numpy_back()
+        runs = with_figure(s.repo, s.repo.runs, metric)
+        found = moves(runs, metric, query_of)
         if as_json:
             print_json(moves_answer(metric, found))
         for each in found if not as_json else ():

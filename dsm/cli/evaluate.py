@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dsm.evaluation.compared import Compared
     from dsm.evaluation.evaluate import Evaluation, Figures
     from dsm.evaluation.fairness import Fairness
+    from dsm.evaluation.intervals import Interval
 
 MATRIX_MAX = 10  # classes
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "ece",
@@ -111,7 +112,7 @@ def _lines(found: Evaluation) -> Iterator[str]:
             yield f"{name:10} {number(figures.metrics[name]):>10}{around}"
     if isinstance(figures, Classified):
         yield ""
-        yield from _classes(figures)
+        yield from _classes(figures, with_intervals=found.by == "label")
     if found.groups:
         yield ""
         yield from _groups(found)
@@ -123,11 +124,20 @@ def _lines(found: Evaluation) -> Iterator[str]:
         yield from _fairness(found.fairness)
 
 
-def _classes(figures: Classified) -> Iterator[str]:
-    rows = [
+def _classes(figures: Classified, *, with_intervals: bool) -> Iterator[str]:
+    rows: list[tuple[Cell, ...]] = [
         (each.name, each.examples, each.predicted, each.precision, each.recall, each.f1)
         for each in figures.classes
     ]
+    if with_intervals:
+        rows = [
+            (
+                each.name, each.examples, each.predicted,
+                _around(each.precision, each.precision_interval),
+                _around(each.recall, each.recall_interval), _around(each.f1, each.f1_interval),
+            )
+            for each in figures.classes
+        ]  # fmt: skip
     yield from table(("class", "examples", "predicted", "precision", "recall", "f1"), rows)
     names = [each.name for each in figures.classes]
     yield ""
@@ -155,9 +165,11 @@ def _groups(found: Evaluation) -> Iterator[str]:
 
 
 def _with_interval(found: Figures, name: str) -> str:
-    ends = found.intervals.get(name)
-    around = f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else ""
-    return number(found.metrics.get(name)) + around
+    return _around(found.metrics.get(name), found.intervals.get(name))
+
+
+def _around(value: float | None, ends: Interval | None) -> str:
+    return number(value) + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
 
 
 def _comparison(found: Compared, run: Figures, baseline: Figures) -> Iterator[str]:

@@ -90,3 +90,20 @@ def test_answers_come_back_as_labels(read_by: Path, dsm: Runner) -> None:
     assert "cat/2.txt  (ann: cat, bob: dog)" in dsm("labels", "agreement", "now", *both).out
     said = dsm("labels", "agreement", "now", *both, "--csv").out
     assert said == "path,label\ncat/2.txt,\n"
+
+
+def test_a_figure_of_predictions_is_attributed(two_changesets: Path, dsm: Runner) -> None:
+    """Runs that logged no metric are evaluated, each by the view that it read."""
+    for at in ("1", "2"):
+        view = dsm("prepare", "--at", at).out.strip()
+        with library.run(f"run{at}", path=".") as run:
+            paths = [example.path for example in library.open(".").view(view)]
+        labels = ["cat" if at == "1" else "dog"] * len(paths)
+        library.open(".").predictions.add(run.id, paths, labels=labels)
+    before, after = (
+        dsm("evaluate", f"run{at}", "--json").json["metrics"]["accuracy"] for at in "12"
+    )
+    (move,) = dsm("attribute", "--metric", "accuracy", "--json").json["moves"]
+    assert (move["first"], move["before"], move["after"]) == (2, before, after)
+    assert "no two runs tell" in dsm("attribute", "--metric", "rmse", status=1).err
+    assert "[" in dsm("evaluate", "run1", "--by", "label").lines[-6]

@@ -112,12 +112,18 @@ class Around:
     def _following(
         self, blocks: list[tuple[RemotePack, int]], most: int
     ) -> list[tuple[RemotePack, int]]:
-        """Returns dense blocks that lie behind the last of these and were not chosen before."""
+        """Returns dense blocks of the same packs that were not chosen before: those that lie behind
+        the last of these, then those between and before them."""
         if not blocks or most <= 0:
             return []
-        pack, last = max(blocks, key=lambda each: (each[0].name, each[1]))
-        behind = sorted(number for number in self._dense[pack.name] if number > last)
-        left = [(pack, number) for number in behind if (pack.name, number) not in self._done]
+        blocks = sorted(blocks, key=lambda each: (each[0].name, each[1]))
+        last, taken = blocks[-1][1], {(pack.name, number) for pack, number in blocks}
+        left = [
+            (pack, number)
+            for pack in {pack.name: pack for pack, _ in reversed(blocks)}.values()
+            for number in sorted(self._dense[pack.name], key=lambda each: (each < last, each))
+            if (pack.name, number) not in taken | self._done
+        ]
         return left[:most]
 
 

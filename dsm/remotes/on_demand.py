@@ -44,6 +44,7 @@ from dsm.store.lookup import Lookup, listed_last
 from dsm.store.object_cache import ObjectCache, write_pieces
 from dsm.store.object_errors import ObjectMissing
 from dsm.store.pack_files import publish_pack
+from dsm.store.turns import CHANGING
 
 # Objects that are planned together.
 PLANNED = 50_000
@@ -74,9 +75,13 @@ class OnDemand:
     @property
     def backend(self) -> Backend:
         """The remote, opened in this process: connections do not outlive a fork."""
-        if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), open_backend(self.url))
-        return self._open[1]
+        opened = self._open
+        if opened is None or opened[0] != os.getpid():
+            with CHANGING:
+                opened = self._open
+                if opened is None or opened[0] != os.getpid():  # not by another thread meanwhile
+                    opened = self._open = (os.getpid(), open_backend(self.url))
+        return opened[1]
 
     def _opened(self) -> Backend:
         return self.backend

@@ -26,6 +26,8 @@ WORKLOAD = "remotes"
 FILES, FILE_BYTES, DVC_FILES = 100_000, 8192, 10_000
 EXAMPLES, CHANGESETS, CHANGED = 1_000_000, 100, 10
 COMMITS, COMMIT_FILES = 500, 10
+LINE = 125_000_000
+"""Bytes a second: a line of 1 Gbit/s."""
 PROGRAM = str(Path(__file__).with_name("remote_programs.py"))
 SERVER = str(Path(__file__).with_name("s3_server.py"))
 
@@ -65,6 +67,10 @@ class Bucket:
         with urllib.request.urlopen(f"{self._address}/counts") as answer:
             told = json.loads(answer.read())
         return told["requests"], told["sent"]
+
+    def line(self, rate: int) -> None:
+        """Lets it answer with so many bytes a second; 0 is as fast as it can."""
+        urllib.request.urlopen(f"{self._address}/line/{rate}").close()
 
     def url(self, prefix: str) -> str:
         """The address of a prefix."""
@@ -201,6 +207,9 @@ def _many_commits(bench: Bench) -> Row:
     told = json.loads(output_of(bench.programs.dsm_command(project, "remote", "stats", "--json")))
     what = f"files on a remote after {commits} commits of {COMMIT_FILES} files, each pushed"
     shown = f"{told['files']:,}, of them {told['packs']:,} packs"
+    bench.dsm(WORKLOAD, project, "remote", "merge-packs", "-q")
+    merged = json.loads(output_of(bench.programs.dsm_command(project, "remote", "stats", "--json")))
+    shown += f"; {merged['files']:,}, {merged['packs']:,} after merge-packs"
     note = f"{seconds / commits:.2f} s for each commit and push"
     return Row(WORKLOAD, what, shown, "", told["packs"], None, note=note)
 
@@ -321,8 +330,8 @@ def _few_requests(bench: Bench, bucket: Bucket, history: Path) -> Iterator[Row]:
     _remote_is(bench, history, bucket.url("history"))
     bench.dsm(WORKLOAD, history, "push", "-q")
     corpus.write_equal_files(history / "data", CHANGED, 1, FILE_BYTES, seed="few")
-    bench.dsm(WORKLOAD, history, "add", "data")
-    bench.dsm(WORKLOAD, history, "commit", "-m", "few")
+    for command in bench.programs.dsm_save(history, "few"):  # not of remotes: not in the ledger
+        bench.run(command)
     count = f"{bench.count(EXAMPLES, 2_000):,}"
     for words, what, goal in (
         ("push", f"push of one commit of {CHANGED} changes on {count} examples", Goal(12, 8, "requests")),
@@ -366,21 +375,29 @@ def _epochs(bench: Bench, bucket: Bucket, project: Path) -> Iterator[Row]:
     if needed is None or not output_of(needed):
         yield Row(WORKLOAD, what, skipped="PyTorch is not installed")
         return
-    times: dict[str, list[float]] = {"empty": [], "full": [], "local": [], "download": []}
-    cpu: dict[str, list[float]] = {name: [] for name in times}
+    download = ("download", "files", str(packs))
+    remote = ("epoch", bucket.url("files"), "everything")
+    sides = {
+        "download": download, "empty": remote, "full": remote,
+        "local": ("epoch", str(project), "everything"),
+        "download by a line": download, "by a line": remote,
+    }  # fmt: skip
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    cpu: dict[str, list[float]] = {name: [] for name in sides}
     peak = 0
-    places = {"empty": bucket.url("files"), "full": bucket.url("files"), "local": str(project)}
+    _timed(caching, *download)  # the server has read its files by then
     for number in range(min(bench.repeat, 3)):
-        bench.scratch.discard(packs)
-        bench.scratch.discard(cache)
-        for name in ("download", *places):
-            words = (("download", "files", str(packs)) if name == "download"
-                     else ("epoch", places[name], "everything"))  # fmt: skip
+        for name, words in sides.items():
+            bench.scratch.discard(packs)
+            if name in ("empty", "by a line"):
+                bench.scratch.discard(cache)
+            bucket.line(LINE if name.endswith("line") else 0)
             seconds, step = _timed(caching, *words)
             bench.say(f"round {number + 1} {name}: {seconds:.2f} s, processor {step.cpu:.2f} s")
             times[name].append(seconds)
             cpu[name].append(step.cpu)
             peak = max(peak, step.peak_one)
+    bucket.line(0)
     note = "processor, with the start: " + ", ".join(
         f"{name} {statistics.median(taken):.1f} s" for name, taken in cpu.items()
     )
@@ -392,6 +409,9 @@ def _epochs(bench: Bench, bucket: Bucket, project: Path) -> Iterator[Row]:
         WORKLOAD, "the same, cache full / local store", times["full"], times["local"],
         Goal(0.8, None, "of its speed", True),
     )  # fmt: skip
+    what = "the same by a line of 1 Gbit/s, cache empty / plain download"
+    goal = Goal(0.6, None, "of its speed", True)
+    yield compared_row(WORKLOAD, what, times["by a line"], times["download by a line"], goal)
     shown = f"{peak / 1e6:.0f} MB"
     yield Row(WORKLOAD, "memory of its largest process, with PyTorch", shown, "", peak / 1e6,
               Goal(600, None, "MB"))  # fmt: skip

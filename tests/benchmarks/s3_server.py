@@ -2,7 +2,8 @@
 
 Prints its port and serves one bucket until standard input is closed. It is moto's, and counts what
 it is asked: `GET /counts` says how many requests there were, and how many bytes they were answered
-with, which no client has to be believed. Needs `moto[server]`.
+with, which no client has to be believed. `GET /line/N` lets all answers together go out with N bytes
+a second, as by a line; 0 is as fast as it can. Needs `moto[server]`.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import logging
 import os
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 BUCKET = "bucket"
+PACKET_BYTES = 256 << 10
 
 
 class Counting:
@@ -26,10 +29,14 @@ class Counting:
     def __init__(self, app: App):
         self._app = app
         self._lock = threading.Lock()
-        self.requests = self.sent = 0
+        self.requests = self.sent = self._line = 0
+        self._free = 0.0  # when the line has sent what it was given
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/counts":
+        path = environ["PATH_INFO"]
+        if path.startswith("/line/"):
+            self._line = int(path.removeprefix("/line/"))
+        if path == "/counts" or path.startswith("/line/"):
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps({"requests": self.requests, "sent": self.sent}).encode()]
         with self._lock:
@@ -40,7 +47,19 @@ class Counting:
         for part in parts:
             with self._lock:
                 self.sent += len(part)
-            yield part
+            if not self._line:
+                yield part
+                continue
+            for at in range(0, len(part), PACKET_BYTES):
+                packet = part[at : at + PACKET_BYTES]
+                time.sleep(max(0.0, self._sent_at(len(packet)) - time.monotonic()))
+                yield packet
+
+    def _sent_at(self, size: int) -> float:
+        """When the line will have sent so many bytes more."""
+        with self._lock:
+            self._free = max(self._free, time.monotonic()) + size / self._line
+            return self._free
 
 
 def keep_what_was_read() -> None:

@@ -100,9 +100,9 @@ def list_runs(
             print_json(runs_answer(listed_))
             return
         rows = [_cells(run) for run in listed_]
-        for line in _columns(rows):
-            print(line)
-        if not rows:
+        if rows:
+            print("\n".join(_columns(rows)))
+        else:
             given = where or view or label
             s.say("no run fits" if given else "there is no run; `dsm run -- CMD` records one")
 
@@ -276,12 +276,11 @@ def _cells(run: Run) -> list[str]:
 
 
 def _columns(rows: list[list[str]]) -> list[str]:
-    rows = [[printable(cell) for cell in row] for row in rows]
+    if not "".join(map("".join, rows)).isprintable():  # looked at once, not cell by cell
+        rows = [[printable(cell) for cell in row] for row in rows]
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, wide, strict=True)).rstrip()
-        for row in rows
-    ]
+    line = "  ".join(f"{{:{width}}}" for width in wide).format
+    return [line(*row).rstrip() for row in rows]
 
 
 def _told(run: Run) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def test_a_commit_that_drifts_is_stopped(based: Work, against: str) -> None:
         f"labels has drifted from {against}", f"size has drifted from {against}",
     ]  # fmt: skip
     assert "dog: 50.0% → 2.5%" in found[0]
-    with pytest.raises(ChecksFailed):
+    with pytest.raises(ChecksFailed, match=r"nothing was committed: the contract finds \d+ errors"):
         based.ds.commit("other")
 
 
@@ -63,7 +63,7 @@ def test_a_baseline_that_is_missing_is_an_error(based: Work) -> None:
     """A gate whose baseline is gone does not let pass."""
     based.path("dsm.toml").write_text(RULE.format("gone"))
     stage(based, 3, 0)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"has no changeset or tag 'gone'"):
         based.ds.check(staged=True)
 
 
@@ -73,5 +73,5 @@ def test_a_baseline_that_is_missing_is_an_error(based: Work) -> None:
 def test_options_that_mean_nothing_are_mistakes(based: Work, line: str) -> None:
     """They are told with their line before anything is judged."""
     based.path("dsm.toml").write_text(RULE.format("v1") + line)
-    with pytest.raises(BadContract):
+    with pytest.raises(BadContract, match=r"dsm\.toml has 1 mistake"):
         based.ds.check()

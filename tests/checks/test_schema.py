@@ -174,7 +174,7 @@ def test_a_forest_has_a_score_and_several_columns() -> None:
     """Its factor is a score below 1, and no other method takes several columns."""
     forest = 'of = ["size", "attr.width"], method = "isolation-forest"'
     for options in (f"{forest}, factor = 1", 'of = ["size", "attr.width"]', 'of = "width"'):
-        with pytest.raises(BadContract):
+        with pytest.raises(BadContract, match=r"x has 1 mistake"):
             read_contract(f"[dataset.data.rules]\noutliers = {{ {options} }}".encode(), "x", "data")
 
 

@@ -103,7 +103,7 @@ def test_python_has_the_same_figures(dsm: Runner, shifted: Path) -> None:
         assert {"labels", "size"} <= {each.column for each in cats.drift(dogs).moved}
         assert repo.drift("v1", "v1..head").drifted
         assert not cats.drift(dogs, ignore=["labels", "size"]).drifted
-        with pytest.raises(NotFound):
+        with pytest.raises(NotFound, match=r"no example has the column width"):
             cats.drift(dogs, columns=["width"])
         with pytest.raises(TypeError, match="level"):
             cats.drift(dogs, levl=0.1)  # type: ignore[call-arg]

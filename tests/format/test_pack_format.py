@@ -191,7 +191,10 @@ def test_files_that_are_too_short(tmp_path: Path, length: int) -> None:
     """No prefix of a pack, and no file of zeros, is taken for a pack."""
     whole, _ = compressed_pack()
     for data in (whole[:length], bytes(length), whole[-length:] if length else b""):
-        with pytest.raises(DamagedData):
+        with pytest.raises(
+            DamagedData,
+            match=r"^pack [0-9a-f]{8} (is cut short|claims more frames or objects|does not end as a pack does)",
+        ):
             opened(tmp_path, data)
 
 

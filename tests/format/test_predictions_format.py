@@ -52,7 +52,7 @@ OTHERS = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_bytes_are_damage(name: str) -> None:
     """What is no file of predictions raises DamagedData and nothing else."""
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"p is damaged: it holds no predictions"):
         fmt.decode(OTHERS[name], "p")
 
 

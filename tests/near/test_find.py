@@ -137,7 +137,7 @@ def test_gc_removes_fingerprints_with_content(mixed: Work) -> None:
 
 def test_a_missing_object_is_told(mixed: Work) -> None:
     """An object that is not there ends the search with its error."""
-    with pytest.raises(DsmError):
+    with pytest.raises(DsmError, match=r"is not in the store"):
         find(mixed.ds.repo, pa.array([b"\7" * 32], pa.binary(32)))
 
 

@@ -88,7 +88,7 @@ def test_an_interrupted_import_goes_on(
         return real(backend, entry)
 
     monkeypatch.setattr(importing, "whole", failing)
-    with pytest.raises(RemoteFailed):
+    with pytest.raises(RemoteFailed, match=r"connection reset"):
         origin.repo.import_from(place)
     assert set(staged(origin)) == {"0.txt", "1.txt", "2.txt", "3.txt"}
     read.clear()
@@ -168,7 +168,9 @@ def test_a_damaged_archive_is_refused(origin: Copy, tmp_path: Path, kind: str) -
     whole = make({"a.txt": os.urandom(3000), "b.txt": os.urandom(3000)})
     for number, data in enumerate((whole[: len(whole) // 3], b"no archive at all" * 99)):
         place = fill(str(tmp_path / f"data-{number}"), {f"x.{kind}": data})
-        with pytest.raises(InvalidInput):
+        with pytest.raises(
+            InvalidInput, match=r"^x\.(tar|tar\.gz|zip) at .* is damaged, or no archive: "
+        ):
             origin.repo.import_from(f"{place}/x.{kind}", "in")
     assert set(staged(origin)) <= {"in/a.txt"}
 
@@ -200,6 +202,6 @@ def test_a_file_that_changes_meanwhile_is_not_staged(
 
         with monkeypatch.context() as patch:
             patch.setattr(importing, "_listed", grown)
-            with pytest.raises(RemoteFailed):
+            with pytest.raises(RemoteFailed, match=r"^a\.txt on .*changed meanwhile"):
                 origin.repo.import_from(place)
     assert staged(origin) == {}

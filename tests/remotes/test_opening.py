@@ -125,5 +125,5 @@ def test_an_address_that_changes_hands(share: str, origin: Copy, tmp_path: Path)
         Copy(other).commit("else", x="x")
         other.remotes.add("origin", str(tmp_path / "share"))
         other.push()
-    with pytest.raises((OtherRepository, Refused)):
+    with pytest.raises((OtherRepository, Refused), match=r"holds another repository"):
         dsm.open(share)

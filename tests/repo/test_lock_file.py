@@ -179,7 +179,7 @@ def test_a_lock_that_is_none_is_refused(work: Work, name: str) -> None:
 def test_fields_of_other_kinds_are_refused(locked: Work, changed: dict[str, object]) -> None:
     """A field that cannot be is not taken for what it is called."""
     edited(locked, **changed)
-    with pytest.raises(BadLock):
+    with pytest.raises(BadLock, match=r"dsm\.lock is not what dsm writes"):
         read_lock(locked.repo)
 
 

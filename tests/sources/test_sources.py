@@ -127,7 +127,7 @@ def test_a_planted_document_is_checked(work: Work) -> None:
     ):  # fmt: skip
         path.unlink()
         path.write_bytes(document.encode({**fields, key: value}))
-        with pytest.raises(DamagedData):
+        with pytest.raises(DamagedData, match=r"pay\.json(:| belongs| lacks| has a field)"):
             source.find(work.repo, "pay")
 
 

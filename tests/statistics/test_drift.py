@@ -146,7 +146,9 @@ def test_an_attribute_may_be_named_without_its_prefix() -> None:
 )
 def test_thresholds_that_mean_nothing_are_refused(asked: dict[str, Any]) -> None:
     """A level is above 0, an index at least 0, a distance at most 1."""
-    with pytest.raises(InvalidInput):
+    with pytest.raises(
+        InvalidInput, match=r"^the (level is above 0|least PSI is|least Jensen-Shannon distance is)"
+    ):
         thresholds(**asked)
 
 

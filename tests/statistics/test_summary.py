@@ -89,7 +89,7 @@ def test_some_columns_alone() -> None:
     """Columns are chosen by name, attributes without their prefix."""
     found = summary(columns=["width", "labels"], width=pa.array([1, 2]))
     assert [each.column for each in found.columns] == ["attr.width", "labels"]
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound, match=r"no example has the column height"):
         summary(columns=["height"], width=pa.array([1, 2]))
 
 

@@ -161,7 +161,10 @@ def test_what_is_not_there(fs: DsmFileSystem, path: str, error: type[Exception])
     assert str(caught.value)
     if error is not IsADirectoryError:
         assert isinstance(caught.value, (NotFound, InvalidInput))
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(
+            FileNotFoundError,
+            match=r"has no example|has neither a view|there is no dataset|is not dataset@version",
+        ):
             fs.ls(path)
         assert (fs.exists(path), fs.isdir(path), fs.isfile(path)) == (False, False, False)
         assert (fs.find(path), fs.glob(path + "/*"), list(fs.walk(path))) == ([], [], [])

@@ -153,5 +153,7 @@ def test_options_that_do_not_go_together(view: View) -> None:
     from dsm.torch import IterableViewDataset
 
     for options in ({"draws": 3}, {"weights": "balance", "draws": 0}, {"weights": "balance", "shuffle": False}):  # fmt: skip
-        with pytest.raises(InvalidInput):
+        with pytest.raises(
+            InvalidInput, match=r"^draws (are a positive number|by weight have an order)"
+        ):
             IterableViewDataset(view, **options)  # type: ignore[arg-type]

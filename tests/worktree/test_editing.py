@@ -246,7 +246,9 @@ def test_moving_onto_something(some: Work) -> None:
 def test_moves_that_are_refused(some: Work, source: str, target: str) -> None:
     """Impossible moves change neither files nor stage."""
     before = some.files()
-    with pytest.raises(DsmError):
+    with pytest.raises(
+        DsmError, match=r"no tracked example|cannot (be moved|move)|lies (outside|in)|is on the way"
+    ):
         some.ds.move(source, target)
     assert (some.files(), some.state()) == (before, ([], [], []))
 

@@ -157,7 +157,10 @@ def test_names_and_fields_that_cannot_be(
     """Names of no such file, keys that repeat, fields that are nowhere, and a file that has the
     path of a record are refused."""
     work.ds.add({"taken.jsonl#a": b"a file"})
-    with pytest.raises(error):
+    with pytest.raises(
+        error,
+        match=r"is no name of a JSON Lines file|has the component|line 3: has the key|has the field|a file and a record at once",
+    ):
         work.ds.add_records(ROWS, **asked)
     assert len(work.ds.status().staged) == 1
 

@@ -154,7 +154,9 @@ def test_any_bytes_are_refused(work: Work, tmp_path: Path, name: str, data: byte
     """One line that names the file."""
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / name).write_bytes(data)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(
+        InvalidInput, match=r"this cannot be read|is not what `save_to_disk` writes"
+    ):
         work.ds.add_hub_dataset(str(tmp_path / "hub"))
 
 

@@ -185,7 +185,7 @@ def test_queries_that_no_dsm_would_write(changes: dict[str, object]) -> None:
         **ViewQuery(DATASET, 1, ID, (LabelFilter(("a",)), ExcludeFilter(("x",)))).to_json(),
         **changes,
     }
-    with pytest.raises(DamagedData):
+    with pytest.raises(DamagedData, match=r"^q (is not a view's query|asks for something)"):
         ViewQuery.from_json(fields, "q")
     for value in (None, [], 5, "x"):
         with pytest.raises(DamagedData, match="q is not a view's query"):

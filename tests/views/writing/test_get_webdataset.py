@@ -406,7 +406,10 @@ def test_options_that_make_no_sense(many: Work, tmp_path: Path) -> None:
         {"format": "zip"}, {"compression": "lzma"}, {"shard_size": 0},
         {"format": "files", "compression": "zstd"},
     ):  # fmt: skip
-        with pytest.raises(InvalidInput):
+        with pytest.raises(
+            InvalidInput,
+            match=r"there is no (format|compression)|has at least one byte|is not compressed",
+        ):
             view.get(str(tmp_path / "out"), **options)  # type: ignore[arg-type]
     for layout in ("files", "parquet"):
         with pytest.raises(InvalidInput, match="cannot be written to standard output"):

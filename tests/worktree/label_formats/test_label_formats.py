@@ -502,7 +502,7 @@ def test_a_format_can_be_named(work: Work) -> None:
 def test_any_bytes_are_read_or_refused(work: Work, name: str, data: bytes) -> None:
     """Whatever a file holds, a named format gives rows, or one error that a user can act on."""
     work.write({"a.jpg": "1", "labels": data})
-    with pytest.raises((InvalidInput, NoRowFits)):
+    with pytest.raises((InvalidInput, NoRowFits), match=r"^labels[:,]|there was nothing to say"):
         work.ds.add(["a.jpg"], label_file="labels", label_format=name)
         raise InvalidInput("there was nothing to say")
 

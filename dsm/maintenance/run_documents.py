@@ -37,9 +37,8 @@ def check_runs(repository: Repository, findings: Findings) -> list[Needed]:
                 findings.stray(folder, inner)
         if entry in ids:
             try:
-                found = Runs(repository).find(entry)
-                for _ in Runs(repository).points(found):
-                    pass  # each file is compared with its seal
+                runs = Runs(repository)
+                runs.verify_points(runs.find(entry))
                 for stored in PredictionBook(repository).of_run(entry):
                     needed.append((entry, bytes.fromhex(stored.object), stored.size))
             except DsmError as error:

@@ -230,6 +230,11 @@ class Runs:
                 if metric is None or point.name == metric:
                     yield point
 
+    def verify_points(self, run: Run) -> None:
+        """Compares what a run logged with its seals. Raises DamagedData, StorageFailed."""
+        for sealed in run.end.points if run.end is not None else ():
+            points.verify(self._layout.run(run.id), sealed)
+
     def _read(self, run: str, *, quick: bool = False) -> Run | None:
         fields = self._starts.read(run)
         if fields is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from functools import cache
@@ -13,6 +14,7 @@ from dsm.errors import DamagedData
 
 T = TypeVar("T")
 
+_is_points_file = re.compile(r"[0-9a-f]{16}\.points").fullmatch
 RUNNING, COMPLETE, FAILED, INTERRUPTED = "running", "complete", "failed", "interrupted"
 
 
@@ -172,6 +174,8 @@ def end_of(found: Mapping[str, Any], run: str, where: str) -> End:
         metrics = {name: _number(text) for name, text in end.metrics.items()}
         outputs = [_checked(Output, each, None, where) for each in end.outputs]
         points = [_checked(PointsFile, each, None, where) for each in end.points]
+        if not all(_is_points_file(each.file) for each in points):
+            raise ValueError("a file of points lies elsewhere")
     except (AttributeError, TypeError, ValueError) as error:
         raise DamagedData(f"{where} is no end of a run: {error}") from error
     return replace(end, metrics=metrics, outputs=outputs, points=points)

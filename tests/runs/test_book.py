@@ -16,7 +16,7 @@ from dsm.maintenance.fsck import fsck
 from dsm.runs import files
 from dsm.runs.book import RunGoesOn
 from dsm.runs.comparison import compare
-from dsm.runs.run import End, Output, Start
+from dsm.runs.run import End, Output, PointsFile, Start, end_fields, end_of
 
 START = Start("one", ["python", "x.py"], 5, "Ada", {"lr": "0.1"}, None, None, "3.11", {"a": "1"})
 END = End(3, 7, 2, {"f1": 0.1, "inf": math.inf, "nan": math.nan}, [Output("m", 1, "00")])
@@ -116,6 +116,14 @@ def test_damage_is_found(work: Work, name: str) -> None:
     with pytest.raises(DamagedData, match="is damaged: it is not a JSON document"):
         list(runs)
     assert len(fsck(work.repo).findings) == 1
+
+
+@pytest.mark.parametrize("file", ["../../repo.json", "/etc/passwd", "end.json", "0" * 16])
+def test_an_end_names_files_of_its_run_alone(file: str) -> None:
+    """Whoever made a repository may have meant harm: no other file is read for points."""
+    end = replace(END, points=[PointsFile(file, 1, "00")])
+    with pytest.raises(DamagedData, match="a file of points lies elsewhere"):
+        end_of({"format": 1, **end_fields("f" * 16, end)}, "f" * 16, "end.json")
 
 
 def test_runs_are_compared(work: Work) -> None:

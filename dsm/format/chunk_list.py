@@ -2,7 +2,8 @@
 
 It carries the id of the object it describes and a hash of itself, so a list can be neither
 mistaken for another's nor silently altered. A list too long for one object is nested: its rows then
-name the pieces of the row table. Specified in docs/format/chunk-list.md.
+name the pieces of the row table. Specified in docs/format/chunk-list.md. In place of a list there
+may be a reference (`reference.py`): it names no pieces, for none are stored.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ HEAD = struct.Struct("<4s32sQB3x")  # magic, object id, object bytes, nested
 ROW_STRUCT = struct.Struct("<32sI")  # piece id, piece bytes
 ROW = ROW_STRUCT.size
 MAGIC = b"DCL\x01"
+REFERENCE = b"DRF\x01"
 DIGEST = 32
 
 
@@ -44,16 +46,21 @@ def encode(oid: bytes, size: int, rows: bytes, *, nested: bool) -> bytes:
 
 
 def names(payload: bytes, oid: bytes) -> bool:
-    """Whether these bytes are an intact list of that object."""
+    """Whether these bytes are an intact list of that object, or a reference in its place."""
     return (
         payload[4:36] == oid
-        and payload[:4] == MAGIC
+        and payload[:4] in (MAGIC, REFERENCE)
         and blake3(payload[:-DIGEST]).digest() == payload[-DIGEST:]
     )
 
 
 def decode(payload: bytes) -> ChunkList:
-    """Reads a list that `names` has accepted. Raises DamagedData when it has no such form."""
+    """Reads a list that `names` has accepted. Raises DamagedData when it has no such form.
+
+    A reference is read as a list without rows: it is known whose it is, and no piece is needed.
+    """
+    if payload[:4] == REFERENCE:
+        return ChunkList(payload[4:36], int.from_bytes(payload[36:44], "little"), False, b"")
     if len(payload) < HEAD.size + DIGEST or (len(payload) - HEAD.size - DIGEST) % ROW:
         raise DamagedData("a chunk list has an impossible length")
     _, oid, size, nested = HEAD.unpack_from(payload)

@@ -205,6 +205,7 @@ def environment() -> Environment:
         clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder,
         config_folder=config_folder,
         trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
+        trusted_references=lambda: os.environ.get("DSM_TRUST_REFERENCES", ""),
         trusts=trusts, run=lambda: os.environ.get("DSM_RUN") or None,
         replaced=_replaced,
     )  # fmt: skip

@@ -233,6 +233,8 @@ def config_page() -> str:
         "DSM_AUTHOR": "the author of changesets, unless `--author` names one",
         "DSM_TRUST_SOURCES": "sources whose queries may run, as `dsm source trust` lets them:"
         " names with commas between them, `NAME@DIGEST` for one as it is now, `*` for all",
+        "DSM_TRUST_REFERENCES": "addresses at which references may be read, as"
+        " `dsm reference trust` lets them: with commas between them, `*` for all",
         "DSM_DEBUG": "set to 1: errors come with their traceback",
         "DSM_PAGER": "what shows the output of `log`, `diff`, `show` and `ls` on a terminal; else"
         " `PAGER`, else less; `cat` or nothing for none",

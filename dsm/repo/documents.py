@@ -259,6 +259,12 @@ def trusted_sources(folder: str) -> Documents:
     return Documents(folder, folder, legal=_is_version)
 
 
+def trusted_places(folder: str) -> Documents:
+    """The notes of which addresses of references a user trusts, in that user's own folder."""
+    place = os.path.join(folder, "trusted-places")
+    return Documents(place, place, legal=_is_version)
+
+
 def trusted_hooks(folder: str) -> Documents:
     """The notes of which hooks a user lets run, in that user's own folder."""
     place = os.path.join(folder, "trusted-hooks")

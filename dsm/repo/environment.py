@@ -24,7 +24,8 @@ class Environment:
     returns where this user keeps what can be had again, `config_folder` where settings that hold
     for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
     run in this process, with commas between them; `trusts` says of the folder of a repository that
-    belongs to another user whether it may be written and run for;
+    belongs to another user whether it may be written and run for; `trusted_references` returns the
+    addresses at which references may be read in this process, with commas between them;
     `run` returns the id of the run that this process is part of, if it is; `replaced` what other
     data that run is to read: a view's version to that of another one, the id of a dataset to the
     number of the changeset that is its newest one.
@@ -38,5 +39,6 @@ class Environment:
     config_folder: Callable[[], str | None] = lambda: None
     trusted_sources: Callable[[], str] = lambda: ""
     trusts: Callable[[str], bool] = lambda root: False
+    trusted_references: Callable[[], str] = lambda: ""
     run: Callable[[], str | None] = lambda: None
     replaced: Callable[[], Mapping[str, str]] = dict

@@ -34,6 +34,7 @@ from dsm.store.turns import CHANGING
 if TYPE_CHECKING:
     from dsm.store.elsewhere import Elsewhere
     from dsm.store.objects import ObjectStore
+    from dsm.store.outside import MakeOutside
 
 ORG_DEFAULT = "default"
 
@@ -155,12 +156,16 @@ class Repository:
                 if self._store is None:  # nor opened by another thread meanwhile
                     self._store = ObjectStore(
                         self.layout.packs, self.layout.temporary, chunking, self.layout.trash,
-                        self.elsewhere(),
+                        self.elsewhere(), self.outside(),
                     )  # fmt: skip
         return self._store
 
     def elsewhere(self) -> Elsewhere | None:
         """Returns where objects are that are not here; None for a copy that has all of them."""
+        return None
+
+    def outside(self) -> MakeOutside | None:
+        """Returns what reads the objects that are referenced; None where nothing does."""
         return None
 
     @property

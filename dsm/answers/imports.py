@@ -15,6 +15,7 @@ def import_answer(report: ImportReport) -> dict[str, Any]:
         "url": report.url,
         "into": report.into,
         "dry_run": report.dry_run,
+        "reference": report.reference,
         "files": report.files,
         "fetched": report.fetched,
         "size": report.size,

@@ -30,6 +30,8 @@ def fsck_answer(report: FsckReport) -> dict[str, Any]:
         ],
         "notes": list(report.notes),
         "strays": list(report.strays),
+        "references": report.references,
+        "references_sound": report.references_sound,
     }
 
 

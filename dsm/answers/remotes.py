@@ -50,6 +50,7 @@ def push_answer(report: PushReport) -> dict[str, Any]:
         "remote": report.remote,
         "url": report.url,
         "dry_run": report.dry_run,
+        "references": report.references,
         "datasets": [
             {
                 "dataset": each.dataset,
@@ -72,6 +73,7 @@ def objects_answer(report: ObjectsFetched) -> dict[str, Any]:
         "datasets": [],
         "objects": report.objects,
         "fetched": report.fetched,
+        "referenced": report.referenced,
         "transfer": _transfer(report.transfer),
     }
 

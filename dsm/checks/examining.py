@@ -23,6 +23,7 @@ from dsm.store.workers import Worker, WorkerLost, gather, ready, start
 if TYPE_CHECKING:
     from dsm.repo.repository import Repository
     from dsm.store.chunks import Chunking
+    from dsm.store.outside import MakeOutside
 
 Rows = list[tuple[bytes, str]]  # objects, and what is said of each as JSON
 
@@ -157,8 +158,9 @@ def _job(
     store: ObjectStore, probe: Probe, oids: list[bytes], *, one_by_one: bool = False
 ) -> _ProbeJob:
     return _ProbeJob(
-        store.folder, store.temporary, store.chunking, probe.name, oids, one_by_one=one_by_one
-    )
+        packs=store.folder, temporary=store.temporary, chunking=store.chunking,
+        outside=store.outside, probe=probe.name, oids=oids, one_by_one=one_by_one,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +170,14 @@ class _ProbeJob:
     packs: str
     temporary: str
     chunking: Chunking
+    outside: MakeOutside | None
     probe: str
     oids: list[bytes]
     one_by_one: bool
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store, probe = ObjectStore(self.packs, self.temporary, self.chunking), PROBES[self.probe]
+        store = ObjectStore(self.packs, self.temporary, self.chunking, outside=self.outside)
+        probe = PROBES[self.probe]
         if not self.one_by_one:
             yield from _examine(store, probe, self.oids)
             return

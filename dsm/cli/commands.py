@@ -70,6 +70,7 @@ COMMANDS = {
     "pull": ("dsm.cli.pull", "Take in the changesets of a remote"),
     "import": ("dsm.cli.import_data", "Stage data from an address, without files here"),
     "update-import": ("dsm.cli.update_import", "Stage what is new where data was imported from"),
+    "reference": ("dsm.cli.reference", "List and trust the places that references lead to"),
     "config": ("dsm.cli.config", "Read and change settings"),
     "fsck": ("dsm.cli.fsck", "Check that nothing in the repository is damaged"),
     "gc": ("dsm.cli.gc", "Find, and with --prune remove, data that nothing refers to"),
@@ -90,6 +91,6 @@ SECTIONS = {
         "labels", "suggest", "lineage", "used",
     ),
     "Sources": ("source", "receipts"),
-    "Share": ("clone", "remote", "push", "fetch", "pull", "import", "update-import"),
+    "Share": ("clone", "remote", "push", "fetch", "pull", "import", "update-import", "reference"),
     "Look after the repository": ("config", "fsck", "gc", "completion"),
 }  # fmt: skip

@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 
 STRAYS_SHOWN = 5
 
+References = Annotated[
+    bool, typer.Option("--references", help="Look also at the addresses that examples refer to")
+]
+Repair = Annotated[
+    bool,
+    typer.Option("--repair", help="Bring back what is damaged or lost, from the other side"),
+]
+NoSpill = Annotated[
+    str | None,
+    typer.Option(
+        "--no-spill", metavar="FILE", help="Search for the texts in FILE (-: standard input)"
+    ),
+]
+
 
 def command(
     ctx: typer.Context,
     full: Annotated[
         bool, typer.Option("--full", help="Read and verify every byte, not only the structure")
     ] = False,
-    no_spill: Annotated[
-        str | None,
-        typer.Option(
-            "--no-spill", metavar="FILE", help="Search for the texts in FILE (-: standard input)"
-        ),
-    ] = None,
+    references: References = False,
+    no_spill: NoSpill = None,
     on_remote: Annotated[
         bool,
         typer.Option("--remote", help="Check a remote instead, the default one without REMOTE"),
@@ -43,10 +53,7 @@ def command(
             "--sample", metavar="P%", help="Of a remote: download and verify so much of it"
         ),
     ] = None,
-    repair: Annotated[
-        bool,
-        typer.Option("--repair", help="Bring back what is damaged or lost, from the other side"),
-    ] = False,
+    repair: Repair = False,
     remote: options.Remote = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> int:
@@ -55,6 +62,10 @@ def command(
     Names each damaged object with the examples and changesets that it hits. Exit status 7 when
     there is damage. Nothing is repaired without --repair, which brings back from a remote what is
     damaged or lost here; damaged packs are put aside, in .dsm/local/damaged.
+
+    With --references, looks also whether what examples refer to (`dsm import --reference`) is at
+    its address, with the size and the ETag or time that it had; what has others is read, and with
+    --full everything. A place that you have not trusted is named and not asked.
 
     With --remote, checks what lies on a remote: all of its structure, and with --sample a share of
     its packs, drawn at random. With --repair as well, puts there what it lost and this copy has.
@@ -75,9 +86,12 @@ def command(
       dsm fsck --full --json > report.json
       dsm fsck --remote --sample 5%
       dsm fsck --repair
+      dsm fsck --references
       dsm fsck --no-spill canaries.txt
     """
     _refuse(no_spill, sample, remote, full=full, on_remote=on_remote, repair=repair)
+    if references and (no_spill is not None or on_remote or repair):
+        raise InvalidInput("--references goes with a check of this copy")
     if no_spill is not None:
         return _search(ctx, no_spill, as_json)
     with Session(ctx) as s:
@@ -89,7 +103,7 @@ def command(
                 return fsck_remote.check(s, remote, share, repair=repair, as_json=as_json)
             fsck_remote.mend(s, remote, as_json=as_json)
             return 0
-        return _check(s, full=full, as_json=as_json)
+        return _check(s, full=full, references=references, as_json=as_json)
 
 
 def _refuse(
@@ -107,10 +121,10 @@ def _refuse(
         raise InvalidInput("a remote is named with --remote or --repair only")
 
 
-def _check(s: Session, *, full: bool, as_json: bool) -> int:
+def _check(s: Session, *, full: bool, references: bool, as_json: bool) -> int:
     from dsm.maintenance.fsck import fsck
 
-    report = fsck(s.repo, full=full, progress=s.progress())
+    report = fsck(s.repo, full=full, references=references, progress=s.progress())
     if as_json:
         print_json(fsck_answer(report))
     else:
@@ -154,6 +168,8 @@ def _summary(report: FsckReport) -> str:
         f"{count_text(report.changesets, 'changeset')}"
     )
     depth = "every byte read" if report.full else "structure only, --full reads every byte"
+    if report.references_sound is not None:
+        depth += f"; {report.references_sound:,} of {report.references:,} references as they were"
     if report.findings:
         return f"{count_text(len(report.findings), 'problem')} in {looked} ({depth})"
     return f"no problem in {looked} ({depth})"

@@ -62,6 +62,11 @@ def command(
                 f"{done} {size_text(report.transfer.size)} in {packs}"
                 + ("" if dry_run else f", by {count_text(report.transfer.requests, 'request')}")
             )
+            if report.references:
+                s.say(
+                    f"note: of {count_text(report.references, 'object')} references alone: their"
+                    " bytes stay where they are"
+                )
 
 
 def _line(each: DatasetPushed, report: PushReport) -> str:

@@ -25,6 +25,7 @@ from dsm.store import disk
 from dsm.store.chunks import Chunking
 from dsm.store.elsewhere import Elsewhere
 from dsm.store.objects import ObjectStore
+from dsm.store.outside import MakeOutside
 from dsm.store.workers import Worker, gather, start
 
 WORKER_FILES = 2000
@@ -305,14 +306,15 @@ def _written(
     parts = _split(files, workers)
     crew: list[Worker] = []
     if len(parts) > 1:
-        crew = start(
-            [
-                _RestoreJob(
-                    target, store.folder, store.temporary, store.chunking, store.elsewhere, part
-                )
-                for part in parts
-            ]
-        )
+        jobs = [
+            _RestoreJob(
+                target=target, packs=store.folder, temporary=store.temporary,
+                chunking=store.chunking, elsewhere=store.elsewhere, outside=store.outside,
+                files=part,
+            )
+            for part in parts
+        ]  # fmt: skip
+        crew = start(jobs)
     if not crew:
         with Writer(target, store) as writer:
             yield from writer.write(files)
@@ -334,9 +336,13 @@ class _RestoreJob:
     temporary: str
     chunking: Chunking
     elsewhere: Elsewhere | None
+    outside: MakeOutside | None
     files: list[File]
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store = ObjectStore(self.packs, self.temporary, self.chunking, elsewhere=self.elsewhere)
+        store = ObjectStore(
+            self.packs, self.temporary, self.chunking, elsewhere=self.elsewhere,
+            outside=self.outside,
+        )  # fmt: skip
         with Writer(self.target, store) as writer:
             yield from writer.write(self.files)

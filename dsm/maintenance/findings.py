@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from dsm.maintenance.reports import Finding
+from dsm.model.names import is_plain_name
 
 
 class Findings:
@@ -35,9 +37,25 @@ class Findings:
                 " read, and were not checked"
             )
 
+    def referenced(self, count: int) -> None:
+        """Notes objects whose bytes stay at an address."""
+        if count:
+            which = "1 reference was" if count == 1 else f"{count:,} references were"
+            self.notes.append(
+                f"{which} not read: their bytes stay at their addresses, where --references looks"
+            )
+
     def stray(self, folder: str, entry: str) -> None:
         """Records a file that dsm did not write: systems leave some anywhere. No damage."""
         self.strays.append(self.shown(os.path.join(folder, entry)))
+
+    def documents(self, folder: str, kind: str) -> Iterator[str]:
+        """Yields the files that are named as documents are; other files are strays."""
+        for entry in self.listed(folder, kind):
+            if entry.endswith(".json") and is_plain_name(entry.removesuffix(".json")):
+                yield entry
+            else:
+                self.stray(folder, entry)
 
     def listed(self, folder: str, kind: str) -> list[str]:
         """Returns the sorted entries of a folder; one that cannot be read is a finding."""

@@ -17,8 +17,10 @@ from dsm.errors import DamagedData, DsmError, NotFound, StorageFailed
 from dsm.format import segment, stage_note
 from dsm.format.manifest import check_rows
 from dsm.history.fold import records_files
+from dsm.maintenance.claims import check_claims
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
+from dsm.maintenance.referenced import check_references
 from dsm.maintenance.references import STAGED, dataset_log, picked_by
 from dsm.maintenance.reports import PICKED, PREDICTED, FsckReport
 from dsm.maintenance.run_documents import check_runs
@@ -51,11 +53,16 @@ _IN_DATASET = {
 class Checker:
     """One run of fsck."""
 
-    def __init__(self, repository: Repository, *, full: bool, progress: Progress = SILENT):
+    def __init__(
+        self, repository: Repository, *, full: bool, references: bool = False,
+        progress: Progress = SILENT,
+    ):  # fmt: skip
         self.repository = repository
         self.store = repository.store.alone()  # what lies elsewhere would hide damage
         self.layout = repository.layout
-        self.full = full
+        self.full, self.ask_places = full, references
+        self.referenced: set[bytes] = set()
+        self.references_sound: int | None = None
         self.progress = progress
         self.findings = Findings(repository.root)
         self.objects = self.changesets = self.packs = 0
@@ -66,7 +73,7 @@ class Checker:
     def run(self) -> FsckReport:
         """Checks everything; returns what was found."""
         self._settings()
-        self._claims()
+        check_claims(self.repository, self.findings)
         self._sources()
         for name in self._dataset_names():
             self._dataset(name)
@@ -83,15 +90,9 @@ class Checker:
             findings=tuple(self.findings.damage),
             notes=tuple(self.findings.notes),
             strays=tuple(self.findings.strays),
+            references=len(self.referenced),
+            references_sound=self.references_sound,
         )
-
-    def _documents(self, folder: str, kind: str) -> Iterator[str]:
-        """Yields the files that are named as documents are; other files are strays."""
-        for entry in self.findings.listed(folder, kind):
-            if entry.endswith(".json") and is_plain_name(entry.removesuffix(".json")):
-                yield entry
-            else:
-                self.findings.stray(folder, entry)
 
     # --- documents -------------------------------------------------------------------------
 
@@ -107,33 +108,9 @@ class Checker:
             except DsmError as error:
                 self.findings.found("document", self.layout.config, error.message)
 
-    def _claims(self) -> None:
-        """Each claimed name is that of a document, or of one whose creation was interrupted."""
-        folder = self.layout.names
-        for entry in self.findings.listed(folder, "document") if os.path.lexists(folder) else ():
-            if entry not in ("datasets", "sources"):
-                self.findings.stray(folder, entry)
-        for known in (documents.datasets(self.layout), documents.sources(self.layout)):
-            claims, names = known.claims, known.names()
-            if claims is None or not os.path.lexists(claims.folder):
-                continue
-            for entry in self._documents(claims.folder, "document"):
-                folded = entry.removesuffix(claims.ending)
-                try:
-                    name = str((claims.read(folded) or {}).get("name"))
-                except DsmError as error:
-                    self.findings.found("document", claims.path(folded), error.message)
-                    continue
-                if name.casefold() != folded:
-                    self.findings.found("document", claims.path(folded), "claims another name")
-                elif name not in names:
-                    self.findings.notes.append(
-                        f"the name {name} is kept for a {known.what} whose creation was interrupted"
-                    )
-
     def _sources(self) -> None:
         folder = self.layout.sources
-        for entry in self._documents(folder, "document") if os.path.lexists(folder) else ():
+        for entry in self.findings.documents(folder, "document") if os.path.lexists(folder) else ():
             name = entry.removesuffix(".json")
             try:
                 find_source(self.repository, name)
@@ -276,7 +253,7 @@ class Checker:
     def _tags(self, name: str) -> None:
         log, _ = dataset_log(self.repository, name)
         folder = self.layout.tags(name)
-        for entry in self._documents(folder, "tag"):
+        for entry in self.findings.documents(folder, "tag"):
             path = os.path.join(folder, entry)
             try:
                 tag = log.read_tag(entry.removesuffix(".json"))
@@ -292,7 +269,7 @@ class Checker:
     def _views(self, name: str) -> None:
         views, names = documents.views(self.layout, name), documents.view_names(self.layout, name)
         folder = views.folder
-        for entry in self._documents(folder, "view"):
+        for entry in self.findings.documents(folder, "view"):
             path = os.path.join(folder, entry)
             try:
                 if entry.endswith(names.ending):
@@ -312,7 +289,7 @@ class Checker:
         place = documents.dataset_settings(self.layout, name)
         if not os.path.lexists(place.folder):
             return
-        for entry in self._documents(place.folder, "document"):
+        for entry in self.findings.documents(place.folder, "document"):
             path = os.path.join(place.folder, entry)
             try:
                 stem = entry.removesuffix(place.ending)
@@ -328,7 +305,7 @@ class Checker:
             place = documents.definitions(self.layout, name, kind)
             found = definitions(kind, self.repository, name, log.dataset_id)
             there = os.path.lexists(place.folder)
-            for entry in self._documents(place.folder, "document") if there else ():
+            for entry in self.findings.documents(place.folder, "document") if there else ():
                 path = os.path.join(place.folder, entry)
                 try:
                     found.get(entry.removesuffix(place.ending))
@@ -436,10 +413,14 @@ class Checker:
         else:
             for oid in sorted(missing):
                 self._object(oid, "is in no readable pack")
+        self.referenced, self.references_sound = check_references(
+            self.repository, {oid: hit for oid, hit in self.needed.items() if oid not in missing},
+            self.findings, self.progress, full=self.full, ask=self.ask_places,
+        )  # fmt: skip
         if not self.full:
             self._pieces(self.large - missing)
             return
-        present = [oid for oid in self.needed if oid not in missing]
+        present = [oid for oid in self.needed if oid not in missing | self.referenced]
         self.progress.start("checking objects", len(present), None)
         pending = present
         while pending:
@@ -495,6 +476,13 @@ def _blocks(pack: Pack) -> Iterator[bytes]:
         yield block
 
 
-def fsck(repository: Repository, *, full: bool = False, progress: Progress = SILENT) -> FsckReport:
-    """Checks a repository; see this module's description."""
-    return Checker(repository, full=full, progress=progress).run()
+def fsck(
+    repository: Repository,
+    *,
+    full: bool = False,
+    references: bool = False,
+    progress: Progress = SILENT,
+) -> FsckReport:
+    """Checks a repository; see this module's description. With `references`, also that what
+    examples refer to is at its address, and is what it was."""
+    return Checker(repository, full=full, references=references, progress=progress).run()

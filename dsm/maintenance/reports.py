@@ -13,7 +13,8 @@ class Finding:
     """One thing that fsck found wrong.
 
     `kind` is a stable word (pack, object, manifest, changeset, stage, index, cache, document,
-    view, tag, lock, receipt); `examples` holds (dataset, changeset number, path) that it hits.
+    view, tag, lock, receipt, reference); `examples` holds (dataset, changeset number, path) that it
+    hits.
     """
 
     kind: str
@@ -27,6 +28,8 @@ class FsckReport:
     """What fsck looked at and found; `findings` is empty for a whole repository.
 
     `strays` are files in `.dsm` that dsm did not write, relative to the root: no damage.
+    `references` are objects whose bytes stay at an address; `references_sound` those that were
+    found there as they were, None when nobody looked.
     """
 
     full: bool
@@ -36,6 +39,8 @@ class FsckReport:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     strays: tuple[str, ...] = ()
+    references: int = 0
+    references_sound: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

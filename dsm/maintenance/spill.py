@@ -16,7 +16,7 @@ from typing import Any
 from blake3 import blake3
 
 from dsm.errors import DamagedData, DsmError
-from dsm.format import chunk_list, segment
+from dsm.format import chunk_list, reference, segment
 from dsm.format import index as index_format
 from dsm.format import pack as pack_format
 from dsm.history import snapshot_file
@@ -389,7 +389,8 @@ class _Objects:
                 payload = pack.read(frame, offset, size)
                 if not chunk_list.names(payload, payload[4:36]):
                     raise DamagedData(f"pack {pack.name}: a chunk list is damaged")
-                self._large.add(payload[4:36])
+                if not reference.is_one(payload):  # what it names is not kept here
+                    self._large.add(payload[4:36])
         finally:
             pack.close()
         return explained

@@ -26,6 +26,7 @@ from dsm.repo.layout import FOLDER, Layout
 from dsm.repo.repository import Repository, initialise
 from dsm.store.chunks import Chunking
 from dsm.store.whole_file import read_file
+from dsm.worktree.restore import restore
 
 Opened = Callable[[str], Repository]
 
@@ -123,8 +124,12 @@ def _prepare(target: str, identity: bytes, url: str) -> None:
 
 
 def _restore(repository: Repository, progress: Progress) -> None:
-    """Writes the files of all datasets, where nothing is in the way."""
+    """Writes the files of all datasets, where nothing is in the way; what is referenced stays where
+    it is."""
     for name in repository.datasets():
         dataset = Dataset(repository, repository.identity(name))
         if dataset.head:
-            dataset.restore(progress=progress)
+            restore(
+                dataset.tree, None, None, None, force=False, dry_run=False, references=False,
+                progress=progress,
+            )  # fmt: skip

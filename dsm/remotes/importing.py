@@ -8,13 +8,15 @@ left out, and told.
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsm.datasets import Dataset
-from dsm.errors import InvalidInput, NotFound
+from dsm.errors import DsmError, InvalidInput, NotFound
+from dsm.format.reference import Reference
 from dsm.model.names import check_path, printable
 from dsm.model.reports import Problem
 from dsm.progress import SILENT, Progress
@@ -23,6 +25,9 @@ from dsm.remotes.backend import ENTRIES_MAX, Backend, Entry, NotOnRemote, Remote
 from dsm.remotes.foreign_archives import archive_kind, members_of
 from dsm.remotes.import_record import Imported, ImportRecord, records_of
 from dsm.remotes.parallel import side_by_side
+from dsm.remotes.referring import listed_bytes, refer_to
+from dsm.repo.repository import Repository
+from dsm.repo.trusted_places import TrustedPlaces
 
 BATCH_FILES, BATCH_BYTES = 5_000, 1 << 30
 # Smaller files are read side by side, whole; larger ones one after the other, as streams.
@@ -35,7 +40,8 @@ class ImportReport:
     """What an import staged, or would stage: of `files` at the address, `fetched` were read.
 
     `size` counts their bytes; `added` and `modified` examples; `skipped` names what was left out
-    and why; `vanished` what was imported before and is not at the address any more: it stays.
+    and why; `vanished` what was imported before and is not at the address any more: it stays. With
+    `reference` their bytes stay at the address.
     """
 
     url: str
@@ -48,6 +54,7 @@ class ImportReport:
     skipped: tuple[Problem, ...] = ()
     vanished: tuple[str, ...] = ()
     dry_run: bool = False
+    reference: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +67,7 @@ class _Import:
     asked: Mapping[str, Any]
     progress: Progress
     report: ImportReport
+    reference: bool = False
     skipped: list[Problem] = field(default_factory=list)
 
     def target(self, name: str) -> str | None:
@@ -82,13 +90,16 @@ def import_from(
     asked: Mapping[str, Any] | None = None,
     dry_run: bool = False,
     update: bool = False,
+    reference: bool = False,
     progress: Progress = SILENT,
 ) -> ImportReport:
     """Stages what lies at an address, below the folder `into` of a dataset.
 
     `asked` are options of `Dataset.add`: labels, pattern, label_file, label_format, strict. With
     `update` what was imported before and has not changed there is left alone, whatever became of it
-    here. Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
+    here. With `reference` bytes are read once and not kept.
+
+    Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
     options, Conflict, RemoteRefused, RemoteFailed.
     """
     repository = dataset.repo
@@ -96,15 +107,19 @@ def import_from(
     into = check_path(into) if into not in ("", ".") else ""
     record = ImportRecord(repository.layout, dataset.id, full, into)
     work = _Import(
-        dataset, full, into, dict(asked or {}), progress, ImportReport(full, into, dry_run=dry_run)
-    )
+        dataset=dataset, url=full, into=into, asked=dict(asked or {}), progress=progress,
+        report=ImportReport(full, into, dry_run=dry_run, reference=reference), reference=reference,
+    )  # fmt: skip
     backend, entries = _listed(full)
-    if len(entries) == 1 and archive_kind(entries[0].name):
+    if reference and not dry_run:
+        _trust(repository, full)
+    if len(entries) == 1 and archive_kind(entries[0].name) and not reference:
         done = _import_archive(work, backend, entries[0], record, update=update)
     else:
         done = _import_files(work, backend, entries, record, update=update)
     if not dry_run:
-        record.keep_options({k: v for k, v in work.asked.items() if k in ("labels", "pattern")})
+        kept = {k: v for k, v in work.asked.items() if k in ("labels", "pattern")}
+        record.keep_options({**kept, "reference": True} if reference else kept)
     return replace(done, skipped=tuple(work.skipped))
 
 
@@ -128,11 +143,20 @@ def update_imports(
         )
     return [
         import_from(
-            dataset, record.url, record.into, asked=record.options, dry_run=dry_run, update=True,
-            progress=progress,
+            dataset, record.url, record.into,
+            asked={k: v for k, v in record.options.items() if k != "reference"}, dry_run=dry_run,
+            update=True, reference=record.options.get("reference") is True, progress=progress,
         )
         for record in records
     ]  # fmt: skip
+
+
+def _trust(repository: Repository, url: str) -> None:
+    """Notes that references to an address that the user names here may be read."""
+    trusted = TrustedPlaces.of(repository)
+    with contextlib.suppress(DsmError):  # such as a home folder that cannot be written
+        if not trusted.trusts(url):
+            trusted.grant(url, repository.environment.clock())
 
 
 def _listed(url: str) -> tuple[Backend, list[Entry]]:
@@ -187,7 +211,7 @@ def _import_files(
     for batch in batches:
         added = work.dataset.add_streams(
             [path for _, path in batch],
-            _contents(backend, batch, work.progress),
+            _contents(backend, batch, work.progress, reference=work.reference),
             {path: _microseconds(entry) for entry, path in batch},
             **work.asked,
         )
@@ -230,12 +254,15 @@ def _batches(items: Sequence[tuple[Entry, str]]) -> Iterator[list[tuple[Entry, s
 
 
 def _contents(
-    backend: Backend, batch: list[tuple[Entry, str]], progress: Progress
-) -> Iterator[tuple[str, bytes | io.RawIOBase]]:
-    """Yields (path, bytes or a stream) of each file, those of small ones read side by side."""
+    backend: Backend, batch: list[tuple[Entry, str]], progress: Progress, *, reference: bool
+) -> Iterator[tuple[str, bytes | io.RawIOBase | Reference]]:
+    """Yields (path, bytes or a stream, or a reference) of each file, read side by side but for
+    streams."""
 
-    def read(item: tuple[Entry, str]) -> bytes | io.RawIOBase:
-        entry = item[0]
+    def read(item: tuple[Entry, str]) -> bytes | io.RawIOBase | Reference:
+        entry, path = item
+        if reference:
+            return retried(lambda: refer_to(backend, entry, path))
         if entry.size > SMALL_BYTES:
             return RemoteFile(backend, entry)
         return retried(lambda: whole(backend, entry))
@@ -248,7 +275,7 @@ def _contents(
 def whole(backend: Backend, entry: Entry) -> bytes:
     """Returns a file, which has the size that was listed. Raises RemoteFailed for another."""
     try:
-        data = b"".join(backend.read(entry.name, 0, entry.size + 1))
+        data = b"".join(listed_bytes(backend, entry))
     except NotOnRemote as error:
         raise RemoteFailed(f"{error.message}, though it was listed") from None
     if len(data) != entry.size:

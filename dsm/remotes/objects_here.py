@@ -9,6 +9,8 @@ from dsm.errors import NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.remotes.reports import ObjectsFetched, ObjectsHere, Transfer
+from dsm.store.chunks import readinto_of
+from dsm.store.elsewhere import Counted
 from dsm.store.pieces import large_among, pieces_of
 from dsm.views.selection.columns import hashes
 from dsm.worktree.publish import Publisher, publishing
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from dsm.datasets import Dataset
     from dsm.remotes.shared import SharedRepository
+    from dsm.store.objects import ObjectStore
     from dsm.views.selection.selection import Selection
 
 
@@ -58,42 +61,67 @@ class Objects:
     ) -> ObjectsFetched:
         """Brings what examples hold, to stay: those of a view, or of a changeset (the newest).
 
-        `paths` are examples and folders among those of a changeset. What is here stays as it is.
+        `paths` are examples and folders among those of a changeset. What is here stays as it is;
+        what is referenced is read at its address, and kept.
 
         Raises NotFound for the view, the changeset or the paths, and in a copy that has all
         objects; InvalidInput, ObjectMissing, RemoteRefused, RemoteDamaged, RemoteFailed,
-        StorageFailed, NotOurs.
+        ReferenceBroken, ReferenceUntrusted, StorageFailed, NotOurs.
         """
         repository = self._repository
         repository.require_ours()
         store = repository.store
-        elsewhere = store.elsewhere
-        if elsewhere is None:
-            raise NotFound(
-                "all objects are here: this copy was not made without them",
-                hint="`dsm clone --no-objects` makes one that fetches them when they are read",
-            )
         if view is not None:
             oids = set(hashes(self._view(view).table().column("object")))
         else:
             oids = {example.oid for example in self._dataset(dataset).ls(paths, at)}
+        elsewhere, size = store.elsewhere, 0
         missing = store.missing(oids)
-        size = 0
 
         def counted(more: int) -> None:
             nonlocal size
             size += more
             progress.advance(1, more)
 
-        with publishing(repository):
+        if elsewhere is None and not store.referenced.among(oids):
+            raise NotFound(
+                "all objects are here: this copy was not made without them",
+                hint="`dsm clone --no-objects` makes one that fetches them when they are read",
+            )
+        with publishing(repository) as publish:
             progress.start("fetching objects", len(missing), None)
             need = missing
-            while need:  # pieces once the lists are here, and those of lists in parts after them
+            while elsewhere is not None and need:
+                # Pieces once the lists are here, and those of lists in parts after them.
                 elsewhere.bring(sorted(need), store.folder, store.hold_lease().temporary, counted)
                 store.refresh()
                 large = large_among(store, oids)
                 need = store.missing(piece for oid in large for piece in pieces_of(store, oid))
-            progress.finish()
-        transfer = Transfer(0, size, elsewhere.requests)
-        name = repository.config.get("core.objects") or ""
-        return ObjectsFetched(name, elsewhere.url, len(oids), len(missing), transfer)
+            referenced = store.referenced.among(oids)
+            _keep(store, _by_place(store, referenced), counted)
+            store.flush()
+            with publish:
+                progress.finish()
+        name = repository.config.get("core.objects") if elsewhere is not None else None
+        requests = 0 if elsewhere is None else elsewhere.requests
+        return ObjectsFetched(
+            name, None if elsewhere is None else elsewhere.url, len(oids),
+            len(missing | referenced), Transfer(0, size, requests), len(referenced),
+        )  # fmt: skip
+
+
+def _keep(store: ObjectStore, oids: Sequence[bytes], counted: Counted) -> None:
+    """Stores the bytes of referenced objects; they are verified as they are read."""
+    for oid, data in store.read_many(oids):
+        if data is None:
+            with store.open(oid) as file:
+                counted(store.put_stream(readinto_of(file))[1])
+        else:
+            store.put(data)
+            counted(len(data))
+
+
+def _by_place(store: ObjectStore, oids: set[bytes]) -> list[bytes]:
+    """Returns referenced objects in the order in which they lie at their addresses."""
+    places = {oid: store.referenced.places(oid)[0] for oid in oids}
+    return sorted(oids, key=lambda oid: (places[oid].at, places[oid].name, places[oid].start))

@@ -32,11 +32,13 @@ WHOLE_FROM_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What has to go to a remote: packs that go as they are, and what is gathered of others."""
+    """What has to go to a remote: packs that go as they are, and what is gathered of others. Of the
+    objects, `references` are those whose bytes stay at an address."""
 
     whole: tuple[Pack, ...]
     parts: Mapping[Pack, set[bytes]]
     objects: int
+    references: int = 0
 
     @property
     def size(self) -> int:
@@ -73,7 +75,8 @@ def plan_shipment(
     ]  # fmt: skip
     for pack in whole:
         del parts[pack]
-    return Shipment(tuple(whole), parts, len(lacking))
+    references = len(store.referenced.among(lacking.values()))
+    return Shipment(tuple(whole), parts, len(lacking), references)
 
 
 def _held(contents: fmt.Contents, wanted: Iterable[bytes]) -> set[bytes]:

@@ -96,7 +96,7 @@ def push(
         packs = len(shipment.whole) + bool(shipment.parts)
         return PushReport(
             remote.entry.name, remote.entry.url, told,
-            remote.transfer(packs, shipment.size), dry_run=True,
+            remote.transfer(packs, shipment.size), dry_run=True, references=shipment.references,
         )  # fmt: skip
     sent = send(repository, backend, shipment, progress, condemned_packs(listed))
     remote.tracking.saw_packs(packs_of([*entries, *sent]))
@@ -107,6 +107,7 @@ def push(
     return PushReport(
         remote.entry.name, remote.entry.url, tuple(pushed),
         remote.transfer(len(sent), sum(entry.size for entry in sent)),
+        references=shipment.references,
     )  # fmt: skip
 
 

@@ -35,13 +35,17 @@ class DatasetPushed:
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """What a push did; with `dry_run` what it would do."""
+    """What a push did; with `dry_run` what it would do.
+
+    Of the objects that went up, `references` did so as references: their bytes stay where they are.
+    """
 
     remote: str
     url: str
     datasets: tuple[DatasetPushed, ...]
     transfer: Transfer
     dry_run: bool = False
+    references: int = 0
 
     @property
     def changesets(self) -> int:
@@ -86,13 +90,15 @@ class ObjectsHere:
 
 @dataclass(frozen=True, slots=True)
 class ObjectsFetched:
-    """What was brought on purpose: of `objects` in all, those that were missing."""
+    """What was brought on purpose: of `objects` in all, those that were missing, by the remote, if
+    the copy has one for that, or by references, which `referenced` counts."""
 
-    remote: str
-    url: str
+    remote: str | None
+    url: str | None
     objects: int
     fetched: int
     transfer: Transfer
+    referenced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

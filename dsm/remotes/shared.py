@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.errors import InvalidInput, NotFound
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from dsm.remotes.importing import ImportReport
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.pruning import RemoteGc
+    from dsm.remotes.references import References
     from dsm.remotes.reports import FetchReport, PullReport, PushReport
     from dsm.remotes.tracking import Distance
+    from dsm.repo.trusted_places import TrustedPlaces
     from dsm.store.elsewhere import Elsewhere
+    from dsm.store.outside import MakeOutside, Outside
 
 
 @verbs_suggest
@@ -48,12 +52,25 @@ class SharedRepository(Repository):
         self.require_trusted()  # else whoever made it chose where our credentials go
         return on_demand(self, self.remotes.find(name).url)
 
+    def outside(self) -> MakeOutside:
+        """Returns what makes a reader of the objects that are referenced, if one is asked for."""
+        from dsm.repo.trusted_places import TrustedPlaces
+
+        return partial(_reader_at_addresses, TrustedPlaces.of(self))
+
     @property
     def remotes(self) -> Remotes:
         """The other places that this repository is pushed to and pulled from, by name."""
         from dsm.remotes.book import Remotes
 
         return Remotes(self)
+
+    @property
+    def references(self) -> References:
+        """The places at which bytes of examples stay, and which of them are read."""
+        from dsm.remotes.references import References
+
+        return References(self)
 
     def push(
         self,
@@ -245,6 +262,7 @@ class SharedRepository(Repository):
         label_file: str | os.PathLike[str] | BinaryIO | None = None,
         label_format: str | None = None,
         strict: bool = False,
+        reference: bool = False,
         dry_run: bool = False,
         jobs: int | None = None,
         progress: Progress = SILENT,
@@ -255,6 +273,9 @@ class SharedRepository(Repository):
         members become examples; no file is written to the work tree. Labels are told as for
         `Dataset.add`. Staged in batches: interrupted, it goes on when it is called again, and what
         has not changed since is not read. `jobs` files are read at a time.
+
+        With `reference` files are read once and not kept: where they are is recorded, with size,
+        ETag and content id, and they are read there, and verified, whenever an example is.
 
         Raises NotFound when nothing lies there or for the dataset, InvalidInput for the address,
         the folder or the options, Conflict, RemoteRefused, RemoteFailed.
@@ -269,8 +290,9 @@ class SharedRepository(Repository):
         }  # fmt: skip
         with at_once_wanted(jobs):
             return import_from(
-                self.opened(dataset), url, into, asked=asked, dry_run=dry_run, progress=progress
-            )
+                self.opened(dataset), url, into, asked=asked, dry_run=dry_run,
+                reference=reference, progress=progress,
+            )  # fmt: skip
 
     def update_imports(
         self,
@@ -320,3 +342,9 @@ class SharedRepository(Repository):
         identity = self.identity(dataset or self.current)
         log = ChangesetLog(self, identity.name, identity.id)
         return Tracking(self.layout, seen[0]).distance(log) if seen else None
+
+
+def _reader_at_addresses(trusted: TrustedPlaces) -> Outside:
+    from dsm.remotes.outside import AtAddresses
+
+    return AtAddresses(trusted)

@@ -102,7 +102,7 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
         rest += [n for *_, n in framed if not _placed(elsewhere[n], places[n])]
     left = []
     rest = list(dict.fromkeys(rest))
-    if store.elsewhere is not None and rest:
+    if (store.elsewhere or store.outside) is not None and rest:
         came: list[bytes | None] = [None] * len(oids)
         others = set(_fetched(store, oids, rest, came))
         left = [n for n in rest if n not in others and not _placed(came[n], places[n])]
@@ -116,8 +116,8 @@ def read_into(store: ObjectStore, oids: Sequence[bytes], places: Sequence[memory
 def _fetched(
     store: ObjectStore, oids: Sequence[bytes], numbers: list[int], found: list[bytes | None]
 ) -> list[int]:
-    """Fetches together what no pack here holds; returns the numbers of the others."""
-    if store.elsewhere is None or not numbers:
+    """Fetches together what no pack here holds the bytes of; returns the numbers of the others."""
+    if (store.elsewhere or store.outside) is None or not numbers:
         return numbers
     came = dict(store.fetched(oids[number] for number in numbers))
     for number in numbers:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dsm.format import chunk_list
+from blake3 import blake3
+
+from dsm.format import chunk_list, reference
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.store.object_errors import ObjectDamaged
 
@@ -26,7 +28,7 @@ def chunks_of(part: Part, payload: bytes) -> Iterator[tuple[bytes, int]]:
     """Yields (piece id, bytes) of a large object in order. Raises ObjectDamaged."""
     decoded = chunk_list.decode(payload)
     left = decoded.size
-    for rows in row_tables(part, decoded):
+    for rows in tables_of(part, payload, decoded):
         for chunk, size in chunk_list.iterate(rows):
             left -= size
             if left < 0 or not 0 < size <= OBJECT_BYTES_MAX:
@@ -34,6 +36,14 @@ def chunks_of(part: Part, payload: bytes) -> Iterator[tuple[bytes, int]]:
             yield chunk, size
     if left:
         raise ObjectDamaged(decoded.oid, UNEVEN)
+
+
+def tables_of(part: Part, payload: bytes, decoded: chunk_list.ChunkList) -> Iterator[bytes]:
+    """Yields the rows of a chunk list, or of a reference: its blocks. Raises DamagedData."""
+    if reference.is_one(payload):
+        yield reference.decode(payload).blocks
+    else:
+        yield from row_tables(part, decoded)
 
 
 def row_tables(part: Part, decoded: chunk_list.ChunkList) -> Iterator[bytes]:
@@ -58,7 +68,7 @@ def all_rows(part: Part, payload: bytes) -> bytes:
         sizes = [size for _, size in chunk_list.iterate(decoded.rows)]
         if sum(sizes) > min(ROWS_BYTES_MAX, chunk_list.ROW * decoded.size):
             raise ObjectDamaged(decoded.oid, TOO_LONG)
-    rows = b"".join(row_tables(part, decoded))
+    rows = b"".join(tables_of(part, payload, decoded))
     if sum(size for _, size in chunk_list.iterate(rows)) != decoded.size:
         raise ObjectDamaged(decoded.oid, UNEVEN)
     return rows
@@ -73,3 +83,16 @@ def next_of(chunks: Iterator[tuple[bytes, int]], most: int) -> list[tuple[bytes,
         if size >= most:
             break
     return taken
+
+
+def payload_of(oid: bytes, size: int, rows: bytes, put: Callable[[bytes, bytes], None]) -> bytes:
+    """Returns the chunk list of an object; of a long one the parts are `put` by their ids."""
+    if len(rows) < OBJECT_BYTES_MAX // 2:
+        return chunk_list.encode(oid, size, rows, nested=False)
+    pieces, step = [], OBJECT_BYTES_MAX // 2 // chunk_list.ROW * chunk_list.ROW
+    for at in range(0, len(rows), step):
+        piece = rows[at : at + step]
+        name = blake3(piece).digest()
+        pieces.append(chunk_list.row(name, len(piece)))
+        put(name, piece)
+    return chunk_list.encode(oid, size, b"".join(pieces), nested=True)

@@ -27,10 +27,12 @@ class Store(Protocol):
 
     proven: set[bytes]
 
-    def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
-        """Returns one piece of a large object, verified by its own hash."""
+    def piece(self, oid: bytes, chunk: bytes, size: int, at: int) -> bytes:
+        """Returns one piece of a large object, which starts at `at`, verified by its own hash."""
 
-    def pieces_ahead(self, rows: Iterable[tuple[bytes, int]]) -> dict[bytes, bytes] | None:
+    def pieces_ahead(
+        self, oid: bytes, at: int, rows: Iterable[tuple[bytes, int]]
+    ) -> dict[bytes, bytes] | None:
         """Returns the next pieces that are not here, None where all are here in any case."""
 
     def require_whole(self, oid: bytes, digest: bytes) -> None:
@@ -131,10 +133,14 @@ class ObjectFile(io.RawIOBase):
         piece, size = ROW_STRUCT.unpack_from(self._rows, number * ROW)
         if self._ahead is not None and piece not in self._ahead:
             self._ahead = self._store.pieces_ahead(
-                ROW_STRUCT.iter_unpack(memoryview(self._rows)[number * ROW :])
+                self.oid,
+                self._starts[number],
+                ROW_STRUCT.iter_unpack(memoryview(self._rows)[number * ROW :]),
             )
         held = self._ahead.get(piece) if self._ahead else None
-        return held if held and len(held) == size else self._store.piece(self.oid, piece, size)
+        if held and len(held) == size:
+            return held
+        return self._store.piece(self.oid, piece, size, self._starts[number])
 
     def _require_open(self) -> None:
         if self.closed:

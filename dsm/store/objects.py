@@ -16,24 +16,34 @@ from typing import TYPE_CHECKING, BinaryIO
 from blake3 import blake3
 
 from dsm.errors import DamagedData, StorageFailed
-from dsm.format import chunk_list
-from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.store.chunk_lists import PIECES_BYTES, all_rows, chunks_of, next_of, row_tables
+from dsm.format import chunk_list, reference
+from dsm.store.chunk_lists import (
+    PIECES_BYTES,
+    all_rows,
+    chunks_of,
+    next_of,
+    payload_of,
+    row_tables,
+)
 from dsm.store.chunks import Chunking, Cutter, ReadInto, readinto_of
 from dsm.store.lease import Lease
-from dsm.store.lookup import Lookup, listed_last
+from dsm.store.lookup import listed_last
 from dsm.store.object_errors import ObjectDamaged, ObjectMissing
 from dsm.store.object_file import ObjectFile
-from dsm.store.pack_files import pack_paths, publish_pack
+from dsm.store.open_packs import OpenPacks
+from dsm.store.outside import ReferencedObjects
+from dsm.store.pack_files import publish_pack
 from dsm.store.packs import Pack, PackWriter
-from dsm.store.turns import CHANGING
 from dsm.store.windows import Place, read_windows
 
 if TYPE_CHECKING:
+    from dsm.format.reference import Reference
     from dsm.store.elsewhere import Elsewhere
+    from dsm.store.lookup import Lookup
+    from dsm.store.outside import MakeOutside
 
 
-class ObjectStore:
+class ObjectStore(OpenPacks):
     """Objects under `packs`; `temporary` is a folder on the same file system.
 
     Threads may read with one instance at the same time, one of them may write. Readers need no
@@ -47,65 +57,29 @@ class ObjectStore:
         chunking: Chunking,
         trash: str | None = None,
         elsewhere: Elsewhere | None = None,
+        outside: MakeOutside | None = None,
     ):
-        self.folder = packs
+        super().__init__(packs, elsewhere)
         self.temporary = temporary
         self.trash = trash
-        self.elsewhere = elsewhere
+        self.outside = outside
+        self.referenced = ReferencedObjects(outside, self._all_packs)
         self.chunking = chunking
         self.lease: Lease | None = None
         # Packs that what was put counts on: written here, or holding an object that was there.
         self.relied_on: set[str] = set()
         # Large objects that were read as files to their end: their pieces make them up.
         self.proven: set[bytes] = set()
-        self.lookup = Lookup()
-        self._known: dict[str, Pack] = {}
-        self._damaged: dict[str, str] = {}
-        self._scanned = False
         self._writer: PackWriter | None = None
         self._fresh: set[bytes] = set()
         self._fresh_groups: set[bytes] = set()  # and lists of pieces that are groups
         self._cutter: Cutter | None = None
 
+    def _all_packs(self) -> Lookup:
+        self.scan_once()
+        return self.lookup
+
     # --- reading ---------------------------------------------------------------------------
-
-    def refresh(self) -> None:
-        """Looks for packs that other processes have added; forgets those that gc has removed."""
-        with CHANGING:
-            self._refresh()
-
-    def _refresh(self) -> None:
-        found: set[str] = set()
-        for path in pack_paths(self.folder):
-            name = os.path.basename(path).removesuffix(".pack")
-            found.add(name)
-            if name in self._known:
-                continue
-            try:
-                pack = Pack(path)
-            except FileNotFoundError:
-                continue
-            except (DamagedData, StorageFailed) as error:
-                # Only commands that need an object of it may fail.
-                self._damaged[name] = error.message
-                continue
-            self._known[name] = pack
-            self.lookup.add(pack)
-        if self.elsewhere is not None:
-            for path in self.elsewhere.cache.paths():
-                name = os.path.basename(path).removesuffix(".pack")
-                if name not in self._known and (kept := self.elsewhere.cache.open(path)):
-                    self._known[name] = kept
-                    self.lookup.add(kept)
-                found.add(name)
-        gone = {self._known.pop(name) for name in self._known.keys() - found}
-        if gone:
-            self.lookup = self.lookup.without(gone)
-        self._scanned = True  # at the end: until then, other threads wait for their turn
-
-    def look_again(self) -> None:
-        """Forgets which packs there are until they are needed."""
-        self._scanned = False
 
     def read(self, oid: bytes) -> bytes:
         """Returns an object's bytes, verified. Raises ObjectMissing or ObjectDamaged."""
@@ -142,15 +116,24 @@ class ObjectStore:
 
     def _pieces(self, oid: bytes, chunks: Iterator[tuple[bytes, int]]) -> Iterator[bytes]:
         """Yields the pieces of a large object in order; those of elsewhere are fetched together."""
-        while some := next_of(chunks, 1 if self.elsewhere is None else PIECES_BYTES):
-            came = self.pieces_ahead(some) or {}
+        at, far = 0, self.elsewhere is not None or oid in self.referenced
+        while some := next_of(chunks, PIECES_BYTES if far else 1):
+            came = self.pieces_ahead(oid, at, some) or {}
             for chunk, size in some:
                 piece = came.get(chunk)
-                yield piece if piece and len(piece) == size else self.piece(oid, chunk, size)
+                yield piece if piece and len(piece) == size else self.piece(oid, chunk, size, at)
+                at += size
 
-    def piece(self, oid: bytes, chunk: bytes, size: int) -> bytes:
-        """Returns one piece of a large object, verified by its own hash."""
-        piece, _ = self._fetch(chunk)
+    def piece(self, oid: bytes, chunk: bytes, size: int, at: int) -> bytes:
+        """Returns one piece of a large object, which starts at `at`, verified by its own hash."""
+        try:
+            piece = None if oid in self.referenced else self._fetch(chunk)[0]
+        except ObjectMissing:
+            if not self.referenced.places(oid):
+                raise
+            piece = None  # it is referenced, and was met long ago
+        if piece is None:
+            piece = self.referenced.block(oid, (chunk, at, size))
         if len(piece) != size:
             raise ObjectDamaged(oid, "(its chunk list disagrees with a chunk)")
         return piece
@@ -166,18 +149,8 @@ class ObjectStore:
 
     def size(self, oid: bytes) -> int:
         """Returns an object's size in bytes, read from what is stored for it."""
-        data, is_list = self._fetch(oid)
+        data, is_list = self._stored(oid)
         return chunk_list.decode(data).size if is_list else len(data)
-
-    def missing(self, oids: Iterable[bytes]) -> set[bytes]:
-        """Returns those that are not in the store, by the packs' tables: no content is read."""
-        wanted = set(oids)
-        just_scanned = not self._scanned
-        absent = {oid for oid in wanted if not self._own(oid)}
-        if absent and not just_scanned:
-            self.refresh()
-            absent = {oid for oid in absent if not self._own(oid)}
-        return absent
 
     def unreachable(self, oids: Iterable[bytes]) -> set[bytes]:
         """Returns those that are neither in the store nor elsewhere."""
@@ -189,19 +162,28 @@ class ObjectStore:
         return ObjectStore(self.folder, self.temporary, self.chunking, self.trash)
 
     def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together."""
-        if self.elsewhere is not None and (absent := self.absent(oids)):
+        """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together, and of
+        what is referenced."""
+        wanted = list(dict.fromkeys(oids))
+        if self.elsewhere is not None and (absent := self.absent(wanted)):
             for oid, data, is_list in self.elsewhere.fetch(absent):
-                yield oid, None if is_list else data
+                if not (is_list and reference.is_one(data)):
+                    yield oid, None if is_list else data
+        if self.outside is not None:
+            yield from self.referenced.small_ones(wanted)
 
     def absent(self, oids: Iterable[bytes]) -> list[bytes]:
         """Returns those that no pack here holds now: other processes fetch and remove some."""
         self.refresh()
         return [oid for oid in dict.fromkeys(oids) if not self._holders(oid)]
 
-    def pieces_ahead(self, rows: Iterable[tuple[bytes, int]]) -> dict[bytes, bytes] | None:
-        """Returns the next pieces of a large object that no pack here holds, fetched together, as
+    def pieces_ahead(
+        self, oid: bytes, at: int, rows: Iterable[tuple[bytes, int]]
+    ) -> dict[bytes, bytes] | None:
+        """Returns the next pieces of a large object that no pack here holds, from byte `at` on, as
         many as may be held in memory; None where all pieces are here in any case."""
+        if oid in self.referenced:
+            return self.referenced.ahead(oid, at, rows)
         if self.elsewhere is None:
             return None
         some = next_of(iter(rows), PIECES_BYTES)
@@ -248,25 +230,17 @@ class ObjectStore:
             if oid not in done:
                 yield oid, self.read_small(oid)
 
-    def scan_once(self) -> None:
-        """Looks for packs, unless that was done before."""
-        if not self._scanned:
-            with CHANGING:
-                if not self._scanned:  # not by another thread meanwhile
-                    self._refresh()
-
-    def _holders(self, oid: bytes) -> list[tuple[Pack, int]]:
-        self.scan_once()
-        return self.lookup.holders(oid)
-
-    def _own(self, oid: bytes) -> list[tuple[Pack, int]]:
-        """Like `_holders`, of packs that may be counted on: not those of the cache."""
-        return [each for each in self._holders(oid) if not each[0].cached]
-
     def _fetch(self, oid: bytes, *, listed: bool = False) -> tuple[bytes, bool]:
         """Returns (verified bytes, False), or (verified chunk list, True). Of what is there in both
         ways, such as a file of records that is in a tar, too, the list comes if it is `listed`."""
-        blamed = None
+        data, is_list = self._stored(oid, listed=listed)
+        if is_list and reference.is_one(data):
+            return self.referenced.read(oid, data)
+        return data, is_list
+
+    def _stored(self, oid: bytes, *, listed: bool = False) -> tuple[bytes, bool]:
+        """Like `_fetch`; an object whose bytes are not here comes as (its reference, True)."""
+        blamed, referred = None, b""
         for again in (False, True):
             if again:
                 self.refresh()
@@ -277,12 +251,16 @@ class ObjectStore:
                 except DamagedData:
                     blamed = pack.name
                     continue
-                if is_list:
-                    if chunk_list.names(data, oid):
+                if is_list and chunk_list.names(data, oid):
+                    if not reference.is_one(data):
                         return data, True
-                elif blake3(data).digest() == oid:
+                    referred = referred or data
+                    continue  # another pack may have its bytes
+                if not is_list and blake3(data).digest() == oid:
                     return data, False
                 blamed = pack.name
+            if referred:
+                return referred, True
         if self.elsewhere is not None:
             ((_, data, is_list),) = list(self.elsewhere.fetch([oid]))
             return data, is_list
@@ -301,8 +279,8 @@ class ObjectStore:
         yield oid
         holders = self._holders(oid)
         if any(pack.place(row)[3] for pack, row in holders):
-            payload, is_list = self._fetch(oid, listed=True)
-            if is_list:
+            payload, is_list = self._stored(oid, listed=True)
+            if is_list and not reference.is_one(payload):
                 decoded = chunk_list.decode(payload)
                 if decoded.nested:
                     yield from (piece for piece, _ in chunk_list.iterate(decoded.rows))
@@ -323,10 +301,14 @@ class ObjectStore:
         return oid
 
     def put_many(
-        self, items: Iterable[tuple[str, bytes | BinaryIO]]
+        self, items: Iterable[tuple[str, bytes | BinaryIO | Reference]]
     ) -> Iterator[tuple[str, bytes, int]]:
-        """Stores (name, bytes or binary file) pairs; yields (name, id, size in bytes)."""
+        """Stores (name, bytes, file or reference) pairs; yields (name, id, size in bytes)."""
         for name, content in items:
+            if isinstance(content, reference.Reference):
+                self.put_reference(content)
+                yield name, content.oid, content.size
+                continue
             suffix = os.path.splitext(name)[1].lower()
             if isinstance(content, (bytes, bytearray, memoryview)):
                 yield name, self.put(content, suffix), len(content)
@@ -350,11 +332,21 @@ class ObjectStore:
             self._room().add_group(oid, data, members, suffix)
         return oid
 
+    def put_reference(self, referred: Reference) -> None:
+        """Stores where an object is, in place of its bytes, unless these are here already."""
+        known = [pack.name for pack, _ in self._own(referred.oid)]
+        places = self.referenced.places(referred.oid) if known else []
+        if known and (not places or any(each.is_same_place(referred) for each in places)):
+            self.relied_on.update(known)
+        elif referred.oid not in self._fresh:
+            self._fresh.add(referred.oid)
+            self._room().add_list(referred.oid, reference.encode(referred))
+
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None:
         """Stores which pieces, all stored, make up an object; `rows` are those of `chunk_list`."""
         if oid not in self._fresh_groups and not self._has_list(oid, rows):
             self._fresh_groups.add(oid)
-            self._room().add_list(oid, self._list_payload(oid, size, rows))
+            self._room().add_list(oid, self._payload(oid, size, rows))
 
     def _holds_group(
         self, oid: bytes, data: bytes, members: Mapping[bytes, tuple[int, int]]
@@ -390,20 +382,13 @@ class ObjectStore:
         oid: bytes = whole.digest()
         if oid not in self._fresh and not self._has_list(oid):
             self._fresh.add(oid)
-            self._room().add_list(oid, self._list_payload(oid, size, b"".join(rows)))
+            self._room().add_list(oid, self._payload(oid, size, b"".join(rows)))
         if pieces is not None:
             pieces += rows
         return oid, size
 
-    def _list_payload(self, oid: bytes, size: int, rows: bytes) -> bytes:
-        if len(rows) < OBJECT_BYTES_MAX // 2:
-            return chunk_list.encode(oid, size, rows, nested=False)
-        pieces, step = [], OBJECT_BYTES_MAX // 2 // chunk_list.ROW * chunk_list.ROW
-        for at in range(0, len(rows), step):
-            piece = rows[at : at + step]
-            pieces.append(chunk_list.row(blake3(piece).digest(), len(piece)))
-            self._put_piece(blake3(piece).digest(), piece, "")
-        return chunk_list.encode(oid, size, b"".join(pieces), nested=True)
+    def _payload(self, oid: bytes, size: int, rows: bytes) -> bytes:
+        return payload_of(oid, size, rows, lambda name, piece: self._put_piece(name, piece, ""))
 
     def _put_piece(self, oid: bytes, data: bytes | memoryview, suffix: str) -> None:
         if oid in self._fresh:
@@ -439,7 +424,9 @@ class ObjectStore:
         with contextlib.suppress(DamagedData, StorageFailed):
             if self.elsewhere is not None and not self._own(oid):
                 return False
-            payload, is_list = self._fetch(oid, listed=True)
+            payload, is_list = self._stored(oid, listed=True)
+            if is_list and reference.is_one(payload):
+                return False
             if is_list and rows is not None:
                 is_list = rows == b"".join(row_tables(self._part, chunk_list.decode(payload)))
             if is_list and not self.missing(chunk for chunk, _ in chunks_of(self._part, payload)):
@@ -491,10 +478,7 @@ class ObjectStore:
     def close(self) -> None:
         """Drops what was not flushed and releases descriptors and the lease."""
         self.abandon()
-        with CHANGING:
-            for pack in self.lookup.packs:
-                pack.close()
-            self.lookup, self._known, self._scanned = Lookup(), {}, False
+        self.forget()
         if self.lease is not None:
             self.lease.release()
             self.lease = None

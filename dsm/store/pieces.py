@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from dsm.errors import DamagedData
-from dsm.format import chunk_list
+from dsm.format import chunk_list, reference
 from dsm.format import pack as fmt
 from dsm.store.object_errors import ObjectMissing
 from dsm.store.objects import ObjectStore
@@ -49,15 +49,15 @@ def holders_of(store: ObjectStore, oids: Mapping[bytes, bytes]) -> dict[Pack, se
     store.scan_once()
     packs = [pack for pack in store.lookup.packs if not pack.cached]
     found: dict[Pack, set[bytes]] = {}
-    if SEARCH_ROWS * len(oids) < sum(map(len, packs)):
-        for prefix, oid in oids.items():
-            found.setdefault(holder_of(store, oid), set()).add(prefix)
-        return found
-    left = set(oids)
+    far = {each.oid[: fmt.PREFIX] for each in store.referenced.all()}  # bytes go before those
+    single = set(oids) if SEARCH_ROWS * len(oids) < sum(map(len, packs)) else far & oids.keys()
+    for prefix in single:
+        found.setdefault(holder_of(store, oids[prefix]), set()).add(prefix)
+    left = oids.keys() - single
     for pack in packs:
         here = prefixes_of(pack.contents.prefixes) & left
         if here:
-            found[pack] = here
+            found.setdefault(pack, set()).update(here)
             left -= here
     if left:
         raise ObjectMissing(min(oids[prefix] for prefix in left))
@@ -77,20 +77,32 @@ def pieces_of(store: ObjectStore, oid: bytes) -> set[bytes]:
 
 
 def _list_of(store: ObjectStore, oid: bytes) -> bytes:
+    referred = b""
     store.scan_once()
     for pack, row in store.lookup.holders(oid):
         frame, offset, size, is_list = pack.place(row)
         if is_list:
             payload = pack.read(frame, offset, size)
             if chunk_list.names(payload, oid):
-                return payload
+                if not reference.is_one(payload):
+                    return payload
+                referred = payload
+    if referred:
+        return referred
     raise DamagedData(f"the chunk list of object {oid.hex()} is damaged", hint="run `dsm fsck`")
 
 
 def holder_of(store: ObjectStore, oid: bytes) -> Pack:
-    """Returns a pack that holds an object, none of the cache. Raises ObjectMissing."""
+    """Returns a pack that holds an object, none of the cache: its bytes or its list rather than a
+    reference to it. Raises ObjectMissing."""
     store.scan_once()
-    for pack, _ in store.lookup.holders(oid):
+    referring: Pack | None = None
+    for pack, row in store.lookup.holders(oid):
         if not pack.cached:
-            return pack
-    raise ObjectMissing(oid)
+            frame, offset, size, is_list = pack.place(row)
+            if not (is_list and reference.is_one(pack.read(frame, offset, min(size, 4)))):
+                return pack
+            referring = referring or pack
+    if referring is None:
+        raise ObjectMissing(oid)
+    return referring

@@ -189,7 +189,12 @@ def plan_files(tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPla
     def release(entries: Sequence[Entry]) -> dict[str, Judged]:
         return {entry.path: gone[entry.path] for entry in entries if entry.path in gone}
 
-    wanted = [e for e in back if index.get(e.path) is None or e.path in clean]
+    new = [e for e in back if index.get(e.path) is None and e.path not in clean]
+    # What is referenced stays where it is until somebody asks for its file.
+    far = tree.repository.store.referenced.among(e.oid for e in new)
+    wanted = [
+        e for e in back if e.path in clean or (e.oid not in far and index.get(e.path) is None)
+    ]
     stay = tree.occupied()
     return plan(tree.root, wanted, judge, release=release, remove=gone, stay=stay, leave=True)
 

@@ -41,13 +41,16 @@ def restore(
     force: bool,
     dry_run: bool,
     exact: bool = False,
+    references: bool = True,
     progress: Progress = SILENT,
 ) -> RestoreReport:
-    """Writes examples to files; see `Dataset.restore`."""
+    """Writes examples to files; see `Dataset.restore`. Without `references`, those whose bytes stay
+    at an address are left there."""
     if not dry_run:
         catch_up(tree, needed=False)
     staged = tree.stage.load()
     examples = _wanted(tree, staged, paths, number)
+    examples = examples if references else _without_references(tree, examples)
     target = os.path.abspath(to) if to is not None else tree.root
     in_place = os.path.realpath(target) == os.path.realpath(tree.root)
     index = tree.index(staged) if in_place else None
@@ -99,6 +102,11 @@ def restore(
     size = sum(st[3] for st in written.values())
     going = len(planned.clear) + len(planned.remove)
     return RestoreReport(target, len(written), len(planned.same), size, going)
+
+
+def _without_references(tree: WorkTree, examples: list[Example]) -> list[Example]:
+    far = tree.repository.store.referenced.among(example.oid for example in examples)
+    return [example for example in examples if example.oid not in far]
 
 
 def _leftovers(tree: WorkTree, staged: Staged, examples: list[Example]) -> list[Entry]:

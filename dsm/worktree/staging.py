@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
@@ -35,6 +35,9 @@ from dsm.worktree.publish import check_present, publishing
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree
+
+if TYPE_CHECKING:
+    from dsm.format.reference import Reference
 
 
 def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> AddReport:
@@ -66,14 +69,15 @@ def add_content(
     tree: WorkTree,
     request: Request,
     named: Iterable[str],
-    content: Iterable[tuple[str, bytes | BinaryIO]],
+    content: Iterable[tuple[str, bytes | BinaryIO | Reference]],
     now: int,
     times: Mapping[str, int | None] = MappingProxyType({}),
 ) -> AddReport:
     """Stages bytes by path, which need no file; new ones get the time that `times` says, else `now`
     (microseconds).
 
-    `named` are all paths, `content` gives the bytes of each, one after the other.
+    `named` are all paths, `content` gives the bytes of each, or a reference to them, one after the
+    other.
     """
     if request.dry_run or request.deletions:
         raise InvalidInput("bytes given by path are staged: dry_run and deletions are for files")

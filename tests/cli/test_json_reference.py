@@ -448,7 +448,13 @@ def _imports(take: Any, tmp_path: Path) -> None:
     (tmp_path / "outside" / "two.txt").unlink()
     take("import", str(tmp_path / "outside"), "--into", "outside")
     take("update-import")
+    take("reference", "list", of="dsm reference list")
+    write(tmp_path / "outside" / "fresh.txt", "its bytes are nowhere else")
+    take("import", "--reference", str(tmp_path / "outside"), "--into", "there")
+    take("reference", "list", of="dsm reference list")
+    take("fsck", "--references", of="dsm fsck")
     take("commit", "-m", "imported")
+    take("fetch", "--objects", "there", of="dsm fetch")
 
 
 def _remote_upkeep(take: Any, remote: Path) -> None:

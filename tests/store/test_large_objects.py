@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dsm.errors import DamagedData
 from dsm.format import chunk_list
-from dsm.store import chunks, objects
+from dsm.store import chunk_lists, chunks
 from dsm.store.chunks import KB, MB, Chunking, Cutter
 from dsm.store.objects import ObjectStore
 
@@ -112,7 +112,7 @@ def test_an_edited_large_file_stores_little(tmp_path: Path) -> None:
 def test_lists_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, depth: str) -> None:
     """A list too long for one object is nested, and reads the same."""
     if depth == "nested":
-        monkeypatch.setattr(objects, "OBJECT_BYTES_MAX", 2000)
+        monkeypatch.setattr(chunk_lists, "OBJECT_BYTES_MAX", 2000)
     data = random.Random(2).randbytes(100_000)
     store = opened(tmp_path, SMALL)
     oid = store.put(data)

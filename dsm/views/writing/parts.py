@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
     from dsm.store.elsewhere import Elsewhere
     from dsm.store.objects import ObjectStore
+    from dsm.store.outside import MakeOutside
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,15 @@ class _PartJob:
     scratch: str
     chunking: Chunking
     elsewhere: Elsewhere | None
+    outside: MakeOutside | None
     order: dict[str, Any] = field(default_factory=dict)
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
         from dsm.store.objects import ObjectStore
 
-        store = ObjectStore(self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere)
+        store = ObjectStore(
+            self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere, outside=self.outside
+        )
         while (order := next_order()) is not None:
             number, name, temporary, size, rows = cast(tuple[int, str, str, int, bytes], order)
             with pa.ipc.open_stream(rows) as reader:
@@ -61,7 +65,9 @@ def build_all(
     size = sum(part.size for part in parts)
     crew: list[Worker] = []
     if min(workers, len(parts)) > 1 and is_much(examples, size):
-        job = _PartJob(recipe, store.folder, store.temporary, store.chunking, store.elsewhere)
+        job = _PartJob(
+            recipe, store.folder, store.temporary, store.chunking, store.elsewhere, store.outside
+        )
         crew = start([job] * min(workers, len(parts)))
     if not crew:
         for part in parts:

@@ -20,6 +20,7 @@ from dsm.views.writing import tar_header
 if TYPE_CHECKING:
     from dsm.store.chunks import Chunking
     from dsm.store.elsewhere import Elsewhere
+    from dsm.store.outside import MakeOutside
 
 _ZEROS = bytes(tar_header.BLOCK)
 
@@ -76,10 +77,13 @@ class LayOutJob:
     scratch: str
     chunking: Chunking
     elsewhere: Elsewhere | None
+    outside: MakeOutside | None
     expected: int  # members of all runs together
 
     def run(self, next_order: Callable[[], object]) -> Iterator[object]:
-        store = ObjectStore(self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere)
+        store = ObjectStore(
+            self.packs, self.scratch, self.chunking, elsewhere=self.elsewhere, outside=self.outside
+        )
         expect(store, self.expected, in_order=True)
         memory = SharedMemory.opened(self.memory)
         memory.use_huge_pages(*self.own)

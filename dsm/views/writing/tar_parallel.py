@@ -57,7 +57,7 @@ class ParallelTar:
                 LayOutJob(
                     memory=self._shared.path, own=(number * own, (number + 1) * own),
                     packs=store.folder, scratch=store.temporary, chunking=store.chunking,
-                    elsewhere=store.elsewhere, expected=len(payloads.sizes),
+                    elsewhere=store.elsewhere, outside=store.outside, expected=len(payloads.sizes),
                 )
                 for number in range(count)
             ]  # fmt: skip

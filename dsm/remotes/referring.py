@@ -1,0 +1,81 @@
+"""Making references to files at an address: each is read once, hashed, and not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from blake3 import blake3
+
+from dsm.errors import InvalidInput
+from dsm.format import chunk_list
+from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.format.reference import BLOCK_BYTES, Reference, block_bytes
+from dsm.model.names import printable
+from dsm.remotes.backend import Backend, Entry, NotOnRemote, RemoteFailed
+
+
+def refer_to(backend: Backend, entry: Entry, path: str) -> Reference:
+    """Reads a file once, in little memory; returns a reference to it for an example.
+
+    Raises InvalidInput for one that is too large, RemoteFailed for one of another size than it was
+    listed with, and what reading it raises.
+    """
+    step = block_bytes(entry.size)
+    if not step:
+        raise InvalidInput(f"{printable(entry.name)} is too large to be referred to")
+    hashes = _Hashes(step)
+    try:
+        for part in listed_bytes(backend, entry):
+            hashes.add(part)
+    except NotOnRemote as error:
+        raise RemoteFailed(f"{error.message}, though it was listed") from None
+    if hashes.size != entry.size:
+        raise RemoteFailed(
+            f"{printable(entry.name)} on {backend.url} has {hashes.size:,} bytes, and not"
+            f" {entry.size:,}: it was changed meanwhile, or cut short"
+        )
+    return Reference(
+        hashes.whole.digest(), entry.size, backend.url, entry.name, etag=entry.etag,
+        modified=entry.modified, path=path, blocks=hashes.rows(),
+    )  # fmt: skip
+
+
+def listed_bytes(backend: Backend, entry: Entry) -> Iterator[bytes]:
+    """Yields the bytes of a file that was listed, and one more if there is one."""
+    # A range in an empty file is an error for some servers.
+    most = entry.size + 1 if entry.size else None
+    return backend.read(entry.name, 0, most)
+
+
+class _Hashes:
+    """The hashes of a stream: of all of it, and of its blocks of `step` bytes."""
+
+    def __init__(self, step: int):
+        self.whole, self.size = blake3(), 0
+        self._step = step
+        self._block, self._held = blake3(), 0
+        self._rows: list[bytes] = []
+
+    def add(self, part: bytes) -> None:
+        view = memoryview(part)
+        self.whole.update(view)
+        self.size += len(view)
+        while view:
+            some = view[: self._step - self._held]
+            self._block.update(some)
+            self._held += len(some)
+            view = view[len(some) :]
+            if self._held == self._step:
+                self._end()
+
+    def _end(self) -> None:
+        self._rows.append(chunk_list.row(self._block.digest(), self._held))
+        self._block, self._held = blake3(), 0
+
+    def rows(self) -> bytes:
+        """Returns the rows of the blocks; none of what is read whole in any case."""
+        if self.size <= min(BLOCK_BYTES[0], OBJECT_BYTES_MAX):
+            return b""
+        if self._held:
+            self._end()
+        return b"".join(self._rows)

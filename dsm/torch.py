@@ -30,7 +30,7 @@ from dsm.views.reading.window import WINDOW, Window, largest_of
 from dsm.views.selection.classes import ClassList
 from dsm.views.selection.columns import integers
 from dsm.views.selection.evaluate import Cutoff
-from dsm.views.selection.positions import announce, positions_of
+from dsm.views.selection.positions import announcer, positions_of
 from dsm.views.selection.selection import Selection
 from dsm.views.source_rows.reader import SourceRowReader
 from dsm.views.view import NumberUnknown, View
@@ -75,7 +75,7 @@ class _Source:
         self._store: Any = view.repository.store
         self._largest = largest_of(table)
         self._positions: Positions | None = positions_of(self._store, table)
-        announce(self._store, table)
+        self._announce = announcer(self._store, table)
 
     def _read(self, view: Selection) -> SourceRowReader | None:
         if not view.queries:
@@ -97,6 +97,7 @@ class _Source:
             "_store": None,
             "_reading": None,
             "_positions": None,
+            "_announce": None,
         }
 
     def rows(self, indices: pa.Array) -> Window:
@@ -106,7 +107,7 @@ class _Source:
         assert self._table is not None
         return Window(
             self._store, self._table, indices, ahead=len(indices), largest=self._largest,
-            positions=self._positions, classes=lambda: self.class_list,
+            positions=self._positions, classes=lambda: self.class_list, announce=self._announce,
         )  # fmt: skip
 
     def queried(self, rank: int, world_size: int, random: Random | None) -> Iterator[ViewExample]:
@@ -140,7 +141,7 @@ class _Source:
         self._store = view.repository.store
         self._table = view.table() if self._reading is None else self._reading.stored()
         self._positions = positions_of(self._store, self._table)
-        announce(self._store, self._table)
+        self._announce = announcer(self._store, self._table)
 
 
 class ViewDataset(Dataset[Any]):  # type: ignore[misc]

@@ -27,7 +27,7 @@ from dsm.remotes.backend import (
 from dsm.remotes.parallel import interruptible
 
 # A pack goes up in parts of this size, so many at a time: both together bound the memory.
-PART_BYTES, PARTS_AT_ONCE = 32 << 20, 4
+PART_BYTES, PARTS_AT_ONCE = 48 << 20, 4
 EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 _RETRY = {"max_retries": 4}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}

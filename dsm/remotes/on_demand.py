@@ -68,6 +68,8 @@ class OnDemand:
     _packs: dict[str, RemotePack] = field(default_factory=dict, compare=False)
     _expected: Parts | None = field(default=None, compare=False)
     _around: Around | None = field(default=None, compare=False)
+    _in_blocks: bool = field(default=False, compare=False)  # whether what is expected comes so
+    _patient: bool = field(default=True, compare=False)  # nobody is waited for twice in vain
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OnDemand, (self.base, self.url, self.cache)
@@ -99,11 +101,12 @@ class OnDemand:
 
     def expect(self, parts: Parts) -> None:
         """Hears what will be read; looked at when something of it is not here."""
-        self._expected, self._around = parts, None
+        if parts is not self._expected:
+            self._expected, self._around, self._in_blocks = parts, None, True
 
     def bring_around(self, oids: Sequence[bytes], absent: Absent) -> bool:
         """Brings blocks of packs that are expected; see `Elsewhere`."""
-        oids = absent(oids) if self._expected is not None else []
+        oids = absent(oids) if self._in_blocks else []
         if not oids:
             return False
         with self._turn(oids, absent) as left:
@@ -114,12 +117,12 @@ class OnDemand:
         assert self._lookup is not None and self._expected is not None
         self._around = self._around or Around(self._lookup, self._expected, self.cache.most)
         if not self._around:
-            self._expected = None
+            self._in_blocks = False
             return False
         blocks = [block for each in self._around.chosen(wanted) if (block := block_of(*each))]
         kept = side_by_side(self._keep_blocks, stretches(blocks), BLOCKS_AT_ONCE)
         if not all(kept):
-            self._expected = None
+            self._in_blocks = False
         return bool(blocks)
 
     def _keep_blocks(self, blocks: list[Block]) -> bool:
@@ -139,9 +142,13 @@ class OnDemand:
         with contextlib.suppress(disk.WriteFailed, disk.NotOurs):
             disk.make_dirs(self.cache.folder, durable=False)
             while left and waited < TURN_SECONDS and lock is None:
-                lock = disk.lock(self.cache.folder, exclusive=True, patience=1.0)
+                patience = 1.0 if self._patient else 0.0
+                lock = disk.lock(self.cache.folder, exclusive=True, patience=patience)
                 now = absent(left)
                 left, waited = now, 0 if len(now) < len(left) else waited + 1
+                if lock is None and not self._patient:
+                    break
+            self._patient = self._patient and waited < TURN_SECONDS
         try:
             yield left
         finally:

@@ -91,6 +91,18 @@ def test_an_epoch_comes_in_blocks(
     assert door(copy.repo).requests == 0
 
 
+def test_views_that_are_read_in_turn_each_come_in_blocks(
+    share: Path, files: dict[str, bytes], clone_of: CloneOf
+) -> None:
+    """Of two views whose examples are read alternately, as for training and validation, both do."""
+    copy = clone_of(str(share), objects=False)
+    views = [copy.dataset.prepare(paths=[f"{folder}/*"]) for folder in (0, 2)]
+    pairs = zip(*(view.iterate(seed=1) for view in views), strict=True)
+    found = {example.path: example.bytes for pair in pairs for example in pair}
+    assert found == {name: data for name, data in files.items() if name[:2] in ("0/", "2/")}
+    assert door(copy.repo).requests < COUNT / 5
+
+
 def test_every_object_begins_in_one_block(share: Path, clone_of: CloneOf) -> None:
     """Blocks of a pack hold each of its objects once, and packs made of them hold the same."""
     copy = clone_of(str(share), objects=False)

@@ -24,7 +24,7 @@ from dsm.views.reading.window import (
     window_rows,
 )
 from dsm.views.selection.columns import hashes, integers
-from dsm.views.selection.positions import announce, positions_of
+from dsm.views.selection.positions import announcer, positions_of
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore
@@ -49,8 +49,8 @@ def in_windows(
     `known` gives the positions of the rows, where they are kept, `classes` their classes.
     """
     largest = largest_of(table)
-    if order is None and (pc.sum(table.column("size")).as_py() or 0) <= FEW_BYTES:
-        announce(store, table)
+    announce = announcer(store, table)
+    few = order is None and (pc.sum(table.column("size")).as_py() or 0) <= FEW_BYTES
     if seed is not None:
         order = shuffled(table.num_rows, seed, epoch)
     elif order is None:
@@ -58,13 +58,15 @@ def in_windows(
         while first < table.num_rows:
             if first == WINDOW:
                 expect(store, table.num_rows - first, in_order=True)
-                announce(store, table)
                 ahead = table.slice(first, AHEAD)
                 if is_scattered(store, hashes(ahead.column("object"))):
                     order = integers(range(first, table.num_rows))
                     break
             part = table.slice(first, WINDOW)
-            yield Window(store, part, None, AHEAD, largest, classes=classes)
+            yield Window(
+                store, part, None, AHEAD, largest, classes=classes,
+                announce=announce if few or first else None,
+            )  # fmt: skip
             first += WINDOW
     if order is None:
         return
@@ -72,11 +74,10 @@ def in_windows(
     for number, indices in enumerate(_windows(order, partial(window_rows, table))):
         if number == 1:  # who reads on so far will read on
             positions = positions_of(store, table) if known is None else known()
-            announce(store, table)
         _check(indices, table.num_rows)
         yield Window(
             store, table, indices, ahead=max(AHEAD_SCATTERED, len(indices)), largest=largest,
-            positions=positions, classes=classes,
+            positions=positions, classes=classes, announce=announce if few or number else None,
         )  # fmt: skip
 
 

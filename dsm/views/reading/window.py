@@ -58,7 +58,7 @@ class Window:
     Bytes are read ahead for `ahead` rows, fewer when they are large; no example is larger than
     `largest` (then their sizes need not be looked at), or nothing is known about it. `positions`
     are those of all rows of the table, for `indices` into it; `classes` gives the classes when the
-    first example is asked for its own.
+    first example is asked for its own; `announce` is called before bytes are read.
     """
 
     def __init__(
@@ -70,9 +70,11 @@ class Window:
         largest: int = AHEAD_BYTES,
         positions: Positions | None = None,
         classes: Classes = ClassList,
+        announce: Callable[[], None] | None = None,
     ):
         self._store = store
         self._classes = classes
+        self._announce = announce
         self._positions = positions
         self._largest = largest
         self._table = table
@@ -167,6 +169,8 @@ class Window:
         return self._store.read(self.oids[row]) if data is None else data
 
     def _read(self, row: int, end: int) -> list[bytes | None]:
+        if self._announce is not None:
+            self._announce()
         oids = self.oids[row:end]
         if self._indices is None:
             return read_batch(self._store, oids, self.sizes[row:end] if end - row > 1 else None)

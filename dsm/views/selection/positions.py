@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,14 @@ def positions_of(store: ObjectStore, table: pa.Table) -> Positions:
     return Positions(store, _parts(table))
 
 
-def announce(store: ObjectStore, table: pa.Table) -> None:
-    """Says that all objects of a table will be read soon, for a store that fetches them."""
-    if store.elsewhere is not None:
-        store.elsewhere.expect(partial(_parts, table))
+def announcer(store: ObjectStore, table: pa.Table) -> Callable[[], None] | None:
+    """Returns what says that all objects of a table are being read; None for a store that has all.
+
+    It is called before each read: of several views that are read in turn, the last one counts.
+    """
+    if store.elsewhere is None:
+        return None
+    return partial(store.elsewhere.expect, partial(_parts, table))
 
 
 def _parts(table: pa.Table) -> Iterator[tuple[list[bytes], list[int]]]:

@@ -176,13 +176,15 @@ def run(
     path: str | os.PathLike[str] = ".",
     parameters: Mapping[str, Any] | None = None,
     outputs: Iterable[str] = (),
+    host: bool = False,
 ) -> ActiveRun:
     """Begins a run in this process, of the repository at or above `path`: `with dsm.run() as run:`.
 
     Recorded are the views that the process and its children open, the command line, git commit,
     packages, `parameters`, what is logged, and of the files named by `outputs` size and hash, if
-    they are written. Where a run goes on already, as below `dsm run`, it is that one; then
-    `parameters` are logged, and `name` and `outputs` are those of the outer run.
+    they are written; with `host` also the name of the machine. Where a run goes on already, as
+    below `dsm run`, it is that one; then `parameters` are logged, and all else is said by the outer
+    run.
 
     Raises what `dsm.open` raises, InvalidInput for a name that cannot be, Refused for a parameter
     that was logged with another value, WriteFailed.
@@ -198,7 +200,9 @@ def run(
     repo = open(path)
     try:
         begun = repo.runs.begin(
-            start(repo, name, [sys.executable, *_arguments()], given, output_files=outputs)
+            start(
+                repo, name, [sys.executable, *_arguments()], given, output_files=outputs, host=host
+            )
         )
     except BaseException:
         repo.close()
@@ -219,8 +223,9 @@ def start(
     *,
     metric_files: Iterable[str] = (),
     output_files: Iterable[str] = (),
+    host: bool = False,
 ) -> Start:
-    """Returns what is known of a run that begins now."""
+    """Returns what is known of a run that begins now, with `host` the name of the machine too."""
     commit, clean = _commit()
     return Start(
         name=name, command=command, time=repo.environment.clock(), author=repo.author,
@@ -231,6 +236,7 @@ def start(
             if os.environ.get(variable)
         },
         metric_files=list(metric_files), output_files=list(output_files),
+        host=printable(platform.node()) if host else None,
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ def run_answer(run: Run) -> dict[str, Any]:
         "python": start.python,
         "packages": start.packages,
         "tracking": start.tracking,
+        "host": start.host,
         "views": [
             {
                 "version": view.version, "dataset": view.dataset, "digest": view.digest,

@@ -68,4 +68,5 @@ def again(s: Session, run: Run, name: str | None) -> partial[Start]:
     return partial(
         tracking.start, s.repo, name or begun.name, begun.command, begun.parameters,
         metric_files=begun.metric_files, output_files=begun.output_files,
+        host=begun.host is not None,
     )  # fmt: skip

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dsm.runs.book import OpenRun
 
 Marks = dict[str, files.Mark]
+WithHost = Annotated[bool, typer.Option("--host", help="Record the name of this machine, too")]
 CANNOT_RUN = 126
 
 
@@ -67,6 +68,7 @@ def command(
         list[str] | None,
         typer.Option("--out", metavar="FILE", help="File that CMD writes; can be repeated"),
     ] = None,
+    host: WithHost = False,
     openlineage: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +106,7 @@ def command(
     with Session(ctx) as s, status_of_a_shell():
         start = partial(
             tracking.start, s.repo, name, program, parameters, metric_files=metrics or (),
-            output_files=out or (),
+            output_files=out or (), host=host,
         )  # fmt: skip
         return record(s, start, {}, openlineage)[1]
 

@@ -294,6 +294,7 @@ def _told(run: Run) -> list[tuple[str, str]]:
         ("began", f"{format_time(start.time - start.time % 1_000_000)} by {start.author}"),
         *([("took", f"{end.duration / 1_000_000:.1f} s")] if end else []),
         *([("git commit", commit)] if start.commit else []),
+        *([("host", start.host)] if start.host else []),
         *((tracker, run_id) for tracker, run_id in start.tracking.items()),
         ("python", f"{start.python}, {count_text(len(start.packages), 'package')}"),
     ]

@@ -25,7 +25,8 @@ class Start:
     `time` is in microseconds UTC. `commit` is the git commit of the current folder, `clean`
     whether its tracked files were as in it; None where there is none. `packages` are those that the
     Python of dsm sees, name to version; `tracking` the ids by which "mlflow" and "wandb" know it;
-    `metric_files` and `output_files` what was to be recorded of what the program writes.
+    `metric_files` and `output_files` what was to be recorded of what the program writes; `host` the
+    name of the machine, where that was asked for.
     """
 
     name: str | None
@@ -40,6 +41,7 @@ class Start:
     tracking: dict[str, str] = field(default_factory=dict)
     metric_files: list[str] = field(default_factory=list)
     output_files: list[str] = field(default_factory=list)
+    host: str | None = field(default_factory=lambda: None)
 
 
 @dataclass(frozen=True, slots=True)

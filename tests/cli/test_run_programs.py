@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import pty
 import signal
 import subprocess
@@ -62,6 +63,23 @@ def test_bytes_go_through_as_they_are(two_changesets: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, data, data[::-1])
     with library.open(".") as repo:
         assert [(run.state, run.views) for run in repo.runs] == [("complete", ())]
+
+
+def test_the_machine_is_named_if_asked_only(two_changesets: Path, dsm: Runner) -> None:
+    """Its name is of nobody's business by default; a run that repeats one says what that said."""
+    dsm("run", "--name", "quiet", "--", "true")
+    dsm("run", "--name", "named", "--host", "--", "true")
+    dsm("rerun", "named", "--name", "again")
+    with library.run("python", host=True):
+        pass
+    hosts = {name: dsm("runs", "show", name, "--json").json["host"] for name in
+             ("quiet", "named", "again", "python")}  # fmt: skip
+    node = platform.node()
+    assert hosts == {"quiet": None, "named": node, "again": node, "python": node}
+    assert f"host:       {node}" in dsm("runs", "show", "named").lines
+    assert [run["name"] for run in dsm("runs", "list", "--json").json["runs"]] == [
+        "python", "again", "named", "quiet",
+    ]  # fmt: skip
 
 
 def test_a_key_interrupts_the_program_once(two_changesets: Path) -> None:

@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 import time
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -133,6 +134,12 @@ def cache_folder() -> str | None:
     return os.path.join(base, "dsm") if os.path.isabs(base) else None
 
 
+def memory_folder() -> str:
+    """Returns a folder whose files lie in memory, if there is one, else /tmp."""
+    shared = "/dev/shm"
+    return shared if os.access(shared, os.W_OK | os.X_OK) else "/tmp"
+
+
 def config_folder() -> str | None:
     """Returns the folder for what a user sets: in XDG_CONFIG_HOME, else in ~/.config."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
@@ -203,7 +210,7 @@ def environment() -> Environment:
     """Returns the world as this process sees it."""
     return Environment(
         clock=now_us, author=author, secret_of=secret_of, cache_folder=cache_folder,
-        config_folder=config_folder,
+        config_folder=config_folder, memory_folder=memory_folder,
         trusted_sources=lambda: os.environ.get("DSM_TRUST_SOURCES", ""),
         trusted_references=lambda: os.environ.get("DSM_TRUST_REFERENCES", ""),
         trusts=trusts, run=lambda: os.environ.get("DSM_RUN") or None,
@@ -222,11 +229,13 @@ def _check_names_are_utf8() -> None:
 
 
 @suggests
-def open(path: str | os.PathLike[str] = ".") -> Catalog:
+def open(path: str | os.PathLike[str] = ".", *, cache: bool = True) -> Catalog:
     """Opens the repository at or above `path`, or that of a remote, such as s3://bucket/birds.
 
     A remote is only read. Its changesets are kept in the user's cache folder, where what is new is
-    fetched to; objects are fetched when they are read, and kept there as well.
+    fetched to; objects are fetched when they are read, and kept there as well. Without `cache`
+    nothing is kept: the changesets lie in memory (in /dev/shm, else in /tmp) until it is closed,
+    and objects are fetched again each time.
 
     Raises NotFound when there is no such folder or remote, NotARepository, NamesNotUtf8,
     InvalidInput for an address that cannot be, and for a remote HistoryRewritten, OtherRepository,
@@ -234,11 +243,11 @@ def open(path: str | os.PathLike[str] = ".") -> Catalog:
     """
     _check_names_are_utf8()
     if "://" in os.fspath(path):
-        return open_remote(os.fspath(path))
+        return open_remote(os.fspath(path), cache=cache)
     return Catalog(discover(os.fspath(path)), environment())
 
 
-def open_remote(url: str, progress: Progress = SILENT) -> Catalog:
+def open_remote(url: str, progress: Progress = SILENT, *, cache: bool = True) -> Catalog:
     """Opens the repository of a remote, which may be a folder as well, to be read; see `open`.
 
     Raises NotFound when no remote is there, InvalidInput for an address that cannot be, and
@@ -247,7 +256,10 @@ def open_remote(url: str, progress: Progress = SILENT) -> Catalog:
     from dsm.remotes import opening
 
     world = environment()
-    return opening.open_remote(url, world, lambda folder: Catalog(folder, world), progress)
+    if cache:
+        return opening.open_remote(url, world, lambda folder: Catalog(folder, world), progress)
+    world = replace(world, cache_folder=lambda: None)
+    return opening.open_unkept(url, world, lambda folder: Catalog(folder, world), progress)
 
 
 @suggests

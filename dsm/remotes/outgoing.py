@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from blake3 import blake3
+
 from dsm.errors import DamagedData
 from dsm.format import pack as fmt
 from dsm.progress import SILENT, Progress
@@ -28,6 +30,7 @@ from dsm.store.repacking import copy_live, prefixes_of
 
 # From this size on a pack travels by itself.
 WHOLE_FROM_BYTES = 16 << 20
+HASH_BYTES = 8 << 20  # from here on, more threads than one are of use
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,13 @@ def send(
     tick = Meter(progress, lambda: backend.sent)
     put = partial(_put_pack, backend, condemned)
     whole = [(pack.name, pack.path) for pack in shipment.whole]
+
+    def put_sound(each: tuple[str, str]) -> None:
+        _require_sound(*each)  # a gathered one was hashed as it was made
+        put(each)
+
     for pack, _ in zip(
-        shipment.whole, side_by_side(put, whole, backend.uploads_at_once, tick), strict=True
+        shipment.whole, side_by_side(put_sound, whole, backend.uploads_at_once, tick), strict=True
     ):
         sent.append(Entry(remote_path(pack.name), pack.size))
         tick()
@@ -130,6 +138,23 @@ def _put_pack(backend: Backend, condemned: frozenset[str], pack: tuple[str, str]
     if name in condemned:
         retried(lambda: backend.delete(marker_path(name)))
     retried(lambda: backend.put_file(remote_path(name), path))
+
+
+def _require_sound(name: str, path: str) -> None:
+    """Raises DamagedData when a pack of this machine is not what its name says.
+
+    What was spoilt here would be refused by all who pull it; the hash costs less than the line.
+    """
+    hasher = blake3(max_threads=blake3.AUTO)
+    with open(path, "rb") as file:
+        while block := file.read(HASH_BYTES):
+            hasher.update(block)
+    if hasher.hexdigest() != name:
+        raise DamagedData(
+            f"pack {name[:16]} is damaged here, and was not pushed",
+            hint="`dsm fsck` names what it holds, and `dsm fsck --repair` brings that back from a"
+            " remote that has it",
+        )
 
 
 def _gathered(shipment: Shipment, lease: Lease) -> Iterator[tuple[str, str, int]]:

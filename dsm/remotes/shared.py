@@ -12,7 +12,7 @@ from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from dsm.datasets import Dataset
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @verbs_suggest
 class SharedRepository(Repository):
     """A repository and its remotes."""
+
+    _when_closed: Callable[[], object] = staticmethod(lambda: None)
 
     @property
     def current(self) -> str:
@@ -57,6 +59,14 @@ class SharedRepository(Repository):
         from dsm.repo.trusted_places import TrustedPlaces
 
         return partial(_reader_at_addresses, TrustedPlaces.of(self))
+
+    def when_closed(self, do: Callable[[], object]) -> None:
+        """Has this called when the repository is closed: more than once, if it is so again."""
+        self._when_closed = do
+
+    def close(self) -> None:
+        super().close()
+        self._when_closed()
 
     @property
     def remotes(self) -> Remotes:

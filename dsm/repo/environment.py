@@ -22,7 +22,8 @@ class Environment:
     settings; `current_folder` is what relative paths start from; `secret_of` returns the address
     of a source from the kind and the name of where it lies, and raises Refused; `cache_folder`
     returns where this user keeps what can be had again, `config_folder` where settings that hold
-    for every repository, None for nowhere; `trusted_sources` the names of sources whose queries may
+    for every repository, None for nowhere; `memory_folder` where files lie in memory, or else until
+    the machine starts anew; `trusted_sources` the names of sources whose queries may
     run in this process, with commas between them; `trusts` says of the folder of a repository that
     belongs to another user whether it may be written and run for; `trusted_references` returns the
     addresses at which references may be read in this process, with commas between them;
@@ -37,6 +38,7 @@ class Environment:
     secret_of: Callable[[str, str], str] = _no_secrets
     cache_folder: Callable[[], str | None] = lambda: None
     config_folder: Callable[[], str | None] = lambda: None
+    memory_folder: Callable[[], str] = lambda: "/tmp"
     trusted_sources: Callable[[], str] = lambda: ""
     trusts: Callable[[str], bool] = lambda root: False
     trusted_references: Callable[[], str] = lambda: ""

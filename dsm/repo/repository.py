@@ -53,6 +53,13 @@ class DatasetIdentity:
     unmatched: str = UNLABELLED
 
 
+def refuse_changes(layout: Layout, refusal: Callable[[], disk.NotOurs] | None) -> None:
+    """Has every write refused that would record something in a repository; None: allows it."""
+    shared = (layout.datasets, layout.packs, layout.names, layout.sources)
+    for folder in (*shared, layout.config, os.path.join(layout.local, "stage")):
+        disk.leave_alone(folder, refusal)
+
+
 @verbs_suggest
 class Repository:
     """The folder that holds `.dsm`, `root`, opened for a library that must not ask the world.
@@ -109,10 +116,7 @@ class Repository:
     def keep_unchanged(self, refusal: Callable[[], disk.NotOurs] | None) -> None:
         """From now on refuses whatever would be recorded by what this returns; None: allows it."""
         self._refusal = refusal
-        layout = self.layout
-        shared = (layout.datasets, layout.packs, layout.names, layout.sources)
-        for folder in (*shared, layout.config, os.path.join(layout.local, "stage")):
-            disk.leave_alone(folder, refusal)
+        refuse_changes(self.layout, refusal)
 
     def require_ours(self) -> None:
         """Raises NotOurs when the repository belongs to another user whom nobody trusts, or is kept

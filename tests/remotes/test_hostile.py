@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -266,3 +268,114 @@ def test_a_manifest_arrives_as_it_was_written(
     clone = clone_of(remote)
     assert whole == (clone.root / ".dsm" / name).read_bytes()
     assert clone.sound()
+
+
+# --- bombs ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def little_memory() -> Iterator[None]:
+    """What Python and Arrow take within it is less than a bomb would."""
+    before = pa.default_memory_pool().bytes_allocated()
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        assert pa.default_memory_pool().bytes_allocated() - before < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pack_that_inflates_is_refused(origin: Copy, remote: str, tmp_path: Path) -> None:
+    """A frame of zeros without end, in the place of what is wanted; table, hash and name all fit."""
+    from dsm.format import pack as fmt
+    from dsm.store.codec import compressor
+
+    backend = open_backend(remote)
+    (name,) = files_of(backend, PACKS, ".pack")
+    backend.delete(name)
+    wanted = [blake3(data).digest() for data in origin.contents().values()]
+    wanted += [blake3(data).digest() for data in (b"hoohoo" * 40, b"text")]
+    stored = compressor(3)(bytes(1 << 28))
+    size = 100
+    places = [
+        (oid[: fmt.PREFIX], fmt.pack_location(size * row, size, False))
+        for row, oid in enumerate(sorted(wanted))
+    ]
+    body = fmt.HEADER + stored
+    data = body + fmt.encode_contents(
+        len(body), [(len(stored), size * len(wanted), fmt.ZSTD)], places
+    )
+    id = blake3(data).hexdigest()
+    backend.put(f"{PACKS}{id[:2]}/{id}.pack", data)
+    with little_memory():
+        refused(remote, tmp_path / "copy", DamagedData)
+    assert list((tmp_path / "copy" / ".dsm" / "packs").rglob("*.pack")) == []
+
+
+def test_a_manifest_that_inflates_is_refused(remote: str, tmp_path: Path) -> None:
+    """Millions of rows in some kilobytes, of which the header tells the truth."""
+    from reliability.test_bombs import many
+
+    backend = open_backend(remote)
+    last = header.decode(data_of(backend, HEADER_2), "")
+    count = 20_000_000
+    data, id = many(count), "5" * 64
+    assert len(data) < 1 << 20
+    backend.put(f"datasets/birds/manifests/{id}.parquet", data)
+    changeset = replace(
+        last, number=3, parent=last.id, transaction="0" * 32, manifest=id,
+        manifest_file=blake3(data).hexdigest(), manifest_bytes=len(data),
+        counts=replace(last.counts, added=count, modified=0, deleted=0, relabelled=0),
+    )  # fmt: skip
+    backend.put(HEADER_3, header.encode(changeset))
+    with little_memory():
+        assert "more memory than they may" in refused(remote, tmp_path / "copy")
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_names_that_lead_elsewhere_are_never_asked_for(
+    origin: Copy, remote: str, clone_of: Clones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bucket may list any name: with `..`, control characters, or from the root. None is followed."""
+    from dsm.remotes.folder import FolderBackend
+
+    evil = (
+        "datasets/../../x/dataset.json", "datasets/birds/../../../x.json", "packs/aa/../../x.pack", "/etc/passwd",
+        "datasets/a\x1b[2J/dataset.json", "datasets/birds/tags/\x07.json", "datasets/birds/tags/a\nb.json",
+        "sources/../config.json", "packs//x", "datasets/birds/changesets/0000000\u0663.json", "packs/aa\\x.pack",
+        "datasets/birds/views/\u202e.name.json", "datasets/.birds/dataset.json", "datasets/CON\0/dataset.json", "..", "",
+    )  # fmt: skip
+    asked: list[str] = []
+    listing, read = FolderBackend.listing, FolderBackend.read
+
+    def listed(self: FolderBackend, prefix: str) -> Iterator[Entry]:
+        yield from listing(self, prefix)
+        yield from (Entry(name, 100) for name in evil if name.startswith(prefix))
+
+    def noted(self: FolderBackend, name: str, *more: int) -> Iterator[bytes]:
+        asked.append(name)
+        return read(self, name, *more)
+
+    monkeypatch.setattr(FolderBackend, "listing", listed)
+    monkeypatch.setattr(FolderBackend, "read", noted)
+    clone = clone_of(remote)
+    assert clone.sound()
+    assert origin.contents() == clone.contents()
+    assert set(asked) & set(evil) == set()
+    assert clone.repo.datasets() == ["birds"]
+
+
+@pytest.mark.parametrize("root", ["../outside", "/etc", ".dsm", "a/../..", "", 7, None])
+def test_a_dataset_that_lies_elsewhere_is_refused(
+    remote: str, tmp_path: Path, root: object
+) -> None:
+    """Its identity names the folder that files are written to: one of the copy, or none."""
+    backend = open_backend(remote)
+    fields = document.decode(data_of(backend, "datasets/birds/dataset.json"), "")
+    for key in ("format", "seal"):
+        fields.pop(key, None)
+    backend.put("datasets/birds/dataset.json", document.encode({**fields, "root": root}))
+    refused(remote, tmp_path / "copy", DamagedData)

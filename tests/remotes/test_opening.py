@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -104,9 +106,67 @@ def test_what_is_no_remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         dsm.open(f"file://{tmp_path}/nothing")
     with pytest.raises(InvalidInput, match="no password"):
         dsm.open("s3://user:secret@bucket/x")
+
+
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that stands for the machine's memory."""
+    (tmp_path / "memory").mkdir()
+    monkeypatch.setattr(api, "memory_folder", lambda: str(tmp_path / "memory"))
+    return tmp_path / "memory"
+
+
+def test_nothing_is_kept_without_a_cache(
+    place: str, origin: Copy, memory: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a cache, or a folder for one, everything can be read, and nothing stays anywhere."""
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push()
+    wanted = {example.path: example.bytes for example in origin.repo.view("owls")}
+    with api.open_remote(place, cache=False) as repo:
+        assert {example.path: example.bytes for example in repo.view("owls")} == wanted
+        assert [e.bytes for e in repo.dataset().prepare(paths=["wren/*"])] == [b"tit"]
+        with pytest.raises(OnlyRead):
+            repo.dataset().tag("mine")
+        (made,) = [path for path in memory.iterdir() if path.is_dir()]
+        assert list((made / ".dsm").rglob("*.pack")) == []
+        assert (made.stat().st_mode & 0o777, Path(repo.root)) == (0o700, made)
+    assert (list(memory.iterdir()), cache.exists()) == ([], False)
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    with pytest.raises(InvalidInput, match="no folder for a cache"):
-        dsm.open(f"file://{tmp_path}/nothing")
+    with api.open_remote(place) as repo:
+        assert {example.path: example.bytes for example in repo.view("owls")} == wanted
+    assert list(memory.iterdir()) == []
+    with pytest.raises(NotFound, match="no dsm remote at"):
+        api.open_remote(str(cache / "nothing"), cache=False)
+    assert list(memory.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(share: str, memory: Path) -> None:
+    """By the next one that is opened so; what lives in another process stays, and so do other files."""
+    code = (
+        "import os, sys; from dsm import api; api.memory_folder = lambda: sys.argv[2];"
+        "repo = api.open_remote(sys.argv[1], cache=False); print('open', flush=True);"
+        "sys.stdin.read(); os._exit(9)"
+    )
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, share, str(memory)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == b"open\n"
+    (memory / "other").write_text("not ours")
+    assert len(list(memory.iterdir())) == 5
+    children[0].communicate()
+    with dsm.open(share, cache=False) as repo:
+        assert repo.dataset().read("wren/1") == b"tit"
+        assert len(list(memory.iterdir())) == 5
+    assert len(list(memory.iterdir())) == 3
+    children[1].communicate()
+    dsm.open(share, cache=False).close()
+    assert [path.name for path in memory.iterdir()] == ["other"]
 
 
 def test_an_address_that_changes_hands(share: str, origin: Copy, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsm
-from dsm.errors import AlreadyExists, InvalidInput, NotFound, Refused
+from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound, Refused
 from dsm.remotes.address import open_backend
 from dsm.remotes.push import RemoteMoved
 from dsm.remotes.remote import OtherRepository
@@ -315,3 +315,30 @@ def test_what_was_lost_on_a_remote_is_brought_back(
         there = [e.name for e in backend.entries("")]
         assert name in there or name.startswith(PACKS), name
     assert clone_of(remote).sound()
+
+
+def test_a_pack_that_was_spoilt_here_is_not_pushed(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it would travel as it is or in parts: no file of it gets there, and no changeset."""
+    from dsm.remotes import outgoing
+
+    origin.commit("third", third=os.urandom(40_000))
+    pack = max(
+        Path(origin.repo.path, "packs").rglob("*.pack"), key=lambda path: path.stat().st_size
+    )
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    os.chmod(pack, 0o600)
+    pack.write_bytes(bytes(data))
+    origin = origin.again()
+    for name, whole_from in (("parts", 1 << 30), ("whole", 1000)):
+        monkeypatch.setattr(outgoing, "WHOLE_FROM_BYTES", whole_from)
+        origin.repo.remotes.add(name, str(tmp_path / name))
+        with pytest.raises(DamagedData, match="is damaged") as caught:
+            origin.repo.push(name)
+        assert "fsck" in (caught.value.hint or "")
+        there = open_backend(str(tmp_path / name)).entries("")
+        assert [
+            e.name for e in there if e.name.startswith("datasets/") or pack.name in e.name
+        ] == []

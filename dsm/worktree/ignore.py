@@ -55,6 +55,10 @@ class Hints(NamedTuple):
     tails: tuple[str, ...]
     plain: frozenset[str]
 
+    def may_mean(self, name: str) -> bool:
+        """Whether a rule may fit a name: what is ignored looks like that."""
+        return name[:1] in self.firsts or name in self.plain or name.endswith(self.tails)
+
 
 class _Rule(NamedTuple):
     """One line: whether it `fits` the name (or, when anchored, the path from its folder)."""
@@ -171,7 +175,7 @@ class IgnoreRules:
             above = self._folders[parent]
             if above is not None:
                 return above
-        if not self._levels:
+        if not self._levels or (self.hints is not None and not self.hints.may_mean(name)):
             return None
         raw = _raw(relpath)
         last = raw[len(raw) - len(_raw(name)) :]

@@ -20,7 +20,7 @@ import dsm as library
 from dsm.answers.definitions import partition_answer
 from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
-from dsm.answers.remotes import clone_answer, pull_answer
+from dsm.answers.remotes import clone_answer, pull_answer, remote_gc_answer
 from dsm.answers.runs import bisection_answer, exported_answer, moves_answer
 from dsm.answers.staging import added_answer, applied_answer
 from dsm.answers.status import status_answer
@@ -34,6 +34,8 @@ from dsm.model.example import Change, Example
 from dsm.model.reports import AddReport, Problem
 from dsm.model.restore_reports import AppliedRecords
 from dsm.model.status_report import Status
+from dsm.remotes.merging import MergePlan
+from dsm.remotes.pruning import RemoteGc
 from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
 from dsm.runs.attribution import Move
 from dsm.runs.exported import Exported
@@ -187,6 +189,9 @@ def printed(
     found["dsm fsck"].append(fsck_answer(FsckReport(True, 1, 1, 1, (finding,), ("note",))))
     plan = GcPlan((("a", 1),), (("b", 2, 1),), (("c", 1),), 2, 1, 3, notes=("note",))
     found["dsm gc"].append(gc_answer(plan, pruned=True))
+    merge = MergePlan("origin", "/r", (("a", 1),))
+    dead = RemoteGc("origin", "/r", 1.0, (), (), (), (), merge, (("a", 2, 1),))
+    found["dsm gc --remote"].append(remote_gc_answer(dead, pruned=True))
     return found
 
 
@@ -432,6 +437,7 @@ def _remotes(take: Any, tmp_path: Path) -> None:
     take("pull")
     _imports(take, tmp_path)
     _remote_upkeep(take, tmp_path / "remote")
+    _references(take, tmp_path)
     take("clone", remote, str(tmp_path / "clone"))
     take("clone", remote, str(tmp_path / "one"), "--dataset", "even")
     take("clone", remote, str(tmp_path / "lazy"), "--no-objects")
@@ -448,12 +454,16 @@ def _imports(take: Any, tmp_path: Path) -> None:
     (tmp_path / "outside" / "two.txt").unlink()
     take("import", str(tmp_path / "outside"), "--into", "outside")
     take("update-import")
+    take("commit", "-m", "imported")
+
+
+def _references(take: Any, tmp_path: Path) -> None:
     take("reference", "list", of="dsm reference list")
     write(tmp_path / "outside" / "fresh.txt", "its bytes are nowhere else")
     take("import", "--reference", str(tmp_path / "outside"), "--into", "there")
     take("reference", "list", of="dsm reference list")
     take("fsck", "--references", of="dsm fsck")
-    take("commit", "-m", "imported")
+    take("commit", "-m", "referenced")
     take("fetch", "--objects", "there", of="dsm fetch")
 
 

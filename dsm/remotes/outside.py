@@ -135,7 +135,6 @@ class AtAddresses:
                 " reference",
                 hint="put it back; or `dsm import --reference` from where it lies now, which adds"
                 " that place",
-                items=(place.oid.hex(),),
             ) from None
         except RemoteRefused as error:
             raise RemoteRefused(_told(error, place), hint=error.hint) from None
@@ -165,7 +164,6 @@ def _changed(place: Reference) -> ReferenceBroken:
         f"{printable(place.address)} was changed since example {printable(place.path)} became a"
         " reference to it: it has other bytes now",
         hint="nothing of it was handed out; `dsm update-import` stages what is there now",
-        items=(place.oid.hex(),),
     )
 
 

@@ -357,7 +357,7 @@ def test_versions_recompute_from_the_page_alone() -> None:
 def test_the_distribution_has_one_name() -> None:
     """The name `dsm` belongs to another project: no hint and no page has pip install that one."""
     other = re.compile(
-        r"(pip3? |uv )[^\n`&]*(install|add)\b[^\n`&]*[\s'\"]dsm(\[|[\s'\"`]|[=<>~]|$)", re.M
+        r"(pip3? |uv )[^\n`&]*(install|add)\b[^\n`&]*[ '\"]dsm(\[|[\s'\"`]|[=<>~]|$)", re.M
     )
     assert other.search("pip install 'dsm[torch]'")
     assert other.search("hint: pip install --upgrade dsm")

@@ -98,17 +98,27 @@ def moves_answer(metric: str, found: Sequence[Move]) -> dict[str, Any]:
 
 def bisection_answer(
     view: str,
-    ends: tuple[int | None, int | None],
-    number: int | None,
-    version: str | None,
-    first_bad: int | None,
+    over: str,
     *,
-    counts: tuple[int, int],
+    ends: tuple[int | None, int | None] = (None, None),
+    trial: tuple[str, int | None, Sequence[str]] | None = None,
+    first_bad: int | None = None,
+    candidates: Sequence[str] = (),
+    enough: Sequence[str] = (),
+    culprit: str | None = None,
+    counts: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
-    """Returns what the commands of `dsm bisect` answer; `counts` are runs made and used again."""
+    """Returns what the commands of `dsm bisect` answer.
+
+    `trial` is the view to try next: its version, its changeset, and what it is without; `counts`
+    are runs made and used again.
+    """
+    version, number, dropped = trial or (None, None, ())
     return {
-        "view": view, "good": ends[0], "bad": ends[1], "next": number, "next_view": version,
-        "first_bad": first_bad, "trained": counts[0], "reused": counts[1],
+        "view": view, "over": over, "good": ends[0], "bad": ends[1], "next": number,
+        "next_without": list(dropped), "next_view": version, "first_bad": first_bad,
+        "candidates": list(candidates), "good_without": list(enough), "culprit": culprit,
+        "trained": counts[0], "reused": counts[1],
     }  # fmt: skip
 
 

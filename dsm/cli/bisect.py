@@ -1,9 +1,7 @@
-"""dsm bisect: find the changeset that broke a metric, by training as little as possible."""
+"""dsm bisect: find what broke a metric, by training as little as possible."""
 
 from __future__ import annotations
 
-import json
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,24 +9,33 @@ import typer
 
 from dsm import tracking
 from dsm.answers.runs import bisection_answer
+from dsm.cli.bisect_search import (
+    CHANGESETS,
+    OVER,
+    ChangesetSearch,
+    ClauseSearch,
+    NothingBegun,
+    Search,
+    begin,
+    resume,
+)
 from dsm.cli.group import Command, new_app
-from dsm.cli.output import print_json
+from dsm.cli.output import count_text, print_json
 from dsm.cli.rerun import prepared
 from dsm.cli.run import parameters_of, record
 from dsm.cli.session import Session
-from dsm.errors import DamagedData, InvalidInput, Refused, StorageFailed
+from dsm.errors import InvalidInput, Refused
 from dsm.model.names import printable
-from dsm.runs.bisect import BAD, GOOD, Bisection
+from dsm.runs.bisect import BAD, GOOD
 from dsm.runs.choose import Condition, parse
-from dsm.runs.replay import as_text, made_already, query_at
-from dsm.store import disk
-from dsm.store.whole_file import read_file
+from dsm.runs.replay import as_text, made_already
 
 if TYPE_CHECKING:
+    from dsm.cli.bisect_search import Trial
     from dsm.runs.run import Run
     from dsm.views.view import View
 
-STATE_BYTES_MAX = 1 << 16
+NAMES_SHOWN = 10
 
 app = new_app()
 
@@ -38,77 +45,13 @@ Number = Annotated[
 ]
 
 
-class NothingBegun(Refused):
-    """A search for a changeset was to go on that nobody began."""
-
-    code = "nothing-begun"
-
-
-class Search:
-    """A search as it is kept between commands: a view, a good and a bad changeset."""
-
-    def __init__(self, s: Session):
-        self.s = s
-        self._path = s.repo.layout.bisection
-        found: Any = None
-        try:
-            found = json.loads(read_file(self._path, STATE_BYTES_MAX) or b"null")
-            version = found and found["view"]
-            self.good, self.bad = (found and found[name] for name in (GOOD, BAD))
-            numbers = (self.good, self.bad)
-            if found and not all(each is None or type(each) is int for each in numbers):
-                raise ValueError
-        except (DamagedData, StorageFailed, ValueError, TypeError, KeyError, RecursionError):
-            found = None
-        if not found or not isinstance(version, str):
-            raise NothingBegun("no search goes on", hint="dsm bisect start VIEW")
-        self.view = s.repo.view(version)
-        self._views: dict[int, View] = {}
-
-    @staticmethod
-    def begin(s: Session, view: str) -> None:
-        """Begins a search, in place of one that may go on. Raises NotFound, WriteFailed."""
-        _save(s, {"view": s.repo.view(view).version, GOOD: None, BAD: None})
-
-    def mark(self, number: int, verdict: str) -> None:
-        """Takes in that a changeset is good or bad. Raises InvalidInput, WriteFailed."""
-        other = self.bad if verdict == GOOD else self.good
-        if number == other:
-            raise InvalidInput(f"changeset {number} is {BAD if verdict == GOOD else GOOD} already")
-        self.good, self.bad = (
-            (number, self.bad) if verdict == GOOD else (self.good, number)
-        )  # fmt: skip
-        self.save()
-
-    def save(self) -> None:
-        """Keeps the search for the next command. Raises WriteFailed."""
-        _save(self.s, {"view": self.view.version, GOOD: self.good, BAD: self.bad})
-
-    def at(self, number: int) -> View:
-        """Returns the view as it is at a changeset."""
-        if number not in self._views:
-            changeset = self.s.repo.dataset(self.view.dataset).changeset(number)
-            self._views[number] = prepared(self.s, self.view, query_at(self.view, changeset))
-        return self._views[number]
-
-    def bisection(self) -> Bisection | None:
-        """Returns the search itself; None while good or bad is missing."""
-        if self.good is None or self.bad is None:
-            return None
-        return Bisection(self.good, self.bad, lambda number: self.at(number).digest)
-
-
-def _save(s: Session, state: dict[str, Any]) -> None:
-    temporary = os.path.join(s.repo.layout.temporary, f"bisect-{os.urandom(8).hex()}")
-    disk.rewrite(s.repo.layout.bisection, json.dumps(state).encode(), temporary)
-
-
 @app.callback()
 def bisect() -> None:
-    """Find the changeset that broke a metric
+    """Find the changeset, label or segment that broke a metric
 
-    Begin with `start`, name a `good` and a `bad` changeset, then let `run` train between them, or
-    train by hand on the views that `good` and `bad` print, and say how each was.
+    Over changesets: begin with `start`, name a `good` and a `bad` changeset, then let `run` train
+    between them, or train yourself on the view that is printed and say `good` or `bad`. Over labels
+    or segments the view is bad as it is, and is tried without half of them, and so on.
 
     \b
     Examples:
@@ -116,6 +59,7 @@ def bisect() -> None:
       dsm bisect good 1
       dsm bisect bad head
       dsm bisect run --fail-if 'f1 < 0.9' -- python train.py
+      dsm bisect start baseline --over labels
     """
 
 
@@ -123,22 +67,27 @@ def bisect() -> None:
 def start(
     ctx: typer.Context,
     view: Annotated[str, typer.Argument(metavar="VIEW", help="View that the program trains on")],
+    over: Annotated[
+        str, typer.Option("--over", metavar="KIND", help="changesets, labels or segments")
+    ] = CHANGESETS,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a search for the changeset that broke a metric
+    """Begin a search for what broke a metric
+
+    With --over labels or segments one of them is looked for without which the metric is right.
 
     \b
     Examples:
       dsm bisect start baseline
+      dsm bisect start baseline --over labels
     """
     with Session(ctx) as s:
-        Search.begin(s, view)
-        _say(s, Search(s), as_json)
+        _say(s, begin(s.repo, partial(prepared, s), view, over), as_json)
 
 
 @app.command("good", cls=Command)
 def good(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> None:
-    """Say that the metric was right at a changeset
+    """Say that the metric was right at a changeset, or with the view that was to be tried
 
     \b
     Examples:
@@ -149,7 +98,7 @@ def good(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> 
 
 @app.command("bad", cls=Command)
 def bad(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> None:
-    """Say that the metric was wrong at a changeset
+    """Say that the metric was wrong at a changeset, or with the view that was to be tried
 
     \b
     Examples:
@@ -160,17 +109,24 @@ def bad(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> N
 
 def _mark(ctx: typer.Context, number: str | None, verdict: str, as_json: bool) -> None:
     with Session(ctx) as s:
-        search = Search(s)
-        if number is None:
-            found = search.bisection()
-            at = None if found is None else found.next()
-            if at is None:
-                raise InvalidInput(
-                    "which changeset is that?", hint=f"dsm bisect {verdict} N names it"
-                )
+        search = resume(s.repo, partial(prepared, s))
+        if number is not None and isinstance(search, ChangesetSearch):
+            search.mark(s.repo.dataset(search.view.dataset).resolve(number), verdict)
+        elif number is not None:
+            raise InvalidInput(
+                f"a search over {search.over} judges one view after the other",
+                hint=f"`dsm bisect {verdict}` judges the one that was to be tried",
+            )
         else:
-            at = s.repo.dataset(search.view.dataset).resolve(number)
-        search.mark(at, verdict)
+            trial = search.next()
+            if trial is None:
+                raise InvalidInput(
+                    "which changeset is that?" if search.over == CHANGESETS
+                    else "the search has ended: nothing is to be tried",
+                    hint=f"dsm bisect {verdict} N names it" if search.over == CHANGESETS
+                    else "dsm bisect start VIEW begins another one",
+                )  # fmt: skip
+            search.judge(trial, verdict)
         _say(s, search, as_json)
 
 
@@ -192,12 +148,13 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train until the first bad changeset is found
+    """Train until it is found what broke the metric
 
     CMD is run as by `dsm run`; where it opens the view of the search it gets that view at the
-    changeset to try. A run of the same command and parameters that read it already is used instead,
-    and where the view holds the same as at a changeset that was judged nothing is run. Without
-    --fail-if the exit status of CMD judges: 0 is good.
+    changeset to try, or without the labels or segments to leave out. A run of the same command and
+    parameters that read it already is used instead, and where the view holds the same as one that
+    was judged nothing is run. Without --fail-if the exit status of CMD judges: 0 is good. Each
+    verdict is kept, so that a search that was interrupted goes on where it was.
 
     \b
     Examples:
@@ -209,32 +166,60 @@ def run(
         )
     conditions = [parse(text) for text in fail_if or ()]
     with Session(ctx) as s:
-        search = Search(s)
-        found = search.bisection()
-        if found is None:
+        search = resume(s.repo, partial(prepared, s))
+        if isinstance(search, ChangesetSearch) and search.bisection() is None:
             raise NothingBegun(
                 "a good and a bad changeset are needed", hint="dsm bisect good N, dsm bisect bad N"
             )
         parameters = parameters_of(param or [], None)
+        if isinstance(search, ClauseSearch):
+            _require_bad(s, search, program, parameters, conditions)
         trained = reused = 0
-        while (number := found.next()) is not None:
-            view = search.at(number)
-            known = made_already(s.repo.runs, program, parameters, view.version)
+        while (trial := search.next()) is not None:
+            known = made_already(s.repo.runs, program, parameters, trial.view.version)
             if known is None:
-                begin = partial(
-                    tracking.start, s.repo, None, program, parameters, metric_files=metrics or ()
-                )
-                replaced = {search.view.version: view.version, view.query.dataset: str(number)}
-                id_, _ = record(s, begin, {tracking.DATA: as_text(replaced)})
-                known, trained = s.repo.runs.find(id_), trained + 1
+                known = _trained(s, search, trial, program, parameters, metrics)
+                trained += 1
             else:
                 reused += 1
-            verdict = _verdict(known, conditions, view)
-            s.say(f"changeset {number} is {verdict}: run {known.id[:8]}")
-            found.judge(number, verdict)
-            search.good, search.bad = found.good, found.bad
-            search.save()
+            verdict = _verdict(known, conditions, trial.view)
+            s.say(f"{trial.words} is {verdict}: run {known.id[:8]}")
+            search.judge(trial, verdict)
         _say(s, search, as_json, trained, reused)
+
+
+def _trained(
+    s: Session,
+    search: Search,
+    trial: Trial,
+    program: list[str],
+    parameters: dict[str, str],
+    metrics: list[str] | None,
+) -> Run:
+    """Runs the program where it is given the view to try for that of the search."""
+    begun = partial(
+        tracking.start, s.repo, None, program, parameters, metric_files=metrics or ()
+    )  # fmt: skip
+    replaced = {search.view.version: trial.view.version}
+    if trial.number is not None:
+        replaced[trial.view.query.dataset] = str(trial.number)
+    return s.repo.runs.find(record(s, begun, {tracking.DATA: as_text(replaced)})[0])
+
+
+def _require_bad(
+    s: Session,
+    search: ClauseSearch,
+    program: list[str],
+    parameters: dict[str, str],
+    conditions: list[Condition],
+) -> None:
+    """Raises Refused where a run of the whole view is there, and was good."""
+    known = made_already(s.repo.runs, program, parameters, search.view.version)
+    if known is not None and _verdict(known, conditions, search.view) == GOOD:
+        raise Refused(
+            f"the view is good as it is: run {known.id[:8]}",
+            hint="name a view that is bad, or a condition that says so",
+        )
 
 
 def _verdict(run: Run, conditions: list[Condition], view: View) -> str:
@@ -258,24 +243,61 @@ def _verdict(run: Run, conditions: list[Condition], view: View) -> str:
 
 
 def _say(s: Session, search: Search, as_json: bool, trained: int = 0, reused: int = 0) -> None:
-    found = search.bisection()
-    number = None if found is None else found.next()
-    first_bad = None if found is None or number is not None else found.bad
-    following = None if number is None else search.at(number).version
+    trial = search.next()
     if as_json:
-        print_json(
-            bisection_answer(
-                search.view.version, (search.good, search.bad), number, following, first_bad,
-                counts=(trained, reused),
-            )
-        )  # fmt: skip
-    elif found is None:
+        told, counts = _told(search, trial), (trained, reused)
+        print_json(bisection_answer(search.view.version, search.over, counts=counts, **told))
+    elif trial is not None:
+        print(trial.view.version)
+        s.say(f"try {trial.words}; {_left(search)}")
+    elif isinstance(search, ChangesetSearch):
+        _say_changeset(s, search)
+    elif isinstance(search, ClauseSearch):
+        print(_found(search))
+
+
+def _told(search: Search, trial: Trial | None) -> dict[str, Any]:
+    """Returns what the answer says of how far a search has come."""
+    tried = None if trial is None else (trial.view.version, trial.number, trial.dropped)
+    if isinstance(search, ClauseSearch):
+        found = search.elimination
+        return {
+            "trial": tried, "candidates": found.candidates, "enough": found.enough,
+            "culprit": found.culprit,
+        }  # fmt: skip
+    if isinstance(search, ChangesetSearch):
+        ends = search.good, search.bad
+        return {"trial": tried, "ends": ends, "first_bad": search.first_bad()}
+    return {}
+
+
+def _left(search: Search) -> str:
+    if isinstance(search, ClauseSearch):
+        noun = OVER[search.over] if search.left() == 1 else search.over
+        return f"{search.left()} {noun} may have broken it"
+    return f"{search.left()} may be the first bad one"
+
+
+def _say_changeset(s: Session, search: ChangesetSearch) -> None:
+    first = search.first_bad()
+    if first is None:
         missing = [name for name, at in ((GOOD, search.good), (BAD, search.bad)) if at is None]
         s.say(f"still to be named: a {' and a '.join(missing)} changeset")
-    elif number is not None:
-        print(following)
-        s.say(f"try changeset {number}; {len(list(found.left()))} may be the first bad one")
-    else:
-        changeset = s.repo.dataset(search.view.dataset).changeset(found.bad)
-        subject = printable(changeset.message.split("\n")[0])
-        print(f"changeset {found.bad} is the first bad one: {subject}")
+        return
+    changeset = s.repo.dataset(search.view.dataset).changeset(first)
+    subject = printable(changeset.message.split("\n")[0])
+    print(f"changeset {first} is the first bad one: {subject}")
+
+
+def _found(search: ClauseSearch) -> str:
+    found, noun = search.elimination, OVER[search.over]
+    if found.culprit is not None:
+        return f"{noun} {printable(found.culprit)} broke it: without it alone the view is good"
+    if found.enough:
+        names = ", ".join(map(printable, found.enough[:NAMES_SHOWN]))
+        more = ", …" if len(found.enough) > NAMES_SHOWN else ""
+        several = count_text(len(found.enough), noun)
+        return f"no single {noun} broke it: without these {several} the view is good: {names}{more}"
+    if found.refuted:
+        return f"no single {noun} broke it: the view stays bad"
+    return f"the {search.over} cannot be told apart: without them nothing is left"

@@ -20,7 +20,7 @@ from dsm.views.query.view_query import ChangesetRange, ViewQuery
 from dsm.views.selection.named import definitions, segment_of
 
 if TYPE_CHECKING:
-    from dsm.views.filters.filter import Filter
+    from dsm.repo.definitions import Definitions
     from dsm.views.view import View
 
 DROPS = CHANGESET, LABEL, SEGMENT = ("changeset", "label", "segment")
@@ -134,16 +134,39 @@ def _runs_without(runs: Iterable[ChangesetRange], number: int) -> Iterator[Chang
 
 
 def _without_labels(view: View) -> Iterator[tuple[str, ViewQuery | None]]:
-    for label in view.labels:
-        yield label, _minus(view, table.asked_for({"labels": [label]}, Asking({}, 0)))
+    for label in droppable(view, LABEL):
+        yield label, without(view, LABEL, (label,))
 
 
 def _without_segments(view: View) -> Iterator[tuple[str, ViewQuery | None]]:
-    for each in definitions(SEGMENT, view.repository, view.dataset, view.query.dataset).all():
-        yield each.name, _minus(view, segment_of(each.fields, each.name))
+    for name in droppable(view, SEGMENT):
+        yield name, without(view, SEGMENT, (name,))
 
 
-def _minus(view: View, filters: list[Filter]) -> ViewQuery:
+def droppable(view: View, drop: str) -> list[str]:
+    """Returns the labels of a view, or the names of the segments of its dataset, sorted."""
+    if drop == LABEL:
+        return list(view.labels)
+    return [each.name for each in _segments(view).all()]
+
+
+def without(view: View, drop: str, names: Iterable[str]) -> ViewQuery:
+    """Returns the query of a view without the examples of some labels, or of some segments.
+
+    Raises NotFound for a segment that is not there.
+    """
+    if drop == LABEL:
+        parts = [table.asked_for({"labels": list(names)}, Asking({}, 0))]
+    else:
+        found = _segments(view)
+        parts = [segment_of(found.get(name).fields, name) for name in names]
     query = view.query
-    other = ViewQuery(query.dataset, query.at, query.at_id, table.in_order(filters), query.runs)
-    return together(view.log, query, other, "minus")
+    others = [
+        ViewQuery(query.dataset, query.at, query.at_id, table.in_order(part), query.runs)
+        for part in parts
+    ]
+    return together(view.log, query, others, "minus")
+
+
+def _segments(view: View) -> Definitions:
+    return definitions(SEGMENT, view.repository, view.dataset, view.query.dataset)

@@ -302,7 +302,7 @@ class View(Selection):
 
         if not isinstance(other, View):
             return NotImplemented
-        query = together(self.log, self.query, other.query, how)
+        query = together(self.log, self.query, [other.query], how)
         return View(
             self.repository, self.dataset, self._open_snapshots, query,
             source_mode=self.source_mode,

@@ -130,3 +130,81 @@ def test_programs_that_do_not_judge_end_the_search(seven: Path, dsm: Runner) -> 
     Path("train.py").write_text(TRAIN + "sys.exit(good < len(view))")
     line = [*LINE, "once", "more"]
     assert dsm("bisect", "run", "--json", "--", *line).json["first_bad"] == 5
+
+
+CLASSES = """
+import os, sys
+import dsm
+view = dsm.open(".").view("all")
+dsm.log_metric("f1", 0.0 if any("fox" in example.labels for example in view) else 1.0)
+open("log", "a").write("x")
+"""
+
+
+@pytest.fixture
+def zoo(dsm: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Five labels with two examples each, a segment for each of three; foxes spoil the metric."""
+    root = tmp_path / "zoo"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    Path("classes.py").write_text(CLASSES)
+    dsm("init", "-q", "--dataset", "zoo")
+    for label in ("ape", "cat", "dog", "fox", "hen"):
+        for number in "12":
+            Path(f"{label}{number}.txt").write_text(label + number)
+        dsm("add", "-q", "--label", label, f"{label}1.txt", f"{label}2.txt")
+    dsm("commit", "-q", "-m", "animals")
+    dsm("prepare", "-q", "--path", "*.txt", "--name", "all")
+    for label in ("cat", "fox", "hen"):
+        dsm("segment", "create", "-q", f"of-{label}", "--label", label)
+    return root
+
+
+def test_the_label_that_broke_a_metric_is_found(zoo: Path, dsm: Runner) -> None:
+    """In halves, with the runs that were made; an interrupted search goes on where it was."""
+    line = [sys.executable, "classes.py"]
+    words = ["bisect", "run", "--fail-if", "f1 < 0.9", "--json", "--", *line]
+    begun = dsm("bisect", "start", "all", "--over", "labels", "--json").json
+    assert begun["candidates"] == ["ape", "cat", "dog", "fox", "hen"]
+    assert begun["next_without"] == ["ape", "cat"]
+    Path("classes.py").write_text(CLASSES + "sys.exit(os.path.getsize('log') == 2)")
+    dsm(*words, status=6)  # the second training fails, and judges nothing
+    Path("classes.py").write_text(CLASSES)
+    found = dsm(*words).json
+    assert (found["culprit"], found["good_without"], found["next"]) == ("fox", ["fox"], None)
+    assert (found["trained"], found["reused"]) == (2, 0)
+    dsm("bisect", "start", "all", "--over", "labels")
+    found = dsm(*words).json
+    assert (found["culprit"], found["trained"], found["reused"]) == ("fox", 0, 3)
+    assert dsm(*words[:4], "--", *line).out == (
+        "label fox broke it: without it alone the view is good\n"
+    )
+    assert "has ended" in dsm("bisect", "good", status=2).err
+
+
+def test_the_segment_that_broke_a_metric_is_found(zoo: Path, dsm: Runner) -> None:
+    """By hand: the view that is printed has no example of these segments."""
+    said = dsm("bisect", "start", "all", "--over", "segments")
+    assert "try without of-cat; 3 segments may have broken it" in said.err
+    with library.open(".") as repo:
+        assert "cat" not in repo.view(said.out.strip()).labels
+    assert "judges one view after the other" in dsm("bisect", "bad", "1", status=2).err
+    assert "try without of-fox; 2 segments" in dsm("bisect", "bad").err
+    assert (
+        dsm("bisect", "good").out == "segment of-fox broke it: without it alone the view is good\n"
+    )
+
+
+def test_what_cannot_be_searched_is_told(zoo: Path, dsm: Runner) -> None:
+    """Another kind, a single label, and a view that is good as it is."""
+    assert "--over changesets" in dsm("bisect", "start", "all", "--over", "x", status=2).err
+    dsm("prepare", "-q", "--label", "cat", "--name", "cats")
+    assert "1 labels" in dsm("bisect", "start", "cats", "--over", "labels", status=2).err
+    line = ["--", sys.executable, "classes.py"]
+    dsm("run", "-q", *line)
+    dsm("bisect", "start", "all", "--over", "labels")
+    said = dsm("bisect", "run", "--fail-if", "f1 > 2", *line, status=6)
+    assert "the view is good as it is" in said.err
+    for harm in ("[]", '{"view": "all", "over": "labels", "candidates": "ab", "enough": []}'):
+        Path(".dsm/local/bisect.json").write_text(harm)
+        dsm("bisect", "good", status=6)

@@ -374,7 +374,10 @@ def _runs(dsm: Runner, take: Any) -> None:
     take("used", "cat/1.txt")
     take("runs rm", "first")
     for name in ("start", "good", "bad", "run"):
-        document = bisection_answer("0" * 64, (1, 3), 2, "0" * 64, 3, counts=(1, 1))
+        document = bisection_answer(
+            "0" * 64, "labels", ends=(1, 3), trial=("0" * 64, 2, ["cat"]), first_bad=3,
+            candidates=["cat"], enough=["cat"], culprit="cat", counts=(1, 1),
+        )  # fmt: skip
         take(f"bisect {name}", document=document)
     move = Move("photos", 1, 2, before=0.5, after=0.25, run_before="0" * 16, run_after="1" * 16)
     take("attribute", document=moves_answer("f1", [move]))

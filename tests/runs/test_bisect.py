@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 
-from dsm.runs.bisect import BAD, GOOD, Bisection
+from dsm.runs.bisect import BAD, GOOD, Bisection, Elimination
 
 
 @pytest.mark.parametrize("upward", [True, False])
@@ -34,3 +37,47 @@ def test_equal_data_is_not_tried_twice() -> None:
     while (number := search.next()) is not None:
         tried.append(number)
     assert (search.bad, tried) == (60, [])
+
+
+def broken_by(*culprits: str) -> Callable[[tuple[str, ...]], str]:
+    """A program that is bad where the view has all of these."""
+    return lambda dropped: GOOD if set(culprits) & set(dropped) else BAD
+
+
+@pytest.mark.parametrize("count", [2, 3, 8, 13, 100])
+def test_the_culprit_is_found(count: int) -> None:
+    """Whichever it is, after as many trials as there are bits, and one that confirms it."""
+    names = [f"{number:03}" for number in range(count)]
+    for culprit in names:
+        verdict = broken_by(culprit)
+        search, trials = Elimination(list(names), str), 0
+        while (dropped := search.next()) is not None:
+            search.judge(dropped, verdict(dropped))
+            trials += 1
+        assert search.culprit == culprit and not search.refuted
+        assert trials <= math.ceil(math.log2(count)) + 1
+
+
+def test_what_no_single_one_broke_is_told() -> None:
+    """Either of two breaks it: without both it is good, and that is what the search ends with."""
+    search = Elimination(["a", "b", "c", "d"], str)
+    while (dropped := search.next()) is not None:
+        search.judge(dropped, GOOD if {"a", "b"} <= set(dropped) else BAD)
+    assert (search.culprit, search.refuted, search.enough) == (None, True, ["a", "b"])
+    search = Elimination(["a", "b"], str)
+    while (dropped := search.next()) is not None:
+        search.judge(dropped, BAD)
+    assert (search.culprit, search.refuted, search.enough) == (None, True, [])
+
+
+def test_nothing_is_tried_that_is_known_or_empty() -> None:
+    """What takes nothing away is bad unseen, and what leaves nothing is passed over."""
+    tried = []
+    search = Elimination(["a", "b", "c", "d"], lambda dropped: "x" if "d" in dropped else "whole")
+    while (dropped := search.next()) is not None:
+        tried.append(dropped)
+        search.judge(dropped, GOOD)
+    assert (search.culprit, tried) == ("d", [("d",)])
+    search = Elimination(["a", "b"], lambda dropped: None if "a" in dropped else str(dropped))
+    assert search.next() == ("b",)
+    assert Elimination(["a", "b"], lambda dropped: None if dropped else "").next() is None

@@ -153,12 +153,12 @@ class _Question:
         self.query = query
 
 
-def together(log: ChangesetLog, one: ViewQuery, other: ViewQuery, how: str) -> ViewQuery:
-    """Returns the query of two views put together; `how` is `and_`, `or_` or `minus`.
+def together(log: ChangesetLog, one: ViewQuery, others: Iterable[ViewQuery], how: str) -> ViewQuery:
+    """Returns the query of views put together in turn; `how` is `and_`, `or_` or `minus`.
 
     Their target is that of the first one. Raises InvalidInput for views of two datasets.
     """
-    asked: Any = {"view": _Question(one), how: _Question(other)}
+    asked: Any = {"view": _Question(one), how: [_Question(each) for each in others]}
     return resolve(log, one.dataset, asked, now_us=0, named=_no_names, target=lambda: one.target)
 
 

@@ -96,9 +96,14 @@ def leave_out_numpy() -> None:
     sys.meta_path.insert(0, _LeftOut)
 
 
+def bring_back(*names: str) -> None:
+    """Lets what was left out be imported; what was loaded without it goes on without it."""
+    _left_out.difference_update(names)
+
+
 def bring_numpy_back() -> None:
-    """Lets what computes with NumPy import it; what was loaded without it goes on without it."""
-    _left_out.discard("numpy")
+    """Lets what computes with NumPy import it."""
+    bring_back("numpy")
 
 
 if __name__ == "__main__":

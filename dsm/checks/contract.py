@@ -93,6 +93,8 @@ class _Reader:
                 meant = f"; did you mean {near[0]}?" if near else ""
                 self.wrong((*place, name), f"there is no rule {quoted(name)}{meant}")
                 continue
+            if kind.short is not None and isinstance(value, str):
+                value = {kind.short: value}
             for fields, at in self.tables(value, (*place, name)):
                 yield from self.rule(kind, fields, at)
 

@@ -28,6 +28,10 @@ CHECK, COMMIT = "check", "commit"
 SHARED = ("severity", "reason", "on")
 
 
+# What a schema finds: the row (None: the whole table), its column, the check and the value.
+SchemaFailure = tuple[int | None, str, str, str]
+
+
 class LibraryMissing(NotFound):
     """A rule needs a library that is not installed."""
 
@@ -59,6 +63,8 @@ class Subject:
     parts: Callable[[str, pa.Table], pa.Array] | None = None
     near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
     baseline: Callable[[str], pa.Table] | None = None  # those of a changeset, or of a view
+    # What the schema of a name in a Python file finds in a table; see `dsm.checks.schema_job`.
+    validate: Callable[[str, str, pa.Table], list[SchemaFailure]] | None = None
 
     @cached_property
     def repeated(self) -> pa.Table:
@@ -103,6 +109,7 @@ class Rule:
     about: ClassVar[str]  # one line: what it asks
     options: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     needed: ClassVar[tuple[str, ...]] = ()
+    short: ClassVar[str | None] = None  # the option that a text in place of a table stands for
     reads_content: ClassVar[bool] = False
 
     def __init__(

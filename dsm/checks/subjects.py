@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.checks.rule import Subject
+from dsm.checks.rule import SchemaFailure, Subject
 from dsm.errors import InvalidInput, NotFound
 from dsm.history.fold import examples_in
 from dsm.history.overlaid import overlaid
@@ -77,7 +77,7 @@ class Subjects:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
             facts=self._facts, target=self._target, parts=self._parts, near=self._near,
-            baseline=self._baseline,
+            baseline=self._baseline, validate=self._validate,
         )  # fmt: skip
 
     def _change(
@@ -86,7 +86,7 @@ class Subjects:
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
             view=self._view, facts=self._facts, target=self._target, parts=self._parts,
-            near=self._near, baseline=self._baseline,
+            near=self._near, baseline=self._baseline, validate=self._validate,
         )  # fmt: skip
 
     def _target(self) -> Target:
@@ -96,6 +96,11 @@ class Subjects:
         from dsm.checks.facts import facts_of
 
         return facts_of(self._repository, probe, table)
+
+    def _validate(self, file: str, name: str, table: pa.Table) -> list[SchemaFailure]:
+        from dsm.checks.trusted_schema import validated
+
+        return validated(self._repository, file, name, table)
 
     def _contents(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         store = self._repository.store

@@ -14,7 +14,16 @@ from dsm.cli.output import message, print_json
 from dsm.cli.session import Session
 from dsm.errors import DsmError, InvalidInput
 from dsm.model.names import printable
-from dsm.repo.hooks import TRUSTED, distrust_hook, list_hooks, mend, trust_hook
+from dsm.repo.hooks import (
+    CODE,
+    TRUSTED,
+    Hook,
+    distrust_hook,
+    find_hook,
+    list_hooks,
+    mend,
+    trust_hook,
+)
 
 app = new_app()
 
@@ -27,13 +36,15 @@ def hooks(ctx: typer.Context) -> None:
 
     `install` lets git ask dsm before a commit and a push, and after a checkout. Programs in
     .dsm/hooks are the repository's own: pre-commit and pre-push stop what they come before when
-    they fail; post-commit, post-merge and post-checkout are told what was done. They run once you
+    they fail; post-commit, post-merge and post-checkout are told what was done. Python files with
+    schemas, which the rule pandera of dsm.toml names, are listed with them. They run once you
     trust them, as they are then. Without a command, lists them.
 
     \b
     Examples:
       dsm hooks install
       dsm hooks trust pre-commit
+      dsm hooks trust schemas.py
       dsm hooks
     """
     if ctx.invoked_subcommand is None:
@@ -96,7 +107,7 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
       dsm hooks list
     """
     with Session(ctx) as s:
-        found = list_hooks(s.repo)
+        found = [*list_hooks(s.repo), *_schemas(s)]
         if as_json:
             print_json(hooks_answer(found))
             return
@@ -106,6 +117,20 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
                 s.say(f"  {mend(hook)}")
         if not found:
             s.say(f"no hooks in {os.path.join(s.repo.path, 'hooks')}")
+
+
+def _schemas(s: Session) -> list[Hook]:
+    """Returns the Python files with schemas that the contract of the dataset names."""
+    if not os.path.lexists(os.path.join(s.repo.root, "dsm.toml")):
+        return []
+    from dsm.checks.rules.pandera import PanderaSchema
+    from dsm.checks.verb import contract_of
+
+    contract = contract_of(s.repo.root, s.dataset.name)
+    rules = () if contract is None else contract.rules
+    files = dict.fromkeys(rule.file for rule in rules if isinstance(rule, PanderaSchema))
+    found = (find_hook(s.repo, file) for file in files)
+    return [each for each in found if each is not None]
 
 
 @app.command("trust", cls=Command)
@@ -124,7 +149,7 @@ def trust(
     """
     with Session(ctx) as s:
         for name in names:
-            s.say(f"hook {trust_hook(s.repo, name).name} runs from now on")
+            s.say(f"{_word(name)} {printable(trust_hook(s.repo, name).name)} runs from now on")
 
 
 @app.command("distrust", cls=Command)
@@ -141,7 +166,12 @@ def distrust(
     with Session(ctx) as s:
         for name in names:
             was = distrust_hook(s.repo, name)
-            s.say(f"hook {printable(name)} {'runs no more' if was else 'was not trusted'}")
+            said = "runs no more" if was else "was not trusted"
+            s.say(f"{_word(name)} {printable(name)} {said}")
+
+
+def _word(name: str) -> str:
+    return "file" if name.endswith(CODE) else "hook"
 
 
 @app.command("run", cls=Command)

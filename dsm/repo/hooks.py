@@ -1,4 +1,5 @@
-"""Hooks of a repository: programs in `.dsm/hooks`, and which of them this user lets run.
+"""Code of a repository: programs in `.dsm/hooks`, and Python files of the work tree that a contract
+names for a schema; and which of them this user lets run.
 
 A repository is copied, unpacked and shared, and its hooks with it. The invariant: a hook runs when
 its file belongs to the user (or root), nobody else can write it, and the user has said so of
@@ -29,6 +30,7 @@ FOLDER = "hooks"
 BEFORE = ("pre-commit", "pre-push")
 AFTER = ("post-commit", "post-merge", "post-checkout")
 NAMES = BEFORE + AFTER
+CODE = ".py"  # how the name of a Python file ends
 BYTES_MAX = 1 << 26
 TRUSTED, UNTRUSTED, FOREIGN, PLAIN = "trusted", "not trusted", "not yours", "not executable"
 
@@ -55,7 +57,13 @@ def hook_path(repository: Repository, name: str) -> str:
 
 
 def find_hook(repository: Repository, name: str) -> Hook | None:
-    """Returns a hook; None when there is none of this name. Raises StorageFailed, DamagedData."""
+    """Returns a hook, or a Python file; None when there is none of this name.
+
+    Raises StorageFailed, DamagedData.
+    """
+    if name.endswith(CODE):
+        code = read_code(repository, name)
+        return None if code is None else code[0]
     path = hook_path(repository, name)
     if not os.path.lexists(path):
         return None
@@ -79,6 +87,24 @@ def find_hook(repository: Repository, name: str) -> Hook | None:
     return Hook(name, path, state, digest)
 
 
+def read_code(repository: Repository, name: str) -> tuple[Hook, bytes] | None:
+    """Returns a Python file of the work tree, by its path in the folder of `.dsm`, and its bytes.
+
+    Whoever runs it runs these bytes, so it does not matter who can write the file. None when there
+    is none, or the path leads out of the folder. Raises StorageFailed.
+    """
+    path = os.path.join(repository.root, name)
+    inside = os.path.normpath(name) == name and not name.startswith(("/", "../"))
+    if not inside or not name.endswith(CODE) or not os.path.isfile(path):
+        return None
+    data = read_file(path, BYTES_MAX)
+    if data is None:
+        return None
+    digest = blake3(data).hexdigest()
+    state = TRUSTED if _is_trusted(repository, name, digest) else UNTRUSTED
+    return Hook(name, path, state, digest), data
+
+
 def list_hooks(repository: Repository) -> list[Hook]:
     """Returns the hooks that there are, in the order of NAMES."""
     found = (find_hook(repository, name) for name in NAMES)
@@ -95,6 +121,8 @@ def trust_hook(repository: Repository, name: str) -> Hook:
     if hook is None:
         near = close_matches(name, NAMES, 1)
         meant = f"did you mean {near[0]}?" if near else f"hooks are called {', '.join(NAMES)}"
+        if name.endswith(CODE):
+            raise NotFound(f"there is no file {printable(name)} in {repository.root}")
         raise NotFound(
             f"there is no hook {printable(name)}",
             hint=f"it would lie in {hook_path(repository, name)}" if name in NAMES else meant,

@@ -371,3 +371,24 @@ def test_init_offers_lines_for_git(
     dsm("init", "-q", "--git-ignore")
     assert (here / "new/.gitignore").read_text() == "*.pyc\n/.dsm/\n/my\\ data/\n"
     assert "has it all" in dsm("init", "--git-ignore").err
+
+
+def test_a_schema_is_listed_and_trusted_with_hooks(dsm: Runner, here: Path) -> None:
+    """The contract names its file: it is listed, trusted and distrusted as hooks are; what is not
+    trusted ends a check with the command that trusts it, and no commit passes by it."""
+    write(
+        here / "dsm.toml",
+        '[dataset.data.rules]\npandera = { schema = "schemas:X", on = "commit" }\n',
+    )
+    write(here / "schemas.py", "print('x')\n")
+    assert dsm("hooks", "list").lines == ["schemas.py  not trusted"]
+    refused = dsm("check", "--staged", status=6)
+    assert "then `dsm hooks trust schemas.py`" in refused.err
+    dsm("commit", "-q", "-m", "x", status=6)
+    dsm("hooks", "trust", "schemas.py")
+    assert dsm("hooks", "list").lines == ["schemas.py  trusted"]
+    write(here / "schemas.py", "print('y')\n")
+    assert dsm("hooks", "list").lines == ["schemas.py  not trusted"]
+    dsm("hooks", "trust", "schemas.py")
+    assert "runs no more" in dsm("hooks", "distrust", "schemas.py").err
+    dsm("hooks", "trust", "other.py", status=4)

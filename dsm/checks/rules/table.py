@@ -15,13 +15,14 @@ from dsm.checks.rules.leakage import Leakage
 from dsm.checks.rules.media_types import MediaTypes
 from dsm.checks.rules.near import NearDuplicates
 from dsm.checks.rules.outliers import Outliers
+from dsm.checks.rules.pandera import PanderaSchema
 from dsm.checks.rules.personal import PersonalData
 
 RULES: tuple[type[Rule], ...] = (
     Extensions, MediaTypes, ExtensionFits, Size, PathPattern,
     Decodes, Image, Audio, Text, PersonalData,
     Labels, Classes, LabelCounts, Balance, ConflictingLabels,
-    Attribute, Outliers,
+    Attribute, Outliers, PanderaSchema,
     Duplicates, NearDuplicates, Leakage,
     Change, DriftRule,
 )  # fmt: skip

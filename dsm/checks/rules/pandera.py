@@ -1,0 +1,86 @@
+"""The rule of a pandera schema: the table of all examples fits what a team has written already.
+
+    [dataset.photos.rules]
+    pandera = "schemas:Photos"
+
+The schema stands in a Python file beside dsm.toml. It is code that came with the data, so it runs
+only when this user trusts its bytes, as hooks do; and then by a worker process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from dsm.checks import options
+from dsm.checks.columns import one_array
+from dsm.checks.rule import Failing, Rule, Subject
+from dsm.errors import NotFound
+from dsm.model.names import printable
+from dsm.model.target import ATTRIBUTE
+
+_SCHEMA = re.compile(r"(?!\d)\w+(\.(?!\d)\w+)*:(?!\d)\w+", re.ASCII)
+_OWN = ("path", "labels", "size", "time")
+
+
+def schema(value: Any) -> tuple[str, str]:
+    """A schema in a Python file, "module:Schema", as file and name. Raises ValueError."""
+    found = options.text(value)
+    if not _SCHEMA.fullmatch(found):
+        raise ValueError('is a module and a schema of it, such as "schemas:Photos"')
+    module, _, name = found.partition(":")
+    return f"{module.replace('.', '/')}.py", name
+
+
+class PanderaSchema(Rule):
+    """The table of all examples fits a schema of pandera."""
+
+    name = "pandera"
+    about = "the table of all examples fits a pandera schema (MODULE:SCHEMA), once you trust it"
+    options = {"schema": schema}  # noqa: RUF012
+    needed = ("schema",)
+    short = "schema"
+
+    @property
+    def file(self) -> str:
+        """The file that it runs, relative to the folder of `.dsm`."""
+        return str(self.asked["schema"][0])
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        if subject.validate is None:
+            raise NotFound("a schema can be found in a repository only")
+        file, name = self.asked["schema"]
+        failures = subject.validate(file, name, _frame(subject.table))
+        paths = one_array(subject.table.column("path"))
+        judged = None if subject.before is None else set(subject.fresh.column("path").to_pylist())
+        found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+        for row, column, check, value in failures:
+            if row is None or not 0 <= row < len(paths):
+                said = f" ({printable(value)})" if value else ""
+                yield Failing(f"{_told(column)}fails {printable(check)}{said}")
+                continue
+            path = paths[row].as_py()
+            if judged is None or path in judged:
+                rows, values = found.setdefault((column, check), ([], []))
+                rows.append(path)
+                values.append(value)
+        for (column, check), (rows, values) in found.items():
+            text = f"{_told(column)}{{}} fails {printable(check)}"
+            yield Failing(text, pa.table({"path": rows, "value": values}))
+
+
+def _told(column: str) -> str:
+    return f"{printable(column)} " if column else ""
+
+
+def _frame(table: pa.Table) -> pa.Table:
+    """Returns the columns that a schema sees: path, labels, size, time, and attributes by name."""
+    columns = {name: table.column(name) for name in _OWN}
+    for name in table.column_names:
+        if name.startswith(ATTRIBUTE):
+            plain = name.removeprefix(ATTRIBUTE)
+            columns[name if plain in columns else plain] = table.column(name)
+    return pa.table(columns)

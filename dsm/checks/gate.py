@@ -24,9 +24,13 @@ LISTED = 50
 
 
 class ChecksFailed(AnswerIsNo):
-    """A rule of the contract finds an error in what was to be committed; `items` are findings."""
+    """A rule of the contract finds an error in what was to be committed; `items` are findings.
+
+    `rules` are those that found errors: name, line in the contract, and how many.
+    """
 
     code = "checks-failed"
+    rules: tuple[tuple[str, int | None, int], ...] = ()
 
 
 def gate(
@@ -83,7 +87,13 @@ def _failed(report: CheckReport) -> ChecksFailed:
         f"{each.rule} ({report.file}:{each.line}): {each.told}" for each in islice(errors, LISTED)
     )
     count = f"{report.errors:,} error{'s' * (report.errors != 1)}"
-    return ChecksFailed(
+    failed = ChecksFailed(
         f"nothing was committed: the contract finds {count}", items=told,
         hint="mend them, or commit with --no-verify, which the changeset then says",
     )  # fmt: skip
+    failed.rules = tuple(
+        (ran.rule.name, ran.rule.line, ran.count)
+        for ran in report.ran
+        if ran.count and ran.rule.severity == ERROR
+    )
+    return failed

@@ -1,7 +1,9 @@
-"""Sending alerts after a check that failed, or drift, as the user's own settings say."""
+"""Sending alerts after a check or commit that failed, a failed gate of metrics, or drift, as the
+user's own settings say."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from dsm.repo.config import own_settings
 
 if TYPE_CHECKING:
     from dsm.alerts.message import Alert
+    from dsm.repo.config import Config
 
 
 def tell(s: Session, made: Callable[[], Alert]) -> None:
@@ -19,7 +22,26 @@ def tell(s: Session, made: Callable[[], Alert]) -> None:
 
     Only the user's own settings count, and none in a folder that the repository brought along.
     """
-    user = own_settings(s.repo.config, s.repo.root)
+    _tell(own_settings(s.repo.config, s.repo.root), made)
+
+
+def tell_without_repository(made: Callable[[], Alert]) -> None:
+    """Does what `tell` does where no repository was opened; one around here brings no settings."""
+    from dsm.api import user_config
+
+    try:
+        user = user_config()
+    except DsmError:
+        return  # there is no folder for settings
+    place = os.getcwd()
+    while not os.path.isdir(os.path.join(place, ".dsm")) and place != os.path.dirname(place):
+        place = os.path.dirname(place)
+    around = os.path.join(os.path.realpath(place), "")
+    if place == os.path.dirname(place) or not os.path.realpath(user.path).startswith(around):
+        _tell(user, made)
+
+
+def _tell(user: Config | None, made: Callable[[], Alert]) -> None:
     if user is None:
         return
     channels = {"webhook": "alerts.webhook", "email": "alerts.smtp", "apprise": "alerts.apprise"}

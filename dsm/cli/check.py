@@ -36,6 +36,7 @@ def command(
     schema_diff: options.SchemaDiff = None,
     metrics: options.Metrics = None,
     fail_if: options.FailIf = None,
+    no_alert: options.NoAlert = False,
     as_json: options.Json = False,
     as_junit: options.Junit = False,
     as_sarif: options.Sarif = False,
@@ -72,7 +73,7 @@ def command(
         raise InvalidInput("give one form of the answer", hint="--json, --junit, --sarif, …")
     if metrics is not None or fail_if is not None:
         others = (what, init, staged, rules, only, failing)
-        return check_metrics(metrics, fail_if, as_json, alone=not any(others))
+        return check_metrics(metrics, fail_if, as_json, alone=not any(others), alert=not no_alert)
     with Session(ctx) as s:
         if init:
             return _init(s)
@@ -92,18 +93,19 @@ def command(
             _print_for_machines(name, report, fail_on, as_junit, as_sarif, as_github)
         else:
             tell(s, report)
-        return _status(s, what or ("what is staged" if staged else "head"), report, fail_on)
+        if not report.fails(fail_on):
+            return 0
+        if not no_alert:
+            _tell_others(s, what or ("what is staged" if staged else "head"), report)
+        return 1
 
 
-def _status(s: Session, what: str, report: CheckReport, fail_on: str) -> int:
-    """Returns the exit status; of what fails, those are told whom the user's settings name."""
-    if not report.fails(fail_on):
-        return 0
+def _tell_others(s: Session, what: str, report: CheckReport) -> None:
+    """Tells those whom the user's settings name that a check failed."""
     from dsm.alerts.message import failed_check
     from dsm.cli.alert import tell as tell_others
 
     tell_others(s, lambda: failed_check(s.dataset.name, what, report))
-    return 1
 
 
 def _init(s: Session) -> int:

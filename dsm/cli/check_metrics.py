@@ -11,9 +11,10 @@ from dsm.model.names import printable
 
 
 def check_metrics(
-    file: str | None, conditions: Sequence[str] | None, as_json: bool, *, alone: bool
+    file: str | None, conditions: Sequence[str] | None, as_json: bool, *, alone: bool, alert: bool
 ) -> int:
-    """Judges the numbers of a file, and returns the exit status.
+    """Judges the numbers of a file, and returns the exit status; with `alert` those are told whom
+    the user's settings name.
 
     Raises InvalidInput, NotFound and StorageFailed.
     """
@@ -34,6 +35,11 @@ def check_metrics(
             told = each.why or ", ".join(f"{printable(n)} is {v:g}" for n, v in each.values)
             word = "failed" if each.fails else "passed"
             print(f"{word}: {printable(each.condition)}" + (f" ({told})" if told else ""))
+    if failed and alert:
+        from dsm.alerts.message import failed_metrics
+        from dsm.cli.alert import tell_without_repository
+
+        tell_without_repository(lambda: failed_metrics(found))
     return 1 if failed else 0
 
 

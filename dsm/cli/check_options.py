@@ -44,6 +44,7 @@ SchemaDiff = Annotated[
     str | None,
     typer.Option("--schema-diff", metavar="FILE", help="Compare the contract with an older one"),
 ]
+NoAlert = Annotated[bool, typer.Option("--no-alert", help="Tell nobody elsewhere when it fails")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 Junit = Annotated[bool, typer.Option("--junit", help="Print a JUnit document")]
 Sarif = Annotated[bool, typer.Option("--sarif", help="Print a SARIF log")]

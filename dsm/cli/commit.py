@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dsm.cli.history import recorded
 from dsm.cli.output import count_text, message, print_json
 from dsm.cli.session import Session
+from dsm.errors import AnswerIsNo
 
 if TYPE_CHECKING:
     import typer
@@ -33,6 +34,7 @@ def command(
     note: options.Note = None,
     trailers: options.Trailers = None,
     no_verify: options.NoVerify = False,
+    no_alert: options.NoAlert = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Record what is staged as the next changeset
@@ -58,12 +60,17 @@ def command(
 
             staged = len(s.dataset.tree.stage.load().where)
             before(s, "pre-commit", {"head": s.dataset.head, "message": text, "staged": staged})
-        changeset = s.dataset.commit(
-            text, paths=paths or None, all=stage_all, allow_empty=allow_empty,
-            author=author, source=source, note=note, trailers=trailers,
-            progress=s.progress(), tell=partial(_tell, s), allow_mass_delete=allow_mass_delete,
-            verify=not no_verify,
-        )  # fmt: skip
+        try:
+            changeset = s.dataset.commit(
+                text, paths=paths or None, all=stage_all, allow_empty=allow_empty,
+                author=author, source=source, note=note, trailers=trailers,
+                progress=s.progress(), tell=partial(_tell, s),
+                allow_mass_delete=allow_mass_delete, verify=not no_verify,
+            )  # fmt: skip
+        except AnswerIsNo as error:
+            if error.code == "checks-failed" and not no_alert:
+                _tell_others(s, error)
+            raise
         if as_json:
             from dsm.answers.changesets import changeset_answer
 
@@ -77,6 +84,17 @@ def command(
             from dsm.cli.own_hooks import after
 
             after(s, "post-commit", {"changeset": changeset.number, "id": changeset.id})
+
+
+def _tell_others(s: Session, error: AnswerIsNo) -> None:
+    """Tells those whom the user's settings name that the contract stopped a commit."""
+    from dsm.alerts.message import failed_commit
+    from dsm.checks.gate import ChecksFailed
+    from dsm.cli.alert import tell
+
+    assert isinstance(error, ChecksFailed)
+    found = error
+    tell(s, lambda: failed_commit(s.dataset.name, found))
 
 
 def _message(paragraphs: list[str] | None) -> str:

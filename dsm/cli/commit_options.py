@@ -50,4 +50,7 @@ NoVerify = Annotated[
     bool,
     typer.Option("--no-verify", help="Ask no rule of the contract; the changeset says so"),
 ]
+NoAlert = Annotated[
+    bool, typer.Option("--no-alert", help="Tell nobody elsewhere when the contract stops it")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]

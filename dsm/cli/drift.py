@@ -52,6 +52,7 @@ Correction = Annotated[
 Fields = Annotated[
     bool, typer.Option("--fields", help="Read records, and compare their fields, too")
 ]
+NoAlert = Annotated[bool, typer.Option("--no-alert", help="Tell nobody elsewhere of drift")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
 
@@ -66,6 +67,7 @@ def command(
     js: JensenShannon = 0.0,
     correction: Correction = "holm",
     fields: Fields = False,
+    no_alert: NoAlert = False,
     as_json: Json = False,
 ) -> int:
     """Tell which columns of two sets of examples differ
@@ -101,7 +103,7 @@ def command(
                 print(f"{letter}: {side.words}, {count_text(count, 'example')}")
             print()
             _print(s, found)
-        if found.drifted:
+        if found.drifted and not no_alert:
             from dsm.alerts.message import drifted
 
             tell(s, lambda: drifted(one.words, two.words, found))

@@ -41,6 +41,7 @@ FLAGS: dict[str, dict[str, str]] = {
         "-a": "stage_all", "--all": "stage_all", "--allow-empty": "allow_empty",
         "--allow-mass-delete": "allow_mass_delete", "--json": "as_json",
         "--no-verify": "no_verify",
+        "--no-alert": "no_alert",
     },
     "prepare": {
         "--all-labels": "all_labels", "--only-passed": "only_passed", "--json": "as_json",

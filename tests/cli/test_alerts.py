@@ -48,7 +48,7 @@ def test_a_failed_check_tells_the_webhook(
         (
             f"/{SECRET}",
             {
-                "text": "dsm check of photos (head) failed: 1 error\nerror: labels (line 2), 1 findings"
+                "text": "dsm check of photos (head) failed: 1 error\nerror: labels (line 2), 1 finding"
             },
         )
     ]
@@ -71,9 +71,39 @@ def test_drift_tells_the_webhook(
     dsm("drift", "1..2", "2")
     dsm("drift", "1..2", "1..2", status=0)
     assert receiver.taken == []
+    dsm("drift", "1", "2", "--level", "1", "--no-alert", status=1)
+    assert receiver.taken == []
     dsm("drift", "1", "2", "--level", "1", status=1)
     ((_, body),) = receiver.taken
-    assert body["text"].startswith("dsm drift: 1 columns of changeset 2 of photos differ")
+    assert body["text"].startswith("dsm drift: 1 column of changeset 2 of photos differs")
+
+
+def test_commits_and_metrics_tell_the_webhook(
+    dsm: Runner, failing: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that the contract stops, and a gate of metrics that fails: rules and conditions, no
+    name of an example or a file; with --no-alert nobody is told."""
+    monkeypatch.setenv("HOOK", receiver.address)
+    dsm("config", "set", "--global", "alerts.webhook", "env:HOOK")
+    write(failing / "dsm.toml", CONTRACT + 'labels.on = "commit"\n')
+    write(failing / "cat/secret.txt", "y")
+    write(failing / "m.json", '{"accuracy": 0.5, "loss": 1}')
+    dsm("add", "-q", "cat/secret.txt")
+    words = (
+        ("commit", "-m", "x"), ("check", "--metrics", "m.json", "--fail-if", "accuracy < 0.9"),
+        ("check",),
+    )  # fmt: skip
+    for each in words:
+        dsm(*each, "--no-alert", status=1)
+    assert receiver.taken == []
+    for each in words[:2]:
+        dsm(*each, status=1)
+    assert [body["text"] for _, body in receiver.taken] == [
+        "dsm commit to photos was stopped by its contract: 1 error\nerror: labels (line 2), 1 finding",
+        "dsm check --metrics failed: 1 of 1 condition\naccuracy &lt; 0.9",
+    ]
+    dsm("check", "--metrics", "m.json", "--fail-if", "accuracy > 0.9")
+    assert len(receiver.taken) == 2
 
 
 @pytest.mark.parametrize("status", [500, 302, 307])

@@ -67,10 +67,7 @@ def command(
       dsm check --metrics metrics.json --fail-if 'accuracy < 0.9 or test.loss > 1'
       git show main:dsm.toml > /tmp/old.toml && dsm check --schema-diff /tmp/old.toml
     """
-    if fail_on not in FAIL_ON:
-        raise InvalidInput(f"--fail-on takes warning or error, not {printable(fail_on)}")
-    if sum((as_json, as_junit, as_sarif, as_markdown, as_github)) > 1:
-        raise InvalidInput("give one form of the answer", hint="--json, --junit, --sarif, …")
+    _require_sense(fail_on, (as_json, as_junit, as_sarif, as_markdown, as_github))
     if metrics is not None or fail_if is not None:
         others = (what, init, staged, rules, only, failing)
         return check_metrics(metrics, fail_if, as_json, alone=not any(others), alert=not no_alert)
@@ -93,11 +90,17 @@ def command(
             _print_for_machines(name, report, fail_on, as_junit, as_sarif, as_github)
         else:
             tell(s, report)
-        if not report.fails(fail_on):
-            return 0
-        if not no_alert:
+        if report.fails(fail_on) and not no_alert:
             _tell_others(s, what or ("what is staged" if staged else "head"), report)
-        return 1
+        return 1 if report.fails(fail_on) else 0
+
+
+def _require_sense(fail_on: str, forms: tuple[bool, ...]) -> None:
+    """Raises InvalidInput for options that mean nothing."""
+    if fail_on not in FAIL_ON:
+        raise InvalidInput(f"--fail-on takes warning or error, not {printable(fail_on)}")
+    if sum(forms) > 1:
+        raise InvalidInput("give one form of the answer", hint="--json, --junit, --sarif, …")
 
 
 def _tell_others(s: Session, what: str, report: CheckReport) -> None:

@@ -14,6 +14,9 @@ is named by the BLAKE3 of the whole file. Specified in docs/format/pack.md.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -79,6 +82,16 @@ def encode_contents(
 def table_row(prefix: bytes, location: int) -> bytes:
     """Returns an object's row, as `encode_rows` takes it: rows sort as the table is sorted."""
     return prefix + location.to_bytes(LOCATION, "big")
+
+
+def table_rows(oids: Iterable[bytes], locations: Sequence[int]) -> list[bytes]:
+    """Returns the row of each of many objects, given its whole id and its location."""
+    places = array("Q", locations)
+    if sys.byteorder == "little":
+        places.byteswap()
+    ids = struct.iter_unpack(f"{PREFIX}s{32 - PREFIX}x", b"".join(oids))
+    ends = struct.iter_unpack(f"{8 - LOCATION}x{LOCATION}s", places.tobytes())
+    return [prefix + end for (prefix,), (end,) in zip(ids, ends, strict=True)]
 
 
 def encode_rows(position: int, frames: list[tuple[int, int, int]], rows: list[bytes]) -> bytes:

@@ -16,6 +16,8 @@ import sys
 import zlib
 from array import array
 from collections.abc import Callable
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from blake3 import blake3
@@ -198,8 +200,8 @@ def _read_paths(packed: memoryview, count: int) -> list[str]:
     for piece in inflate_pieces(packed, most(packed, PATHS_RATIO)):
         if len(paths) + piece.count(b"\0") >= count:
             raise ValueError("it has not as many rows as it says")
-        *whole, rest = (rest + piece).split(b"\0")
-        paths += [path.decode() for path in whole]
+        whole, end, rest = (rest + piece).rpartition(b"\0")
+        paths += whole.decode().split("\0") if end else ()
     paths.append(rest.decode())
     if len(paths) != count:
         raise ValueError("it has not as many rows as it says")
@@ -243,7 +245,7 @@ def _dictionary(values: list[Any]) -> tuple[bytes, bytes]:
     """Distinct values as JSON, and a code per row: labels repeat, and so do attributes."""
     distinct: list[Any] = []
     first = values[0] if values else None
-    if all(value is first for value in values):  # the same object: what most files have
+    if all(map(is_, values, repeat(first))):  # the same object: what most files have
         distinct = values[:1]
         codes = array("I", bytes(4 * len(values)))
     else:

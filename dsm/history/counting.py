@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def counts_of(rows: Rows) -> Counts:
     """Counts the rows of examples by kind, and those of records files together."""
     kinds = Counter(rows.kinds)
-    files = [row for row, each in enumerate(rows.records) if is_records_file(each)]
+    files = _files_in(rows)
     kinds.subtract(rows.kinds[row] for row in files)
     return _counts(kinds, len(files))
 
@@ -27,10 +27,12 @@ def counted(rows: Rows, files: int, snapshots: Snapshots, head: int) -> tuple[Co
 
     Where an example becomes a records file it counts as deleted, the other way round as added.
     """
-    concerned = [
-        row for row, (each, kind) in enumerate(zip(rows.records, rows.kinds, strict=True))
-        if is_records_file(each) or (files and each is None and kind in (MODIFIED, RELABELLED))
-    ]  # fmt: skip
+    concerned = _files_in(rows)
+    if files and not {MODIFIED, RELABELLED}.isdisjoint(rows.kinds):
+        concerned += [
+            row for row, (each, kind) in enumerate(zip(rows.records, rows.kinds, strict=True))
+            if each is None and kind in (MODIFIED, RELABELLED)
+        ]  # fmt: skip
     if not concerned:
         return counts_of(rows), files
     before = snapshots.lookup(head, {rows.paths[row] for row in concerned}) if head else {}
@@ -54,10 +56,13 @@ def counted(rows: Rows, files: int, snapshots: Snapshots, head: int) -> tuple[Co
 
 def size_put(rows: Rows) -> int:
     """Returns the bytes of the examples that rows put."""
-    return sum(
-        size for size, each in zip(rows.sizes, rows.records, strict=True)
-        if not is_records_file(each)
-    )  # fmt: skip
+    return sum(rows.sizes) - sum(rows.sizes[row] for row in _files_in(rows))
+
+
+def _files_in(rows: Rows) -> list[int]:
+    """Returns which rows are of records files."""
+    texts = {each for each in set(rows.records) if is_records_file(each)}
+    return [row for row, each in enumerate(rows.records) if each in texts] if texts else []
 
 
 def _counts(kinds: Counter[str], files: int) -> Counts:

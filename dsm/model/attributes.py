@@ -21,6 +21,8 @@ def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
     """
     types = dict(known)
     large: dict[str, int] = {}  # of each attribute, the row of an integer that no float can hold
+    if not any(rows.attributes):  # of millions, at little cost
+        return types
     for row, attributes in enumerate(rows.attributes):
         for name, value in attributes.items():
             mine = TYPE_NAMES[type(value)]

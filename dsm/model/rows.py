@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cache
-from itertools import pairwise
+from itertools import islice
+from operator import lt
 
 from dsm.model.example import Attributes, Example
 
@@ -126,9 +127,13 @@ class Rows:
         """Returns the rows in the order of their paths' UTF-8 bytes."""
         paths = self.paths
         # Code point order is UTF-8 byte order, so strings compare as they are.
-        if all(a < b for a, b in pairwise(paths)):
+        if self.are_sorted():
             return self
         return self.take(sorted(range(len(paths)), key=paths.__getitem__))
+
+    def are_sorted(self) -> bool:
+        """Whether each path stands before the next one, so that none comes twice."""
+        return all(map(lt, self.paths, islice(self.paths, 1, None)))
 
     def __iter__(self) -> Iterator[tuple[str, str, Example | None]]:
         for row, (path, kind) in enumerate(zip(self.paths, self.kinds, strict=True)):

@@ -30,6 +30,9 @@ _BLANKS = b" \t\r"
 _OPEN, _CLOSE = ord("{"), ord("}")
 _first, _last = itemgetter(0), itemgetter(-1)
 ReadBytes = Callable[[int], bytes]
+Columns = dict[str, list[Any]]  # the values of some fields, one for each record: text or None
+# Less than this is read sooner than a thread is there.
+_BESIDE_BYTES = 1 << 20
 
 
 def read_jsonl(
@@ -128,11 +131,13 @@ class Incremental:
             return False
         if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):
             return False
+        # Arrow reads the fields while lines are hashed: it lets other threads run.
+        columns = self._columns_beside(data, count)
         oids = digests(lines)
         self.grouper.add_lines(data, oids, sizes)
         self._gathered.take_all(oids, sizes, range(self._lines + 1, self._lines + count + 1))
         self._lines += count
-        self._fields(lines, data)
+        self._fields(lines, columns)
         return True
 
     def _block(self, lines: list[bytes], end: bytes, first: bool) -> None:
@@ -156,14 +161,15 @@ class Incremental:
             self._gathered.take(oid, len(data), number)
         self._lines += len(lines)
         if records:
-            self._fields(records, b"\n".join(records) if plain else None)
+            columns = self._columns(b"\n".join(records), len(records)) if plain else None
+            self._fields(records, lambda: columns)
 
-    def _fields(self, records: list[bytes], plain: bytes | None) -> None:
-        """Reads the fields of records, which are `plain` together, if each begins and ends as an
-        object does."""
+    def _fields(self, records: list[bytes], columns: Callable[[], Columns | None]) -> None:
+        """Takes the fields of records from what Arrow has read, if it has."""
         for data in records[: max(0, LOOKED_AT - len(self.out) + len(records))]:
             self._look_at(data)
-        if plain is None or not self._by_arrow or not self._fields_by_arrow(plain, len(records)):
+        found = columns()
+        if found is None or not self._fields_by_arrow(found):
             self._fields_by_python(records)
 
     def _look_at(self, data: bytes) -> None:
@@ -175,8 +181,18 @@ class Incremental:
 
     # --- fields ---
 
-    def _fields_by_arrow(self, data: bytes, count: int) -> bool:
-        """Reads the fields of so many records with Arrow; False when Python has to look at it."""
+    def _columns_beside(self, data: bytes, count: int) -> Callable[[], Columns | None]:
+        """Begins to read the fields of a block in a thread; returns what waits for them."""
+        if len(data) < _BESIDE_BYTES or not self._by_arrow:
+            columns = self._columns(data, count)
+            return lambda: columns
+        return _beside(lambda: self._columns(data, count))
+
+    def _columns(self, data: bytes, count: int) -> Columns | None:
+        """Reads the fields of so many records with Arrow, each of which begins and ends as an
+        object does; None when Python has to look at them."""
+        if not self._by_arrow:
+            return None
         import pyarrow as pa
         import pyarrow.json as pj
 
@@ -190,12 +206,15 @@ class Incremental:
                 pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
             )
             if table.num_rows != count:
-                return False
-            columns = {name: table.column(name).to_pylist() for name in self._texts}
+                return None
+            return {name: table.column(name).to_pylist() for name in self._texts}
         except (pa.ArrowException, ValueError):
-            return False
+            return None
+
+    def _fields_by_arrow(self, columns: Columns) -> bool:
+        """Takes fields that Arrow has read; False when Python has to look at them."""
         for name in self._texts:
-            if table.column(name).null_count < count:
+            if any(value is not None for value in columns[name]):
                 self._gathered.said.add(name)
         keys = [columns[name] for name in self.settings.key]
         if not all(map(all, keys)):  # nothing is in the field
@@ -229,6 +248,29 @@ class Incremental:
                 raise self._gathered.wrong(number, reason) from None
             except ValueError as error:
                 raise self._gathered.wrong(number, str(error)) from None
+
+
+def _beside(work: Callable[[], Columns | None]) -> Callable[[], Columns | None]:
+    """Begins work in a thread; returns what waits for its result, or raises what it raised."""
+    import threading
+
+    found: list[Columns | BaseException | None] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:  # for the caller
+            found.append(error)
+
+    def result() -> Columns | None:
+        thread.join()
+        if isinstance(found[0], BaseException):
+            raise found[0]
+        return found[0]
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return result
 
 
 def _too_long(size: int) -> str:

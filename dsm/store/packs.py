@@ -111,16 +111,17 @@ class PackWriter:
 
     def _place(self, group: Group) -> None:
         self._end_raw_run()  # what lies raw before it is no part of its frame
-        start, size, width = self._raw_end, len(group.data), fmt.PREFIX
+        start, size = self._raw_end, len(group.data)
         if group.frame is None:
             self._add_raw(group.oid, group.data, False)
         else:
             self._frame(group.frame, size, fmt.ZSTD, [(group.oid, size)])
-        self._objects += [
-            member[:width] + (start + at | size << 32).to_bytes(fmt.LOCATION, "big")
-            for member, (at, size) in group.members.items()
-            if member != group.oid
-        ]
+        members = group.members
+        if group.oid in members:
+            members = {oid: place for oid, place in members.items() if oid != group.oid}
+        self._objects += fmt.table_rows(
+            members, [start + at | n << 32 for at, n in members.values()]
+        )
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
         """Appends the chunk list of a large object."""

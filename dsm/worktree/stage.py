@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 from dsm.errors import DamagedData
@@ -98,7 +97,7 @@ class Staged:
             only = self.segments[0].rows
             if FORGET not in only.kinds:
                 rows = only.sorted()
-                if all(a < b for a, b in pairwise(rows.paths)):
+                if rows.are_sorted():
                     return rows
         rows = Rows()
         columns = rows.columns()

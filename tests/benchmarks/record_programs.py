@@ -5,11 +5,14 @@ Prints the seconds that the work itself took, or what it has counted.
 
 from __future__ import annotations
 
+import io
 import random
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterable
 from itertools import islice
+from pathlib import Path
 
 WORDS, TEXTS, LABELS = 5_000, 20_000, 50
 
@@ -26,6 +29,21 @@ def write(path: str, records: str) -> int:
             cut = draw.randrange(50, 380)
             out.write(_line(number, draw, f"{text[cut:]} {texts[number % TEXTS][: cut + 40]}"))
     return int(records)
+
+
+def write_images(archive: str, folder: str, images: str) -> int:
+    """So many files of 8 KB that do not compress, in folders of a thousand, and a tar of them."""
+    draw = random.Random(7)
+    with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as tar:
+        for number in range(int(images)):
+            name, data = f"{number // 1000:03d}/{number:06d}.jpg", draw.randbytes(8192)
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            info = tarfile.TarInfo(f"images/{name}")
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return int(images)
 
 
 def edit(source: str, target: str, records: str) -> int:
@@ -82,7 +100,7 @@ def rows_of_head(folder: str) -> int:
 
 
 PROGRAMS: dict[str, Callable[..., float]] = {
-    f.__name__: f for f in (write, edit, read_json, iterate, rows_of_head)
+    f.__name__: f for f in (write, write_images, edit, read_json, iterate, rows_of_head)
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from .programs import output_of
 from .report import Goal, Row, seconds_text, timed_row
 
 RECORDS = 2_000_000
+IMAGES = 100_000
 PROGRAM = str(Path(__file__).with_name("record_programs.py"))
 WORKLOAD = "records"
 FIELDS = ("--records", "--key-field", "id", "--label-field", "label")
@@ -55,6 +56,33 @@ def records(bench: Bench) -> Iterator[Row]:
     yield from _edited(bench, project, edited, count, changed)
     for path in (project, edited):
         bench.scratch.discard(path)
+    yield _archive(bench)
+
+
+def _archive(bench: Bench) -> Row:
+    """A tar of images, beside the same images loose."""
+    count = bench.count(IMAGES, 40)
+    tarred, loose = bench.scratch.folder("records-tar"), bench.scratch.folder("records-loose")
+    bench.say(f"writing {count} images twice")
+    _number(bench, "write_images", str(tarred / "images.tar"), str(loose / "images"), str(count))
+
+    def again(project: Path) -> None:
+        shutil.rmtree(project / ".dsm", ignore_errors=True)
+        bench.dsm(WORKLOAD, project, "init")
+
+    dsm = bench.programs.dsm_command
+    sides = [
+        Side("dsm tar", always(dsm(tarred, "add", "images.tar", "--records")),
+             lambda _: again(tarred), reads=(tarred,)),
+        Side("dsm loose", always(dsm(loose, "add", "images")), lambda _: again(loose),
+             reads=(loose / "images",)),
+    ]  # fmt: skip
+    trials = bench.compare(WORKLOAD, sides)
+    what = f"add of a tar of {count:,} images of 8 KB / of them loose"
+    row = timed_row(WORKLOAD, what, trials["dsm tar"], trials["dsm loose"], Goal(1.3, None))
+    for path in (tarred, loose):
+        bench.scratch.discard(path)
+    return row
 
 
 def _bytes(bench: Bench, file: Path, count: int) -> Iterator[Row]:
@@ -94,8 +122,8 @@ def _stored(bench: Bench, project: Path, file: Path, count: int) -> Row:
 def _read(bench: Bench, project: Path, count: int) -> Iterator[Row]:
     def forget(_: int) -> None:
         shutil.rmtree(project / ".dsm" / "local" / "cache", ignore_errors=True)
-        for views in (project / ".dsm" / "datasets").glob("*/views"):
-            shutil.rmtree(views)
+        for view in (project / ".dsm" / "datasets").glob("*/views/*"):
+            view.unlink()
 
     words = ("prepare", "--label", "label01", "--percent", "10%")
     trials = bench.compare(

@@ -119,9 +119,8 @@ class PackWriter:
         members = group.members
         if group.oid in members:
             members = {oid: place for oid, place in members.items() if oid != group.oid}
-        self._objects += fmt.table_rows(
-            members, [start + at | n << 32 for at, n in members.values()]
-        )
+        places = [start + at | n << 32 for at, n in members.values()]
+        self._objects += fmt.table_rows(members, places)
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
         """Appends the chunk list of a large object."""

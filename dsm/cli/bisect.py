@@ -87,7 +87,9 @@ def start(
 
 @app.command("good", cls=Command)
 def good(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> None:
-    """Say that the metric was right at a changeset, or with the view that was to be tried
+    """Say that the metric was right there
+
+    At a changeset, or with the view that was to be tried.
 
     \b
     Examples:
@@ -98,7 +100,9 @@ def good(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> 
 
 @app.command("bad", cls=Command)
 def bad(ctx: typer.Context, number: Number = None, as_json: AsJson = False) -> None:
-    """Say that the metric was wrong at a changeset, or with the view that was to be tried
+    """Say that the metric was wrong there
+
+    At a changeset, or with the view that was to be tried.
 
     \b
     Examples:

@@ -46,7 +46,7 @@ COMMANDS = {
     "run": ("dsm.cli.run", "Run a program, and record what data it reads and how it ends"),
     "rerun": ("dsm.cli.rerun", "Run the program of a run again, on the same or other data"),
     "runs": ("dsm.cli.runs", "List, show, compare, draw, export and remove runs"),
-    "bisect": ("dsm.cli.bisect", "Find the changeset that broke a metric"),
+    "bisect": ("dsm.cli.bisect", "Find the changeset, label or segment that broke a metric"),
     "attribute": ("dsm.cli.attribute", "Tell which changesets moved a metric"),
     "predictions": ("dsm.cli.predictions", "Add, list and remove what runs predicted"),
     "evaluate": ("dsm.cli.evaluate", "Measure how good the predictions of a run are"),

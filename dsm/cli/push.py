@@ -64,8 +64,8 @@ def command(
             )
             if report.references:
                 s.say(
-                    f"note: of {count_text(report.references, 'object')} references alone: their"
-                    " bytes stay where they are"
+                    f"note: {count_text(report.references, 'reference')} went up, and no bytes of"
+                    " theirs: those stay where they are"
                 )
 
 

@@ -347,6 +347,7 @@ class Dataset(DatasetChecks):
         source: str | None = None,
         note: str | None = None,
         trailers: Iterable[str] | Mapping[str, str | Iterable[str]] | None = None,
+        derived_from: str | Iterable[str] | None = None,
         progress: Progress = SILENT,
         tell: Callable[[AddReport | MassDeletion], None] | None = None,
         allow_mass_delete: bool = False,
@@ -356,8 +357,10 @@ class Dataset(DatasetChecks):
 
         With `paths`, adds and commits exactly those, apart from what else is staged; with `all`,
         first stages the changes and deletions of tracked files. `trailers` say more of the
-        changeset by keys: "ticket=A-17", or values by key. Before anything is recorded, `tell`
-        is given what `add` would answer of the paths, and the MassDeletion, if it is one.
+        changeset by keys: "ticket=A-17", or values by key; `derived_from` what its data was made
+        of: "photos@12", the id of a run, an address without a password. Before anything is
+        recorded, `tell` is given what `add` would answer of the paths, and the MassDeletion, if it
+        is one.
 
         Raises AnswerIsNo when there is nothing to commit, InvalidInput for the message and other
         texts, ChangedMeanwhile with the paths when others changed the same examples, and
@@ -370,10 +373,10 @@ class Dataset(DatasetChecks):
         from dsm.worktree.committing import commit_paths, commit_stage
 
         said: dict[str, Any] = {"source": source, "note": note}
-        if trailers:
-            from dsm.model.trailers import parse_trailers
+        if trailers or derived_from:
+            from dsm.model.trailers import said_trailers
 
-            said["trailers"] = parse_trailers(trailers)
+            said["trailers"] = said_trailers(trailers, derived_from)
         intent = self._intent(message, author, **said)
         judge = self._judge(verify, intent)
         allowed = allow_mass_delete or self.repo.config.flag("commit.allow-mass-delete")

@@ -271,6 +271,11 @@ def commit_trailers(work: Work, nothing: Any) -> None:
     assert made.trailers == {}
 
 
+def commit_derived_from(work: Work, nothing: Any) -> None:
+    made = work.ds.commit("nothing is said", derived_from=nothing, allow_empty=True)
+    assert made.trailers == {}
+
+
 def prepare_split(work: Work, nothing: Any) -> None:
     assert work.ds.query(split=nothing) == work.ds.query()
 
@@ -360,6 +365,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.prepare where": prepare_where,
     "Dataset.prepare changeset_where": prepare_changeset_where,
     "Dataset.commit trailers": commit_trailers,
+    "Dataset.commit derived_from": commit_derived_from,
     "Dataset.prepare classes": prepare_classes,
     "Dataset.prepare split": prepare_split,
     "Dataset.prepare and_": prepare_operands,

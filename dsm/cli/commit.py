@@ -33,6 +33,7 @@ def command(
     source: options.Source = None,
     note: options.Note = None,
     trailers: options.Trailers = None,
+    derived_from: options.DerivedFrom = None,
     no_verify: options.NoVerify = False,
     no_alert: options.NoAlert = False,
     as_json: options.AsJson = False,
@@ -51,6 +52,7 @@ def command(
       dsm commit -a -m "fix labels" --author "Ada <ada@example.org>"
       dsm commit -m "night shots" images/night --source s3://camera/2026-01
       dsm commit -m "second pass" --trailer ticket=A-17 --trailer annotator=ada
+      dsm commit -m "smaller pictures" --derived-from photos@12
     """  # fmt: skip
     with Session(ctx) as s:
         hooks = s.has_hooks()
@@ -64,7 +66,7 @@ def command(
             changeset = s.dataset.commit(
                 text, paths=paths or None, all=stage_all, allow_empty=allow_empty,
                 author=author, source=source, note=note, trailers=trailers,
-                progress=s.progress(), tell=partial(_tell, s),
+                derived_from=derived_from, progress=s.progress(), tell=partial(_tell, s),
                 allow_mass_delete=allow_mass_delete, verify=not no_verify,
             )  # fmt: skip
         except AnswerIsNo as error:

@@ -46,6 +46,14 @@ Trailers = Annotated[
         "--trailer", metavar="K=V", help="Say more of it by keys: ticket=A-17; repeatable"
     ),
 ]
+DerivedFrom = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--derived-from",
+        metavar="X",
+        help="What it was made of: DATASET@N, a run's id, an address; repeatable",
+    ),
+]
 NoVerify = Annotated[
     bool,
     typer.Option("--no-verify", help="Ask no rule of the contract; the changeset says so"),

@@ -81,7 +81,10 @@ LISTS: dict[str, dict[str, str]] = {
         "--label": "labels", "-l": "labels", "--key-field": "key_field",
         "--attr-field": "attr_field",
     },
-    "commit": {"-m": "messages", "--message": "messages", "--trailer": "trailers"},
+    "commit": {
+        "-m": "messages", "--message": "messages", "--trailer": "trailers",
+        "--derived-from": "derived_from",
+    },
     "prepare": {
         "--label": "labels", "-l": "labels", "--exclude-label": "exclude", "--path": "paths",
         "--where": "where", "--split": "split", "--segment": "segment",

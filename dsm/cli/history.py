@@ -9,7 +9,7 @@ from dsm.cli.color import Paint
 from dsm.cli.output import count_text, message, size_text
 from dsm.errors import DamagedData
 from dsm.model.changeset import Changeset
-from dsm.model.names import printable
+from dsm.model.names import DERIVED_FROM, printable
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ def entry(changeset: Changeset, tags: Tags, paint: Paint, made: Tags | None = No
         lines.append(f"Source: {printable(changeset.source)}")
     if changeset.note is not None:
         lines.append(f"Note:   {printable(changeset.note)}")
+    lines += [f"Derived-from: {printable(value)}" for value in changeset.derived_from]
     for key, values in changeset.trailers.items():
-        lines += [f"Trailer: {key}={printable(value)}" for value in values]
+        if key != DERIVED_FROM:
+            lines += [f"Trailer: {key}={printable(value)}" for value in values]
     if changeset.verdict is not None:
         lines.append(f"Checks: {_verdict(changeset.verdict)}")
     if made and changeset.number in made:

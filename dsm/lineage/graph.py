@@ -7,12 +7,14 @@ An edge leads from what was there first to what was made of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from dsm.datasets import Dataset
 from dsm.errors import NotFound
+from dsm.lineage.origins import sources_of
 from dsm.lineage.used import used
 from dsm.model.names import close_matches, printable
 from dsm.model.timespec import format_time
@@ -24,6 +26,7 @@ SOURCE, CHANGESET, VIEW, RUN, OUTPUT, EXAMPLE = KINDS = (
     "source", "changeset", "view", "run", "output", "example",
 )  # fmt: skip
 PREFIX_MIN = 4
+_is_id = re.compile(r"[0-9a-f]{12,64}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,9 @@ def _reached(starts: Iterable[str], steps: Iterable[tuple[str, str]]) -> set[str
 def whole_graph(repository: Repository) -> Graph:
     """Returns the graph of a repository, without its examples. Raises DamagedData."""
     graph = Graph()
+    derived: list[tuple[str, str]] = []
     for name in repository.datasets():
-        _add_dataset(graph, Dataset(repository, repository.identity(name)))
+        derived += _add_dataset(graph, Dataset(repository, repository.identity(name)))
     for run in reversed([*Runs(repository)]):
         facts = {
             "name": run.start.name, "state": run.state, "time": format_time(run.start.time),
@@ -113,11 +117,36 @@ def whole_graph(repository: Repository) -> Graph:
                 "path": output.path, "size": output.size,
             }))  # fmt: skip
             graph.join(key, wrote, "wrote")
+    for key, text in derived:
+        before = _derived_from(graph, text)
+        if before is None or before == key:
+            before = graph.add(Node(SOURCE, text))
+        graph.join(before, key, "made into")
     return graph
 
 
-def _add_dataset(graph: Graph, dataset: Dataset) -> None:
+def _derived_from(graph: Graph, text: str) -> str | None:
+    """Returns the key of what a changeset says that it was derived from, if it is in the graph.
+
+    Names of views and runs are not asked: they may mean something else tomorrow. Ids may be as
+    short as `dsm lineage` prints them.
+    """
+    if text in graph.nodes:
+        return text
+    if f"{CHANGESET}:{text}" in graph.nodes:
+        return f"{CHANGESET}:{text}"
+    kind, _, rest = text.partition(":")
+    kinds, name = ((kind,), rest) if kind in (VIEW, RUN, OUTPUT) else ((VIEW, RUN, OUTPUT), text)
+    if not _is_id(name):
+        return None
+    found = [n.key for n in graph.nodes.values() if n.kind in kinds and n.name.startswith(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _add_dataset(graph: Graph, dataset: Dataset) -> list[tuple[str, str]]:
+    """Adds changesets and views; returns keys of changesets, and what they were derived from."""
     before: str | None = None
+    derived: list[tuple[str, str]] = []
     for changeset in dataset.log(reverse=True):
         key = graph.add(Node(CHANGESET, f"{dataset.name}@{changeset.number}", {
             "id": changeset.id, "message": changeset.message, "author": changeset.author,
@@ -126,10 +155,8 @@ def _add_dataset(graph: Graph, dataset: Dataset) -> None:
         }))  # fmt: skip
         if before is not None:
             graph.join(before, key, "followed by")
-        origins = [changeset.source] if changeset.source else []
-        origins += [str(document["source"]) for document in changeset.documents.values()
-                    if "source" in document]  # fmt: skip
-        for origin in dict.fromkeys(origins):
+        derived += [(key, text) for text in changeset.derived_from]
+        for origin in sources_of(changeset):
             graph.join(graph.add(Node(SOURCE, origin)), key, "put by")
         before = key
     for record in list_records(dataset.repo, dataset.name):
@@ -143,6 +170,7 @@ def _add_dataset(graph: Graph, dataset: Dataset) -> None:
             pinned = f"{CHANGESET}:{dataset.name}@{number}"
             if pinned in graph.nodes:
                 graph.join(pinned, key, "selected by")
+    return derived
 
 
 def lineage(

@@ -9,8 +9,10 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
+from dsm.lineage.origins import sources_of
 from dsm.model.timespec import format_time
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
@@ -33,6 +35,8 @@ _FACETS = {
     "jobType": "2-0-4/JobTypeJobFacet",
 }  # fmt: skip
 START, END = "START", "END"
+# An event tells of about so many origins, and asks so many changesets for them.
+ORIGINS_MAX, CHANGESETS_MAX = 100, 1000
 ENDS = {COMPLETE: "COMPLETE", FAILED: "FAIL"}
 _NAMESPACE = uuid.UUID("6f1d2c1e-8f0a-5d6b-9a57-0b1c2d3e4f50")  # of ids of runs as UUIDs
 
@@ -109,7 +113,11 @@ def _input(repository: Repository, view: ViewRead) -> dict[str, Any]:
     record = _record(repository, view)
     if record is not None:
         statistics["size"] = record.content.size
-        facets["schema"] = _facet("schema", fields=_fields(repository, view, record.query.at))
+        log = ChangesetLog(repository, view.dataset, view.dataset_id)
+        columns = described_columns(log.get(record.query.at))
+        fields = [{"name": name, "type": kind} for name, kind in columns.items()]
+        facets["schema"] = _facet("schema", fields=fields)
+        facets |= _provenance(log, record.query.at)
     return {
         "namespace": f"dsm://{repository.id}",
         "name": view.dataset,
@@ -126,10 +134,26 @@ def _record(repository: Repository, view: ViewRead) -> Any:
     return record if record and record.query.dataset == view.dataset_id else None
 
 
-def _fields(repository: Repository, view: ViewRead, number: int) -> list[dict[str, str]]:
-    changeset = ChangesetLog(repository, view.dataset, view.dataset_id).get(number)
-    columns = described_columns(changeset)
-    return [{"name": name, "type": kind} for name, kind in columns.items()]
+def _provenance(log: ChangesetLog, at: int) -> dict[str, Any]:
+    """Returns a facet of dsm's own: where the changesets up to one say that data came from.
+
+    Of many it asks the newest, as a program that ends waits for it.
+    """
+    sources: dict[str, None] = {}
+    derived: dict[str, None] = {}
+    for changeset in islice(log.newest_first(at), CHANGESETS_MAX):
+        sources |= dict.fromkeys(sources_of(changeset))
+        derived |= dict.fromkeys(changeset.derived_from)
+        if len(sources) + len(derived) >= ORIGINS_MAX:
+            break
+    if not sources and not derived:
+        return {}
+    return {
+        "dsm_provenance": {
+            "_producer": PRODUCER, "_schemaURL": f"{PRODUCER}#provenance",
+            "sources": [*sources], "derivedFrom": [*derived],
+        }
+    }  # fmt: skip
 
 
 def _facet(facet: str, /, **members: Any) -> dict[str, Any]:

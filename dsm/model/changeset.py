@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dsm.model.moments import datetime_of
+from dsm.model.names import DERIVED_FROM
 
 if TYPE_CHECKING:
     from datetime import datetime as Moment
@@ -83,3 +84,8 @@ class Changeset:
     def datetime(self) -> Moment:
         """Its time with the zone UTC."""
         return datetime_of(self.time)
+
+    @property
+    def derived_from(self) -> tuple[str, ...]:
+        """What it was made of, as the committer said: the values of the trailer `derived-from`."""
+        return self.trailers.get(DERIVED_FROM, ())

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 
 from dsm.errors import InvalidInput
 
+# The key of the trailers that `dsm commit --derived-from` makes.
+DERIVED_FROM = "derived-from"
 PATH_BYTES_MAX = 4096
 COMPONENT_BYTES_MAX = 255
 LABEL_CHARS_MAX = 255

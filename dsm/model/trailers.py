@@ -12,7 +12,7 @@ from typing import Any
 from unicodedata import normalize
 
 from dsm.errors import InvalidInput
-from dsm.model.names import quoted
+from dsm.model.names import DERIVED_FROM, quoted
 
 Trailers = Mapping[str, tuple[str, ...]]
 
@@ -20,6 +20,7 @@ VALUES_MAX = 100
 VALUE_CHARS_MAX = 1000
 _KEY = r"[a-z][a-z0-9_.-]{0,63}"
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_PASSWORD = r"://[^/?#@\s]*:[^/?#]*@"
 _CONDITION = r"\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(!=|=|\sin\s)(.*)"
 
 
@@ -59,6 +60,27 @@ def parse_trailers(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> 
     if sum(map(len, found.values())) > VALUES_MAX:
         raise InvalidInput(f"a changeset has at most {VALUES_MAX} trailers")
     return {key: tuple(found[key]) for key in sorted(found)}
+
+
+def said_trailers(
+    given: Iterable[str] | Mapping[str, str | Iterable[str]] | None,
+    derived_from: str | Iterable[str] | None,
+) -> Trailers:
+    """Returns what a committer says: trailers, and what it was derived from as one of them.
+
+    Raises InvalidInput, also for an address that holds a password.
+    """
+    trailers = parse_trailers(given or ())
+    origins = (derived_from,) if isinstance(derived_from, str) else tuple(derived_from or ())
+    values = (*trailers.get(DERIVED_FROM, ()), *origins)
+    for value in values:
+        if re.search(_PASSWORD, value):
+            raise InvalidInput(
+                "the address that data was derived from holds a password: everybody who has the"
+                " dataset could read it",
+                hint="leave out USER:PASSWORD@",
+            )
+    return parse_trailers({**trailers, DERIVED_FROM: values}) if values else trailers
 
 
 def _pairs(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> Iterable[tuple[str, str]]:

@@ -234,6 +234,7 @@ FAST_LINES = """
     commit -m x --author=
     commit -m x --no-verify
     commit -m x --trailer ticket=A-17 --trailer k=v
+    commit -m x --derived-from d@1 --derived-from=s3://shop/1
     prepare
     prepare --label cat -l dog --exclude-label bird --all-labels
     prepare --since 2026-01-01 --until=7d --percent 80% --changesets 1,3-5 --at v1

@@ -117,6 +117,23 @@ def test_provenance_is_recorded(dsm: Runner, two_changesets: Path) -> None:
     assert {"Author: Grace", "Source: s3://shop/1", "Note:   resized"} <= set(dsm("log").lines)
 
 
+def test_what_data_was_derived_from_is_recorded(dsm: Runner, two_changesets: Path) -> None:
+    """--derived-from is in the log and a trailer; an address with a password is refused, unsaid."""
+    secret = "https://ada:hidden@shop.example/1"
+    for words in (("--derived-from", secret), ("--trailer", f"derived-from={secret}")):
+        said = dsm("commit", "--allow-empty", "-m", "no", *words, status=2)
+        assert "holds a password" in said.err
+        assert "hidden" not in said.err
+    dsm(
+        "commit", "--allow-empty", "-m", "smaller", "--trailer", "derived-from=photos@3",
+        "--derived-from", "s3://shop/1", "--derived-from", "photos@3",
+    )  # fmt: skip
+    assert dsm("show", "--json").json["trailers"] == {"derived-from": ["photos@3", "s3://shop/1"]}
+    told = ["Derived-from: photos@3", "Derived-from: s3://shop/1"]
+    assert [line for line in dsm("log").lines if "erived" in line] == told
+    assert [line for line in dsm("show").lines if "erived" in line] == told
+
+
 def test_log_is_newest_first(dsm: Runner, two_changesets: Path) -> None:
     """--oneline has number, id and subject; -n cuts; PATHs choose."""
     ids = [c["id"] for c in dsm("log", "--json").json["changesets"]]

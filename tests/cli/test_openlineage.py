@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def pets(dsm: Runner, empty_repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     write(empty_repo / "cat/2.txt", "y")
     dsm("add", "-q", "--label", "cat", "cat")
     dsm("label", "-q", "cat/1.txt", "--attr", "age=3")
-    dsm("commit", "-q", "-m", "first")
+    dsm("commit", "-q", "-m", "first", "--derived-from", "raw@1")
     dsm("prepare", "-q", "--name", "all")
     return empty_repo
 
@@ -60,7 +61,7 @@ def problems(found: list[dict[str, Any]]) -> list[str]:
             for kind in ("facets", "inputFacets", "outputFacets"):
                 facets = holder.get(kind, {})
                 assert all(re.match("https://.*", each["_producer"]) for each in facets.values())
-                parts += [(f["_schemaURL"], f) for n, f in facets.items() if n != "dsm_run"]
+                parts += [(f["_schemaURL"], f) for n, f in facets.items() if n[:4] != "dsm_"]
         for url, part in parts:
             validator = jsonschema.Draft202012Validator(
                 {"$ref": url}, registry=registry,
@@ -76,7 +77,7 @@ def test_events_are_as_published(dsm: Runner, pets: Path) -> None:
     dsm("run", "-q", "--name", "b", "--", sys.executable, "-c", "exit(3)", status=3)
     with library.open(".") as repo:
         start = repo.runs.find("b").start
-        repo.runs.begin(start).release()
+        repo.runs.begin(replace(start, time=start.time + 1)).release()
         found = list(events(repo, repo.runs))
     assert [each["eventType"] for each in found] == [
         "START", "COMPLETE", "START", "FAIL", "START", "ABORT",
@@ -87,6 +88,7 @@ def test_events_are_as_published(dsm: Runner, pets: Path) -> None:
     broken["inputs"][0]["inputFacets"]["inputStatistics"]["rowCount"] = "many"
     assert len(problems([broken])) >= 2
     (read,) = found[1]["inputs"]
+    assert read["facets"]["dsm_provenance"]["derivedFrom"] == ["raw@1"]
     assert {"name": "attr.age", "type": "int"} in read["facets"]["schema"]["fields"]
     assert read["inputFacets"]["inputStatistics"]["rowCount"] == 2
     assert found[1]["run"]["facets"]["executionParameters"]["parameters"] == [

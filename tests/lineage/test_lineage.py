@@ -81,6 +81,22 @@ def test_everything_is_reached_from_both_ends(trained: Work) -> None:
     assert len(trained.repo.lineage().nodes) == 10
 
 
+def test_what_was_derived_is_reached_from_its_origins(trained: Work) -> None:
+    """A changeset, view, run or output of this repository is that node; all else is a source."""
+    (run,) = (run.id for run in trained.repo.runs if run.start.name == "a")
+    view = trained.repo.view("second").version
+    elsewhere = ["photos@3", "data@99", "baseline", "https://example.org/y.tar", "0" * 12, "data@3"]
+    given = ["data@1", f"run:{run[:12]}", view, "b" * 64, *elsewhere]
+    trained.ds.commit("made", derived_from=given, allow_empty=True)
+    graph = trained.repo.lineage("3", down=False)
+    found = [edge.before for edge in graph.edges if edge.how == "made into"]
+    known = ["changeset:data@1", f"run:{run}", f"view:{view}", f"output:{'b' * 64}"]
+    assert found == [*known, *(f"source:{text}" for text in elsewhere)]
+    assert {"run b", "view first"} <= named(trained, "3", down=False)  # what the origins came from
+    assert "changeset data@3" in named(trained, "run:a", up=False)
+    assert "changeset data@3" in named(trained, "photos@3", up=False)
+
+
 def test_an_example_is_in_the_views_that_have_it(trained: Work) -> None:
     """Also a deleted one: between the changesets that touched it and the views that had it."""
     found = named(trained, "x", up=False)
@@ -148,7 +164,16 @@ def test_pictures_hold_what_is_told(trained: Work) -> None:
 
 
 def test_runs_are_events(trained: Work) -> None:
-    """Each run is START and how it ended, with the version, schema and size of what it read."""
+    """START and the end of each run, with version, schema, size and origins of what it read."""
+    trained.commit("made", z="4")
+    trained.ds.commit("derived", derived_from="photos@3", allow_empty=True)
+    trained.ds.prepare(name="third")
+    last = run_of(trained, "d", "third")
+    made = list(events(trained.repo, [run for run in trained.repo.runs if run.id == last]))
+    assert {
+        tuple(each["inputs"][0]["facets"]["dsm_provenance"]["derivedFrom"]) for each in made
+    } == {("photos@3",)}
+    trained.repo.runs.remove(last)
     found = list(events(trained.repo, trained.repo.runs))
     kinds = {(each["job"]["name"], each["eventType"]) for each in found}
     assert kinds == {

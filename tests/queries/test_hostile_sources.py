@@ -10,9 +10,10 @@ import re
 import signal
 import socket
 from collections.abc import Callable
+from itertools import product
 
 import pytest
-from tiers import LONG
+from tiers import LONG, thinned
 
 from dsm.errors import DsmError, InvalidInput
 from dsm.sources.failures import SourceChanged
@@ -64,10 +65,17 @@ def test_a_stream_that_nobody_reads_ends_its_query(
     assert project.outcomes()[0] == ("stopped", None)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9),
-                                                (signal.SIGTERM, 130), (signal.SIGHUP, 130)])  # fmt: skip
-@pytest.mark.parametrize("parameters", [None, {"x": "1"}])
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    ("begun", "parameters", "number", "status"),
+    thinned(
+        [
+            (begun, parameters, number, -9 if number == signal.SIGKILL else 130)
+            for begun, parameters in product([False, True], [None, {"x": "1"}])
+            for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
+        ],
+        3,
+    ),
+)
 def test_a_reader_that_goes_takes_its_query_along(
     project: Project, server: Server, until: Until, number: int, status: int,
     parameters: dict[str, str] | None, begun: bool,

@@ -228,7 +228,7 @@ def test_a_transform_that_crashes_in_a_thread_of_the_consumer(spied: Project, ve
     assert canaries_in(done.err) == []
 
 
-@pytest.mark.parametrize("ending", ["kill", "close", "interrupt", "terminate"])
+@pytest.mark.parametrize("ending", thinned(["kill", "close", "interrupt", "terminate"], 3))
 def test_a_get_that_ends_half_way(spied: Project, version: str, ending: str) -> None:
     """Killed, interrupted, or with a reader that goes: nothing but what the pipe took is anywhere."""
     more = {"environment": {"DSM_DEBUG": "1"}}
@@ -333,7 +333,7 @@ def test_the_search_finds_what_was_allowed(spied: Project, version: str, tmp_pat
         clean.rename(spied.root)
 
 
-@pytest.mark.parametrize("layout", ["webdataset", "tar", "parquet"])
+@pytest.mark.parametrize("layout", thinned(["webdataset", "tar", "parquet"]))
 def test_a_folder_of_a_run_that_failed_is_empty(spied: Project, layout: str) -> None:
     """Of a get with --allow-persist that fails at a late row, no row stays."""
     kind = {"postgresql": "division", "duckdb": "cast", "sqlite": "json"}[spied.driver]

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from blake3 import blake3
 from situations import Work
+from tiers import thinned
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format import chunk_list, document, manifest, segment
@@ -275,7 +276,7 @@ def test_no_view_is_written_that_could_not_be_read(work: Work) -> None:
 # --- descriptors ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("most", [5, 6, 8, 16, 40])
+@pytest.mark.parametrize("most", thinned([5, 6, 8, 16, 40], 3))
 @pytest.mark.parametrize("words", [["gc"], ["gc", "--prune"], ["status"], ["fsck", "--full"]])
 def test_few_descriptors(work: Work, most: int, words: list[str]) -> None:
     """With more packs than the process may have open files, a command does its work or says in one

@@ -268,7 +268,7 @@ def test_killed_at_every_write(name: str, lost: bool, tmp_path: Path) -> None:
     root = lay_out(operation.start, tmp_path / "work")
     count = len(primitives_of(operation.run, root))
     # With the index kept and with it lost, other points are tried.
-    for at in thinned(range(1, count + 2), 6, offset=3 * lost):
+    for at in thinned(range(1, count + 2), 9, offset=4 * lost):
         lay_out(operation.start, root)
         killed_at(operation, root, at)
         if lost:

@@ -103,8 +103,8 @@ def test_each_write_fails_once(operation: Operation, tmp_path: Path) -> None:
     before, files_before = tell(root), files_of(root)
     primitives = primitives_of(operation.run, root)
     after, files_after = tell(root), files_of(root)
-    # By default half of the points, others for each operation.
-    for at, number, lasting in thinned(faults(primitives), offset=OPERATIONS.index(operation)):
+    # By default a third of the points, others for each operation.
+    for at, number, lasting in thinned(faults(primitives), 3, offset=OPERATIONS.index(operation)):
         lay_out(operation.start, root)
         fault = Fault(at, number, lasting)
         where = f"{operation.name}, primitive {at}, error {number}, lasting {lasting}"
@@ -164,7 +164,7 @@ def test_nothing_is_left_for_long(operation: Operation, tmp_path: Path) -> None:
     """What a failed operation leaves behind is gone after gc; only unsaved state may differ."""
     root = tmp_path / "work"
     count = len(primitives_of(operation.run, lay_out(operation.start, root)))
-    for at in thinned(range(1, count + 1), 3):
+    for at in thinned(range(1, count + 1), 5, offset=OPERATIONS.index(operation)):
         lay_out(operation.start, root)
         attempt(operation, root, Fault(at, EIO, lasting=True))
         if not (root / ".dsm/repo.json").exists():

@@ -73,7 +73,7 @@ def test_killed_at_every_primitive(view: View, tmp_path: Path, layout: str) -> N
     with disk.observe(see):
         get(view, tmp_path / "counted", layout)
     out = tmp_path / "out"
-    step = 1 if LONG or count < 40 else count // 25
+    step = 1 if LONG or count < 40 else count // 15
     for at in range(1, count + 1, step):
         shutil.rmtree(out, ignore_errors=True)
         child = os.fork()
@@ -111,7 +111,7 @@ def test_every_write_fails_once(view: View, tmp_path: Path, layout: str) -> None
     with disk.observe(lambda operation, _path: seen.append(operation)):
         get(view, tmp_path / "counted", layout)
     out = tmp_path / "out"
-    step = 1 if LONG or len(seen) < 40 else len(seen) // 25
+    step = 1 if LONG or len(seen) < 40 else len(seen) // 15
     for at in range(1, len(seen) + 1, step):
         shutil.rmtree(out, ignore_errors=True)
         done = 0

@@ -35,6 +35,7 @@ from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import find as find_source
+from dsm.store.objects import ObjectStore
 from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
@@ -54,11 +55,11 @@ class Checker:
     """One run of fsck."""
 
     def __init__(
-        self, repository: Repository, *, full: bool, references: bool = False,
+        self, repository: Repository, store: ObjectStore, *, full: bool, references: bool = False,
         progress: Progress = SILENT,
     ):  # fmt: skip
         self.repository = repository
-        self.store = repository.store.alone()  # what lies elsewhere would hide damage
+        self.store = store  # of this copy alone: what lies elsewhere would hide damage
         self.layout = repository.layout
         self.full, self.ask_places = full, references
         self.referenced: set[bytes] = set()
@@ -485,4 +486,5 @@ def fsck(
 ) -> FsckReport:
     """Checks a repository; see this module's description. With `references`, also that what
     examples refer to is at its address, and is what it was."""
-    return Checker(repository, full=full, references=references, progress=progress).run()
+    with repository.store.alone() as store:
+        return Checker(repository, store, full=full, references=references, progress=progress).run()

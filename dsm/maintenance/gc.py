@@ -394,18 +394,18 @@ def explain(repository: Repository, text: str) -> list[str]:
     lines = []
     meant: set[bytes] = set()
     owners: dict[bytes, list[str]] = {}
-    store = repository.store.alone()
     for reference in references(repository):
         line = _line(reference)
         if reference.oid.hex().startswith(wanted):
             lines.append(line)
             meant.add(reference.oid)
         owners.setdefault(reference.oid, []).append(line)
-    for oid, users in owners.items():
-        pieces = {piece for piece in store.references(oid) if piece.hex().startswith(wanted)}
-        if pieces - {oid}:
-            lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
-            meant |= pieces
+    with repository.store.alone() as store:
+        for oid, users in owners.items():
+            pieces = {piece for piece in store.references(oid) if piece.hex().startswith(wanted)}
+            if pieces - {oid}:
+                lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
+                meant |= pieces
     if len(meant) > 1:
         raise AmbiguousName(
             f"{text!r} could be {len(meant)} objects",

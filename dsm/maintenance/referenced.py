@@ -137,7 +137,8 @@ def check_references(
 ) -> tuple[set[bytes], int | None]:
     """Returns those of the needed objects that are references, and, when the addresses are asked,
     how many were sound. What is wrong is told with the examples that need it."""
-    referenced = repository.store.alone().referenced.among(needed)
+    with repository.store.alone() as store:
+        referenced = store.referenced.among(needed)
     if ask:
         check = ReferenceCheck(repository, full=full, progress=progress)
         return referenced, check.run(referenced, needed, findings).sound

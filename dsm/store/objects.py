@@ -157,9 +157,14 @@ class ObjectStore(OpenPacks):
         missing = self.missing(oids)
         return self.elsewhere.lacking(missing) if self.elsewhere and missing else missing
 
-    def alone(self) -> ObjectStore:
-        """Returns a store that looks in the packs here only."""
-        return ObjectStore(self.folder, self.temporary, self.chunking, self.trash)
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[ObjectStore]:
+        """Opens a store that looks in the packs here only; closed at the end of the block."""
+        store = ObjectStore(self.folder, self.temporary, self.chunking, self.trash)
+        try:
+            yield store
+        finally:
+            store.close()
 
     def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together, and of

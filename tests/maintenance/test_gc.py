@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import os
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from blake3 import blake3
@@ -11,7 +15,7 @@ from situations import Work
 import dsm
 from dsm.history import manifests
 from dsm.maintenance.fsck import fsck
-from dsm.maintenance.gc import apply_gc, plan_gc
+from dsm.maintenance.gc import apply_gc, explain, plan_gc
 from dsm.maintenance.reports import GcPlan
 from dsm.store import disk
 
@@ -73,6 +77,33 @@ def test_rewriting_keeps_what_is_needed(work: Work) -> None:
     }
     assert plan_gc(work.repo).reclaimable < WASTE
     assert fsck(work.repo, full=True).findings == ()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda repo, _: fsck(repo), lambda repo, _: fsck(repo, full=True),
+        lambda repo, oid: explain(repo, oid.hex()), lambda repo, _: apply_gc(repo, plan_gc(repo)),
+    ],
+    ids=["fsck", "fsck --full", "gc --explain", "gc"],
+)  # fmt: skip
+def test_no_pack_stays_open(work: Work, ask: Callable[[dsm.Repository, bytes], object]) -> None:
+    """What looks at all packs lets go of them at its end, and not when cycles are collected: the
+    bytes of a removed pack are free, and its file system can be unmounted."""
+    work.ds.add({"a": b"a", "b": b"b"})
+    work.ds.commit("one")
+    gc.collect()
+    gc.disable()
+    try:
+        ask(work.repo, work.ds.example("a").oid)
+        work.repo.store.forget()
+        held = []
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):  # the one of this listing
+                held.append(os.readlink(f"/proc/self/fd/{fd}"))
+        assert [path for path in held if path.startswith(str(work.root))] == []
+    finally:
+        gc.enable()
 
 
 def test_what_is_staged_after_the_plan_is_kept(work: Work) -> None:

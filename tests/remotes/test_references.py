@@ -246,9 +246,10 @@ def test_content_that_is_here_needs_no_reference(origin: Copy, tmp_path: Path) -
 def test_a_store_that_may_not_ask_says_so(origin: Copy, tmp_path: Path) -> None:
     """A store by itself names the address that it does not read."""
     referenced(origin, fill(str(tmp_path / "data"), FILES))
-    with pytest.raises(Refused, match="is a reference to"):
-        origin.repo.store.alone().read(origin.dataset.example("in/cat/1.txt").oid)
-    assert origin.repo.store.alone().size(origin.dataset.example("in/big.bin").oid) == len(LARGE)
+    with origin.repo.store.alone() as store:
+        with pytest.raises(Refused, match="is a reference to"):
+            store.read(origin.dataset.example("in/cat/1.txt").oid)
+        assert store.size(origin.dataset.example("in/big.bin").oid) == len(LARGE)
 
 
 def test_the_stored_form_is_bounded() -> None:

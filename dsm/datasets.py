@@ -373,9 +373,10 @@ class Dataset(DatasetChecks):
         from dsm.worktree.committing import commit_paths, commit_stage
 
         said: dict[str, Any] = {"source": source, "note": note}
-        if trailers or derived_from:
-            from dsm.model.trailers import said_trailers
+        if trailers or derived_from or "@" in (source or ""):
+            from dsm.model.trailers import refuse_password, said_trailers
 
+            refuse_password(source or "")
             said["trailers"] = said_trailers(trailers, derived_from)
         intent = self._intent(message, author, **said)
         judge = self._judge(verify, intent)

@@ -74,13 +74,18 @@ def said_trailers(
     origins = (derived_from,) if isinstance(derived_from, str) else tuple(derived_from or ())
     values = (*trailers.get(DERIVED_FROM, ()), *origins)
     for value in values:
-        if re.search(_PASSWORD, value):
-            raise InvalidInput(
-                "the address that data was derived from holds a password: everybody who has the"
-                " dataset could read it",
-                hint="leave out USER:PASSWORD@",
-            )
+        refuse_password(value)
     return parse_trailers({**trailers, DERIVED_FROM: values}) if values else trailers
+
+
+def refuse_password(origin: str) -> None:
+    """Raises InvalidInput for an address with a password, which stays unsaid."""
+    if re.search(_PASSWORD, origin):
+        raise InvalidInput(
+            "the address that data came from holds a password: everybody who has the dataset could"
+            " read it",
+            hint="leave out USER:PASSWORD@",
+        )
 
 
 def _pairs(given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> Iterable[tuple[str, str]]:

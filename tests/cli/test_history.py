@@ -120,7 +120,8 @@ def test_provenance_is_recorded(dsm: Runner, two_changesets: Path) -> None:
 def test_what_data_was_derived_from_is_recorded(dsm: Runner, two_changesets: Path) -> None:
     """--derived-from is in the log and a trailer; an address with a password is refused, unsaid."""
     secret = "https://ada:hidden@shop.example/1"
-    for words in (("--derived-from", secret), ("--trailer", f"derived-from={secret}")):
+    trailer = f"derived-from={secret}"
+    for words in (("--source", secret), ("--derived-from", secret), ("--trailer", trailer)):
         said = dsm("commit", "--allow-empty", "-m", "no", *words, status=2)
         assert "holds a password" in said.err
         assert "hidden" not in said.err

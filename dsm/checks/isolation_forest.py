@@ -58,4 +58,5 @@ def _matrix(numpy: Any, table: pa.Table) -> np.ndarray[Any, Any]:
         numpy.frombuffer(each.buffers()[1], numpy.float64)[each.offset : each.offset + len(each)]
         for each in columns
     ]
-    return numpy.column_stack(arrays)  # type: ignore[no-any-return]
+    found: np.ndarray[Any, Any] = numpy.column_stack(arrays)
+    return found

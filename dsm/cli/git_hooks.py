@@ -148,10 +148,20 @@ def _text(path: str) -> str | None:
 
 
 def _script(name: str, folders: list[str]) -> str:
-    """Returns a hook that runs what was there before, then asks dsm in each of its folders."""
+    """Returns a hook that runs what was there before, then asks dsm in each of its folders.
+
+    A clone of the git repository has the hooks, but maybe not yet the data: nothing is asked then.
+    """
     found = shutil.which("dsm")
     program = shlex.quote(os.path.abspath(found)) if found else "dsm"
-    asks = [f'"$dsm" -C {shlex.quote(each)} hooks run {name} "$@" || exit' for each in folders]
+    asks = []
+    for each in map(shlex.quote, folders):
+        missing = f"dsm: there is no repository in {each}, so nothing is asked of {name}"
+        asks += [
+            f"if [ -e {each}/.dsm ]; then",
+            f'"$dsm" -C {each} hooks run {name} "$@" || exit',
+            f"else echo {shlex.quote(missing)} >&2; fi",
+        ]
     return "\n".join([
         "#!/bin/sh",
         MARK,

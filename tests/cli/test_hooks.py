@@ -229,6 +229,13 @@ def test_git_asks_dsm(dsm: Runner, here: Path, git: Callable[..., tuple[int, str
     git("checkout", "-q", "-")
     assert (here / "empty.txt").read_text() == "full"
     assert (here / "ran").read_text() == "others\n" * 3
+    # As in a clone that has no data yet.
+    (here / ".dsm").rename(here / "elsewhere")
+    status, said = git("commit", "-q", "--allow-empty", "-m", "code alone")
+    assert (status, said) == (
+        0, "dsm: there is no repository in ., so nothing is asked of pre-commit\n",
+    )  # fmt: skip
+    (here / "elsewhere").rename(here / ".dsm")
     assert "is back" in dsm("hooks", "uninstall").err
     assert (here / ".git/hooks/pre-commit").read_text() == "#!/bin/sh\necho others >> ran\n"
     left = {path.name for path in (here / ".git/hooks").iterdir() if ".sample" not in path.name}

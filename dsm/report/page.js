@@ -4,7 +4,8 @@
   const PAGE = 48;
   const SVG = "http://www.w3.org/2000/svg";
   const select = document.getElementById("label");
-  const list = document.getElementById("gallery");
+  const list = document.getElementById("examples");
+  const section = list && list.closest("section");
   const where = document.getElementById("where");
   const buttons = { back: document.getElementById("back"), next: document.getElementById("next") };
   let page = 0;
@@ -72,8 +73,23 @@
 
   function turn(by) {
     page += by;
+    const focused = document.activeElement;
     show();
+    // A button that is disabled takes no more keys.
+    if (focused && focused.disabled) section.focus({ preventScroll: true });
   }
+
+  // On paper nothing can be opened: all is open while the page is printed, then as it was.
+  const closed = [];
+  window.addEventListener("beforeprint", function () {
+    document.querySelectorAll("details:not([open])").forEach(function (each) {
+      each.open = true;
+      closed.push(each);
+    });
+  });
+  window.addEventListener("afterprint", function () {
+    closed.splice(0).forEach(function (each) { each.open = false; });
+  });
 
   const failing = document.getElementById("failing");
   if (failing) failing.replaceChildren.apply(failing, data.failing.map(card));
@@ -89,9 +105,11 @@
   });
   buttons.back.addEventListener("click", function () { turn(-1); });
   buttons.next.addEventListener("click", function () { turn(1); });
-  document.addEventListener("keydown", function (event) {
-    const name = event.target.nodeName;
-    if (event.altKey || event.ctrlKey || event.metaKey || name === "SELECT" || name === "AUDIO") return;
+  // Only in the gallery, and not in a control of its own: elsewhere the arrows scroll a wide table.
+  const OWN = "pre, input, select, textarea, audio";
+  section.addEventListener("keydown", function (event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (event.target.closest(OWN)) return;
     if (event.key === "ArrowLeft") turn(-1);
     if (event.key === "ArrowRight") turn(1);
   });

@@ -171,12 +171,12 @@ def _two_sides(column: ColumnDrift) -> Iterator[str]:
         return a / totals[0], b / totals[1]
 
     values = sorted({*column.a.counts, *column.b.counts}, key=lambda v: (-sum(shares(v)), v))
-    yield f"<h3>{text(column.column)}</h3><table><thead><tr><th>value<th class=n>A<th class=n>B"
-    yield "<th>shares</thead><tbody>"
+    yield f"<h3>{text(column.column)}</h3><div class=scroll><table><thead>"
+    yield "<tr><th>value<th class=n>A<th class=n>B<th>shares</thead><tbody>"
     for value in values[:VALUES_MAX]:
         p, q = shares(value)
         yield f"<tr><td>{text(value)}<td class=n>{p:.1%}<td class=n>{q:.1%}<td>{bar(p, q)}</tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
     if len(values) > VALUES_MAX:
         yield f"<p>… and {len(values) - VALUES_MAX:,} more values</p>"
 
@@ -186,8 +186,9 @@ def _checks(report: Report) -> Iterator[str]:
     if checks is None:
         return
     yield f"<section><h2 id=rules>Rules of {text(checks.file)}</h2><p>{checks.judged:,} examples "
-    yield f"judged: {checks.errors:,} errors, {checks.warnings:,} warnings.</p><table><thead><tr>"
-    yield "<th>rule<th>severity<th class=n>findings<th>what they say</thead><tbody>"
+    yield f"judged: {checks.errors:,} errors, {checks.warnings:,} warnings.</p>"
+    yield "<div class=scroll><table><thead><tr><th>rule<th>severity<th class=n>findings"
+    yield "<th>what they say</thead><tbody>"
     for at, ran in enumerate(checks.ran):
         kind = "good" if not ran.count else "bad" if ran.rule.severity == "error" else "warn"
         yield f'<tr><td>{text(ran.rule.name)}<td>{text(ran.rule.severity)}<td class="n {kind}">'
@@ -199,7 +200,7 @@ def _checks(report: Report) -> Iterator[str]:
             yield f"<details><summary>… and {ran.count - 5:,} more</summary>"
             yield f"<ul>{rest}</ul></details>"
         yield "</tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
     if report.failing:
         yield f"<h3>{len(report.failing):,} examples that fail</h3><ul class=grid id=failing></ul>"
     yield "</section>"
@@ -233,8 +234,9 @@ def _figures(report: Report) -> Iterator[str]:
 
 def _classes(column: ColumnSummary) -> Iterator[str]:
     noun = "value" if column.distinct == 1 else "values"
-    yield f"<h3>{text(column.column)}: {column.distinct or 0:,} {noun}</h3><table><thead><tr>"
-    yield "<th>value<th class=n>examples<th class=n>share<th></thead><tbody>"
+    yield f"<h3>{text(column.column)}: {column.distinct or 0:,} {noun}</h3>"
+    yield "<div class=scroll><table><thead><tr><th>value<th class=n>examples<th class=n>share"
+    yield "<th></thead><tbody>"
     total, most = column.examples or 1, column.counts[0][1]
     for value, count in column.counts[:VALUES_MAX]:
         yield f"<tr><td>{text(value)}<td class=n>{count:,}<td class=n>{count / total:.1%}"
@@ -242,7 +244,7 @@ def _classes(column: ColumnSummary) -> Iterator[str]:
     if column.missing:
         yield f"<tr><td class=soft>none<td class=n>{column.missing:,}<td class=n>"
         yield f"{column.missing / total:.1%}<td></tr>"
-    yield "</tbody></table>"
+    yield "</tbody></table></div>"
     rest = len(column.counts) - VALUES_MAX
     if rest > 0 or column.rest:
         yield f"<p>… and {(column.distinct or 0) - VALUES_MAX:,} more values</p>"
@@ -251,9 +253,9 @@ def _classes(column: ColumnSummary) -> Iterator[str]:
 def _gallery(report: Report) -> Iterator[str]:
     if not report.gallery:
         return
-    yield "<section><h2>Gallery</h2><p class=controls>"
+    yield "<section tabindex=-1><h2 id=gallery>Gallery</h2><p class=controls>"
     yield "<label>Label <select id=label></select></label><button id=back type=button>← Back"
     yield "</button><button id=next type=button>Next →</button>"
     yield "<span id=where class=soft aria-live=polite></span></p>"
     yield "<noscript><p>The gallery needs the script of this page.</p></noscript>"
-    yield "<ul class=grid id=gallery></ul></section>"
+    yield "<ul class=grid id=examples></ul></section>"

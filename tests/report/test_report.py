@@ -101,6 +101,14 @@ def test_nothing_of_the_data_is_markup(report: Report) -> None:
     assert "<b>bold" not in html
 
 
+def test_every_table_scrolls_within_itself_and_every_link_has_a_heading(report: Report) -> None:
+    """A narrow window never scrolls as a whole, and a section is found by its heading."""
+    html = page(report)
+    assert html.count("<table>") == html.count("<div class=scroll><table>") > 3
+    for address in Elements(html).addresses - {"#main"}:
+        assert re.search(f"<h2 id={address[1:]}>", html) is not None
+
+
 def test_the_policy_allows_its_own_script_only(report: Report) -> None:
     """The hashes in the policy are those of the style and the script in the page."""
     html = page(report)

@@ -53,6 +53,7 @@
       sound.src = "data:audio/wav;base64," + it.s;
       box.appendChild(sound);
     }
+    if (it.n) box.appendChild(make("div", it.n, "soft"));
     if (it.t) box.appendChild(make("pre", it.t));
     box.appendChild(make("span", it.p, "path"));
     box.appendChild(make("span", it.l.join(", "), "soft"));

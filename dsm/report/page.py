@@ -18,7 +18,7 @@ from dsm.model.sizes import size_text
 from dsm.model.timespec import format_time
 from dsm.report.charts import bar, histogram, text
 from dsm.report.gather import Report
-from dsm.report.samples import Sample
+from dsm.report.samples import PICTURES_MAX, Sample
 from dsm.statistics.drift import ColumnDrift, Drift
 from dsm.statistics.samples import CATEGORY
 from dsm.statistics.summary import ColumnSummary
@@ -75,6 +75,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
     fields = {
         "p": printable(sample.path), "l": [printable(label) for label in sample.labels],
         "i": sample.image, "b": list(sample.bars), "s": sample.sound, "t": sample.text,
+        "n": "no room for its picture" if sample.left_off else "",
     }  # fmt: skip
     return {name: value for name, value in fields.items() if value or name in ("p", "l")}
 
@@ -257,5 +258,11 @@ def _gallery(report: Report) -> Iterator[str]:
     yield "<label>Label <select id=label></select></label><button id=back type=button>← Back"
     yield "</button><button id=next type=button>Next →</button>"
     yield "<span id=where class=soft aria-live=polite></span></p>"
+    shown = {sample.path: sample for _, samples in report.gallery for sample in samples}
+    left_off = sum(sample.left_off for sample in shown.values())
+    if left_off:
+        noun = "picture is" if left_off == 1 else "pictures are"
+        yield f"<p class=warn>{left_off:,} {noun} not shown: all pictures of a page have"
+        yield f" {size_text(PICTURES_MAX)}. A smaller --gallery shows all of its pictures.</p>"
     yield "<noscript><p>The gallery needs the script of this page.</p></noscript>"
     yield "<ul class=grid id=examples></ul></section>"

@@ -43,7 +43,8 @@ UNLABELLED = "(no label)"
 @dataclass(frozen=True, slots=True)
 class Sample:
     """An example on the page. `image` is a JPEG and `sound` a WAV in base64, `bars` the loudness of
-    a sound from 0 to 100, `text` the beginning of a text; each is empty where it is not that."""
+    a sound from 0 to 100, `text` the beginning of a text; each is empty where it is not that.
+    `left_off` says that the picture has no room on the page."""
 
     path: str
     labels: tuple[str, ...]
@@ -52,6 +53,7 @@ class Sample:
     bars: tuple[int, ...] = ()
     sound: str = ""
     text: str = ""
+    left_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,9 @@ class Sampler:
 
     def _sample(self, path: str, labels: tuple[str, ...], data: bytes) -> Sample:
         kind = media_type(data[:64], whole=len(data) <= 64)
-        if kind.startswith("image/") and self._pictures < PICTURES_MAX:
+        if kind.startswith("image/"):
+            if self._pictures >= PICTURES_MAX:
+                return Sample(path, labels, len(data), left_off=True)
             small = jpeg_thumbnail_of(data, SIDE, PIXELS_MAX)
             if small is not None:
                 self._pictures += len(small)

@@ -164,6 +164,17 @@ def test_a_view_of_nothing_and_damaged_sounds_have_a_page(hostile: Work) -> None
         assert waveform(data) == ()
 
 
+def test_pictures_without_room_are_named(
+    hostile: Work, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past the bound of a page an example says that its picture has no room, and the page counts."""
+    monkeypatch.setattr("dsm.report.samples.PICTURES_MAX", 1)
+    html = page(reported(hostile, "1"))
+    assert html.count('"n": "no room for its picture"') == 59
+    assert "59 pictures are not shown" in html
+    assert "not shown" not in page(report)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("hash", ["", "#gallery"])
 def test_a_browser_runs_nothing_of_the_data(report: Report, tmp_path: Path, hash: str) -> None:

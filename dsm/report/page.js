@@ -50,7 +50,7 @@
       const sound = make("audio");
       sound.controls = true;
       sound.preload = "none";
-      sound.src = "data:audio/wav;base64," + it.s;
+      sound.src = "data:" + it.m + ";base64," + it.s;
       box.appendChild(sound);
     }
     if (it.n) box.appendChild(make("div", it.n, "soft"));

@@ -74,7 +74,8 @@ def _data(report: Report) -> str:
 def _sample(sample: Sample) -> dict[str, Any]:
     fields = {
         "p": printable(sample.path), "l": [printable(label) for label in sample.labels],
-        "i": sample.image, "b": list(sample.bars), "s": sample.sound, "t": sample.text,
+        "i": sample.image, "b": list(sample.bars), "s": sample.sound,
+        "m": sample.sound_type if sample.sound else "", "t": sample.text,
         "n": "no room for its picture" if sample.left_off else "",
     }  # fmt: skip
     return {name: value for name, value in fields.items() if value or name in ("p", "l")}

@@ -42,9 +42,12 @@ UNLABELLED = "(no label)"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """An example on the page. `image` is a JPEG and `sound` a WAV in base64, `bars` the loudness of
-    a sound from 0 to 100, `text` the beginning of a text; each is empty where it is not that.
-    `left_off` says that the picture has no room on the page."""
+    """An example on the page.
+
+    `image` is a JPEG and `sound` a sound of the media type `sound_type`, both in base64, `bars` the
+    loudness of a WAV from 0 to 100, `text` the beginning of a text; each is empty where it is not
+    that. `left_off` says that the picture has no room on the page.
+    """
 
     path: str
     labels: tuple[str, ...]
@@ -52,6 +55,7 @@ class Sample:
     image: str = ""
     bars: tuple[int, ...] = ()
     sound: str = ""
+    sound_type: str = ""
     text: str = ""
     left_off: bool = False
 
@@ -132,8 +136,8 @@ class Sampler:
             if small is not None:
                 self._pictures += len(small)
                 return Sample(path, labels, len(data), image=b64encode(small).decode())
-        if kind == "audio/wav":
-            return self._sound(path, labels, data)
+        if kind.startswith("audio/"):
+            return self._sound(path, labels, data, kind)
         if kind in ("text/plain", "application/json"):
             text = data[: 4 * CHARACTERS].decode("utf-8", "replace")[:CHARACTERS]
             text = "\n".join(map(printable, text.split("\n")))
@@ -141,13 +145,14 @@ class Sampler:
             return Sample(path, labels, len(data), text=text + cut)
         return Sample(path, labels, len(data))
 
-    def _sound(self, path: str, labels: tuple[str, ...], data: bytes) -> Sample:
-        bars = waveform(data)
+    def _sound(self, path: str, labels: tuple[str, ...], data: bytes, kind: str) -> Sample:
+        # Other sounds need a decoder in C, which hostile bytes may crash.
+        bars = waveform(data) if kind == "audio/wav" else ()
         sound = ""
-        if bars and len(data) <= SOUND_MAX and self._sounds + len(data) <= SOUNDS_MAX:
+        if len(data) <= SOUND_MAX and self._sounds + len(data) <= SOUNDS_MAX:
             self._sounds += len(data)
             sound = b64encode(data).decode()
-        return Sample(path, labels, len(data), bars=bars, sound=sound)
+        return Sample(path, labels, len(data), bars=bars, sound=sound, sound_type=kind)
 
 
 def waveform(data: bytes) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from situations import Work
 from dsm.report.gather import Report, gather
 from dsm.report.markdown import markdown
 from dsm.report.page import MARK, page
-from dsm.report.samples import groups, waveform
+from dsm.report.samples import SOUND_MAX, groups, waveform
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='pwned'\"><script>1</script></svg>"
 CONTRACT = """\
@@ -162,6 +162,25 @@ def test_a_view_of_nothing_and_damaged_sounds_have_a_page(hostile: Work) -> None
     assert "no label" not in html and '<b class="">0</b>' in html
     for data in (b"", b"RIFF", sound()[:40], sound()[:50], b"RIFF\xff\xff\xff\xffWAVEfmt "):
         assert waveform(data) == ()
+
+
+def test_sounds_have_a_player_of_their_media_type(tmp_path: Path) -> None:
+    """Each sound that is small is on the page as it is; without a waveform where it is no WAV."""
+    work = Work(tmp_path)
+    kinds = {
+        "audio/flac": b"fLaC", "audio/ogg": b"OggS", "audio/mpeg": b"ID3", "audio/wav": sound(),
+    }  # fmt: skip
+    work.ds.add({f"{kind[6:]}.sound": data for kind, data in kinds.items()}, labels=["a"])
+    work.ds.add({"large.flac": b"fLaC" + bytes(SOUND_MAX)}, labels=["a"])
+    work.ds.commit("first")
+    made = gather(work.repo.example_set("1"), None, None, lambda: None, time=0)
+    shown = {each.path: each for _, samples in made.gallery for each in samples}
+    for kind, data in kinds.items():
+        one = shown[f"{kind[6:]}.sound"]
+        assert (one.sound_type, one.sound) == (kind, b64encode(data).decode())
+        assert bool(one.bars) == (kind == "audio/wav")
+        assert f'"m": "{kind}"' in page(made)
+    assert shown["large.flac"].sound == ""
 
 
 def test_pictures_without_room_are_named(

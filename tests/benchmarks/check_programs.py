@@ -87,6 +87,21 @@ def stage(folder: str, examples: str, changed: str) -> float:
     return time.perf_counter() - began
 
 
+def records(folder: str, examples: str) -> float:
+    """Writes lines of two sides that are alike: numbers, words and a truth value each."""
+    draw, began = random.Random(2), time.perf_counter()
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "rows.jsonl"), "w") as file:
+        for number in range(int(examples)):
+            file.write(
+                f'{{"id": {number}, "side": "{"ab"[number % 2]}", "n1": {draw.random():.6f}, '
+                f'"n2": {draw.gauss(0, 1):.4f}, "n3": {draw.randrange(100)}, '
+                f'"n4": {draw.expovariate(1):.4f}, "w1": "{LABELS[draw.randrange(4)]}", '
+                f'"w2": "w{draw.randrange(50)}", "t": {("false", "true")[draw.randrange(2)]}}}\n'
+            )
+    return time.perf_counter() - began
+
+
 def _decoded(path: str) -> int:
     from PIL import Image
 

@@ -1,4 +1,5 @@
-"""Workloads on the rules of a contract: without content, on what is staged, and decoding."""
+"""Workloads on the rules of a contract (without content, on what is staged, and decoding), on drift
+and on the report."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from .programs import output_of
 from .report import Goal, Row, compared_row, seconds_text
 
 EXAMPLES, STAGED_AMONG, STAGED = 1_000_000, 100_000, 100
+DRIFTING = 2_000_000  # half of them in each view
 WORKLOAD = "checks"
 PROGRAM = str(Path(__file__).with_name("check_programs.py"))
 
@@ -36,7 +38,8 @@ def checks(bench: Bench) -> Iterator[Row]:
         return
     yield Row(WORKLOAD, what, seconds_text(times), "", statistics.median(times), Goal(3, 1, "s"))
     yield from _hook(bench)
-    yield _decode(bench)
+    yield from _drift(bench)
+    yield from _pictures(bench)
 
 
 def _hook(bench: Bench) -> Iterator[Row]:
@@ -58,10 +61,45 @@ def _hook(bench: Bench) -> Iterator[Row]:
     bench.scratch.discard(project)
 
 
-def _decode(bench: Bench) -> Row:
+def _drift(bench: Bench) -> Iterator[Row]:
+    """Two views that are alike, so that nothing ends early, with their columns read anew."""
+    count = bench.count(DRIFTING, 2_000)
+    project = bench.scratch.folder("drift")
+    _seconds(bench, "records", str(project), str(count))
+    for words in (("init", "-d", "rows"), ("add", "rows.jsonl", "--records", "--key-field", "id",
+                  "--label-field", "side", "--attr-field", "*"), ("commit", "-m", "all"),
+                  ("prepare", "--label", "a", "--name", "a"),
+                  ("prepare", "--label", "b", "--name", "b")):  # fmt: skip
+        bench.dsm(WORKLOAD, project, *words)
+    command = bench.programs.dsm_command(project, "drift", "a", "b", "-q")
+    trials = bench.compare(WORKLOAD, [Side("dsm drift", always(command))])["dsm drift"]
+    times = trials.seconds()
+    busy = statistics.median(sample.steps[0].cpu for sample in trials.samples)
+    yield Row(
+        WORKLOAD, f"drift of two views of {count // 2:,} examples each, 10 columns",
+        seconds_text(times), "", statistics.median(times), Goal(5, None, "s"),
+        note=f"processor {busy:.2f} s",
+    )  # fmt: skip
+    bench.scratch.discard(project)
+
+
+def _report(bench: Bench, project: Path) -> Iterator[Row]:
+    """A page about all pictures of a project."""
+    command = bench.programs.dsm_command(project, "report", "-q", "--force", "-o", "report.html")
+    sides = [Side("dsm report", always(command))]
+    times = bench.compare(WORKLOAD, sides)["dsm report"].seconds()
+    what = "report of all pictures of CIFAR-10"
+    score = statistics.median(times)
+    yield Row(WORKLOAD, what, seconds_text(times), "", score, Goal(10, None, "s"))
+    size = (project / "report.html").stat().st_size / 1e6
+    yield Row(WORKLOAD, f"{what}: size", f"{size:.1f} MB", "", size, Goal(5, None, "MB"))
+
+
+def _pictures(bench: Bench) -> Iterator[Row]:
     goal, what = Goal(1.3, None, "x"), "decodes, CIFAR-10 / Pillow over the files, 2 processes"
     if bench.cifar is None:
-        return Row(WORKLOAD, what, goal=goal, skipped="no --cifar given")
+        yield Row(WORKLOAD, what, goal=goal, skipped="no --cifar given")
+        return
     project = bench.scratch.folder("decode")
     corpus.unpack_cifar(bench.cifar, project / "data")
     for words in (("init", "-d", "pictures"), ("config", "set", "core.workers", "2"),
@@ -76,5 +114,6 @@ def _decode(bench: Bench) -> Row:
         if other is not None:
             mine.append(step.seconds)
             theirs.append(other)
+    yield compared_row(WORKLOAD, what, mine, theirs, goal)
+    yield from _report(bench, project)
     bench.scratch.discard(project)
-    return compared_row(WORKLOAD, what, mine, theirs, goal)

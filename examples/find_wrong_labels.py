@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.svm import SVC
 
 import dsm
@@ -91,7 +91,11 @@ def train(repo: Catalog, view: View, name: str) -> float:
         features = np.array([pixels(example.bytes) for example in examples])
         labels = np.array([example.target for example in examples])
         model = CalibratedClassifierCV(SVC(C=3.0), ensemble=False, cv=3)
-        chances = cross_val_predict(model, features, labels, cv=FOLDS, method="predict_proba")
+        folds = StratifiedKFold(FOLDS)
+        chances = cross_val_predict(model, features, labels, cv=folds, method="predict_proba")
+        right = chances.argmax(axis=1) == labels
+        for fold, (_, part) in enumerate(folds.split(features, labels)):
+            run.log_metric("fold_accuracy", float(right[part].mean()), step=fold)
         run_id = run.id
     paths = [example.path for example in examples]
     repo.predictions.add(run_id, paths, probabilities=chances, classes=view.classes)

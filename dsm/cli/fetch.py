@@ -82,7 +82,8 @@ def _bring(s: Session, words: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json(objects_answer(report))
         return
-    said = f"{count_text(report.objects, 'object')} are here to stay"
+    are = "is" if report.objects == 1 else "are"
+    said = f"{count_text(report.objects, 'object')} {are} here to stay"
     s.say(f"{said}: {report.fetched:,} fetched, {size_text(report.transfer.size)}")
 
 

@@ -57,8 +57,9 @@ class ColumnarReader:
             if isinstance(error, RecordsInvalid):
                 raise
             reason = (str(error).splitlines() or [""])[0][:200]
+            where = f" behind row {number:,}" if number else ""
             raise RecordsInvalid(
-                f"{printable(name)} cannot be read as {settings.format} behind row {number:,}:"
+                f"{printable(name)} cannot be read as {settings.format}{where}:"
                 f" {printable(reason)}",
                 items=(name,),
             ) from None

@@ -303,6 +303,12 @@ def _header(row: list[str], line: int, gathered: Gathering) -> tuple[str, ...]:
             line, f"names the fields, but {error.message}",
             "rename one, or name the columns of a file without a header: --columns a,b",
         ) from None  # fmt: skip
+    missing = [field for field in gathered.settings.key if field not in columns]
+    if missing:
+        raise gathered.wrong(
+            line, f"there is no column '{printable(missing[0])}', which is the key",
+            f"it has {', '.join(printable(each) for each in columns[:12])}",
+        )  # fmt: skip
     return columns
 
 
@@ -310,7 +316,8 @@ def _ragged(
     gathered: Gathering, line: int, row: Sequence[str], columns: Sequence[str]
 ) -> Exception:
     have, want = len(row), len(columns)
-    fields = f"has {have:,} field{'s' * (have != 1)} where there are {want:,} columns"
+    there = "there is 1 column" if want == 1 else f"there are {want:,} columns"
+    fields = f"has {have:,} field{'s' * (have != 1)} where {there}"
     if have < want:
         reason = f"{fields}: nothing in the field '{printable(columns[have])}'"
     else:

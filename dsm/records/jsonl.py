@@ -52,7 +52,10 @@ def fields_of(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(found, dict):
-        raise ValueError("it is no JSON object")
+        kind = {list: "an array", str: "a text", bool: "a truth value"}.get(
+            type(found), "no object"
+        )
+        raise ValueError(f"this is {kind}, where each line is one JSON object")
     return found
 
 

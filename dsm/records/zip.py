@@ -61,7 +61,7 @@ class ZipReader:
             if isinstance(error, RecordsInvalid):
                 raise
             raise RecordsInvalid(
-                f"{printable(name)} cannot be read as zip at member {number:,}:"
+                f"{printable(name)} cannot be read as zip{f' at member {number:,}' * (number > 0)}:"
                 f" {printable(str(error)[:200])}",
                 items=(name,),
             ) from None

@@ -91,6 +91,9 @@ def test_options_beat_what_is_found_out() -> None:
         (b"a,b\n1,2\n,3\n", {"key": ("a",)}, "line 3: has nothing in the field 'a', which is the key"),
         (b"a,b\n1,2\n\n1,3\n", {"key": ("a",)}, "line 4: has the key '1' in 'a', as line 2 has"),
         (b"a,b\n1,soon\n", {"time": "b"}, "line 2: has no time in the field 'b'"),
+        (b"a,b\n1,2\n", {"key": ("id",)}, "line 1: there is no column 'id', which is the key"),
+        (b"a,b\n", {"key": ("id",)}, "line 1: there is no column 'id', which is the key"),
+        (b"a\n1,2\n", {}, "line 2: has 2 fields where there is 1 column: '2' is in none"),
     ],
 )  # fmt: skip
 def test_what_is_no_table_is_refused(data: bytes, asked: dict[str, Any], words: str) -> None:

@@ -6,6 +6,7 @@ outside of the git repository is left alone: its hooks are those of other reposi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ import subprocess
 from dataclasses import dataclass
 
 from dsm.errors import Conflict, InvalidInput, NotFound
+from dsm.model.names import printable
 from dsm.store import disk
 from dsm.store.whole_file import read_file
 
@@ -26,6 +28,7 @@ BYTES_MAX = 1 << 20
 GIT_SECONDS_MAX = 30
 _is_commit = re.compile(r"[0-9a-f]{40,64}").fullmatch
 _BEGIN, _END = "# dsm hooks: begin", "# dsm hooks: end"
+_SKELETON = "default_install_hook_types: [pre-commit, pre-push, post-checkout]\nrepos:"
 
 
 class NoGit(NotFound):
@@ -56,7 +59,9 @@ def find_git(root: str) -> Git:
             hint="call `dsm hooks run pre-commit` there, or unset core.hooksPath for this one",
         )
     below = os.path.relpath(os.path.realpath(root), os.path.realpath(top))
-    return Git(top, real, below)
+    if below != printable(below):
+        raise InvalidInput(f"{printable(below)} is no name that a hook can hold")
+    return Git(top, real, f"./{below}" if below.startswith("-") else below)
 
 
 def _git(root: str, *words: str) -> str:
@@ -194,10 +199,10 @@ def configure_tool(git: Git) -> str:
     path = os.path.join(git.top, CONFIG)
     data = read_file(path, BYTES_MAX)
     text = "" if data is None else _plain(data, path)
-    if _BEGIN in text:
+    if _begin(git.below) in map(str.strip, text.splitlines()):
         return f"{CONFIG} has the hooks already"
     if not text.strip():
-        text = "default_install_hook_types: [pre-commit, pre-push, post-checkout]\nrepos:\n"
+        text = f"{_SKELETON}\n"
     indent = _indent_of_repos(text, path, git.below)
     if not text.endswith("\n"):
         text += "\n"
@@ -212,13 +217,14 @@ def unconfigure_tool(git: Git) -> str | None:
     data = read_file(path, BYTES_MAX)
     text = "" if data is None else _plain(data, path)
     lines = text.splitlines(keepends=True)
-    begins = [n for n, line in enumerate(lines) if line.strip() == _BEGIN]
-    ends = [n for n, line in enumerate(lines) if line.strip() == _END]
-    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
+    told = [line.strip() for line in lines]
+    try:
+        begin = told.index(_begin(git.below))
+        end = told.index(_END, begin)
+    except ValueError:
         return None
-    rest = "".join([*lines[: begins[0]], *lines[ends[0] + 1 :]])
-    if rest.split("\n") == ["default_install_hook_types: [pre-commit, pre-push, post-checkout]",
-                            "repos:", ""]:  # fmt: skip
+    rest = "".join([*lines[:begin], *lines[end + 1 :]])
+    if rest.rstrip("\n") == _SKELETON:
         disk.remove(path)
         return f"{CONFIG}: removed"
     disk.rewrite(path, rest.encode(), path + ".dsm")
@@ -247,13 +253,21 @@ def _indent_of_repos(text: str, path: str, below: str) -> str:
     return items[0][: len(items[0]) - len(items[0].lstrip())] if items else "  "
 
 
+def _begin(below: str) -> str:
+    """Returns the line that begins the hooks of a repository: each in a git tree has its own."""
+    return _BEGIN if below == "." else f"{_BEGIN} of {json.dumps(below, ensure_ascii=False)}"
+
+
 def _block(below: str) -> list[str]:
-    folder = "" if below == "." else f" -C {shlex.quote(below)}"
-    lines = [_BEGIN, "- repo: local", "  hooks:"]
+    """Returns hooks that ask dsm in a folder; nothing where a clone has no repository there yet."""
+    lines = [_begin(below), "- repo: local", "  hooks:"]
     for name in NAMES:
+        # The tools start a program, not a shell: one is named, so that it looks first.
+        script = f'[ ! -e "$0/.dsm" ] || dsm -C "$0" hooks run {name}'
+        entry = f"sh -c {shlex.quote(script)} {shlex.quote(below)}"
         lines += [
             f"    - id: dsm-{name}", f"      name: dsm {name}",
-            f"      entry: dsm{folder} hooks run {name}", "      language: system",
+            f"      entry: {json.dumps(entry, ensure_ascii=False)}", "      language: system",
             "      always_run: true", "      pass_filenames: false", f"      stages: [{name}]",
         ]  # fmt: skip
     return [*lines, _END]

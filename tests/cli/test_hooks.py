@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from .conftest import Runner, write
@@ -293,15 +296,58 @@ def test_without_git(dsm: Runner, here: Path) -> None:
     assert "asks nothing of dsm" in dsm("hooks", "run", "commit-msg", status=2).err
 
 
+def pictured(seed: int, quality: int = 90) -> bytes:
+    """A JPEG of its own for each number."""
+    out = io.BytesIO()
+    spots = Image.frombytes("RGB", (8, 8), random.Random(seed).randbytes(192))
+    spots.resize((64, 64), Image.Resampling.BICUBIC).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def place(here: Path, files: dict[str, bytes]) -> None:
+    for path, data in files.items():
+        (here / path).parent.mkdir(exist_ok=True)
+        (here / path).write_bytes(data)
+
+
+STRICT = """\
+[dataset.data.rules]
+decodes = {}
+labels = { vocabulary = ["cat", "dog"], min = 0 }
+leakage = { by = "folder", near = true }
+drift = { against = "v1", columns = ["labels"] }
+"""
+STOPPED = {
+    "a corrupt picture": (
+        {"train/cut.jpg": pictured(10)[:-50]}, "cat", "decodes", "train/cut.jpg: it is cut off",
+    ),
+    "a mislabelled one": (
+        {"train/strange.jpg": pictured(11)}, "cta", "labels",
+        "train/strange.jpg: label cta is not in the vocabulary; did you mean cat?",
+    ),
+    "a leaked one": (
+        {"train/leaked.jpg": pictured(9)}, "cat", "leakage",
+        "train/leaked.jpg: its content is on two sides of folder; this one is in train",
+    ),
+    "a leaked one, encoded anew": (
+        {"train/anew.jpg": pictured(9, 60)}, "cat", "leakage",
+        "train/anew.jpg: it is nearly the same as test/9.jpg, which is on another side of folder",
+    ),
+    "drifted labels": (
+        {f"train/dog{n}.jpg": pictured(20 + n) for n in range(9)}, "dog", "drift",
+        "labels has drifted from v1: cat: 100.0% → 0.0%; dog: 0.0% → 100.0%",
+    ),
+}  # fmt: skip
+
+
 @needs_git
 @pytest.mark.parametrize("tool", ["pre-commit", "prek"])
 def test_the_tools_ask_dsm(
     dsm: Runner, here: Path, git: Callable[..., tuple[int, str]], tool: str,
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
-    """pre-commit and prek run the hooks of the configuration that dsm has written. A corrupt picture
-    and a mislabelled example stop a commit, with the names of the example and of the rule; a good
-    one passes."""
+    """pre-commit and prek run the hooks of the configuration that dsm has written. Each way to break
+    the data stops a commit, with the names of the example and of the rule; a good one passes."""
     program = shutil.which(tool, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if program is None:
         pytest.skip(f"needs {tool}")
@@ -313,26 +359,27 @@ def test_the_tools_ask_dsm(
     git("add", "dsm.toml", ".gitignore", ".pre-commit-config.yaml")
     status, said = git("commit", "-m", "yes")
     assert status == 0, said
-    write(
-        here / "dsm.toml",
-        '[dataset.data.rules]\ndecodes = {}\nlabels.vocabulary = ["cat", "dog"]\n',
-    )
+    write(here / "dsm.toml", STRICT)
     git("add", "dsm.toml")  # the tools put aside what is not in git's index
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 64), "red").save(picture, "JPEG")
-    data = picture.getvalue()
-    for name, content, label, rule, told in (
-        ("cut.jpg", data[:-50], "cat", "decodes", "it is cut off"),
-        ("strange.jpg", data, "cta", "labels", "did you mean cat?"),
-    ):
-        (here / name).write_bytes(content)
-        dsm("add", "-q", name, "--label", label)
+    good = {f"{side}/{n}.jpg": pictured(n) for n, side in enumerate(["train"] * 8 + ["test"] * 2)}
+    place(here, good)
+    dsm("add", "-q", *good, "--label", "cat")
+    dsm("commit", "-q", "-m", "good")
+    dsm("tag", "-q", "v1")
+    for name, (files, label, rule, told) in STOPPED.items():
+        place(here, files)
+        dsm("add", "-q", *files, "--label", label)
         status, said = git("commit", "--allow-empty", "-m", "no")
-        assert (status, f"{name}: " in said, rule in said, told in said) == (1, True, True, True)
+        found = (f"error: {rule}, " in said, told in said)
+        assert (name, status, found) == (name, 1, (True, True))
         dsm("restore", "-q", "--staged")
-    (here / "cut.jpg").write_bytes(data)
-    dsm("add", "-q", "cut.jpg", "--label", "cat")
+    place(here, {"train/cut.jpg": pictured(11)})
+    dsm("add", "-q", "train/cut.jpg", "--label", "cat")
     assert git("commit", "--allow-empty", "-m", "yes")[0] == 0
+    # As in a clone that has no data yet.
+    (here / ".dsm").rename(here / "elsewhere")
+    assert git("commit", "--allow-empty", "-m", "code alone")[0] == 0
+    (here / "elsewhere").rename(here / ".dsm")
     assert "removed" in dsm("hooks", "uninstall").err
     assert not (here / ".pre-commit-config.yaml").exists()
 
@@ -363,6 +410,33 @@ def test_a_configuration_is_added_to(
     assert (
         "does not end with its list" in dsm("hooks", "install", "--pre-commit-tool", status=2).err
     )
+
+
+@needs_git
+def test_repositories_of_one_work_tree_share_a_configuration(
+    dsm: Runner, here: Path, git: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each adds its own hooks to it and takes only those away; the last one removes the file."""
+    path = here / ".pre-commit-config.yaml"
+    folders = ["", 'it\'s "more" data: #1', "-C"]
+    for folder in folders:
+        (here / folder).mkdir(exist_ok=True)
+        monkeypatch.chdir(here / folder)
+        dsm("init", "-q")
+        dsm("hooks", "install", "-q", "--pre-commit-tool")
+        assert "already" in dsm("hooks", "install", "--pre-commit-tool").err
+    repos = yaml.safe_load(path.read_text())["repos"]
+    asked = [shlex.split(repo["hooks"][0]["entry"])[-1] for repo in repos]
+    assert asked == [".", folders[1], "./-C"]
+    for left, folder in enumerate(folders):
+        monkeypatch.chdir(here / folder)
+        dsm("hooks", "uninstall", "-q")
+        assert path.exists() == (left < 2)
+    for name in ("new\nline", os.fsdecode(b"latin\xe4")):
+        (here / name).mkdir()
+        monkeypatch.chdir(here / name)
+        dsm("init", "-q")
+        assert "no name that a hook can hold" in dsm("hooks", "install", status=2).err
 
 
 @needs_git

@@ -256,7 +256,8 @@ def run_parameters(layout: Layout, run: str) -> Documents:
 
 def trusted_sources(folder: str) -> Documents:
     """The notes of which sources a user trusts, in that user's own folder."""
-    return Documents(folder, folder, legal=_is_version)
+    place = os.path.join(folder, "trusted-sources")
+    return Documents(place, place, legal=_is_version)
 
 
 def trusted_places(folder: str) -> Documents:

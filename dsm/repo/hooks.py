@@ -9,20 +9,17 @@ hooks.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import dataclass
-from typing import Any
 
 from blake3 import blake3
 
-from dsm.errors import DsmError, InvalidInput, NotFound, Refused
-from dsm.format import document
+from dsm.errors import InvalidInput, NotFound, Refused
 from dsm.model.names import close_matches, printable
 from dsm.repo import documents
 from dsm.repo.repository import Repository
-from dsm.store import disk
+from dsm.repo.trust_notes import TrustNotes
 from dsm.store.whole_file import read_file
 
 FOLDER = "hooks"
@@ -129,27 +126,19 @@ def trust_hook(repository: Repository, name: str) -> Hook:
         )
     if hook.state in (FOREIGN, PLAIN):
         raise InvalidInput(f"{hook.path} is {hook.state}", hint=mend(hook))
-    folder = _folder(repository)
-    if folder is None:
-        raise Refused(
-            "there is no folder of yours outside of the repository to keep it in that you trust"
-            f" hook {name}",
-            hint="set HOME or XDG_CONFIG_HOME",
-        )
-    disk.make_dirs(folder.folder, mode=0o700)
-    fields = _fields(repository, name, hook.digest)
-    granted = {**fields, "granted": repository.environment.clock()}
-    folder.create(_id(fields), granted)
+    _notes(repository).grant(
+        _noted(name, hook.digest), repository.environment.clock(), named=f"hook {name}",
+        hint="set HOME or XDG_CONFIG_HOME",
+    )  # fmt: skip
     return Hook(name, hook.path, TRUSTED, hook.digest)
 
 
 def distrust_hook(repository: Repository, name: str) -> bool:
     """Takes back what `trust_hook` allowed of a hook as it is now; False if there was nothing."""
-    hook, folder = find_hook(repository, name), _folder(repository)
-    if hook is None or folder is None or hook.state != TRUSTED:
+    hook = find_hook(repository, name)
+    if hook is None or hook.state != TRUSTED:
         return False
-    folder.remove(_id(_fields(repository, name, hook.digest)))
-    return True
+    return _notes(repository).revoke(_noted(name, hook.digest))
 
 
 def mend(hook: Hook) -> str:
@@ -162,29 +151,12 @@ def mend(hook: Hook) -> str:
 
 
 def _is_trusted(repository: Repository, name: str, digest: str) -> bool:
-    folder = _folder(repository)
-    if folder is None:
-        return False
-    fields = _fields(repository, name, digest)
-    with contextlib.suppress(DsmError):
-        found = folder.read(_id(fields))
-        return found is not None and found.items() >= fields.items()
-    return False
+    return _notes(repository).have(_noted(name, digest))
 
 
-def _fields(repository: Repository, name: str, digest: str) -> dict[str, Any]:
-    root = os.fsencode(os.path.realpath(repository.root)).decode(errors="backslashreplace")
-    return {"repository": repository.id, "root": root, "hook": name, "digest": digest}
+def _noted(name: str, digest: str) -> dict[str, str]:
+    return {"hook": name, "digest": digest}
 
 
-def _id(fields: dict[str, Any]) -> str:
-    return blake3(document.canonical(fields)).hexdigest()
-
-
-def _folder(repository: Repository) -> documents.Documents | None:
-    """Returns where this user notes it; what lies in the repository is not this user's alone."""
-    base = repository.environment.config_folder()
-    if base is None:
-        return None
-    real, root = os.path.realpath(base), os.path.realpath(repository.root)
-    return None if f"{real}/".startswith(f"{root}/") else documents.trusted_hooks(real)
+def _notes(repository: Repository) -> TrustNotes:
+    return TrustNotes.of(repository, documents.trusted_hooks)

@@ -8,19 +8,12 @@ folder, as trust in sources is. Specified in docs/format/trusted-place.md.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
 
-from blake3 import blake3
-
-from dsm.errors import DsmError, Refused
-from dsm.format import document
 from dsm.repo import documents
 from dsm.repo.repository import Repository
-from dsm.store import disk
+from dsm.repo.trust_notes import TrustNotes
 
 EVERYTHING = "*"
 
@@ -29,77 +22,41 @@ EVERYTHING = "*"
 class TrustedPlaces:
     """The addresses that a user trusts for one repository; goes to other processes by pickle.
 
-    `folder` is where the notes lie, None for nowhere; `words` are addresses that count as well,
-    with commas between them.
+    `words` are addresses that count beside those that are noted, with commas between them.
     """
 
-    folder: str | None
+    notes: TrustNotes
     words: str
-    repository: str
-    root: str
 
     @classmethod
-    def of(cls, repository: Repository) -> Self:
+    def of(cls, repository: Repository) -> TrustedPlaces:
         """Returns those of a repository."""
-        environment = repository.environment
-        base, real = environment.config_folder(), os.path.realpath(repository.root)
-        folder = None if base is None else os.path.realpath(base)
-        # A folder that examples are written to is not this user's alone.
-        if folder is not None and f"{folder}/".startswith(f"{real}/"):
-            folder = None
-        root = os.fsencode(real).decode(errors="backslashreplace")
-        return cls(folder, environment.trusted_references(), repository.id, root)
+        notes = TrustNotes.of(repository, documents.trusted_places)
+        return cls(notes, repository.environment.trusted_references())
 
     def trusts(self, address: str) -> bool:
         """Whether an address, or a place above it, is trusted."""
         named = {word.strip().rstrip("/") for word in self.words.split(",") if word.strip()}
         if EVERYTHING in named:
             return True
-        return any(place in named or self._recorded(place) for place in _and_above(address))
+        places = _and_above(address)
+        return any(place in named or self.notes.have(_noted(place)) for place in places)
 
     def grant(self, address: str, now: int) -> None:
         """Trusts an address and all below it; `now` in microseconds UTC.
 
         Raises Refused where this user has no folder for that, and StorageFailed.
         """
-        notes = self._notes()
-        if notes is None:
-            raise Refused(
-                "there is no folder of yours outside of the repository to keep it in that you trust"
-                f" {address}",
-                hint=f"set XDG_CONFIG_HOME, or export DSM_TRUST_REFERENCES={address}",
-            )
-        disk.make_dirs(notes.folder, mode=0o700)
-        fields = self._fields(address)
-        notes.create(_id(fields), {**fields, "granted": now})
+        hint = f"set XDG_CONFIG_HOME, or export DSM_TRUST_REFERENCES={address}"
+        self.notes.grant(_noted(address), now, named=address, hint=hint)
 
     def revoke(self, address: str) -> bool:
         """Takes back what `grant` did; False where there was nothing to take back."""
-        notes = self._notes()
-        if notes is None or not self._recorded(address.rstrip("/")):
-            return False
-        notes.remove(_id(self._fields(address)))
-        return True
-
-    def _recorded(self, address: str) -> bool:
-        notes, fields = self._notes(), self._fields(address)
-        if notes is None:
-            return False
-        with contextlib.suppress(DsmError):
-            found = notes.read(_id(fields))
-            return found is not None and found.items() >= fields.items()
-        return False
-
-    def _notes(self) -> documents.Documents | None:
-        return None if self.folder is None else documents.trusted_places(self.folder)
-
-    def _fields(self, address: str) -> dict[str, Any]:
-        place = address.rstrip("/") or "/"
-        return {"repository": self.repository, "root": self.root, "place": place}
+        return self.notes.revoke(_noted(address))
 
 
-def _id(fields: dict[str, Any]) -> str:
-    return blake3(document.canonical(fields)).hexdigest()
+def _noted(address: str) -> dict[str, str]:
+    return {"place": address.rstrip("/") or "/"}
 
 
 def _and_above(address: str) -> Iterator[str]:

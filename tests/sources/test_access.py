@@ -20,7 +20,7 @@ from dsm.repo import documents
 from dsm.repo.environment import Environment
 from dsm.sources import broker, recording
 from dsm.sources import source as sources
-from dsm.sources.access import FOLDER, Access, SourceUntrusted, add_source, remove_source
+from dsm.sources.access import Access, SourceUntrusted, add_source, remove_source
 from dsm.sources.checking import check_queries
 from dsm.sources.query import define
 from dsm.sources.source import Source
@@ -74,8 +74,8 @@ def test_what_is_added_here_is_trusted_as_it_is(opened: Open, settings: Path) ->
     repo = opened()
     source = added(repo)
     assert Access(repo).trusted(source)
-    assert len(list((settings / FOLDER).iterdir())) == 1
-    assert (settings / FOLDER).stat().st_mode & 0o777 == 0o700
+    assert len(list((settings / "trusted-sources").iterdir())) == 1
+    assert (settings / "trusted-sources").stat().st_mode & 0o777 == 0o700
     for changes in (
         {"driver": "duckdb"}, {"kind": "file", "secret": "/etc/passwd"}, {"secret": "OTHER"},
         {"id": "1" * 32}, {"created": 2}, {"name": "other"},
@@ -119,7 +119,7 @@ def test_a_removed_source_leaves_no_trust(opened: Open, settings: Path) -> None:
     repo = opened()
     added(repo)
     remove_source(repo, "pay")
-    assert list((settings / FOLDER).iterdir()) == []
+    assert list((settings / "trusted-sources").iterdir()) == []
     added(repo)
     Path(documents.sources(repo.layout).path("pay")).write_bytes(b"{}")
     remove_source(repo, "pay")
@@ -170,7 +170,7 @@ def test_a_note_that_is_not_whole_is_none(opened: Open, settings: Path) -> None:
     """Cut off, about another source, or a folder of its name: not trusted, and no crash."""
     repo = opened()
     source = added(repo)
-    (note,) = (settings / FOLDER).iterdir()
+    (note,) = (settings / "trusted-sources").iterdir()
     data = note.read_bytes()
     other = document.encode({**document.decode(data, "x"), "root": "/elsewhere"})
     for wrong in (b"", data[:-1], b"x", other):

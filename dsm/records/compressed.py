@@ -73,7 +73,7 @@ class Decompressed:
         self._stream: Any = None
         self._ended = False
         self._budget = Budget(name)
-        self._in = self._streams = 0
+        self._in = self._streams = self._begun = 0
 
     def read(self, size: int) -> bytes:
         """Returns so many bytes, fewer at the end alone."""
@@ -82,12 +82,12 @@ class Decompressed:
                 piece = self._next()
             except RecordsInvalid:
                 raise
-            except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError) as error:
-                raise self._wrong(f"is damaged: {error}") from None
+            except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError):
+                raise self._damaged() from None
             except Exception as error:
                 if type(error).__module__.partition(".")[0] != "zstandard":
                     raise
-                raise self._wrong(f"is damaged: {error}") from None
+                raise self._damaged() from None
             self._count(piece)
         data = b"".join(self._out)
         self._out = [data[size:]] if len(data) > size else []
@@ -105,6 +105,7 @@ class Decompressed:
                 return b""
             self._stream = _OPENED[self._compression]()
             self._streams += 1
+            self._begun = self._in - len(self._packed)
         if not self._packed and getattr(self._stream, "needs_input", True):
             raise self._wrong(f"is cut off: its {self._compression} stream has no end")
         piece, self._packed, ended = self._stream.unpack(self._packed)
@@ -119,6 +120,18 @@ class Decompressed:
         self._out.append(piece)
         self._held += len(piece)
         self._budget.spend(self._in, len(piece), piece.count(b"\n"))
+
+    def _damaged(self) -> InvalidInput:
+        # What the libraries say names numbers of their own, and no place.
+        begin = self._in - len(self._packed)
+        if self._streams > 1 and self._begun == begin:
+            return self._wrong(
+                f"is damaged: what follows its {self._compression} stream, from byte {begin:,} on,"
+                " is no other one"
+            )
+        return self._wrong(
+            f"is damaged: its {self._compression} stream cannot be unpacked from byte {begin:,} on"
+        )
 
     def _wrong(self, reason: str) -> InvalidInput:
         return RecordsInvalid(f"{printable(self._name)} {reason}", items=(self._name,))

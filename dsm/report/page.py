@@ -199,6 +199,8 @@ def _checks(report: Report) -> Iterator[str]:
         yield "<br>".join(text(each.told) for each in found[:5])
         if ran.count > 5:
             rest = "".join(f"<li>{text(each.told)}</li>" for each in found[5:])
+            if ran.count > len(found):
+                rest += f"<li>… and {ran.count - len(found):,} that are not on this page</li>"
             yield f"<details><summary>… and {ran.count - 5:,} more</summary>"
             yield f"<ul>{rest}</ul></details>"
         yield "</tr>"

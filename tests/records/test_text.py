@@ -68,6 +68,21 @@ def test_what_is_no_text_is_refused(data: bytes, words: str) -> None:
 
 
 @pytest.mark.parametrize("name", PACKED)
+def test_damage_of_a_stream_is_told_with_its_place(name: str) -> None:
+    """By the byte of the file and in words of dsm, not by numbers of the library that unpacks."""
+    data = PACKED[name](b"one\ntwo\n" * 99)
+    for behind, words in (
+        (data[:6] + b"\xff" * len(data), rf"its {name} stream cannot be unpacked from byte 0 on"),
+        (
+            data + b"more" * 8,
+            f"what follows its {name} stream, from byte {len(data):,} on, is no other",
+        ),
+    ):
+        with pytest.raises(RecordsInvalid, match=rf"^t\.txt is damaged: {words}"):
+            read_records(io.BytesIO(behind), "t.txt", RecordSettings("text"))
+
+
+@pytest.mark.parametrize("name", PACKED)
 @given(
     lines=st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1), max_size=8),
     parts=st.integers(1, 3),

@@ -89,6 +89,20 @@ def test_a_report_gathers_figures_changes_drift_and_findings(report: Report) -> 
     assert shown[f"{SCRIPT}.txt"].text == SCRIPT
 
 
+def test_findings_that_are_not_on_the_page_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that finds more than the page holds says how many are left out."""
+    monkeypatch.setattr("dsm.report.gather.FINDINGS_MAX", 6)
+    work = Work(tmp_path)
+    work.ds.add({f"{n}.txt": b"%d" % n for n in range(8)}, labels=["cat"])
+    work.ds.commit("one")
+    work.path("dsm.toml").write_text(CONTRACT)
+    html = page(reported(work, "1"))
+    assert "… and 3 more</summary>" in html
+    assert "<li>… and 2 that are not on this page</li>" in html
+
+
 def test_nothing_of_the_data_is_markup(report: Report) -> None:
     """The page has its own two scripts, no handler, no style attribute, and no address."""
     html = page(report)

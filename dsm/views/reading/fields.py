@@ -1,7 +1,8 @@
 """The fields of records as columns: the table of a view, and beside it `record.NAME` for each.
 
 A column has the type that its values have: text, int64, float64, bool, lists or structures. Where
-they have no type in common, or numbers would lose digits, it holds each value as JSON text.
+they have no type in common, numbers would lose digits, or a text has half a character (a lone
+surrogate, which no column of text can hold), it holds each value as JSON text.
 """
 
 from __future__ import annotations
@@ -42,8 +43,25 @@ def table_with_fields(selection: Selection) -> pa.Table:
             break
         texts |= mixed  # these are read once more
     for name, column in columns.items():
-        table = table.append_column(RECORD_FIELD + name, column)
+        table = table.append_column(RECORD_FIELD + _shown(name), column)
     return table
+
+
+def _json_text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if _is_unicode(text) else json.dumps(value)
+
+
+def _shown(name: str) -> str:
+    return name if _is_unicode(name) else name.encode(errors="backslashreplace").decode()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parts(selection: Selection, texts: set[str], mixed: set[str]) -> Iterator[_Part]:
@@ -54,7 +72,7 @@ def _parts(selection: Selection, texts: set[str], mixed: set[str]) -> Iterator[_
         for name in dict.fromkeys(name for row in rows for name in row):
             values = [row.get(name) for row in rows]
             if name in texts:
-                values = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+                values = [None if v is None else _json_text(v) for v in values]
             try:
                 columns[name] = pa.array(values)
             except (pa.ArrowException, ValueError, OverflowError):
@@ -83,7 +101,7 @@ def _joined(parts: list[_Part], name: str) -> pa.ChunkedArray | None:
     found = [(count, columns.get(name)) for count, columns in parts]
     kinds = {str(array.type): array.type for _, array in found if array is not None}
     try:
-        schemas = [pa.schema([(name, kind)]) for kind in kinds.values()]
+        schemas = [pa.schema([("field", kind)]) for kind in kinds.values()]
         kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
         chunks = [
             pa.nulls(count, kind) if array is None else array.cast(kind) for count, array in found

@@ -56,6 +56,22 @@ def test_fields_are_columns_of_their_types(view: View) -> None:
     ) == ({"a": 3}, {"b": "x"})
 
 
+def test_half_characters_come_as_json(work: Work, tmp_path: Path) -> None:
+    """A lone surrogate, in a value or in a name, is in no column as it is: all readers get its
+    escape."""
+    half = b'{"id": "%d", "t": "\\ud800 a%d", "n": {"\\udfff": %d}, "x\\udc00": %d}\n'
+    (work.root / "t.jsonl").write_bytes(b"".join(half % (n, n, n, n) for n in range(2)))
+    work.ds.add(["t.jsonl"], records=True, key_field="id")
+    work.ds.commit("one")
+    view = work.ds.prepare()
+    table = view.table(fields=True)
+    assert table.column("record.t").to_pylist() == ['"\\ud800 a0"', '"\\ud800 a1"']
+    assert table.column("record.n").to_pylist() == ['{"\\udfff": 0}', '{"\\udfff": 1}']
+    assert table.column("record.x\\udc00").to_pylist() == [0, 1]
+    assert view.to_pandas(fields=True)["record.t"].tolist()[0] == '"\\ud800 a0"'
+    assert view.to_hf(cache_dir=str(tmp_path / "cache"))[1]["record.t"] == '"\\ud800 a1"'
+
+
 def test_files_among_records_have_no_fields(work: Work) -> None:
     """Of a file the fields are null, and a view of files alone has none."""
     work.ds.add({"a.txt": b"a file"})

@@ -140,21 +140,14 @@ class Following:
         head = tree.log.head()
         rows = self._changes(tree.committed(self._paths))
         files = plan_files(tree, staged, index, rows)
-        try:
-            with forgotten_when_refused(tree):
-                bring_files(tree, staged, index, rows, files)
-        except StorageFailed as error:
-            raise StorageFailed(
-                f"{error.message} (the changesets are here: dataset {tree.log.name} is at {head})",
-                hint="`dsm status` lists the files that did not follow; when there is room, the"
-                " next `dsm add` brings them along",
-            ) from error
+        done = f"the changesets are here: dataset {tree.log.name} is at {head}"
+        bring_files(tree, staged, index, rows, files, done)
         changeset = tree.log.get(head)
         index.position = index.position.at(head, changeset.id, staged.names)
         tree.save(index)
         forget_following(tree)
-        done = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
-        rest = {*rows.before, *rows.now} - done
+        moved = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
+        rest = {*rows.before, *rows.now} - moved
         left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
         return Followed(len(files.write), len(files.remove), tuple(sorted(left)))
 
@@ -226,15 +219,30 @@ def clean_files(tree: WorkTree, index: WorkIndex, now: dict[str, Example]) -> di
 
 
 def bring_files(
-    tree: WorkTree, staged: Staged, index: WorkIndex, rows: RevertPlan, files: RestorePlan
+    tree: WorkTree,
+    staged: Staged,
+    index: WorkIndex,
+    rows: RevertPlan,
+    files: RestorePlan,
+    done: str,
 ) -> None:
     """Writes, replaces or removes the files of reverted examples, and brings the index along.
 
-    What has changed since it was judged is left alone, as it would have been then.
+    What has changed since it was judged is left alone, as it would have been then. Raises
+    StorageFailed, which says what is `done` all the same.
     """
     moment = tree.moment()
     store, workers = tree.repository.store, tree.repository.workers
-    written = perform(files, store, force=False, workers=workers, stay=tree.occupied()).written
+    try:
+        with forgotten_when_refused(tree):
+            outcome = perform(files, store, force=False, workers=workers, stay=tree.occupied())
+    except StorageFailed as error:
+        raise StorageFailed(
+            f"{error.message} ({done})",
+            hint="`dsm status` lists the files that did not follow; when there is room, the next"
+            " `dsm add` brings them along",
+        ) from error
+    written = outcome.written
     same = dict(files.same)
     for path in files_of(rows, removed=True):
         if path in staged.where:

@@ -81,15 +81,8 @@ def commit_revert(
             )  # fmt: skip
         with contextlib.suppress(StorageFailed), tree.locked():
             tree.stage.clear(intent.transaction, ())
-    try:
-        with forgotten_when_refused(tree):
-            bring_files(tree, staged, index, rows, files)
-    except StorageFailed as error:
-        raise StorageFailed(
-            f"{error.message} (the changeset itself is done: {changeset.number})",
-            hint="`dsm status` lists the files that did not follow; when there is room, the next"
-            " `dsm add` brings them along",
-        ) from error
+    done = f"the changeset itself is done: {changeset.number}"
+    bring_files(tree, staged, index, rows, files, done)
     if index.position.head + 1 == changeset.number:
         index.position = index.position.at(changeset.number, changeset.id, staged.names)
         tree.save(index)

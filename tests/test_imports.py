@@ -95,7 +95,7 @@ CONFINED = {
     "pyfastcdc": ("store/chunks.py",),
     "tomlkit": ("repo/config.py",),
     "pyarrow": (
-        "format/manifest.py", "format/predictions.py", "evaluation/", "lineage/", "records/", "history/", "sources/", "statistics/", "near/", "report/", "views/", "checks/", "maintenance/references.py", "maintenance/spill.py",
+        "format/manifest.py", "format/predictions.py", "evaluation/", "lineage/", "records/", "history/", "sources/", "statistics/", "near/", "report/", "views/", "checks/", "maintenance/uses.py", "maintenance/spill.py",
         "worktree/pick_file.py",
         "worktree/label_file.py",  # a label file may be Parquet
         "worktree/hub_dataset.py",  # datasets of Hugging Face are

@@ -11,7 +11,7 @@ from dsm.history.snapshot import Snapshots
 from dsm.history.snapshot_cache import KeepsNothing
 from dsm.history.snapshot_file import State
 from dsm.maintenance.findings import Findings, entries
-from dsm.maintenance.references import dataset_log
+from dsm.maintenance.uses import dataset_log
 from dsm.repo.copy_key import CopyKey
 from dsm.repo.repository import Repository
 

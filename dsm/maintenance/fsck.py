@@ -20,10 +20,10 @@ from dsm.history.fold import records_files
 from dsm.maintenance.claims import check_claims
 from dsm.maintenance.findings import Findings
 from dsm.maintenance.local_files import check_index, check_local
-from dsm.maintenance.referenced import check_references
-from dsm.maintenance.references import STAGED, dataset_log, picked_by
+from dsm.maintenance.reference_check import check_references
 from dsm.maintenance.reports import PICKED, PREDICTED, FsckReport
 from dsm.maintenance.run_documents import check_runs
+from dsm.maintenance.uses import STAGED, dataset_log, picked_by
 from dsm.model.names import is_plain_name
 from dsm.model.record_path import is_records_file
 from dsm.progress import SILENT, Progress
@@ -446,7 +446,7 @@ class Checker:
         store = self.store
         for oid in sorted(large):
             try:
-                absent = store.missing(store.references(oid))
+                absent = store.missing(store.with_pieces(oid))
             except (DamagedData, StorageFailed) as error:
                 self._object(oid, error.message)
                 continue

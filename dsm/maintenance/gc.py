@@ -21,14 +21,14 @@ from dsm.errors import AmbiguousName, Conflict, DamagedData, InvalidInput, NotFo
 from dsm.files.temporaries import leftovers
 from dsm.format import chunk_list
 from dsm.format import pack as pack_format
-from dsm.maintenance.references import (
-    STAGED,
-    Reference,
-    dataset_log,
-    referenced_ids,
-    references,
-)
 from dsm.maintenance.reports import PICKED, PREDICTED, GcPlan
+from dsm.maintenance.uses import (
+    STAGED,
+    Use,
+    dataset_log,
+    used_ids,
+    uses,
+)
 from dsm.model.names import printable
 from dsm.repo.renaming import clear_removed
 from dsm.repo.repository import Repository
@@ -62,7 +62,7 @@ def plan_gc(repository: Repository) -> GcPlan:
     Raises DamagedData when a manifest, a stage segment or a chunk list cannot be read: what it
     refers to is then unknown.
     """
-    return _planned(repository, _survey(repository, referenced_ids(repository)))
+    return _planned(repository, _survey(repository, used_ids(repository)))
 
 
 def _survey(repository: Repository, ids: set[bytes]) -> _Survey:
@@ -130,7 +130,7 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
     layout = repository.layout
     lock = _alone(repository)
     try:
-        ids = referenced_ids(repository)
+        ids = used_ids(repository)
         _take_back(repository, ids)
         survey = _survey(repository, ids)
         now = _planned(repository, survey)
@@ -372,14 +372,14 @@ def _repack(repository: Repository, name: str, survey: _Survey) -> None:
             raise
 
 
-def _line(reference: Reference) -> str:
+def _line(use: Use) -> str:
     """Returns what refers to an object, for people."""
-    if reference.number == PICKED:
-        return f"{printable(reference.path)} of {reference.dataset}: a list that it picks by"
-    if reference.number == PREDICTED:
-        return f"{reference.path}: its predictions"
-    where = "the stage" if reference.number == STAGED else f"changeset {reference.number}"
-    return f"{where} of {reference.dataset}: {printable(reference.path)}"
+    if use.number == PICKED:
+        return f"{printable(use.path)} of {use.dataset}: a list that it picks by"
+    if use.number == PREDICTED:
+        return f"{use.path}: its predictions"
+    where = "the stage" if use.number == STAGED else f"changeset {use.number}"
+    return f"{where} of {use.dataset}: {printable(use.path)}"
 
 
 def explain(repository: Repository, text: str) -> list[str]:
@@ -394,15 +394,15 @@ def explain(repository: Repository, text: str) -> list[str]:
     lines = []
     meant: set[bytes] = set()
     owners: dict[bytes, list[str]] = {}
-    for reference in references(repository):
-        line = _line(reference)
-        if reference.oid.hex().startswith(wanted):
+    for use in uses(repository):
+        line = _line(use)
+        if use.oid.hex().startswith(wanted):
             lines.append(line)
-            meant.add(reference.oid)
-        owners.setdefault(reference.oid, []).append(line)
+            meant.add(use.oid)
+        owners.setdefault(use.oid, []).append(line)
     with repository.store.alone() as store:
         for oid, users in owners.items():
-            pieces = {piece for piece in store.references(oid) if piece.hex().startswith(wanted)}
+            pieces = {piece for piece in store.with_pieces(oid) if piece.hex().startswith(wanted)}
             if pieces - {oid}:
                 lines += [f"{line} (as a chunk of {oid.hex()[:16]})" for line in users]
                 meant |= pieces

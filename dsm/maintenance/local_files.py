@@ -10,7 +10,7 @@ from dsm.errors import DsmError
 from dsm.format import index as index_format
 from dsm.maintenance.cached_snapshots import check_caches, check_fingerprints
 from dsm.maintenance.findings import Findings, entries
-from dsm.maintenance.references import dataset_log
+from dsm.maintenance.uses import dataset_log
 from dsm.repo.repository import Repository
 from dsm.sources.receipts import damaged as damaged_receipts
 from dsm.store.lease import living

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, DsmError
 from dsm.history.manifests import Manifests
-from dsm.maintenance.references import referenced_ids
+from dsm.maintenance.uses import used_ids
 from dsm.model.changeset import Changeset
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import RemoteDamaged
@@ -71,7 +71,7 @@ def repair(remote: Remote, progress: Progress = SILENT) -> RepairReport:
                     manifests += _mend_manifests(remote, dataset, name)
     aside = _put_aside(repository, progress)
     with publishing(repository) as publish:
-        brought, lacks = _bring(remote, referenced_ids(repository), progress)
+        brought, lacks = _bring(remote, used_ids(repository), progress)
         with publish:
             pass
     if lacks is not None:

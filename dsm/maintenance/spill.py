@@ -21,8 +21,8 @@ from dsm.format import index as index_format
 from dsm.format import pack as pack_format
 from dsm.history import snapshot_file
 from dsm.maintenance import walk
-from dsm.maintenance.references import STAGED, dataset_log, references
 from dsm.maintenance.texts import Texts
+from dsm.maintenance.uses import STAGED, dataset_log, uses
 from dsm.progress import SILENT, Progress
 from dsm.repo.copy_key import CopyKey
 from dsm.repo.repository import Repository
@@ -423,7 +423,7 @@ class _Objects:
                 self._hits.setdefault(oid, set()).update(lines)
         holders: dict[bytes, list[Example]] = {oid: [] for oid in self._hits}
         try:
-            for each in references(self._repository) if holders else ():
+            for each in uses(self._repository) if holders else ():
                 found = holders.get(each.oid)
                 if found is not None and len(found) < EXAMPLES_LISTED:
                     found.append((each.dataset, each.number, each.path))

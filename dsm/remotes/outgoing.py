@@ -89,7 +89,7 @@ def _held(contents: fmt.Contents, wanted: Iterable[bytes]) -> set[bytes]:
 def _pieces(store: ObjectStore, oids: Iterable[bytes]) -> Iterator[bytes]:
     for oid in large_among(store, list(oids)):
         with contextlib.suppress(DamagedData):  # it is not here, and perhaps need not be
-            yield from store.references(oid)
+            yield from store.with_pieces(oid)
 
 
 def send(

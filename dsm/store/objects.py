@@ -276,7 +276,7 @@ class ObjectStore(OpenPacks):
     def _part(self, oid: bytes) -> bytes:
         return self._fetch(oid)[0]
 
-    def references(self, oid: bytes) -> Iterator[bytes]:
+    def with_pieces(self, oid: bytes) -> Iterator[bytes]:
         """Yields the ids of the stored pieces that an object consists of, itself first.
 
         Raises like `read`; used to know what must be kept.

@@ -133,7 +133,7 @@ MUTANTS = [
     Direct("gc blind to leases", checks.gc_before_the_last_step,
            setting(gc, "living", lambda _: set())),
     Direct("gc blind to the stage", checks.gc_with_a_stage,
-           lambda patch: patch.setattr("dsm.maintenance.references.staged_segments", lambda *_: ())),
+           lambda patch: patch.setattr("dsm.maintenance.uses.staged_segments", lambda *_: ())),
     Direct("gc without a second look", checks.gc_with_an_old_plan, _plan_once),
     Direct("gc blind to changesets", checks.gc_of_what_is_used,
            setting(gc, "referenced_ids", lambda _: set())),

@@ -122,7 +122,7 @@ def test_lists_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, de
     assert chunk_list.decode(payload).nested == (depth == "nested")
     again = opened(tmp_path, SMALL)
     assert again.read(oid) == data
-    pieces = list(again.references(oid))
+    pieces = list(again.with_pieces(oid))
     assert again.missing(pieces) == set()
     # Put again, nothing is written.
     size = stored_bytes(tmp_path)

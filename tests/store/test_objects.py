@@ -372,7 +372,7 @@ def test_a_nested_list_of_odd_rows(make_store: Callable[..., ObjectStore], tmp_p
     with pytest.raises(DamagedData, match=r"is damaged in pack \(its chunk list does not add up\)"):
         make_store().read(oid)
     with pytest.raises(DamagedData, match=r"is damaged in pack \(its chunk list does not add up\)"):
-        list(make_store().references(oid))
+        list(make_store().with_pieces(oid))
 
 
 def test_chunks_that_are_not_the_object(
@@ -401,8 +401,8 @@ def test_references_name_every_piece(make_store: Callable[..., ObjectStore]) -> 
     store = make_store()
     small, large = store.put(b"small"), store.put(content(3 * MB))
     store.flush()
-    assert list(store.references(small)) == [small]
-    pieces = list(store.references(large))
+    assert list(store.with_pieces(small)) == [small]
+    pieces = list(store.with_pieces(large))
     assert pieces[0] == large
     assert b"".join(store.read(piece) for piece in pieces[1:]) == content(3 * MB)
     assert objects.ObjectStore is ObjectStore

@@ -1,4 +1,4 @@
-"""What is referred to: every object id that a changeset or the stage of a dataset names."""
+"""What is in use: every object id that a changeset or the stage of a dataset names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STAGED = 0  # stands for the stage where a changeset number is expected
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class Use:
     """A changeset (or the stage, STAGED) naming an object for a path.
 
     With PICKED it is a view or a segment, which `path` tells, naming a list that it picks by; with
@@ -55,8 +55,8 @@ def staged_segments(repository: Repository, name: str) -> Iterator[tuple[str, by
                 yield os.path.join(folder, entry), data
 
 
-def references(repository: Repository) -> Iterator[Reference]:
-    """Yields all references. Raises DamagedData when anything that may refer cannot be read."""
+def uses(repository: Repository) -> Iterator[Use]:
+    """Yields all uses. Raises DamagedData when anything that may use an object cannot be read."""
     for name in repository.datasets():
         log, snapshots = dataset_log(repository, name)
         for number in range(1, log.head() + 1):
@@ -65,16 +65,16 @@ def references(repository: Repository) -> Iterator[Reference]:
                 paths, oids = table.column("path").to_pylist(), table.column("object").to_pylist()
                 for path, oid in zip(paths, oids, strict=True):
                     if oid is not None:
-                        yield Reference(name, number, path, oid)
+                        yield Use(name, number, path, oid)
         for where, data in staged_segments(repository, name):
             _, rows = segment.decode(data, where)
             for path, oid in zip(rows.paths, rows.oids, strict=True):
                 if oid is not None:
-                    yield Reference(name, STAGED, path, oid)
+                    yield Use(name, STAGED, path, oid)
         for what, oid in picked_by(repository, name):
-            yield Reference(name, PICKED, what, oid)
+            yield Use(name, PICKED, what, oid)
     for run, oid in predicted_by(repository):
-        yield Reference("", PREDICTED, f"run {run}", oid)
+        yield Use("", PREDICTED, f"run {run}", oid)
 
 
 def picked_by(repository: Repository, dataset: str) -> Iterator[tuple[str, bytes]]:
@@ -100,7 +100,7 @@ def predicted_by(repository: Repository) -> Iterator[tuple[str, bytes]]:
                 yield run, bytes.fromhex(stored.object)
 
 
-def referenced_ids(repository: Repository) -> set[bytes]:
+def used_ids(repository: Repository) -> set[bytes]:
     """Returns all object ids that are referred to, without keeping the paths."""
     import pyarrow.compute as pc
 

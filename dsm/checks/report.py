@@ -49,10 +49,11 @@ class Ran:
         """Yields what it found, example by example."""
         rule = self.rule
         for each in self.failing:
+            said = printable(each.text)
             rows = [{"path": None}] if each.rows is None else _rows(each)
             for row in rows:
                 value = row.get("value")
-                text = each.text.replace("{}", _shown(value), 1) if "value" in row else each.text
+                text = said.replace("{}", _shown(value), 1) if "value" in row else said
                 yield Finding(
                     rule=rule.name, severity=rule.severity, path=row["path"], value=value,
                     text=text, reason=rule.reason, line=rule.line,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,7 @@ def _print_for_machines(
 ) -> None:
     from dsm.answers import check_formats
 
+    report = replace(report, file=_in_workspace(report.file))
     if as_sarif:
         from dsm.answers.check_formats import sarif_answer
 
@@ -189,6 +191,15 @@ def _print_for_machines(
             _write(summary, check_formats.markdown(name, report, fail_on) + "\n", "a")
     else:
         print(check_formats.markdown(name, report, fail_on))
+
+
+def _in_workspace(file: str) -> str:
+    """Returns a path as the service that runs a job names it: from the top of its checkout."""
+    top = os.environ.get("GITHUB_WORKSPACE") or os.environ.get("CI_PROJECT_DIR")
+    if not top:
+        return file
+    below = os.path.relpath(os.path.realpath(file), os.path.realpath(top))
+    return file if below.startswith("../") else below
 
 
 def tell(s: Session, report: CheckReport) -> None:

@@ -9,7 +9,7 @@ from itertools import combinations
 from dsm.errors import InvalidInput
 from dsm.evaluation.groups import text_codes
 from dsm.evaluation.numeric import Array, load, one
-from dsm.model.names import printable
+from dsm.model.names import quoted
 from dsm.views.selection.selection import Selection
 
 
@@ -55,7 +55,7 @@ def agreement_of(selection: Selection, annotators: Sequence[str]) -> Agreement:
     for name, column in columns.items():
         if column not in known:
             raise InvalidInput(
-                f"no example has the attribute {printable(name)}",
+                f"no example has an attribute {quoted(name)}",
                 hint="a label file with a column for each annotator makes them attributes",
             )
     rows = selection.evaluation.rows(["path", *columns.values()])

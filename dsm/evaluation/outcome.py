@@ -16,7 +16,7 @@ from dsm.errors import InvalidInput, NotFound
 from dsm.evaluation.book import PredictionBook, Stored, class_list
 from dsm.evaluation.numeric import Array, arrow_integers, codes, floats, integers, load, one
 from dsm.format import predictions as fmt
-from dsm.model.names import close_matches, printable
+from dsm.model.names import attributes_hint, close_matches, printable, quoted
 from dsm.runs.run import Run
 from dsm.views.selection.selection import Selection
 
@@ -83,12 +83,9 @@ class Outcome:
         if full not in self.rows.column_names:
             known = [each.removeprefix(ATTRIBUTE) for each in self.rows.column_names
                      if each.startswith(ATTRIBUTE)]  # fmt: skip
-            near = close_matches(name, known)
             raise InvalidInput(
-                f"no example has the attribute {printable(name)}",
-                hint=f"did you mean {near[0]}?" if near else
-                f"attributes: {', '.join(known[:20]) or 'none'}",
-            )  # fmt: skip
+                f"no example has an attribute {quoted(name)}", hint=attributes_hint(name, known)
+            )
         return one(self.rows.column(full))
 
 

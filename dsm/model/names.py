@@ -300,3 +300,16 @@ def close_matches(name: str, candidates: Iterable[str], limit: int = 3) -> tuple
         by_key.setdefault(candidate.casefold(), []).append(candidate)
     keys = get_close_matches(name.casefold(), by_key, n=limit) if limit > 0 else []
     return tuple(candidate for key in keys for candidate in by_key[key])[:limit]
+
+
+def attributes_hint(name: str, known: Iterable[str]) -> str:
+    """Returns the hint of a refusal of `name`, an attribute that no example has.
+
+    A field of records is no attribute unless that was asked for, which people do not expect.
+    """
+    names = sorted(known)
+    if near := close_matches(name, names):
+        return f"did you mean {near[0]}?"
+    if name.startswith("record."):
+        return "`dsm add FILE --records --attr-field FIELD` makes a field of records an attribute"
+    return f"attributes: {', '.join(map(printable, names[:10])) or 'none'}"

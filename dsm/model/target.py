@@ -78,7 +78,7 @@ def unknown_attribute(name: str, known: Iterable[str]) -> NotFound:
     """Returns the error for a target whose attribute no example has."""
     near = close_matches(name, [*known])
     return NotFound(
-        f"no example has the attribute {printable(name)}",
+        f"no example has an attribute {quoted(name)}",
         hint=f"did you mean attr.{near[0]}?" if near else "the target is labels or attr.NAME",
     )
 

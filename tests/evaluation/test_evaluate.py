@@ -30,7 +30,7 @@ def test_groups_are_segments_labels_and_values(pets: Work) -> None:
         ("1", 1.0), ("2", 1.0), ("3", 0.0),
     ]  # fmt: skip
     assert pets.repo.predictions.evaluate("base", by="label").groups == []
-    with pytest.raises(InvalidInput, match="no example has the attribute"):
+    with pytest.raises(InvalidInput, match="no example has an attribute"):
         pets.repo.predictions.evaluate("base", by="m")
 
 

@@ -103,7 +103,7 @@ def test_annotators_are_attributes(pets: Work) -> None:
     assert found.complete == 3
     with pytest.raises(InvalidInput, match="needs two"):
         pets.repo.predictions.agreement("now", ["a", "a"])
-    with pytest.raises(InvalidInput, match="no example has the attribute d"):
+    with pytest.raises(InvalidInput, match="no example has an attribute 'd'"):
         pets.repo.predictions.agreement("now", ["a", "d"])
 
 

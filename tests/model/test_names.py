@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dsm.errors import InvalidInput
 from dsm.model.names import (
+    attributes_hint,
     check_attribute_name,
     check_dataset_name,
     check_label,
@@ -350,3 +351,11 @@ def test_many_paths_are_checked_as_each_is(paths: list[str]) -> None:
     assert passes(lambda: check_paths(paths)) == all(
         passes(lambda path=path: check_path(path)) for path in paths
     )
+
+
+def test_an_attribute_that_no_example_has_is_refused_with_what_may_be_meant() -> None:
+    """The hint is a near name, else how a field becomes an attribute, else what there is."""
+    assert attributes_hint("widht", ["width"]) == "did you mean width?"
+    assert "--attr-field" in attributes_hint("record.lang", ["width"])
+    assert attributes_hint("zoom", ["width", "camera"]) == "attributes: camera, width"
+    assert attributes_hint("zoom", []) == "attributes: none"

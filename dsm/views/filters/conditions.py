@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dsm.errors import DamagedData, InvalidInput, NotFound
-from dsm.model.names import close_matches, printable, quoted
+from dsm.model.names import attributes_hint, printable, quoted
 
 ORDER: Final = ("=", "!=", "<", "<=", ">", ">=", "in")
 NUMBER, TEXT, BOOL = "number", "text", "bool"
@@ -98,11 +98,8 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
     elif name in types:
         kind = _KINDS[types[name]]
     else:
-        near = close_matches(name, types)
-        known = ", ".join(sorted(types)[:10]) or "none"
         raise NotFound(
-            f"no example has an attribute {quoted(name)}",
-            hint=f"did you mean {near[0]}?" if near else f"attributes: {known}",
+            f"no example has an attribute {quoted(name)}", hint=attributes_hint(name, types)
         )
     if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
         raise InvalidInput(f"{shown} compares with nothing")

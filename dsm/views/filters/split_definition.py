@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from dsm.errors import AnswerIsNo, DamagedData, InvalidInput, NotFound
-from dsm.model.names import close_matches, is_plain_name, quoted
+from dsm.model.names import attributes_hint, close_matches, is_plain_name, quoted
 from dsm.model.shares import Run, buckets, check_seed, joined, others, reduced, share_of
 from dsm.model.target import ATTRIBUTE, LABELS
 from dsm.model.timespec import format_time, parse_instant, parse_time
@@ -312,12 +312,10 @@ def column_of(text: str, what: str, known: Iterable[str], *, labels: bool = Fals
     name = text.removeprefix(ATTRIBUTE)
     found = [*known]
     if name not in found:
-        near = close_matches(name, found)
         raise NotFound(
             f"{what}: no example has an attribute {quoted(name)}",
-            hint=f"did you mean {near[0]}?" if near
-            else f"attributes: {', '.join(sorted(found)[:10]) or 'none'}",
-        )  # fmt: skip
+            hint=attributes_hint(name, found),
+        )
     return ATTRIBUTE + name
 
 

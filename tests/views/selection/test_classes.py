@@ -176,12 +176,12 @@ def test_targets_that_are_none(pets: Work, given: dict[str, Any], error: type[Ex
     """What is no target is refused by `prepare` and by the dataset alike; nothing is set."""
     with pytest.raises(
         error,
-        match=r"is no target|has the attribute|no name|is empty|twice|control character|is too long",
+        match=r"is no target|has an attribute|no name|is empty|twice|control character|is too long",
     ):
         view_of(pets, **given)
     with pytest.raises(
         error,
-        match=r"is no target|has the attribute|no name|is empty|twice|control character|is too long",
+        match=r"is no target|has an attribute|no name|is empty|twice|control character|is too long",
     ):
         pets.ds.set_target(given.get("target", "labels"), given.get("classes"))
     assert documents.dataset_settings(pets.repo.layout, "data").names() == []

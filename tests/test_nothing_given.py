@@ -17,6 +17,7 @@ from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.example import Example
+from dsm.remotes.collisions import HistoriesDiverged
 from dsm.sources.query import define
 from dsm.sources.recording import QueryAsked
 from dsm.views.query.resolve import Asked
@@ -313,6 +314,26 @@ def remote_datasets(work: Work, nothing: Any) -> None:
     assert same(work, work.repo.pull, datasets=nothing).datasets == ()
 
 
+def pull_choices(work: Work, nothing: Any) -> None:
+    """Globs that take nothing settle nothing: an example that both changed is listed all the same."""
+    place = str(work.root.parent / "remote")
+    work.repo.remotes.add("origin", place)
+    work.repo.push()
+    api.clone(place, work.root.parent / "copy")
+    with api.open(work.root.parent / "copy") as other:
+        (work.root.parent / "copy" / "a").write_text("theirs")
+        other.dataset().add([work.root.parent / "copy" / "a"])
+        other.dataset().commit("theirs")
+        other.push()
+    work.write({"a": "mine"})
+    work.ds.unstage()
+    work.ds.add(["a"])
+    work.ds.commit("mine")
+    with pytest.raises(HistoriesDiverged) as caught:
+        same(work, work.repo.pull, ours=nothing, theirs=nothing)
+    assert caught.value.items == ("a",)
+
+
 def clone_datasets(work: Work, nothing: Any) -> None:
     work.repo.remotes.add("origin", str(work.root.parent / "remote"))
     work.repo.push()
@@ -379,6 +400,8 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Catalog.push datasets": remote_datasets,
     "Catalog.fetch datasets": remote_datasets,
     "Catalog.pull datasets": remote_datasets,
+    "Catalog.pull ours": pull_choices,
+    "Catalog.pull theirs": pull_choices,
     "Catalog.sweep newest": sweep_newest,
     "Catalog.sweep sample": sweep_sample,
     "api.clone datasets": clone_datasets,

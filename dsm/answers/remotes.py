@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.reports import (
         CloneReport,
+        Collision,
+        CollisionSide,
         DatasetPulled,
         FetchReport,
         ObjectsFetched,
@@ -103,7 +105,29 @@ def pull_answer(report: PullReport) -> dict[str, Any]:
         "remote": report.remote,
         "url": report.url,
         "datasets": [_pulled(each) for each in report.datasets],
+        "collisions": [_collision(each) for each in report.collisions],
         "transfer": _transfer(report.transfer),
+    }
+
+
+def _collision(each: Collision) -> dict[str, Any]:
+    return {
+        "dataset": each.dataset,
+        "path": each.path,
+        "side": each.side,
+        "records": each.records,
+        "ours": _collision_side(each.ours),
+        "theirs": _collision_side(each.theirs),
+    }
+
+
+def _collision_side(side: CollisionSide) -> dict[str, Any]:
+    return {
+        "change": side.change,
+        "object": side.object,
+        "size": side.size,
+        "labels": list(side.labels),
+        "nested": side.nested,
     }
 
 
@@ -222,6 +246,7 @@ def _pulled(each: DatasetPulled) -> dict[str, Any]:
         ],
         "carried": list(each.carried),
         "dropped": list(each.dropped),
+        "settled": [_collision(one) for one in each.settled],
     }
 
 

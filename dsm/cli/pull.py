@@ -8,11 +8,11 @@ import typer
 
 from dsm.answers.remotes import pull_answer
 from dsm.cli import remote_options as options
-from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json
+from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
-from dsm.errors import InvalidInput
+from dsm.errors import Conflict, InvalidInput
 from dsm.model.names import printable
-from dsm.remotes.reports import DatasetPulled
+from dsm.remotes.reports import Collision, CollisionSide, DatasetPulled, PullReport
 
 
 def command(
@@ -28,6 +28,18 @@ def command(
         bool,
         typer.Option("--theirs", help="Take the remote's version of examples that both changed"),
     ] = False,
+    ours_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ours-for", metavar="GLOB", help="Keep your version of these; may be repeated"
+        ),
+    ] = None,
+    theirs_for: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--theirs-for", metavar="GLOB", help="Take the remote's version of these; repeatable"
+        ),
+    ] = None,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -37,12 +49,14 @@ def command(
     the newest changeset here had; those that you edited stay as they are, and are listed.
 
     Changesets that you committed meanwhile are put on top of those of the remote, and get new
-    numbers. Examples that both sides changed are listed, and nothing is done: say whose count.
+    numbers. Examples that both sides changed are listed, and nothing is done: say whose count, of
+    some by globs of their paths, of the rest by --ours or --theirs.
 
     \b
     Examples:
       dsm pull
       dsm pull --theirs
+      dsm pull --ours-for 'train/*' --theirs-for train/cat/7.png
       dsm pull backup --no-files
     """
     if ours and theirs:
@@ -50,7 +64,14 @@ def command(
     with Session(ctx) as s:
         files = False if no_files else None
         side = "ours" if ours else "theirs" if theirs else None
-        report = s.repo.pull(remote, files=files, side=side, jobs=jobs, progress=s.progress())
+        try:
+            report = s.repo.pull(
+                remote, files=files, side=side, ours=ours_for, theirs=theirs_for, jobs=jobs,
+                progress=s.progress(),
+            )  # fmt: skip
+        except Conflict as error:
+            _list(error, as_json=as_json)
+            raise
         if s.has_hooks():
             from dsm.cli.own_hooks import after
 
@@ -63,6 +84,39 @@ def command(
             tell(s, each, report.remote)
         if not report.datasets:
             s.say(f"{report.remote} has no dataset yet; `dsm push` uploads one")
+
+
+def _list(error: Conflict, *, as_json: bool) -> None:
+    """Lists what both sides changed in the place of its bare paths, if that is why."""
+    report: PullReport | None = getattr(error, "report", None)
+    if report is None:
+        return
+    if as_json:
+        print_json(pull_answer(report))
+    left = [each for each in report.collisions if each.side is None]
+    error.items = tuple(
+        f"{printable(each.path)}: ours {_did(each.ours)}, theirs {_did(each.theirs)}"
+        for each in left
+    )
+
+
+def _settled(each: Collision) -> str:
+    path = printable(each.path)
+    if each.side == "ours":
+        return f"{path}: kept ours, {_did(each.ours)}; theirs {_did(each.theirs)}"
+    return f"{path}: took theirs, {_did(each.theirs)}; ours {_did(each.ours)}"
+
+
+def _did(side: CollisionSide) -> str:
+    if side.nested is not None:
+        return f"has {printable(side.nested)}"
+    if side.change == "records":
+        return "changed records of it"
+    if side.object is None:
+        return side.change
+    labels = ", ".join(map(printable, side.labels)) or "no label"
+    what = labels if side.change == "relabelled" else size_text(side.size)
+    return f"{side.change} {side.object[:12]} ({what})"
 
 
 def tell(s: Session, each: DatasetPulled, remote: str) -> None:
@@ -81,8 +135,8 @@ def tell(s: Session, each: DatasetPulled, remote: str) -> None:
         s.say(f"{each.dataset}: your changeset {moved.old} is {moved.new} now")
     if each.carried:
         s.say(f"moved with them: {', '.join(each.carried)}")
-    if each.dropped:
-        s.say(f"changed on both sides: {', '.join(each.dropped[:LISTED_MAX])}")
+    for line in listed([_settled(one) for one in each.settled], LISTED_MAX):
+        s.say(line)
     for name in each.differing:
         s.say(f"note: {name} is another one on {remote}; yours stays as it is")
     for line in listed([f"left alone: {printable(path)}" for path in each.left], LISTED_MAX):

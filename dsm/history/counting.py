@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from dsm.model.changeset import Counts
@@ -11,6 +12,7 @@ from dsm.model.rows import ADDED, DELETED, MODIFIED, RELABELLED, Rows
 
 if TYPE_CHECKING:
     from dsm.history.snapshot import Snapshots
+    from dsm.model.example import Example
 
 
 def counts_of(rows: Rows) -> Counts:
@@ -23,7 +25,19 @@ def counts_of(rows: Rows) -> Counts:
 
 def counted(rows: Rows, files: int, snapshots: Snapshots, head: int) -> tuple[Counts, int]:
     """Returns the counts of rows over the head, which has so many records files, and how many it
-    has then.
+    has then."""
+
+    def lookup(paths: set[str]) -> Mapping[str, Example | None]:
+        return snapshots.lookup(head, paths) if head else {}
+
+    return counted_over(rows, files, lookup)
+
+
+def counted_over(
+    rows: Rows, files: int, lookup: Callable[[set[str]], Mapping[str, Example | None]]
+) -> tuple[Counts, int]:
+    """Returns the counts of rows over what `lookup` says of paths, where so many records files are,
+    and how many there are then.
 
     Where an example becomes a records file it counts as deleted, the other way round as added.
     """
@@ -35,7 +49,7 @@ def counted(rows: Rows, files: int, snapshots: Snapshots, head: int) -> tuple[Co
         ]  # fmt: skip
     if not concerned:
         return counts_of(rows), files
-    before = snapshots.lookup(head, {rows.paths[row] for row in concerned}) if head else {}
+    before = lookup({rows.paths[row] for row in concerned})
     kinds, others = Counter(rows.kinds), 0
     for row in concerned:
         old, kind = before.get(rows.paths[row]), rows.kinds[row]

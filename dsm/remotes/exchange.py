@@ -8,8 +8,9 @@ from dataclasses import replace
 from dsm.datasets import Dataset
 from dsm.errors import DamagedData, DsmError
 from dsm.format import document, header
+from dsm.remotes.collisions import HistoriesDiverged
 from dsm.remotes.remote import Remote
-from dsm.remotes.renumber import HistoriesDiverged, RenumberPlan
+from dsm.remotes.renumber import RenumberPlan
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import Tag
 from dsm.repo.renaming import REMOVED

@@ -10,15 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dsm.datasets import Dataset
+from dsm.errors import InvalidInput
 from dsm.model.changeset import Changeset
+from dsm.model.names import printable
 from dsm.progress import SILENT, Progress
+from dsm.remotes.collisions import (
+    THEIRS,
+    BothSides,
+    Choices,
+    HistoriesDiverged,
+    both_sides,
+    refusal,
+    settle,
+)
 from dsm.remotes.exchange import carry_views, exchange, pinned_views
-from dsm.remotes.fetch import fetch_all
+from dsm.remotes.fetch import fetch_all, log_of
 from dsm.remotes.incoming import Incoming, read_manifest
 from dsm.remotes.objects import Brought, bring_objects
 from dsm.remotes.remote import Remote
-from dsm.remotes.renumber import HistoriesDiverged, plan_renumbering
-from dsm.remotes.reports import DatasetPulled, PullReport, Renumbered
+from dsm.remotes.renumber import plan_renumbering, refuse_what_stays
+from dsm.remotes.reports import Collision, DatasetPulled, PullReport, Renumbered
 from dsm.remotes.taking import adopt, put_documents, put_headers, put_manifests, put_sources
 from dsm.remotes.tracking import Seen
 from dsm.worktree.committing import one_at_a_time
@@ -28,11 +39,11 @@ from dsm.worktree.publish import publishing
 
 @dataclass(frozen=True, slots=True)
 class PullAsked:
-    """How a pull goes on: `files` brings the work tree along, `objects` what examples hold; of
-    examples that both sides changed, `side` (OURS, THEIRS, or None: neither) says whose count."""
+    """How a pull goes on: `files` brings the work tree along, `objects` what examples hold;
+    `choices` say whose version counts of examples that both sides changed."""
 
     files: bool = True
-    side: str | None = None
+    choices: Choices = Choices()  # noqa: RUF009 (frozen)
     objects: bool = True
 
 
@@ -44,13 +55,16 @@ def pull(
 ) -> PullReport:
     """Pulls the datasets of a remote; `only` names some.
 
-    Raises HistoriesDiverged when both sides changed the same examples, and what `fetch` raises.
+    Raises HistoriesDiverged, before anything has changed, when both sides changed examples and no
+    choice says whose count; InvalidInput for choices that make no sense; and what `fetch` raises.
     """
     told: list[DatasetPulled] = []
     packs = size = 0
     fetched = fetch_all(remote, only, progress)
+    diverged = _settled(remote, fetched, asked.choices)
     for name, incoming in fetched:
-        pulled, brought = _pull_dataset(remote, name, incoming, asked, progress)
+        sides = diverged.get(name)
+        pulled, brought = _pull_dataset(remote, name, incoming, sides, asked, progress)
         told.append(pulled)
         packs, size = packs + brought.packs, size + brought.size
     if fetched and (any(each.changesets or each.documents for each in told)):
@@ -60,8 +74,42 @@ def pull(
     )
 
 
+def _settled(
+    remote: Remote, fetched: list[tuple[str, Incoming]], choices: Choices
+) -> dict[str, BothSides]:
+    """Returns what both sides did to the datasets that diverged, each collision with its side."""
+    diverged: dict[str, BothSides] = {}
+    used: set[str] = set()
+    for name, incoming in fetched:
+        log = log_of(remote.repository, name)
+        if log is None or not incoming.changesets or log.head() == incoming.base:
+            continue
+        dataset = Dataset(remote.repository, remote.repository.identity(name))
+        refuse_what_stays(remote, dataset, incoming)
+        sides = both_sides(remote, dataset, incoming)
+        found, taking = settle(sides.collisions, choices)
+        used |= taking
+        diverged[name] = sides.settled(found)
+    collisions = [each for sides in diverged.values() for each in sides.collisions]
+    for glob in (*choices.ours, *choices.theirs):
+        if collisions and glob not in used:
+            raise InvalidInput(
+                f"both sides changed no example that {printable(glob)} takes",
+                hint="nothing was changed; `dsm pull` alone lists those that both changed",
+            )
+    for sides in diverged.values():
+        if any(each.side is None for each in sides.collisions):
+            raise refusal(remote, sides.collisions, choices)
+    return diverged
+
+
 def _pull_dataset(
-    remote: Remote, name: str, incoming: Incoming, asked: PullAsked, progress: Progress
+    remote: Remote,
+    name: str,
+    incoming: Incoming,
+    sides: BothSides | None,
+    asked: PullAsked,
+    progress: Progress,
 ) -> tuple[DatasetPulled, Brought]:
     repository = remote.repository
     if name not in repository.datasets():
@@ -70,8 +118,10 @@ def _pull_dataset(
     caught_up = finish_following(dataset.tree) if asked.files else Followed()
     done = _NOTHING
     if incoming.changesets:
-        put = _put_on_top if dataset.head > incoming.base else _fast_forward
-        done = put(remote, dataset, incoming, asked, progress)
+        if sides is None:
+            done = _fast_forward(remote, dataset, incoming, asked, progress)
+        else:
+            done = _put_on_top(remote, dataset, incoming, sides, asked, progress)
         dataset = Dataset(repository, dataset.identity)
     first, last = (incoming.base + 1, incoming.head) if incoming.changesets else (0, 0)
     count, differing = put_documents(remote, incoming.dataset, dataset.log_, objects=asked.objects)
@@ -80,7 +130,8 @@ def _pull_dataset(
         removed=caught_up.removed + done.files.removed,
         left=done.files.left or caught_up.left, documents=count, differing=differing,
         renumbered=done.renumbered,
-        carried=done.carried, dropped=done.dropped,
+        carried=done.carried, dropped=tuple(each.path for each in done.settled),
+        settled=done.settled,
     )  # fmt: skip
     return pulled, done.brought
 
@@ -91,7 +142,7 @@ class _Done:
     files: Followed = Followed()  # noqa: RUF009 (frozen)
     renumbered: tuple[Renumbered, ...] = ()
     carried: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
+    settled: tuple[Collision, ...] = ()
 
 
 _NOTHING = _Done()
@@ -121,15 +172,21 @@ def _fast_forward(
 
 
 def _put_on_top(
-    remote: Remote, dataset: Dataset, incoming: Incoming, asked: PullAsked, progress: Progress
+    remote: Remote,
+    dataset: Dataset,
+    incoming: Incoming,
+    sides: BothSides,
+    asked: PullAsked,
+    progress: Progress,
 ) -> _Done:
     """Puts the changesets of this copy on top of those of a remote."""
     repository, log = remote.repository, dataset.log_
     oids, paths = _touched(remote, log.dataset_id, incoming.changesets, asked)
+    paths |= sides.of(THEIRS)
     with publishing(repository) as publish, one_at_a_time(dataset.tree):
         brought = bring_objects(repository, remote.backend, oids, progress)
         with publish:
-            plan = plan_renumbering(remote, dataset, incoming, asked.side)
+            plan = plan_renumbering(remote, dataset, incoming, sides)
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
         tags = [f"tag {tag.name}" for tag in dataset.tags() if tag.number > plan.base]
         views = pinned_views(dataset, plan.base)
@@ -139,7 +196,7 @@ def _put_on_top(
     now = Dataset(repository, dataset.identity)
     files = Followed() if follow is None else follow.to_head(now.tree)
     carried = (*tags, *carry_views(now, plan, views))
-    return _Done(brought, files, plan.moved(), carried, plan.dropped)
+    return _Done(brought, files, plan.moved(), carried, plan.collisions)
 
 
 def _saw(remote: Remote, incoming: Incoming) -> None:

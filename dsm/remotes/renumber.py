@@ -15,45 +15,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dsm.datasets import Dataset
-from dsm.errors import Conflict
 from dsm.format import header
-from dsm.format import manifest as manifests
-from dsm.history.conflicts import folders_of
-from dsm.history.counting import counts_of, size_put
+from dsm.history.counting import counted_over, size_put
 from dsm.history.manifests import write_manifest
 from dsm.model.changeset import Changeset
 from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.rows import ADDED, MODIFIED, RELABELLED, Rows
-from dsm.remotes.incoming import Incoming, read_manifest
+from dsm.remotes.collisions import (
+    OURS,
+    THEIRS,
+    BothSides,
+    HistoriesDiverged,
+    Live,
+    alike,
+    rows_of,
+)
+from dsm.remotes.incoming import Incoming
 from dsm.remotes.remote import Remote
-from dsm.remotes.reports import Renumbered
-
-OURS, THEIRS = "ours", "theirs"
-PATHS_LISTED = 1000
-
-Live = dict[str, Example | None]
-
-
-class HistoriesDiverged(Conflict):
-    """Both sides changed the same examples, or what cannot be put on top of another history."""
-
-    code = "diverged"
+from dsm.remotes.reports import Collision, Renumbered
 
 
 @dataclass(frozen=True, slots=True)
 class RenumberPlan:
     """What a renumbering does: the new changesets, with their ids, in the place of the old ones.
 
-    `incoming` are those of the remote that come before them; `dropped` are examples of which one
-    side gives way.
+    `incoming` are those of the remote that come before them; of `collisions`, one side gives way.
     """
 
     base: int
     incoming: tuple[Changeset, ...]
     old: tuple[Changeset, ...]
     new: tuple[Changeset, ...]
-    dropped: tuple[str, ...]
+    collisions: tuple[Collision, ...]
 
     def number_of(self, number: int) -> int:
         """Returns the number that a local changeset has after it."""
@@ -66,106 +60,37 @@ class RenumberPlan:
 
 
 def plan_renumbering(
-    remote: Remote, dataset: Dataset, incoming: Incoming, side: str | None
+    remote: Remote, dataset: Dataset, incoming: Incoming, sides: BothSides
 ) -> RenumberPlan:
     """Plans it; manifests of changesets that lose rows are written, and nothing else.
 
-    `side` is OURS, THEIRS or None. Raises HistoriesDiverged with the colliding examples.
+    `sides` has a side for each collision. Raises HistoriesDiverged for what cannot be put on top.
     """
-    log, base = dataset.log_, incoming.base
-    old = tuple(log.get(number) for number in range(base + 1, log.head() + 1))
-    staged = dataset.tree.stage.load()
-    if staged.names:
+    log = dataset.log_
+    if log.head() != sides.head:
+        raise HistoriesDiverged(
+            "something was recorded in this moment", hint="run the command again"
+        )
+    old = tuple(log.get(number) for number in range(incoming.base + 1, log.head() + 1))
+    queries = refuse_what_stays(remote, dataset, incoming)
+    new = _Renumbering(dataset, incoming, sides).changesets(old)
+    if queries:
+        _refuse_folders(dataset, new[-1], sides.mine, sides.theirs)
+    return RenumberPlan(incoming.base, incoming.changesets, old, new, sides.collisions)
+
+
+def refuse_what_stays(remote: Remote, dataset: Dataset, incoming: Incoming) -> bool:
+    """Raises HistoriesDiverged for what no choice settles: what is staged, and queries that both
+    sides moved. Returns whether a side moved any."""
+    if dataset.tree.stage.load().names:
         raise HistoriesDiverged(
             f"dataset {dataset.name} has staged changes, and changesets of its own to put on top of"
             f" those of {remote.entry.name}",
             hint="nothing was changed; `dsm commit` what is staged, or `dsm restore --staged` it",
         )
-    theirs = _theirs(remote, incoming)
-    mine = _mine(dataset, old)
-    nested = _nested(mine, theirs)
-    collisions = _collisions(dataset, base, mine, theirs) | nested
-    queries = _refuse_queries(dataset, incoming, old)
-    if collisions and (side is None or (nested and side == OURS)):
-        raise HistoriesDiverged(
-            f"{len(collisions)} example{'s' * (len(collisions) != 1)} of dataset {dataset.name}"
-            f" changed both here and on {remote.entry.name}",
-            hint="nothing was changed; `dsm pull --ours` keeps yours, `--theirs` those of the"
-            " remote; `dsm log -- PATH` tells who changed one here",
-            items=tuple(sorted(collisions))[:PATHS_LISTED],
-        )
-    given_up = collisions if side == THEIRS else set[str]()
-    shared = mine.keys() & theirs.keys()
-    new = _renumbered(dataset, incoming, old, theirs if shared else {}, shared, given_up)
-    if queries:
-        _refuse_folders(dataset, new[-1], mine, theirs)
-    return RenumberPlan(base, incoming.changesets, old, new, tuple(sorted(collisions)))
-
-
-def _rows_of(dataset: Dataset, changeset: Changeset) -> Rows | None:
-    table = dataset.snapshots.manifests.read(changeset)
-    return None if table is None else manifests.to_rows(table)
-
-
-def _last(rows: Rows | None, live: Live) -> None:
-    if rows is not None:
-        live.update((path, rows.example(row)) for row, path in enumerate(rows.paths))
-
-
-def _theirs(remote: Remote, incoming: Incoming) -> Live:
-    """Returns what the remote's changesets make of the examples that they touch."""
-    live: Live = {}
-    for changeset in incoming.changesets:
-        table = read_manifest(remote.tracking, incoming.dataset.id, changeset)
-        _last(None if table is None else manifests.to_rows(table), live)
-    return live
-
-
-def _mine(dataset: Dataset, old: tuple[Changeset, ...]) -> Live:
-    live: Live = {}
-    for changeset in old:
-        _last(_rows_of(dataset, changeset), live)
-    return live
-
-
-def _collisions(dataset: Dataset, base: int, mine: Live, theirs: Live) -> set[str]:
-    """Returns the examples that both sides changed, each to something else.
-
-    Raises HistoriesDiverged for records files: file and records go together.
-    """
-    found = {path for path in mine.keys() & theirs.keys() if not _alike(mine[path], theirs[path])}
-    before = dataset.snapshots.lookup(base, found) if base and found else {}
-    for path in found:
-        each = (mine.get(path), theirs.get(path), before.get(path))
-        if any(example is not None and example.records is not None for example in each):
-            raise HistoriesDiverged(
-                f"{printable(path)} is of a records file that changed on both sides",
-                hint="nothing was changed; revert your changeset of it, pull, and add it again",
-                items=(path,),
-            )
-    return found
-
-
-def _alike(one: Example | None, other: Example | None) -> bool:
-    """Whether two say the same, but for times that nobody gave: those are of their files."""
-    if one is None or other is None or one.time_given or other.time_given:
-        return one == other
-    return replace(one, time=other.time) == other
-
-
-def _nested(mine: Live, theirs: Live) -> set[str]:
-    """Returns the examples of this side that lie in, or have in them, one of the other's: no
-    example is a folder as well, so only this side's can give way."""
-    found = set()
-    for one, other in ((mine, theirs), (theirs, mine)):
-        above: dict[str, str] = {}
-        for path, example in other.items():
-            if example is not None:
-                above.update(dict.fromkeys(folders_of(path), path))
-        for path, example in one.items():
-            if example is not None and path in above:
-                found.add(path if one is mine else above[path])
-    return found
+    log = dataset.log_
+    old = tuple(log.get(number) for number in range(incoming.base + 1, log.head() + 1))
+    return _refuse_queries(dataset, incoming, old)
 
 
 def _refuse_queries(dataset: Dataset, incoming: Incoming, old: tuple[Changeset, ...]) -> bool:
@@ -203,40 +128,107 @@ def _refuse_folders(dataset: Dataset, last: Changeset, mine: Live, theirs: Live)
             )
 
 
-def _renumbered(
-    dataset: Dataset,
-    incoming: Incoming,
-    old: tuple[Changeset, ...],
-    theirs: Live,
-    shared: set[str],
-    given_up: set[str],
-) -> tuple[Changeset, ...]:
-    """Returns the local changesets with their new numbers, parents and ids."""
-    parent = incoming.changesets[-1]
-    before: Changeset | None = dataset.log_.get(incoming.base) if incoming.base else None
-    state: Live = {path: theirs[path] for path in shared}
-    shift = len(incoming.changesets)
-    new: list[Changeset] = []
-    for each in old:
-        fields: dict[str, object] = {}
-        touched = shared | given_up
-        rows = _rows_of(dataset, each) if touched else None
-        if rows is not None and touched.intersection(rows.paths):
-            fields = _with_rows(dataset, each, _rebased(rows, state, shared, given_up))
-        counts = fields.get("counts", each.counts)
-        types = _merged_types(parent, each)
-        moved = replace(
-            each, number=each.number + shift, parent=parent.id, id="", attributes=types,
-            examples=parent.examples + counts.added - counts.deleted,  # type: ignore[attr-defined]
-            records_files=parent.records_files
-            + each.records_files - (before.records_files if before else 0),
-            reverts=_shifted(each.reverts, incoming.base, shift),
-            queries=_queries(parent, before, each, shift), **fields,  # type: ignore[arg-type]
-        )  # fmt: skip
-        moved = header.decode(header.encode(moved), "a renumbered header")
-        new.append(moved)
-        parent, before = moved, each
-    return tuple(new)
+class _Renumbering:
+    """The course of it: what stands of the touched examples, changeset by changeset."""
+
+    def __init__(self, dataset: Dataset, incoming: Incoming, sides: BothSides):
+        self._dataset, self._incoming, self._sides = dataset, incoming, sides
+        self._given_up, ours = sides.of(THEIRS), sides.of(OURS)
+        shared = (sides.mine.keys() & sides.theirs.keys()) | ours
+        # What the changesets before leave of these paths.
+        self._state: Live = {
+            path: sides.theirs.get(path, sides.before.get(path)) for path in shared
+        }
+        # Of records files that stay as they are here: all of each comes with its first changeset.
+        self._whole = [
+            sides.members[each.path] for each in sides.collisions
+            if each.records and each.side == OURS
+        ]  # fmt: skip
+
+    def changesets(self, old: tuple[Changeset, ...]) -> tuple[Changeset, ...]:
+        """Returns the local changesets with their new numbers, parents and ids."""
+        incoming, log = self._incoming, self._dataset.log_
+        parent = incoming.changesets[-1]
+        before: Changeset | None = log.get(incoming.base) if incoming.base else None
+        shift = len(incoming.changesets)
+        touched = self._state.keys() | self._given_up
+        new: list[Changeset] = []
+        for each in old:
+            fields: dict[str, object] = {
+                "records_files": parent.records_files
+                + each.records_files - (before.records_files if before else 0),
+            }  # fmt: skip
+            rows = rows_of(self._dataset, each) if touched else None
+            if rows is not None and not touched.isdisjoint(rows.paths):
+                fields = self._with_rows(each, parent, rows)
+            counts = fields.get("counts", each.counts)
+            moved = replace(
+                each, number=each.number + shift, parent=parent.id, id="",
+                attributes=_merged_types(parent, each),
+                examples=parent.examples + counts.added - counts.deleted,  # type: ignore[attr-defined]
+                reverts=_shifted(each.reverts, incoming.base, shift),
+                queries=_queries(parent, before, each, shift), **fields,  # type: ignore[arg-type]
+            )  # fmt: skip
+            moved = header.decode(header.encode(moved), "a renumbered header")
+            new.append(moved)
+            parent, before = moved, each
+        return tuple(new)
+
+    def _with_rows(self, each: Changeset, parent: Changeset, rows: Rows) -> dict[str, object]:
+        """Writes the manifest of rows that are other ones than they were; returns what the header
+        says."""
+        stood = dict(self._state)
+        snapshots = self._dataset.snapshots
+
+        def lookup(paths: set[str]) -> Live:
+            rest = paths - stood.keys()
+            found = snapshots.lookup(each.number - 1, rest) if each.number > 1 and rest else {}
+            return {**found, **{path: stood[path] for path in paths & stood.keys()}}
+
+        rows = self._rebased(rows)
+        counts, files = counted_over(rows, parent.records_files, lookup)
+        told: dict[str, object] = {
+            "counts": counts, "records_files": files, "size": size_put(rows),
+        }  # fmt: skip
+        if not len(rows):
+            return {**told, "manifest": None, "manifest_file": None, "manifest_bytes": 0}
+        layout = self._dataset.repo.layout
+        written = write_manifest(layout, self._dataset.name, rows, each.attributes)
+        return {
+            **told, "manifest": written.id, "manifest_file": written.file,
+            "manifest_bytes": written.bytes,
+        }  # fmt: skip
+
+    def _rebased(self, rows: Rows) -> Rows:
+        """Returns the rows that still say something over what stands of their examples."""
+        state, kept = self._state, list[int]()
+        added = Rows()
+        for members in [each for each in self._whole if not each.isdisjoint(rows.paths)]:
+            self._whole.remove(members)
+            for path in sorted(members.difference(rows.paths)):
+                self._put(added, path, self._sides.before.get(path))
+        for row, path in enumerate(rows.paths):
+            if path in self._given_up:
+                continue
+            if path not in state:
+                kept.append(row)
+                continue
+            self._put(added, path, rows.example(row))
+        rows = rows.take(kept)
+        rows.extend(added)
+        return rows.sorted()
+
+    def _put(self, rows: Rows, path: str, after: Example | None) -> None:
+        """Appends the row that makes an example what it is to be, if it is not that already."""
+        now = self._state.get(path)
+        if alike(after, now):
+            return
+        self._state[path] = after
+        if after is None:
+            rows.delete(path, records=now.records if now is not None else None)
+        else:
+            same = now is not None and now.oid == after.oid
+            rows.put(ADDED if now is None else RELABELLED if same else MODIFIED, after)
 
 
 def _shifted(number: int | None, base: int, shift: int) -> int | None:
@@ -269,34 +261,3 @@ def _merged_types(parent: Changeset, each: Changeset) -> dict[str, str]:
                 items=(name,),
             )
     return types
-
-
-def _rebased(rows: Rows, state: Live, shared: set[str], given_up: set[str]) -> Rows:
-    """Returns the rows that still say something over what the other side made of these examples."""
-    kept: list[int] = []
-    for row, path in enumerate(rows.paths):
-        if path not in shared and path not in given_up:
-            kept.append(row)
-            continue
-        after, now = rows.example(row), state.get(path)
-        if path in given_up or _alike(after, now):
-            continue
-        state[path] = after
-        kept.append(row)
-        if after is not None:
-            same = now is not None and now.oid == after.oid
-            rows.kinds[row] = ADDED if now is None else RELABELLED if same else MODIFIED
-    return rows.take(kept)
-
-
-def _with_rows(dataset: Dataset, each: Changeset, rows: Rows) -> dict[str, object]:
-    """Writes the manifest of rows that are fewer than they were; returns what the header says."""
-    counts = counts_of(rows)
-    told: dict[str, object] = {"counts": counts, "size": size_put(rows)}
-    if not len(rows):
-        return {**told, "manifest": None, "manifest_file": None, "manifest_bytes": 0}
-    written = write_manifest(dataset.repo.layout, dataset.name, rows, each.attributes)
-    return {
-        **told, "manifest": written.id, "manifest_file": written.file,
-        "manifest_bytes": written.bytes,
-    }  # fmt: skip

@@ -111,12 +111,45 @@ class Renumbered:
 
 
 @dataclass(frozen=True, slots=True)
+class CollisionSide:
+    """What one side made of an example: `change` is added, modified, relabelled or deleted.
+
+    It is "nested" where the side has the example `nested` below this path, or above it, and
+    "records" where it only changed records of the file. `object`, `size` in bytes and `labels` are
+    those that the side has now, if it has any.
+    """
+
+    change: str
+    object: str | None = None
+    size: int = 0
+    labels: tuple[str, ...] = ()
+    nested: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """An example that both sides changed, each to something else, and whose version counts.
+
+    `side` is "ours", "theirs", or None while nobody has said. With `records` it is a records file,
+    and its records go with it.
+    """
+
+    dataset: str
+    path: str
+    ours: CollisionSide
+    theirs: CollisionSide
+    side: str | None = None
+    records: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetPulled:
     """What a pull did for one dataset: changesets `first` to `last` came, none for 0.
 
     `renumbered` are local changesets that went on top of them, `carried` the tags and views that
     were moved with these; `written` and `removed` count files, `left` names files that were left
-    alone because they hold something else. `dropped` are examples of which one side gave way.
+    alone because they hold something else. `dropped` are examples of which one side gave way, and
+    `settled` says which, and what each side had.
     """
 
     dataset: str
@@ -130,6 +163,7 @@ class DatasetPulled:
     renumbered: tuple[Renumbered, ...] = ()
     carried: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    settled: tuple[Collision, ...] = ()
 
     @property
     def changesets(self) -> int:
@@ -138,12 +172,13 @@ class DatasetPulled:
 
 @dataclass(frozen=True, slots=True)
 class PullReport:
-    """What a pull did."""
+    """What a pull did; of one that was refused, nothing, and `collisions` says why."""
 
     remote: str
     url: str
     datasets: tuple[DatasetPulled, ...]
     transfer: Transfer
+    collisions: tuple[Collision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

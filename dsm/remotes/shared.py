@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dsm.errors import InvalidInput, NotFound
+from dsm.errors import NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository
@@ -142,6 +142,8 @@ class SharedRepository(Repository):
         datasets: Sequence[str] | None = None,
         files: bool | None = None,
         side: str | None = None,
+        ours: Sequence[str] | None = None,
+        theirs: Sequence[str] | None = None,
         jobs: int | None = None,
         progress: Progress = SILENT,
     ) -> PullReport:
@@ -150,25 +152,29 @@ class SharedRepository(Repository):
         Files of the work tree follow unless they hold something else than the head had; `files`
         says otherwise than the setting pull.files. Where both sides have changesets that the other
         has not, those of this copy are put on top: they get other numbers and ids. Of examples that
-        both changed, `side` says whose count, "ours" or "theirs". `jobs` transfers go on at a time.
+        both changed, the globs `ours` and `theirs` say whose count, and `side` ("ours", "theirs")
+        of all others. `jobs` transfers go on at a time.
 
         Raises what `fetch` raises, and HistoriesDiverged, before anything has changed, with the
-        examples that both changed. Raises InvalidInput for another `side`.
+        examples that both changed and nothing settles: the `collisions` of its `report` say what
+        each side did. Raises InvalidInput for another `side`, for an example that is told to be
+        both, and for a glob that takes none when there are some.
         """
+        from dsm.remotes.collisions import Choices
         from dsm.remotes.parallel import at_once_wanted
         from dsm.remotes.pull import PullAsked, pull
         from dsm.remotes.remote import Remote
+        from dsm.views.filters.filter import texts
 
         self.require_ours()
         if files is None:
             files = self.config.flag("pull.files", True)
-        if side not in (None, "ours", "theirs"):
-            raise InvalidInput(f"side is 'ours' or 'theirs', not {side!r}")
+        choices = Choices.checked(texts(ours), texts(theirs), side)
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
         objects = self.config.get("core.objects") is None
         with at_once_wanted(jobs):
-            return pull(opened, only, PullAsked(files, side, objects), progress)
+            return pull(opened, only, PullAsked(files, choices, objects), progress)
 
     def remote_stats(self, remote: str | None = None) -> RemoteStats:
         """Counts what lies on a remote (the default one).

@@ -36,7 +36,15 @@ from dsm.model.restore_reports import AppliedRecords
 from dsm.model.status_report import Status
 from dsm.remotes.merging import MergePlan
 from dsm.remotes.pruning import RemoteGc
-from dsm.remotes.reports import CloneReport, DatasetPulled, PullReport, Renumbered, Transfer
+from dsm.remotes.reports import (
+    CloneReport,
+    Collision,
+    CollisionSide,
+    DatasetPulled,
+    PullReport,
+    Renumbered,
+    Transfer,
+)
 from dsm.runs.attribution import Move
 from dsm.runs.exported import Exported
 from dsm.runs.logger import RunLogger
@@ -181,9 +189,14 @@ def printed(
     take("drift", "1", "head")
     _upkeep(take, tmp_path, monkeypatch)
     found["dsm status"].append(_rare(found["dsm status"][0]))
-    pulled = DatasetPulled("photos", 3, 3, renumbered=(Renumbered(3, 4, "0" * 64),))
+    sides = CollisionSide("modified", "0" * 64, 1, ("a",)), CollisionSide("nested", nested="a/b")
+    both = Collision("photos", "a", *sides, "theirs")
+    pulled = DatasetPulled(
+        "photos", 3, 3, renumbered=(Renumbered(3, 4, "0" * 64),), settled=(both,)
+    )
     transfer = Transfer(1, 2, 3)
-    found["dsm pull"].append(pull_answer(PullReport("origin", "/r", (pulled,), transfer)))
+    refused = PullReport("origin", "/r", (pulled,), transfer, (replace(both, side=None),))
+    found["dsm pull"].append(pull_answer(refused))
     found["dsm clone"].append(clone_answer(CloneReport("/c", "/r", (pulled,), transfer)))
     finding = Finding("pack", "a", "is damaged", (("photos", 1, "cat/1.txt"),))
     found["dsm fsck"].append(fsck_answer(FsckReport(True, 1, 1, 1, (finding,), ("note",))))

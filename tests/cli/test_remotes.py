@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,30 @@ def test_config_knows_the_settings_of_remotes(dsm: Runner, shared: str) -> None:
     assert shared == dsm("config", "get", "remote.origin.url").out.strip()
     assert f"remote.origin.url={shared}" in dsm("config", "list").out.replace(" = ", "=")
     dsm("config", "get", "remote.origin.nothing", status=2)
+
+
+def test_collisions_are_listed_with_the_command_that_settles_them(
+    dsm: Runner, shared: str, empty_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What each side did is said of each example, and the command that the hint names settles it."""
+    dsm("clone", "-q", shared, str(tmp_path / "copy"))
+    for root, word in ((tmp_path / "copy", "theirs"), (empty_repo, "mine")):
+        monkeypatch.chdir(root)
+        write(root / "owl.txt", word)
+        write(root / "a [b]", word)
+        dsm("add", "-q", ".")
+        dsm("commit", "-q", "-m", word)
+        if word == "theirs":
+            dsm("push", "-q")
+    said = dsm("pull", "--theirs-for", "owl.txt", "--json", status=5)
+    (one, other) = json.loads(said.out)["collisions"]
+    assert (one["path"], one["side"], other["side"]) == ("a [b]", None, "theirs")
+    assert one["ours"]["change"] == one["theirs"]["change"] == "added"
+    assert f"  a [b]: ours added {one['ours']['object'][:12]} (4 B), theirs added" in said.err
+    command = re.search(r"`dsm (pull [^`]*)`", said.err)
+    assert command is not None
+    assert "took theirs" in dsm(*shlex.split(command[1])).err
+    assert ((empty_repo / "a [b]").read_text(), (empty_repo / "owl.txt").read_text()) == (
+        "mine",
+        "theirs",
+    )

@@ -6,14 +6,17 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from blake3 import blake3
 from tiers import LONG
 
 import dsm
+from dsm.errors import InvalidInput
 from dsm.maintenance import gc
+from dsm.remotes.collisions import HistoriesDiverged
 from dsm.remotes.push import RemoteMoved
-from dsm.remotes.renumber import HistoriesDiverged
 from dsm.store import disk
 
 from .conftest import Copy
@@ -245,3 +248,177 @@ def test_many_push_at_once(origin: Copy, s3_bucket: str, tmp_path: Path) -> None
     assert wanted | {"first", "second"} == set(messages)
     assert wanted <= origin.contents().keys()
     assert origin.sound()
+
+
+def diverged(one: Copy, two: Copy) -> None:
+    """Four examples that both changed, each in another way, and one that only `two` has."""
+    one.commit("theirs", owl__1="theirs", owl__2=None, new="theirs", wren__1="theirs")
+    one.repo.push()
+    two.commit("mine", owl__1="mine", owl__2="mine", new="mine", only="mine")
+    two.commit("mine again", wren__1=None)
+
+
+def test_each_example_may_have_its_side(pair: tuple[Copy, Copy]) -> None:
+    """Globs settle some, a name alone wins over a glob's letters, and the rest goes by the side; the
+    report says what each side had."""
+    one, two = pair
+    diverged(one, two)
+    with pytest.raises(HistoriesDiverged) as caught:
+        two.repo.pull(ours=["owl/*"], theirs=["new"])
+    assert caught.value.items == ("wren/1",)
+    assert caught.value.report is not None
+    told = [
+        (c.path, c.side, c.ours.change, c.theirs.change) for c in caught.value.report.collisions
+    ]
+    assert told == [
+        ("new", "theirs", "added", "added"),
+        ("owl/1", "ours", "modified", "modified"),
+        ("owl/2", "ours", "modified", "deleted"),
+        ("wren/1", None, "deleted", "modified"),
+    ]
+    (pulled,) = two.repo.pull(ours=["owl/*"], theirs=["new"], side="ours").datasets
+    assert [(c.path, c.side) for c in pulled.settled][-1] == ("wren/1", "ours")
+    assert pulled.settled[1].theirs.object == dsm_id(b"theirs")
+    wanted = {"new": b"theirs", "only": b"mine", "owl/1": b"mine", "owl/2": b"mine"}
+    assert wanted == two.contents() == two.files()
+    assert two.dataset.status().clean and two.sound()
+    head = two.dataset.changeset("head")
+    assert (head.examples, head.counts.deleted) == (4, 1)
+
+
+def dsm_id(data: bytes) -> str:
+    return blake3(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"ours": ["owl/1"], "theirs": ["owl/*"]}, "ours and theirs"),
+        ({"ours": ["nothing"], "side": "theirs"}, "no example that nothing takes"),
+        ({"ours": [""]}, "no path"),
+        ({"theirs": ["a["]}, "fits no path"),
+        ({"side": "both"}, "'ours' or 'theirs'"),
+    ],
+)
+def test_choices_that_make_no_sense(
+    pair: tuple[Copy, Copy], choices: dict[str, Any], words: str
+) -> None:
+    """Two sides for one example, or a glob that takes none of them, is refused, and nothing moves."""
+    one, two = pair
+    diverged(one, two)
+    before = ([c.id for c in two.dataset.log()], two.files())
+    with pytest.raises(InvalidInput, match=words):
+        two.repo.pull(**choices)
+    assert before == ([c.id for c in two.dataset.log()], two.files())
+
+
+def test_choices_without_a_collision(pair: tuple[Copy, Copy]) -> None:
+    """Where nothing collides, choices that were made ahead do no harm."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", b="b")
+    (pulled,) = two.repo.pull(ours=["owl/*"], side="theirs").datasets
+    assert (len(pulled.renumbered), pulled.settled) == (1, ())
+
+
+def test_names_with_letters_of_globs(pair: tuple[Copy, Copy]) -> None:
+    """An example named as it is listed is that one, whatever its name would mean as a glob."""
+    one, two = pair
+    one.commit("theirs", **{"a[1]": "theirs", "a1": "theirs"})
+    one.repo.push()
+    two.commit("mine", **{"a[1]": "mine", "a1": "mine"})
+    two.repo.pull(ours=["a[1]"], theirs=["a1"])
+    assert (two.contents()["a[1]"], two.contents()["a1"]) == (b"mine", b"theirs")
+
+
+def test_nothing_goes_over_the_line_before_it_is_settled(pair: tuple[Copy, Copy]) -> None:
+    """A pull that is refused has downloaded no pack."""
+    one, two = pair
+    one.commit("theirs", owl__1=os.urandom(3000))
+    one.repo.push()
+    two.commit("mine", owl__1="mine")
+    packs = sorted(os.listdir(Path(two.repo.path) / "packs"))
+    with pytest.raises(HistoriesDiverged):
+        two.repo.pull()
+    assert packs == sorted(os.listdir(Path(two.repo.path) / "packs"))
+
+
+def rows(copy: Copy) -> list[Any]:
+    """The records of the file."""
+    return [e for e in copy.dataset.ls() if e.path.startswith("rows.jsonl#")]
+
+
+LINES = '{"id": "a", "label": "x"}\n{"id": "b", "label": "x"}\n{"id": "c", "label": "x"}\n'
+
+
+@pytest.fixture
+def with_records(pair: tuple[Copy, Copy]) -> tuple[Copy, Copy]:
+    """Two copies that have a records file as well, and are the same."""
+    one, two = pair
+    (one.root / "rows.jsonl").write_text(LINES)
+    one.dataset.add([one.root / "rows.jsonl"], records=True, key_field="id")
+    one.dataset.commit("rows")
+    one.repo.push()
+    two.repo.pull()
+    return one, two
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_a_records_file_is_settled_with_its_records(
+    with_records: tuple[Copy, Copy], side: str
+) -> None:
+    """A records file that both edited is as one side has it, byte for byte, with all its records."""
+    one, two = with_records
+    (one.root / "rows.jsonl").write_text(LINES.replace('"a", "label": "x"', '"a", "label": "t"'))
+    one.dataset.add([one.root / "rows.jsonl"])
+    one.dataset.label([one.root / "rows.jsonl#c"], set=["theirs"])
+    one.dataset.commit("theirs")
+    one.repo.push()
+    (two.root / "rows.jsonl").write_text(LINES + '{"id": "d", "label": "m"}\n')
+    two.dataset.add([two.root / "rows.jsonl"])
+    two.dataset.commit("mine")
+    two.commit("mine later", later="later")
+    with pytest.raises(HistoriesDiverged) as caught:
+        two.repo.pull()
+    assert caught.value.items == ("rows.jsonl",)
+    with pytest.raises(InvalidInput, match="settled together"):
+        two.repo.pull(ours=["rows.jsonl#a"])
+    kept = rows(one if side == "theirs" else two)
+    kept = [(e.path, e.oid, e.labels) for e in kept]
+    content = ((one if side == "theirs" else two).root / "rows.jsonl").read_bytes()
+    two.repo.pull(**{side: ["rows.jsonl"]})
+    assert kept == [(e.path, e.oid, e.labels) for e in rows(two)]
+    assert content == (two.root / "rows.jsonl").read_bytes()
+    assert two.dataset.status().clean and two.sound()
+    assert two.dataset.changeset("head").examples == len(list(two.dataset.ls()))
+
+
+def test_labels_of_records_are_settled_one_by_one(with_records: tuple[Copy, Copy]) -> None:
+    """Records that both labelled anew, in a file that nobody edited, each have their side."""
+    one, two = with_records
+    for copy, word in ((one, "theirs"), (two, "mine")):
+        copy.dataset.label([copy.root / f"rows.jsonl#{key}" for key in "ab"], set=[word])
+        copy.dataset.commit(word)
+    one.repo.push()
+    with pytest.raises(HistoriesDiverged) as caught:
+        two.repo.pull(ours=["rows.jsonl#a"])
+    assert caught.value.items == ("rows.jsonl#b",)
+    two.repo.pull(ours=["rows.jsonl#a"], theirs=["rows.jsonl#b"])
+    labels = {e.path[-1]: e.labels for e in rows(two)}
+    assert labels == {"a": ("mine",), "b": ("theirs",), "c": ()}
+    assert two.sound()
+
+
+def test_the_same_records_file_on_both_sides(pair: tuple[Copy, Copy]) -> None:
+    """Added alike by both, it is counted once."""
+    for copy in pair:
+        (copy.root / "rows.jsonl").write_text(LINES)
+        copy.dataset.add([copy.root / "rows.jsonl"], records=True, key_field="id")
+        copy.dataset.commit("rows")
+    one, two = pair
+    one.repo.push()
+    two.repo.pull()
+    assert two.dataset.changeset("head").records_files == 1
+    assert two.dataset.changeset("head").examples == 3 + 3
+    assert two.sound()

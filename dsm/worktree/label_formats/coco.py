@@ -48,12 +48,11 @@ class _Reading:
         """Reads the file: images and categories first, since annotations name both."""
         handlers = {"images": self._image, "categories": self._category}
         found = self._each(handlers)
-        if not {"images", "annotations"} <= found:
-            raise self.file.wrong(
-                "there are no images and annotations", hint="a COCO file has both members"
-            )
-        self.says_objects = bool(self.categories)
-        self._each({"annotations": self._annotation})
+        if "images" not in found:
+            raise self.file.wrong("there are no images", hint="a COCO file has that member")
+        if "annotations" in found:  # else it says which images there are, and nothing of objects
+            self.says_objects = bool(self.categories)
+            self._each({"annotations": self._annotation})
 
     def _each(self, handlers: dict[str, Any]) -> set[str]:
         file, number, last = self.file, 0, ""

@@ -28,11 +28,13 @@ class NamedRow(NamedTuple):
     """What a file says of one example.
 
     `names` are those that the example may have, the likeliest first; `place` is where it is said.
+    An `exact` one is of the path of the dataset that its only name is, and of no other.
     """
 
     names: tuple[str, ...]
     row: LabelRow
     place: str
+    exact: bool = False
 
 
 @dataclass

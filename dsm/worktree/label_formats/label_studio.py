@@ -1,7 +1,8 @@
 """Label Studio: the JSON export, a list of tasks with the results of their annotators.
 
 Boxes, polygons and points become objects of the annotation, in percent of the image as Label Studio
-keeps them; choices become labels, texts the member `texts`, everything else `results` as it is.
+keeps them; choices become labels, and so do the ways through a taxonomy (`animal/dog`); texts
+become the member `texts`, everything else `results` as it is. Predictions are not read.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _row(file: LabelInput, task: Any, place: str) -> NamedRow:
 
 def _results(file: LabelInput, task: dict[str, Any], place: str) -> list[Any] | None:
     """Returns the results of the last annotator that did not cancel; None where there is none."""
-    given = task.get("annotations", [])
+    given = task.get("annotations", task.get("completions", []))  # as old releases call them
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise file.wrong("annotations are not a list of objects", place)
     kept = [each for each in given if not each.get("was_cancelled")]
@@ -89,18 +90,30 @@ def _names(data: dict[str, Any]) -> tuple[str, ...]:
     for key in order:
         if len(texts[key]) > 4096 or "\n" in texts[key]:
             continue
-        try:
-            found = urlsplit(texts[key])
-        except ValueError:  # no address
-            continue
-        path = parse_qs(found.query).get("d", [unquote(found.path)])[0]
+        path, elsewhere = _path_of(texts[key])
         base = posixpath.basename(path)
         if "." not in base:
             continue
         upload = _UPLOAD.sub("", base, count=1) if _UPLOAD.match(base) else None
         named = [path.lstrip("/"), base, *([upload] if upload else [])]
+        if elsewhere:  # where it lies there says nothing of the folder that it lies in here
+            named += [f"/{each}" for each in named]
         return tuple(dict.fromkeys(named))
     return ()
+
+
+def _path_of(text: str) -> tuple[str, bool]:
+    """Returns the path that a name or an address has, and whether it is one of a server."""
+    try:
+        found = urlsplit(text)
+    except ValueError:  # no address
+        return "", False
+    wanted = parse_qs(found.query).get("d")
+    if wanted:
+        return wanted[0], True
+    if (found.scheme and found.netloc) or text.startswith("/data/"):
+        return unquote(found.path), True
+    return text, text.startswith("/")
 
 
 class _Results:
@@ -137,6 +150,9 @@ class _Results:
                 self._image[name] = result[key]
         if kind == "choices":
             self.labels.update(self._names(value.get("choices"), place))
+        elif kind == "taxonomy":
+            self.labels.update(self._ways(value.get("taxonomy"), place))
+            self._rest.append(result)
         elif kind == "textarea":
             self._texts[str(result.get("from_name", "text"))] = value.get("text")
         elif kind in ("rectanglelabels", "polygonlabels", "keypointlabels"):
@@ -151,6 +167,15 @@ class _Results:
         flat = [name for name in given if isinstance(name, str)]
         return [self._file.label(name, place) for name in flat]
 
+    def _ways(self, given: Any, place: str) -> list[str]:
+        """Returns the label of each way from the top of a taxonomy to what was chosen."""
+        ways = given if isinstance(given, list) else []
+        texts = [
+            "/".join(way) for way in ways
+            if isinstance(way, list) and way and all(isinstance(each, str) for each in way)
+        ]  # fmt: skip
+        return [self._file.label(text, place) for text in texts]
+
     def _shape(self, kind: str, result: dict[str, Any], value: dict[str, Any], place: str) -> None:
         geometry: dict[str, Any] = {}
         if kind == "rectanglelabels":
@@ -159,13 +184,19 @@ class _Results:
             geometry["percent_polygon"] = value.get("points")
         else:
             geometry["percent_point"] = [self._number(value, key, place) for key in ("x", "y")]
-        if value.get("rotation"):
-            geometry["rotation"] = value["rotation"]
-        if isinstance(result.get("id"), str):
-            geometry["id"] = result["id"]
-        for name in self._names(value.get(kind), place):
+        for key, told in value.items():  # how it is turned, how wide a point is, and the like
+            known = key in (kind, "points", *_BOX) and (key, kind) != ("width", "keypointlabels")
+            if not known and (told or key != "rotation"):
+                geometry[key] = told
+        for key in ("id", "score", "meta", "item_index"):
+            if result.get(key) is not None:
+                geometry[key] = result[key]
+        names = self._names(value.get(kind), place)
+        if not names:  # a shape that nobody has named is no object, and is kept all the same
+            self._rest.append(result)
+        for name in names:
             self.labels.add(name)
-            self._objects.append({"label": name, **geometry})
+            self._objects.append({**geometry, "label": name})
 
     def _number(self, value: dict[str, Any], key: str, place: str) -> int | float:
         found = value.get(key)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from dsm.errors import InvalidInput
 from dsm.model.names import check_path, printable
+
+_DRIVE = re.compile(r"^(?:[A-Za-z]:)?/+")
 
 
 class Places:
@@ -80,7 +83,7 @@ class Finder:
 
     def direct(self, names: Iterable[str]) -> str | None:
         """Returns the example that one of the names leads to from one of the usual folders."""
-        for name in names:
+        for name in spellings(names):
             if name.startswith("/"):
                 inside = self._places.inside(posixpath.normpath(name))
                 if inside is not None and self._places.exists(inside):
@@ -113,6 +116,14 @@ class Finder:
                     chosen[key] = closest
                     break
         return chosen
+
+
+def spellings(names: Iterable[str]) -> Iterator[str]:
+    """Yields names, and those of Windows as they would be written here, too."""
+    for name in names:
+        yield name
+        if "\\" in name:
+            yield _DRIVE.sub("/", name.replace("\\", "/"))
 
 
 def _closest(name: str, paths: list[str]) -> str | None:

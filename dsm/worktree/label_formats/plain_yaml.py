@@ -1,8 +1,9 @@
 """The plain part of YAML that `data.yaml` files of detectors are written in.
 
-Mappings and lists by indentation or in brackets, and scalars. Hides nothing else on purpose: no
-tags, anchors, aliases or multi-line texts, so a document is as large as it looks and makes nothing
-but texts, numbers, lists and mappings.
+Mappings and lists by indentation or in brackets, scalars, and blocks of text after `|` or `>` (such
+as the script of a download, which is text here). Hides nothing else on purpose: no tags, anchors or
+aliases, so a document is as large as it looks and makes nothing but texts, numbers, lists and
+mappings.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import re
 from typing import Any
 
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
-_FLOW = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\[\]{},:"']+(?::(?!\s)[^\[\]{},:"']+)*""")
+_FLOW = re.compile(
+    r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\[\]{},:"'][^\[\]{},:]*(?::(?!\s)[^\[\]{},:]+)*"""
+)
+_BLOCK = re.compile(r"([|>])([-+]?)")
 _DEPTH_MAX = 20
 
 
@@ -27,18 +31,49 @@ class NotPlain(ValueError):
 def parse(text: str) -> Any:
     """Returns what the document says. Raises NotPlain."""
     lines: list[tuple[int, int, str]] = []
-    for number, line in enumerate(text.split("\n"), 1):
+    blocks: dict[int, str] = {}
+    written = text.split("\n")
+    end = 0  # of a block of text, as the number of its last line
+    for number, line in enumerate(written, 1):
         told = _without_comment(line.rstrip())
-        if not told.strip() or (told in ("---", "...") and not lines):
+        if number <= end or not told.strip() or (told in ("---", "...") and not lines):
             continue
-        if "\t" in told[: len(told) - len(told.lstrip())]:
+        indent = len(told) - len(told.lstrip())
+        if "\t" in told[:indent]:
             raise NotPlain(number, "a tab stands where blanks should")
-        lines.append((number, len(told) - len(told.lstrip()), told.strip()))
-    reader = _Reader(_joined(lines))
+        lines.append((number, indent, told.strip()))
+        begun = _begins_block(told.strip())
+        if begun is not None:
+            blocks[number], end = _block(written, number, indent, begun)
+    reader = _Reader(_joined(lines), blocks)
     value = reader.block(0, 0) if reader.lines else None
     if reader.at < len(reader.lines):
         raise NotPlain(reader.lines[reader.at][0], "the indentation fits nothing above")
     return value
+
+
+def _begins_block(told: str) -> re.Match[str] | None:
+    """Returns how a text begins that goes over the lines below; None where none does."""
+    if told[-1] not in "|>-+":
+        return None
+    named = _key(told)
+    rest = named[1] if named else told[2:].strip() if told.startswith("- ") else ""
+    return _BLOCK.fullmatch(rest)
+
+
+def _block(lines: list[str], number: int, indent: int, begun: re.Match[str]) -> tuple[str, int]:
+    """Returns the text below a line, and the number of its last line."""
+    end = number
+    while end < len(lines) and (
+        not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip(" ")) > indent
+    ):
+        end += 1
+    found = [line.removesuffix("\r") for line in lines[number:end]]
+    first = next((line for line in found if line.strip()), "")
+    margin = len(first) - len(first.lstrip(" "))
+    between, last = ("\n" if begun[1] == "|" else " "), ("" if begun[2] == "-" else "\n")
+    told = between.join(line[margin:] for line in found).rstrip("\n ")
+    return told + last if told else "", end
 
 
 def _without_comment(line: str) -> str:
@@ -106,8 +141,8 @@ def _key(told: str) -> tuple[str, str] | None:
 
 
 class _Reader:
-    def __init__(self, lines: list[tuple[int, int, str]]):
-        self.lines, self.at = lines, 0
+    def __init__(self, lines: list[tuple[int, int, str]], blocks: dict[int, str]):
+        self.lines, self.blocks, self.at = lines, blocks, 0
 
     def block(self, indent: int, depth: int) -> Any:
         number, found, told = self.lines[self.at]
@@ -130,7 +165,9 @@ class _Reader:
                 break
             rest = told[1:].strip()
             self.at += 1
-            if rest:
+            if number in self.blocks:
+                values.append(self.blocks[number])
+            elif rest:
                 if _key(rest):
                     raise NotPlain(number, "a mapping in a list is more YAML than is read")
                 values.append(_scalar(rest, number, depth))
@@ -150,6 +187,9 @@ class _Reader:
                 raise NotPlain(number, f"the name {named[0]:.40} cannot stand here, or does twice")
             self.at += 1
             rest = named[1]
+            if number in self.blocks:
+                values[key] = self.blocks[number]
+                continue
             # A list may begin right below its name, without being indented.
             values[key] = _scalar(rest, number, depth) if rest else self._below(
                 indent + 1, depth, lists_from=indent

@@ -14,7 +14,7 @@ from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.worktree.label_file import read_label_file
 from dsm.worktree.label_formats.format import LabelFormat, LabelInput, NamedRow
-from dsm.worktree.label_formats.places import Finder, Places
+from dsm.worktree.label_formats.places import Finder, Places, spellings
 from dsm.worktree.label_row import LabelRow
 from dsm.worktree.label_rows import LabelRows
 
@@ -107,9 +107,9 @@ def fitted(
     paths: dict[int, str] = {}
     wanted: dict[str, tuple[str, ...]] = {}
     for at, named in enumerate(rows):
-        path = finder.direct(named.names)
+        path = named.names[0] if named.exact else finder.direct(named.names)
         if path is None:
-            wanted[str(at)] = named.names
+            wanted[str(at)] = tuple(spellings(named.names))
         else:
             paths[at] = path
     if paths:  # names count from a folder that is known: what is not there is missing

@@ -2,26 +2,27 @@
 
 The text lies beside the image, or where the last folder `images` of its path is called `labels`. A
 line is a box, a polygon or, with `kpt_shape`, a box with keypoints, in fractions of the image; they
-become the objects of the annotation. An image without a text has nothing said of it.
+become the objects of the annotation. Of an image without a text no objects are said, of a text
+without an image it is told.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.worktree.label_formats.format import SMALL_BYTES_MAX, LabelFormat, LabelInput, NamedRow
 from dsm.worktree.label_formats.numbers import number_of
-from dsm.worktree.label_formats.plain_yaml import NotPlain, parse
+from dsm.worktree.label_formats.yolo_document import Splits, names_of, points_of, read_document
 from dsm.worktree.label_row import LabelRow, json_text
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".dng",
+    ".mpo", ".pfm",
 )  # fmt: skip
-_SPLITS = ("train", "val", "test")
-_CLASSES_MAX = 100_000
 _FAR = 1.5  # what lies further out than this is no fraction of the image: pixels, say
 
 
@@ -41,95 +42,98 @@ class YoloFormat(LabelFormat):
             file.read |= named.read
         else:
             named = file
-        told = _document(named)
-        names, points = _names(named, told), _points(named, told)
-        splits = _split_folders(named, told)
-        seen: dict[str, str] = {}
+        told = read_document(named)
+        names, points = names_of(named, told), points_of(named, told)
+        splits = Splits(named, told)
+        file.read |= named.read
+        texts = _Texts(file, names, points)
+        images = 0
         for path in file.places.files():
             stem, suffix = os.path.splitext(path)
             if suffix.lower() not in IMAGE_SUFFIXES:
                 continue
-            full = _text_of(file, stem)
-            if full is None:
-                continue
-            text = file.beside(full)
-            if full in seen:
-                raise text.wrong(f"is of both {printable(seen[full])} and {printable(path)}")
-            seen[full] = path
-            row = _row(text, names, points)
-            for name, folder in splits:
-                if not folder or path.startswith(folder + "/"):
-                    row.attributes["split"] = name
-            yield NamedRow((path,), row, text.path)
+            images += 1
+            text = texts.take(path, stem)
+            row = LabelRow() if text is None else _row(text, names, points)
+            split = splits.of(path)
+            if split is not None:
+                row.attributes["split"] = split
+            if text is not None or split is not None:
+                yield NamedRow((path,), row, named.path if text is None else text.path, exact=True)
+        without = list(texts.without_image())
+        if not texts.taken and not without:
+            raise file.wrong(
+                f"none of {images:,} images has a text" if images else "there are no images",
+                "", "texts lie beside the images, or in labels/ where those are in images/",
+            )  # fmt: skip
+        yield from without
 
 
-def _text_of(file: LabelInput, stem: str) -> str | None:
-    folders = stem.split("/")
-    beside = os.path.join(file.places.root, stem + ".txt")
-    candidates = [beside]
-    if "images" in folders[:-1]:
-        last = len(folders) - 2 - folders[-2::-1].index("images")
-        folders[last] = "labels"
-        candidates.insert(0, os.path.join(file.places.root, *folders) + ".txt")
-    return next((c for c in candidates if os.path.isfile(c) and not os.path.islink(c)), None)
+class _Texts:
+    """The texts of images, and those that have no image."""
+
+    def __init__(self, file: LabelInput, names: list[str], points: tuple[int, int] | None):
+        self._file, self._root = file, file.places.root
+        self._names, self._points = names, points
+        self.taken: dict[str, str] = {}  # by the full path of a text, the image
+        self._folders: dict[str, str] = {}  # where texts may lie, with the folder of their images
+
+    def take(self, path: str, stem: str) -> LabelInput | None:
+        """Returns the text of an image; None where there is none. Raises InvalidInput for one that
+        two images have."""
+        folders = stem.split("/")
+        candidates = [stem]
+        if "images" in folders[:-1]:
+            last = len(folders) - 2 - folders[-2::-1].index("images")
+            candidates.insert(0, "/".join([*folders[:last], "labels", *folders[last + 1 :]]))
+        for candidate in candidates:
+            self._folders.setdefault(os.path.dirname(candidate), os.path.dirname(path))
+        fulls = (os.path.join(self._root, each) + ".txt" for each in candidates)
+        full = next(filter(_is_plain_file, fulls), None)
+        if full is None:
+            return None
+        text = self._file.beside(full)
+        other = self.taken.setdefault(full, path)
+        if other != path:
+            raise text.wrong(f"is of both {printable(other)} and {printable(path)}")
+        return text
+
+    def without_image(self) -> Iterator[NamedRow]:
+        """Yields a row for each text without an image, under the name that the image would have."""
+        used = {os.path.dirname(full) for full in self.taken}
+        for folder, images in self._folders.items():
+            place = os.path.join(self._root, folder).rstrip("/")
+            if folder == images and place not in used:
+                continue  # texts beside images, none of which is a text of one: anything
+            if os.path.isfile(place + ".cache"):  # what a trainer remembers of the texts
+                self._file.beside(place + ".cache")
+            for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+                full = os.path.join(place, name)
+                if not name.endswith(".txt") or full in self.taken or not _is_plain_file(full):
+                    continue
+                # Looked at without being noted as read: it may be anything.
+                text = LabelInput(full, full, self._file.places, self._file.missing)
+                if self._lists_classes(text):
+                    self._file.beside(full)
+                elif self._is_labels(text):
+                    row = _row(text, self._names, self._points)
+                    image = os.path.join(images, name.removesuffix(".txt") + IMAGE_SUFFIXES[0])
+                    yield NamedRow((image,), row, self._file.beside(full).path, exact=True)
+
+    def _lists_classes(self, text: LabelInput) -> bool:
+        """Whether it is the list of classes that some tools write beside the texts."""
+        return [line.strip() for line in text.head.split("\n") if line.strip()] == self._names
+
+    def _is_labels(self, text: LabelInput) -> bool:
+        try:
+            _row(text, self._names, self._points)
+        except InvalidInput:
+            return False
+        return True
 
 
-def _document(file: LabelInput) -> dict[Any, Any]:
-    try:
-        told = parse(file.text(SMALL_BYTES_MAX))
-    except NotPlain as error:
-        raise file.wrong(printable(str(error)), f"line {error.line}") from None
-    if not isinstance(told, dict):
-        raise file.wrong("this is not a mapping of names and values")
-    return told
-
-
-def _names(file: LabelInput, told: dict[Any, Any]) -> list[str]:
-    found = told.get("names")
-    if isinstance(found, dict):
-        if sorted(found, key=str) != sorted(range(len(found)), key=str):
-            raise file.wrong("the classes are not numbered from 0 on", "names")
-        found = [found[index] for index in range(len(found))]
-    if not isinstance(found, list) or not found:
-        raise file.wrong("there are no names of classes", "names", "names: [cat, dog]")
-    if len(found) > _CLASSES_MAX:
-        raise file.wrong(f"there are {len(found):,} classes (at most {_CLASSES_MAX:,})", "names")
-    texts = [str(name) if type(name) in (int, bool) else name for name in found]
-    labels = [file.label(name, f"names, {at}") for at, name in enumerate(texts)]
-    seen: set[str] = set()
-    for name in labels:
-        if name in seen:
-            raise file.wrong(f"two classes are called {printable(name)}", "names")
-        seen.add(name)
-    return labels
-
-
-def _points(file: LabelInput, told: dict[Any, Any]) -> tuple[int, int] | None:
-    shape = told.get("kpt_shape")
-    if shape is None:
-        return None
-    good = isinstance(shape, list) and len(shape) == 2 and all(type(n) is int for n in shape)
-    if not good or not 0 < shape[0] <= 10_000 or shape[1] not in (2, 3):
-        raise file.wrong("is not [number of keypoints, 2 or 3]", "kpt_shape")
-    return shape[0], shape[1]
-
-
-def _split_folders(file: LabelInput, told: dict[Any, Any]) -> list[tuple[str, str]]:
-    """Returns the splits with the folder of each, where that is in the dataset and one alone."""
-    base = told.get("path")
-    found = []
-    for name in _SPLITS:
-        folder = told.get(name)
-        if not isinstance(folder, str):
-            continue
-        for top in (base if isinstance(base, str) else "", ""):
-            full = os.path.normpath(os.path.join(file.folder, top, folder))
-            if os.path.isdir(full) and (full + "/").startswith(file.places.root.rstrip("/") + "/"):
-                found.append((name, file.places.inside(full) or ""))
-                break
-    folders = [folder for _, folder in found]
-    # The same folder twice says nothing: it is there for trainers that ask for both.
-    return [each for each in found if folders.count(each[1]) == 1]
+def _is_plain_file(full: str) -> bool:
+    return os.path.isfile(full) and not os.path.islink(full)
 
 
 def _row(file: LabelInput, names: list[str], points: tuple[int, int] | None) -> LabelRow:

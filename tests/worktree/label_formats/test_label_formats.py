@@ -135,6 +135,14 @@ def test_what_is_not_json_is_refused(work: Work, text: str) -> None:
         work.ds.add(["images"], label_file="bad.json")
 
 
+def test_coco_images_alone_say_nothing_of_objects(work: Work) -> None:
+    """As for the images of a test set: none is said to be without objects."""
+    told = {name: COCO[name] for name in ("info", "images", "categories")}
+    work.write({**IMAGES, "info.json": json.dumps(told)})
+    example = added(work, ["images"], "info.json")["images/a.jpg"]
+    assert said(example) == {"image": {"id": 7, "width": 640, "height": 480}}
+
+
 # --- where names lead ---
 
 
@@ -183,6 +191,16 @@ def test_a_name_that_may_be_of_two_examples_is_refused(work: Work) -> None:
     assert [change.path for change in work.ds.add(["x"], dry_run=True).changes] == []
 
 
+def test_names_of_windows_are_found(work: Work) -> None:
+    """From a folder, and from a drive of another computer."""
+    names = ["i\\a.jpg", "C:\\data\\deep\\b.jpg"]
+    images = [{"id": n, "file_name": name} for n, name in enumerate(names)]
+    work.write({"i/a.jpg": "1", "x/deep/b.jpg": "2", "x/b.jpg": "3"})
+    work.write({"coco.json": json.dumps({"images": images, "annotations": []})})
+    found = added(work, ["."], "coco.json")
+    assert {path for path, e in found.items() if e.annotation} == {"i/a.jpg", "x/deep/b.jpg"}
+
+
 def test_names_in_another_unicode_form_are_found(work: Work) -> None:
     """As systems that decompose letters spell them."""
     coco = {"images": [{"id": 1, "file_name": "caf\u00e9.jpg"}], "annotations": []}
@@ -227,7 +245,7 @@ YOLO = {
 
 
 def test_yolo(work: Work) -> None:
-    """Boxes, polygons and scores as they are written; what has no text has nothing said of it."""
+    """Boxes, polygons and scores as they are written; what has no text has no objects said."""
     work.write(YOLO)
     found = added(work, ["images"], "data.yaml")
     assert said(found["images/train/a.jpg"]) == {
@@ -242,7 +260,7 @@ def test_yolo(work: Work) -> None:
     assert found["images/train/b.png"].annotation is None
     assert {path: dict(e.attributes) for path, e in found.items()} == {
         "images/train/a.jpg": {"split": "train"}, "images/val/c.jpg": {"split": "val"},
-        "images/train/b.png": {},
+        "images/train/b.png": {"split": "train"},
     }  # fmt: skip
 
 
@@ -391,6 +409,38 @@ def test_what_is_cancelled_says_nothing(work: Work) -> None:
     both = [{"result": [told]}, {"was_cancelled": True, "result": []}]
     work.write({"a.jpg": "1", "export.json": json.dumps([task(annotations=both)])})
     assert added(work, ["a.jpg"], "export.json")["a.jpg"].labels == ("cat",)
+
+
+def test_names_of_a_server_are_looked_for_in_any_folder(work: Work) -> None:
+    """Also where another name leads straight to its file."""
+    names = {
+        "straight.jpg": "straight.jpg", "/data/upload/3/1a2b3c4d-b.jpg": "x/b.jpg",
+        "/data/local-files/?d=set/y/c.jpg": "here/y/c.jpg", "s3://bucket/deep/d.jpg": "x/d.jpg",
+        "https://host/e%20f.jpg?sign=1": "x/e f.jpg", "x/g#1?.jpg": "x/g#1?.jpg",
+    }  # fmt: skip
+    work.write({path: path for path in (*names.values(), "here/z/c.jpg")})
+    told = {"type": "choices", "value": {"choices": ["cat"]}}
+    tasks = [{**task(told), "data": {"image": name}} for name in names]
+    work.write({"export.json": json.dumps(tasks)})
+    found = added(work, ["."], "export.json", strict=True)
+    assert {path for path, e in found.items() if e.labels} == set(names.values())
+
+
+def test_what_nobody_has_named_is_kept(work: Work) -> None:
+    """Ways through a taxonomy are labels; a shape without a label is no object, and stays."""
+    ways = {"type": "taxonomy", "value": {"taxonomy": [["animal", "dog"], ["outside"]]}}
+    shape = {"type": "rectanglelabels", "value": {"x": 1, "y": 1, "width": 1, "height": 1}}
+    point = {"x": 1, "y": 2, "width": 0.5, "keypointlabels": ["eye"]}
+    told = task(ways, shape, {"type": "keypointlabels", "value": point, "score": 0.5})
+    told["predictions"] = [{"result": [{"type": "choices", "value": {"choices": ["wrong"]}}]}]
+    told["completions"] = told.pop("annotations")  # as releases before 1.0 call them
+    work.write({"a.jpg": "1", "export.json": json.dumps([told])})
+    example = added(work, ["a.jpg"], "export.json")["a.jpg"]
+    assert example.labels == ("animal/dog", "eye", "outside")
+    assert said(example) == {
+        "objects": [{"label": "eye", "percent_point": [1, 2], "width": 0.5, "score": 0.5}],
+        "results": [ways, shape],
+    }
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ CONFINED = {
     "keyring": ("api.py",),
     "PIL": ("views/reading/decoded.py", "near/images.py", "checks/probes/image.py"),
     "numpy": ("evaluation/", "near/", "checks/isolation_forest.py"),
+    "pandas": ("views/reading/data_frame.py",),
     "pandera": ("checks/schema_job.py",),
     "sklearn": ("checks/isolation_forest.py",),
     "soundfile": ("views/reading/decoded.py", "checks/probes/audio.py"),

@@ -382,10 +382,13 @@ class View(Selection):
     def to_pandas(self, *, fields: bool = False) -> Any:
         """Returns the stored examples as a pandas DataFrame, with the columns of `table`.
 
-        Raises ImportError without pandas, and what `table` raises: DamagedData, and with `fields`
-        InvalidInput, ObjectMissing and ObjectDamaged.
+        A column of integers that has nulls is one of pandas' nullable integers (`Int64`), so that
+        none is rounded. Raises ImportError without pandas, and what `table` raises: DamagedData,
+        and with `fields` InvalidInput, ObjectMissing and ObjectDamaged.
         """
-        return self.table(fields=fields).to_pandas()
+        from dsm.views.reading.data_frame import data_frame
+
+        return data_frame(self.table(fields=fields))
 
     def to_hf(self, **options: Any) -> Any:
         """Returns the stored examples as a `datasets.Dataset` of Hugging Face.

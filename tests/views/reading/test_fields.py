@@ -92,6 +92,20 @@ def test_fields_in_pandas(view: View) -> None:
     assert view.table().column_names == [*view.to_pandas().columns]
 
 
+def test_integers_in_pandas_are_as_they_are(make_work: Callable[..., Work]) -> None:
+    """A column of integers that some records lack keeps every digit, beyond 2^53 too."""
+    pytest.importorskip("pandas")
+    work = make_work()
+    rows: list[dict[str, Any]] = [{"id": "a", "n": 2**53 + 1, "m": 1}, {"id": "b", "m": 2}]
+    work.ds.add_records(rows, name="t.jsonl", key="id", attributes=["n"])
+    work.ds.commit("one")
+    frame = work.ds.prepare().to_pandas(fields=True)
+    for column in ("record.n", "attr.n"):
+        assert int(frame[column][0]) == 2**53 + 1, column
+        assert frame[column].isna().tolist() == [False, True], column
+    assert frame["record.m"].dtype == "int64"
+
+
 def test_fields_in_a_dataset_of_hugging_face(view: View, tmp_path: Path) -> None:
     """A view of records is a dataset with a column for each field."""
     pytest.importorskip("datasets")

@@ -33,6 +33,7 @@ TYPES = tuple(
     | {*_RIFF.values(), "video/mp4", "video/webm", "video/x-matroska", "image/heif", "image/avif",
        "application/json", "text/plain"})
 )  # fmt: skip
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte order marks
 EMPTY, UNKNOWN = "empty", "application/octet-stream"
 
 
@@ -59,6 +60,9 @@ def media_type(head: bytes, *, whole: bool = False) -> str:
 
 
 def _text(head: bytes, whole: bool) -> str:
+    """Returns the type of text of any encoding: whether that may be is the rule of text's."""
+    if head.startswith(UTF_16):
+        return "text/plain"
     if any(byte < 32 and byte not in b"\t\n\r\f" for byte in head) or 127 in head:
         return UNKNOWN
     for cut in range(0, 1 if whole else min(4, len(head))):
@@ -69,4 +73,5 @@ def _text(head: bytes, whole: bool) -> str:
         return (
             "application/json" if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else "text/plain"
         )
-    return UNKNOWN
+    # An encoding of one byte for a letter, such as Latin-1: most of its bytes are ASCII.
+    return "text/plain" if 2 * sum(byte < 127 for byte in head) >= len(head) else UNKNOWN

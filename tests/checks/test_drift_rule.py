@@ -53,10 +53,15 @@ def test_a_commit_that_drifts_is_stopped(based: Work, against: str) -> None:
 
 
 def test_a_few_examples_are_no_drift(based: Work) -> None:
-    """Three cats may be chance."""
+    """Three cats may be chance, and four birds are no sample, though nobody has seen one before;
+    five are."""
     based.path("dsm.toml").write_text(RULE.format("v1"))
     stage(based, 3, 0)
     assert not based.ds.check(staged=True).errors
+    for count, errors in ((1, 0), (4, 0), (5, 1)):
+        based.ds.unstage()
+        based.ds.add({f"bird{n}.bin": b"y" * n * 8 for n in range(count)}, labels=["bird"])
+        assert (count, based.ds.check(staged=True).errors) == (count, errors)
 
 
 def test_a_baseline_that_is_missing_is_an_error(based: Work) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from typing import Any
 
+from dsm.checks.media_types import UTF_16
 from dsm.checks.personal_data import GPS, find
 from dsm.checks.probes.exif import exif_of, has_position
 from dsm.checks.probes.probe import Content, Facts, Probe
@@ -25,16 +28,27 @@ def examine(content: Content) -> Facts:
                 found[GPS, "a position in EXIF"] = None
             found |= dict.fromkeys(find(exif.decode("latin-1")))
     elif kind in ("text/plain", "application/json") or _is_text(content):
-        content.file.seek(0)
-        before = b""
-        while (part := content.file.read(_PART)) and len(found) < FOUND_MAX:
-            text = (before + part).decode("utf-8", "replace")
+        for text in _parts(content):
             found |= dict.fromkeys(find(text))
-            before = part[-_OVERLAP:]
+            if len(found) >= FOUND_MAX:
+                break
     facts: dict[str, Any] = {"type": kind}
     if found:
         facts["found"] = [list(each) for each in list(found)[:FOUND_MAX]]
     return facts
+
+
+def _parts(content: Content) -> Iterator[str]:
+    """Yields text in parts, each with the end of the one before it; UTF-16 where it says so."""
+    content.file.seek(0)
+    part, before = content.file.read(_PART), ""
+    encoding = "utf-16" if part.startswith(UTF_16) else "utf-8"
+    decoder = getincrementaldecoder(encoding)("replace")
+    while part:
+        text = before + decoder.decode(part)
+        yield text
+        before = text[-_OVERLAP:]
+        part = content.file.read(_PART)
 
 
 def _is_text(content: Content) -> bool:
@@ -44,4 +58,4 @@ def _is_text(content: Content) -> bool:
     return bool(head) and not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
 
 
-PROBE = Probe("personal", 1, examine)
+PROBE = Probe("personal", 2, examine)

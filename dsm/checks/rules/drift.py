@@ -11,6 +11,9 @@ from dsm.model.names import printable
 from dsm.statistics.drift import CORRECTIONS, Thresholds, judged, thresholds
 from dsm.statistics.words import moves
 
+# A value that is new makes any test certain, also of one example: fewer are no sample.
+EXAMPLES_MIN = 5
+
 
 class DriftRule(Rule):
     """The columns of what is judged spread as those of a baseline; see `dsm drift`."""
@@ -43,7 +46,10 @@ class DriftRule(Rule):
         if not subject.fresh.num_rows:
             return
         against = self.asked["against"]
-        found = judged(subject.baseline(against), subject.fresh, self._thresholds())
+        baseline = subject.baseline(against)  # one that is missing is told in any case
+        if subject.fresh.num_rows < EXAMPLES_MIN:
+            return
+        found = judged(baseline, subject.fresh, self._thresholds())
         for column in found.moved:
             if found.thresholds.decides(column.column):
                 told = "; ".join(moves(column, found.thresholds))

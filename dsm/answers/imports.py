@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dsm.remotes.importing import ImportReport
+    from dsm.remotes.import_run import ImportReport
 
 
 def import_answer(report: ImportReport) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dsm.cli import remote_options as options
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
 from dsm.model.names import printable
-from dsm.remotes.importing import ImportReport
+from dsm.remotes.import_run import ImportReport
 
 
 def command(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dsm.datasets import Dataset
     from dsm.remotes.book import Remotes
     from dsm.remotes.checking import RemoteCheck
-    from dsm.remotes.importing import ImportReport
+    from dsm.remotes.import_run import ImportReport
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.references import References

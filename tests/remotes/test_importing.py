@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsm.errors import InvalidInput, NotFound
-from dsm.remotes import importing
+from dsm.remotes import import_files, importing
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import RemoteFailed
 
@@ -74,10 +74,10 @@ def test_an_interrupted_import_goes_on(
     origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was staged before a failure is not read again."""
-    monkeypatch.setattr(importing, "BATCH_FILES", 2)
+    monkeypatch.setattr(import_files, "BATCH_FILES", 2)
     monkeypatch.setattr("dsm.remotes.backend.PAUSE_SECONDS", 0.0)
     place = fill(str(tmp_path / "data"), {f"{n}.txt": b"%d" % n for n in range(7)})
-    real = importing.whole
+    real = import_files.whole
     read: list[str] = []
     failures = iter(range(4))
 
@@ -87,7 +87,7 @@ def test_an_interrupted_import_goes_on(
             raise RemoteFailed("connection reset")
         return real(backend, entry)
 
-    monkeypatch.setattr(importing, "whole", failing)
+    monkeypatch.setattr(import_files, "whole", failing)
     with pytest.raises(RemoteFailed, match=r"connection reset"):
         origin.repo.import_from(place)
     assert set(staged(origin)) == {"0.txt", "1.txt", "2.txt", "3.txt"}
@@ -112,7 +112,7 @@ def test_a_table_of_labels_is_read_once(
     origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows may name files of any part of what is imported; of an archive they cannot."""
-    monkeypatch.setattr(importing, "BATCH_FILES", 1)
+    monkeypatch.setattr(import_files, "BATCH_FILES", 1)
     place = fill(str(tmp_path / "data"), FILES)
     table = tmp_path / "labels.csv"
     table.write_text("path,label\nin/cat/1.jpg,tabby\nin/dog/1.jpg,pug\n")

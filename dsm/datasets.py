@@ -154,23 +154,10 @@ class Dataset(DatasetChecks):
         return replace(report, warnings=(*report.warnings, *left))
 
     def _request(self, paths: tuple[str, ...], **asked: Any) -> Request:
-        from dsm.worktree.databases import refuse_databases
-        from dsm.worktree.missing_values import missing_values
-        from dsm.worktree.request import request_for
+        from dsm.worktree.asked import request_in
 
         folder = self._environment.current_folder()
-        if asked.get("label_file") is not None:
-            asked["label_file"] = file_given(asked["label_file"])
-            from dsm.worktree.label_formats.places import Places
-
-            tree = self.tree
-            asked["missing"] = missing_values(self.repo.config)
-            asked["places"] = Places(
-                tree.root, paths, lambda: tree.index(tree.stage.load()).below("")
-            )
-        request = request_for(paths, self.pattern, folder, unmatched=self.unmatched, **asked)
-        refuse_databases(self.repo, self.tree, request)
-        return request
+        return request_in(self.tree, paths, self.pattern, self.unmatched, folder, asked)
 
     def add_query(
         self, source: str, sql: str, *, name: str | None = None, **asked: Unpack[QueryAsked]

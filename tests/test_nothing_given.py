@@ -22,7 +22,7 @@ from dsm.sources.query import define
 from dsm.sources.recording import QueryAsked
 from dsm.views.query.resolve import Asked
 from dsm.views.view import View
-from dsm.worktree.request import AddAsked
+from dsm.worktree.request import AddAsked, ImportAsked
 
 Verb = Callable[..., Any]
 
@@ -125,6 +125,16 @@ def import_labels(work: Work, nothing: Any) -> None:
     work.path("../outside/x").write_text("x")
     work.repo.import_from(str(work.path("../outside")), "in", labels=nothing)
     assert work.ds.commit("imported", paths=["in"]) and work.snapshot()["in/x"][1] == ()
+
+
+def import_fields(work: Work, nothing: Any) -> None:
+    work.path("../lines").mkdir()
+    work.path("../lines/a.jsonl").write_text('{"id": 1}\n')
+    work.repo.import_from(
+        str(work.path("../lines")), "lines", records=True, key_field=nothing, attr_field=nothing,
+        columns=nothing,
+    )  # fmt: skip
+    assert work.ds.commit("imported", paths=["lines"]).counts.added == 1
 
 
 def commit_paths(work: Work, nothing: Any) -> None:
@@ -397,6 +407,9 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Dataset.set_target classes": target_classes,
     "Dataset.add_query payload": query_payload,
     "Catalog.import_from labels": import_labels,
+    "Catalog.import_from key_field": import_fields,
+    "Catalog.import_from attr_field": import_fields,
+    "Catalog.import_from columns": import_fields,
     "Catalog.push datasets": remote_datasets,
     "Catalog.fetch datasets": remote_datasets,
     "Catalog.pull datasets": remote_datasets,
@@ -414,6 +427,7 @@ def keywords() -> set[str]:
     found = {
         "Dataset.prepare": get_type_hints(Asked),
         "Dataset.add": get_type_hints(AddAsked),
+        "Catalog.import_from": get_type_hints(ImportAsked),
         "Dataset.add_query": get_type_hints(QueryAsked),
     }
     return {

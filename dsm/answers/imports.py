@@ -21,7 +21,15 @@ def import_answer(report: ImportReport) -> dict[str, Any]:
         "size": report.size,
         "added": report.added,
         "modified": report.modified,
+        "relabelled": report.relabelled,
+        "deleted": report.deleted,
+        "record_files": report.record_files,
+        "records": [
+            {"path": each.path, "format": each.format, "records": each.records}
+            for each in report.records
+        ],
         "skipped": [{"path": each.path, "reason": each.reason} for each in report.skipped],
+        "warnings": [{"path": each.path, "reason": each.reason} for each in report.warnings],
         "vanished": list(report.vanished),
     }
 

@@ -84,7 +84,7 @@ def command(
         "force": force, "dry_run": dry_run, "keep_going": keep_going, "time_field": time_field,
         "records": records_format or records, "key_field": key_field or None,
         "label_field": label_field, "attr_field": attr_field or None, "columns": columns,
-        "delimiter": _character(delimiter), "quote": quote, "encoding": encoding,
+        "delimiter": character(delimiter), "quote": quote, "encoding": encoding,
         "label_sep": label_sep,
     }  # fmt: skip
     if source is None:
@@ -95,7 +95,7 @@ def command(
     return 0
 
 
-def _character(given: str | None) -> str | None:
+def character(given: str | None) -> str | None:
     """Returns a delimiter; shells make a tab hard to type."""
     return "\t" if given in ("\\t", "tab") else given
 
@@ -109,7 +109,7 @@ def _add_files(
     ctx: typer.Context, paths: list[str], files: AddAsked, as_json: bool, hub_folder: str | None
 ) -> int:
     """Stages files, records of files or a dataset of Hugging Face; returns the exit status."""
-    _refuse_lists(files["labels"])
+    refuse_lists(files["labels"])
     if hub_folder is not None:
         return _add_hub(ctx, paths, as_json, hub_folder, files)
     if not paths:
@@ -142,7 +142,7 @@ def _refuse_files(named: object, files: AddAsked) -> None:
         raise InvalidInput("--source stages a query: give no files, and no options for them")
 
 
-def _refuse_lists(labels: Sequence[str] | None) -> None:
+def refuse_lists(labels: Sequence[str] | None) -> None:
     """Raises InvalidInput for labels with commas: most are lists as other programs take them."""
     for label in labels or ():
         if "," in label:

@@ -76,6 +76,10 @@ class Backend(ABC):
     uploads_at_once = 1
     # Data of others is read here, whose names are what they are; no remote of dsm.
     foreign = False
+    # Whether reading a file again costs more than reading one of this machine.
+    is_far = True
+    # Whether an ETag that looks like an MD5 is that of the bytes of its file.
+    etag_is_md5 = False
 
     def __init__(self, url: str):
         self.url = url

@@ -31,6 +31,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 class FolderBackend(Backend):
     """Files below one folder, which need not exist until something is written."""
 
+    is_far = False
     uploads_at_once = 3  # while one waits for the disk, others are copied
 
     def __init__(self, url: str, folder: str):
@@ -119,6 +120,17 @@ class FolderBackend(Backend):
         self.requests += 1
         start = os.path.join(self.folder, prefix) if prefix else self.folder
         yield from self._below(start.rstrip("/"), prefix)
+
+    def named(self, name: str) -> Iterator[Entry]:
+        self.requests += 1
+        try:
+            status = os.stat(self._path(name), follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _MISSING:
+                return
+            raise self._told("read", name, error) from error
+        if stat.S_ISREG(status.st_mode):
+            yield Entry(name, status.st_size, status.st_mtime)
 
     def _below(self, folder: str, prefix: str) -> Iterator[Entry]:
         try:

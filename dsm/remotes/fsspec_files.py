@@ -113,12 +113,15 @@ class FsspecBackend(Backend):
         lead = self._root + "/"
         for path, fields in found.items():
             if path.startswith(lead):
-                yield Entry(
-                    path[len(lead) :],
-                    int(fields.get("size") or 0),
-                    _modified(fields),
-                    _etag(fields),
-                )
+                yield _entry(path[len(lead) :], fields)
+
+    def named(self, name: str) -> Iterator[Entry]:
+        path = self._path(name)
+        self._fs.invalidate_cache()
+        with contextlib.suppress(NotOnRemote):
+            fields: dict[str, Any] = self._asked("read", name, lambda: self._fs.info(path))
+            if fields.get("type") != "directory":
+                yield _entry(name, fields)
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -139,6 +142,10 @@ class FsspecBackend(Backend):
             reason = printable(str(error).splitlines()[0][:160]) if str(error) else ""
             told = f"{type(error).__name__}{': ' + reason if reason else ''}"
             raise RemoteFailed(f"cannot {what} {name} on {self.url}: {told}") from None
+
+
+def _entry(name: str, fields: dict[str, Any]) -> Entry:
+    return Entry(name, int(fields.get("size") or 0), _modified(fields), _etag(fields))
 
 
 def _modified(fields: dict[str, Any]) -> float | None:

@@ -8,13 +8,11 @@ from dsm.errors import InvalidInput
 from dsm.remotes.backend import Backend, Entry
 from dsm.remotes.foreign_archives import members_of
 from dsm.remotes.foreign_file import RemoteFile
-from dsm.remotes.import_record import Imported, ImportRecord
+from dsm.remotes.import_record import Imported
 from dsm.remotes.import_run import ImportReport, ImportRun, is_same
 
 
-def import_archive(
-    work: ImportRun, backend: Backend, entry: Entry, record: ImportRecord, *, update: bool
-) -> ImportReport:
+def import_archive(work: ImportRun, backend: Backend, entry: Entry) -> ImportReport:
     """Stages the members of an archive that has changed since; see `import_from`."""
     if work.asked.get("label_file") is not None:
         raise InvalidInput(
@@ -22,7 +20,7 @@ def import_archive(
             hint="label its examples afterwards, with `dsm label`",
         )
     report = replace(work.report, files=1)
-    if is_same(record.get(entry.name), entry, None, update=True):
+    if is_same(work.record.get(entry.name), entry, None, update=True):
         return report
     if report.dry_run:
         return replace(report, fetched=1, size=entry.size)
@@ -33,14 +31,10 @@ def import_archive(
             [path for _, path in named],
             ((path, member.content) for member, path in named),
             {path: member.time for member, path in named},
-            **work.asked,
+            **work.options,
         )
-        report = replace(
-            report, fetched=report.fetched + len(named), size=report.size + added.size,
-            added=report.added + added.counts.added,
-            modified=report.modified + added.counts.modified,
-        )  # fmt: skip
+        report = report.plus(len(named), added)
         work.progress.advance(len(named), sum(member.size for member, _ in named))
     work.progress.finish()
-    record.add([(entry.name, Imported(entry.size, entry.etag, entry.modified, ""))])
+    work.record.add([(entry.name, Imported(entry.size, entry.etag, entry.modified, ""))])
     return report

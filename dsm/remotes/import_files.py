@@ -1,70 +1,126 @@
-"""Importing the files of a folder or a prefix: which are to be read, and the staging of batches."""
+"""Importing the files of a folder or a prefix: which are to be read, and the staging of batches.
+
+A batch is what an interrupted import reads again, at most. Files whose lines or rows are examples
+are read as records, as `add` reads them.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, cast
 
 from dsm.format.reference import Reference
-from dsm.progress import Progress
-from dsm.remotes.backend import Backend, Entry, retried
-from dsm.remotes.foreign_file import RemoteFile, whole
-from dsm.remotes.import_record import Imported, ImportRecord
-from dsm.remotes.import_run import ImportReport, ImportRun, is_same
+from dsm.model.example import Example
+from dsm.remotes.backend import Backend, Entry
+from dsm.remotes.foreign_file import RemoteFile, again_if_garbled, whole
+from dsm.remotes.import_record import Imported
+from dsm.remotes.import_run import ImportReport, ImportRun, is_same, lookalikes
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.referring import refer_to
+from dsm.worktree.imported import add_record_files, records_among, restate
 
-BATCH_FILES, BATCH_BYTES = 5_000, 1 << 30
-# Smaller files are read side by side, whole; larger ones one after the other, as streams.
-SMALL_BYTES = 4 << 20
+BATCH_FILES, BATCH_BYTES = 5_000, 256 << 20
+# Smaller files are read side by side, whole; larger ones one after the other, as streams; and those
+# of which much would be lost are brought to this disk first, where the next run goes on.
+SMALL_BYTES, SPOOLED_BYTES = 4 << 20, 256 << 20
 MICRO = 1_000_000
 
+Place = tuple[Entry, str]
 
-def import_files(
-    work: ImportRun, backend: Backend, entries: list[Entry], record: ImportRecord, *, update: bool
-) -> ImportReport:
+
+@dataclass(slots=True)
+class _Found:
+    """The files of an address, and their paths: `new` ones are to be read, `known` examples by path
+    are there already, and `records` are the paths of files of records."""
+
+    places: list[Place]
+    known: dict[str, Example]
+    records: set[str]
+    new: list[Place]
+
+    @property
+    def same(self) -> list[Place]:
+        """Those that have not changed, and whose examples are here."""
+        new = {path for _, path in self.new}
+        return [(e, path) for e, path in self.places if path not in new and path in self.known]
+
+
+def import_files(work: ImportRun, backend: Backend, entries: list[Entry]) -> ImportReport:
     """Stages the files that are new or have changed since, in batches; see `import_from`."""
-    places = [(entry, path) for entry in entries if (path := work.target(entry.name)) is not None]
-    known = work.dataset.tree.lookup([path for _, path in places], work.dataset.tree.stage.load())
-    new = [
-        (entry, path) for entry, path in places
-        if not is_same(record.get(entry.name), entry, known.get(path), update=update)
-    ]  # fmt: skip
+    found = _sifted(work, entries)
     there = {entry.name for entry in entries}
     report = replace(
-        work.report, files=len(entries), vanished=tuple(sorted(set(record.names()) - there))
-    )
+        work.report, files=len(entries), vanished=tuple(sorted(set(work.record.names()) - there)),
+        warnings=tuple(lookalikes(path for _, path in found.places)),
+    )  # fmt: skip
     if report.dry_run:
-        size = sum(entry.size for entry, _ in new)
-        fresh = sum(path not in known for _, path in new)
-        return replace(report, fetched=len(new), size=size, added=fresh, modified=len(new) - fresh)
-    work.progress.start("importing", len(new), sum(entry.size for entry, _ in new))
+        return _would(report, found)
+    work.progress.start("importing", len(found.new), sum(entry.size for entry, _ in found.new))
     # The rows of a table of labels name files of any batch: there is one then.
-    batches = [new] if new and work.asked.get("label_file") is not None else _batches(new)
-    for batch in batches:
-        added = work.dataset.add_streams(
-            [path for _, path in batch],
-            _contents(backend, batch, work.progress, reference=work.reference),
-            {path: _microseconds(entry) for entry, path in batch},
-            **work.asked,
-        )
-        report = replace(
-            report, fetched=report.fetched + len(batch), size=report.size + added.size,
-            added=report.added + added.counts.added,
-            modified=report.modified + added.counts.modified,
-        )  # fmt: skip
-        now = work.dataset.tree.lookup([path for _, path in batch], work.dataset.tree.stage.load())
-        record.add(
-            (entry.name, Imported(entry.size, entry.etag, entry.modified, now[path].oid.hex()))
-            for entry, path in batch if path in now
-        )  # fmt: skip
+    table = work.asked.get("label_file") is not None
+    for batch in [found.new] if found.new and table else _batches(found.new):
+        report = _stage(work, backend, batch, found.records, report)
     work.progress.finish()
+    return _restated(work, found, report)
+
+
+def _sifted(work: ImportRun, entries: list[Entry]) -> _Found:
+    tree = work.dataset.tree
+    places = work.places(entries)
+    paths = [path for _, path in places]
+    known = tree.lookup(paths, tree.stage.load())
+    records: set[str] = set()
+    if not work.reference:
+        records = records_among(tree, work.request(paths, records=True), paths)
+    new = [
+        (entry, path) for entry, path in places
+        if not is_same(work.record.get(entry.name), entry, known.get(path), update=work.update)
+    ]  # fmt: skip
+    return _Found(places, known, records, new)
+
+
+def _would(report: ImportReport, found: _Found) -> ImportReport:
+    """Returns what would be staged, with no file read."""
+    plain = [path for _, path in found.new if path not in found.records]
+    fresh = sum(path not in found.known for path in plain)
+    return replace(
+        report, fetched=len(found.new), size=sum(entry.size for entry, _ in found.new),
+        added=fresh, modified=len(plain) - fresh, record_files=len(found.new) - len(plain),
+    )  # fmt: skip
+
+
+def _stage(
+    work: ImportRun, backend: Backend, batch: list[Place], records: set[str], report: ImportReport
+) -> ImportReport:
+    """Reads and stages a batch, and puts it on record; returns the report with it."""
+    tree = work.dataset.tree
+    plain = [(entry, path) for entry, path in batch if path not in records]
+    if plain:
+        added = work.dataset.add_streams(
+            [path for _, path in plain],
+            _contents(work, backend, plain),
+            {path: _microseconds(entry) for entry, path in plain},
+            **work.options,
+        )
+        report = report.plus(len(plain), added)
+    lines = [(entry, path) for entry, path in batch if path in records]
+    if lines:
+        paths = [path for _, path in lines]
+        request = work.request(paths, records=True)
+        added = add_record_files(tree, request, paths, _opened(work, backend, lines))
+        report = report.plus(len(lines), added)
+    now = tree.lookup([path for _, path in batch], tree.stage.load())
+    work.record.add(
+        (entry.name, Imported(entry.size, entry.etag, entry.modified, now[path].oid.hex()))
+        for entry, path in batch if path in now
+    )  # fmt: skip
     return report
 
 
-def _batches(items: Sequence[tuple[Entry, str]]) -> Iterator[list[tuple[Entry, str]]]:
-    batch: list[tuple[Entry, str]] = []
+def _batches(items: Sequence[Place]) -> Iterator[list[Place]]:
+    batch: list[Place] = []
     size = 0
     for item in items:
         batch.append(item)
@@ -76,24 +132,81 @@ def _batches(items: Sequence[tuple[Entry, str]]) -> Iterator[list[tuple[Entry, s
         yield batch
 
 
+# --- content --------------------------------------------------------------------------------------
+
+
 def _contents(
-    backend: Backend, batch: list[tuple[Entry, str]], progress: Progress, *, reference: bool
-) -> Iterator[tuple[str, bytes | io.RawIOBase | Reference]]:
+    work: ImportRun, backend: Backend, batch: list[Place]
+) -> Iterator[tuple[str, bytes | BinaryIO | Reference]]:
     """Yields (path, bytes or a stream, or a reference) of each file, read side by side but for
     streams."""
 
-    def read(item: tuple[Entry, str]) -> bytes | io.RawIOBase | Reference:
+    def read(item: Place) -> bytes | Reference | None:
         entry, path = item
-        if reference:
-            return retried(lambda: refer_to(backend, entry, path))
-        if entry.size > SMALL_BYTES:
-            return RemoteFile(backend, entry)
-        return retried(lambda: whole(backend, entry))
+        if work.reference:
+            return again_if_garbled(lambda: refer_to(backend, entry, path))
+        return whole(backend, entry) if entry.size <= SMALL_BYTES else None
 
     for (entry, path), content in zip(batch, side_by_side(read, batch), strict=True):
-        yield path, content
-        progress.advance(1, entry.size)
+        if content is not None:
+            yield path, content
+            work.progress.advance(1, entry.size)
+        elif entry.size <= SPOOLED_BYTES or not backend.is_far:
+            yield path, cast(BinaryIO, RemoteFile(backend, entry))
+            work.progress.advance(1, entry.size)
+        else:
+            with work.spool.brought(backend, entry, work.count_bytes) as file:
+                yield path, file
+            work.progress.advance(1)
+
+
+def _opened(
+    work: ImportRun, backend: Backend, batch: list[Place]
+) -> Iterator[tuple[str, BinaryIO, int]]:
+    """Yields (path, file, time) of each file, which can be read anywhere; one at a time, but for
+    small ones."""
+    now = work.dataset.repo.environment.clock()
+
+    def read(item: Place) -> bytes | None:
+        return whole(backend, item[0]) if item[0].size <= SMALL_BYTES else None
+
+    for (entry, path), content in zip(batch, side_by_side(read, batch), strict=True):
+        time = _microseconds(entry) or now
+        if content is not None:
+            yield path, io.BytesIO(content), time
+            work.progress.advance(1, entry.size)
+        else:
+            with work.spool.brought(backend, entry, work.count_bytes) as file:
+                yield path, file, time
+            work.progress.advance(1)
 
 
 def _microseconds(entry: Entry) -> int | None:
     return None if entry.modified is None else int(entry.modified * MICRO)
+
+
+# --- what has not changed -------------------------------------------------------------------------
+
+
+def _restated(work: ImportRun, found: _Found, report: ImportReport) -> ImportReport:
+    """Stages what is said of examples whose files have not changed; none of them is fetched."""
+    plain = [path for _, path in found.same if path not in found.records]
+    if plain and work.restates:
+        done = restate(work.dataset.tree, work.request(), plain)
+        report = report.plus(0, done)
+    lines = [path for _, path in found.same if path in found.records]
+    if lines and work.asked_of_records and not work.update:
+        request = work.request(lines, records=True)
+        files = _stored(work, found, lines)
+        report = report.plus(0, add_record_files(work.dataset.tree, request, lines, files))
+    return report
+
+
+def _stored(
+    work: ImportRun, found: _Found, paths: list[str]
+) -> Iterator[tuple[str, BinaryIO, int]]:
+    """Yields files of records as the store has them."""
+    for path in paths:
+        known = found.known[path]
+        with work.dataset.repo.store.open(known.oid) as file:
+            yield path, cast(Any, file), known.time

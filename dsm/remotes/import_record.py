@@ -40,6 +40,7 @@ class ImportRecord:
         self.options: dict[str, Any] = {}
         name = blake3("\0".join((dataset, url, into)).encode()).hexdigest()[:32]
         self._path = os.path.join(_folder(layout), name + SUFFIX)
+        self.parts_folder = os.path.join(_folder(layout), name + ".parts")
         self._head = {"dataset": dataset, "url": url, "into": into}
         self._files: dict[str, Imported] = {}
         self._begun = False
@@ -59,6 +60,10 @@ class ImportRecord:
 
     def get(self, name: str) -> Imported | None:
         return self._files.get(name)
+
+    def forget(self) -> None:
+        """Has every file be read again."""
+        self._files.clear()
 
     def names(self) -> Iterable[str]:
         return self._files.keys()
@@ -91,9 +96,9 @@ def records_of(layout: Layout, dataset: str) -> list[ImportRecord]:
         names = os.listdir(_folder(layout))
     except FileNotFoundError:
         return []
-    for name in sorted(names):
+    for name in sorted(name for name in names if name.endswith(SUFFIX)):
         head = next(_lines(os.path.join(_folder(layout), name)), {})
-        if name.endswith(SUFFIX) and head.get("dataset") == dataset:
+        if head.get("dataset") == dataset:
             found.append(ImportRecord(layout, dataset, str(head.get("url")), str(head.get("into"))))
     return sorted(found, key=lambda record: (record.url, record.into))
 

@@ -9,7 +9,7 @@ left out, and told.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,12 @@ from dsm.remotes.import_archive import import_archive
 from dsm.remotes.import_files import import_files
 from dsm.remotes.import_record import ImportRecord, records_of
 from dsm.remotes.import_run import ImportReport, ImportRun
+from dsm.remotes.spooled import Spool
 from dsm.repo.repository import Repository
 from dsm.repo.trusted_places import TrustedPlaces
+
+# Options of `Dataset.add` that count for all files; the others are those of records.
+ASKED_OF_ALL = ("labels", "pattern", "label_file", "label_format", "strict")
 
 
 def import_from(
@@ -41,32 +45,50 @@ def import_from(
 ) -> ImportReport:
     """Stages what lies at an address, below the folder `into` of a dataset.
 
-    `asked` are options of `Dataset.add`: labels, pattern, label_file, label_format, strict. With
-    `update` what was imported before and has not changed there is left alone, whatever became of it
-    here. With `reference` bytes are read once and not kept.
+    `asked` are options of `Dataset.add`: those of ASKED_OF_ALL, and of records. With `update` what
+    was imported before and has not changed there is left alone, whatever became of it here. With
+    `reference` bytes are read once and not kept.
 
     Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
-    options, Conflict, RemoteRefused, RemoteFailed.
+    options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
     """
     repository = dataset.repo
     full = check_url(url, repository.environment.current_folder())
     into = check_path(into) if into not in ("", ".") else ""
+    given = {name: value for name, value in (asked or {}).items() if value not in (None, False)}
     record = ImportRecord(repository.layout, dataset.id, full, into)
     work = ImportRun(
-        dataset=dataset, url=full, into=into, asked=dict(asked or {}), progress=progress,
-        report=ImportReport(full, into, dry_run=dry_run, reference=reference), reference=reference,
+        dataset=dataset, url=full, into=into, record=record, spool=Spool(record.parts_folder),
+        asked=_keep_table({name: given.pop(name) for name in ASKED_OF_ALL if name in given}),
+        asked_of_records=given, progress=progress, update=update, reference=reference,
+        report=ImportReport(full, into, dry_run=dry_run, reference=reference),
     )  # fmt: skip
-    backend, entries = _listed(full)
-    if reference and not dry_run:
-        _trust(repository, full)
-    if len(entries) == 1 and archive_kind(entries[0].name) and not reference:
-        done = import_archive(work, backend, entries[0], record, update=update)
-    else:
-        done = import_files(work, backend, entries, record, update=update)
+    if given and reference:
+        raise InvalidInput("records are read from the store: they cannot stay at an address")
+    work.request(records=True)  # what cannot be is told before anything is asked
+    backend, entries, work.single = _listed(full, may_be_gone=update)
     if not dry_run:
-        kept = {k: v for k, v in work.asked.items() if k in ("labels", "pattern")}
+        if reference:
+            _trust(repository, full)
+        kept = {k: v for k, v in work.asked.items() if k == "pattern"}
+        if work.asked.get("labels") is not None:
+            kept["labels"] = list(work.asked["labels"])
         record.keep_options({**kept, "reference": True} if reference else kept)
+    if work.single and archive_kind(entries[0].name) and not (reference or given):
+        done = import_archive(work, backend, entries[0])
+    else:
+        done = import_files(work, backend, entries)
+    if not dry_run:
+        work.spool.clear()
     return replace(done, skipped=tuple(work.skipped))
+
+
+def _keep_table(asked: dict[str, Any]) -> dict[str, Any]:
+    """Returns options in which a table of labels that is an open file is its bytes."""
+    table = asked.get("label_file")
+    if table is not None and hasattr(table, "read"):
+        asked["label_file"] = table.read()
+    return asked
 
 
 def update_imports(
@@ -105,25 +127,29 @@ def _trust(repository: Repository, url: str) -> None:
             trusted.grant(url, repository.environment.clock())
 
 
-def _listed(url: str) -> tuple[Backend, list[Entry]]:
-    """Returns what lies below an address, or the one file that it names. Raises NotFound."""
+def _listed(url: str, *, may_be_gone: bool) -> tuple[Backend, list[Entry], bool]:
+    """Returns what lies below an address, or the one file that it names, and whether it does.
+
+    Raises NotFound, unless what lay there may be gone.
+    """
     backend = open_backend(url)
     backend.foreign = True
-    entries = retried(lambda: _distinct(backend, ""))
-    if not entries:
-        above, _, name = url.rpartition("/")
-        if above.rstrip("/") and not above.endswith(":/"):
-            backend = open_backend(above or "/")
-            backend.foreign = True
-            entries = [e for e in retried(lambda: _distinct(backend, name)) if e.name == name]
-    if not entries:
+    entries = retried(lambda: _distinct(backend, backend.listing("")))
+    if entries:
+        return backend, entries, False
+    above, _, name = url.rpartition("/")
+    if above.rstrip("/") and not above.endswith(":/"):
+        backend = open_backend(above or "/")
+        backend.foreign = True
+        entries = retried(lambda: _distinct(backend, backend.named(name)))
+    if not entries and not may_be_gone:
         raise NotFound(f"there is nothing at {printable(url)}")
-    return backend, entries
+    return backend, entries, bool(entries)
 
 
-def _distinct(backend: Backend, file: str) -> list[Entry]:
+def _distinct(backend: Backend, listed: Iterator[Entry]) -> list[Entry]:
     found: dict[str, Entry] = {}
-    for count, entry in enumerate(backend.listing("") if not file else backend.named(file)):
+    for count, entry in enumerate(listed):
         if count >= ENTRIES_MAX:
             raise InvalidInput(f"{backend.url} has more than {ENTRIES_MAX:,} files")
         if entry.name and not entry.name.endswith("/"):  # which stands for a folder

@@ -45,6 +45,8 @@ def lost_by_fork() -> bool:
 class BucketBackend(Backend):
     """Files below a prefix of a bucket."""
 
+    etag_is_md5 = True
+
     def __init__(self, url: str):
         super().__init__(url)
         try:
@@ -122,17 +124,23 @@ class BucketBackend(Backend):
         self.sent += len(data)
         return True
 
+    def named(self, name: str) -> Iterator[Entry]:
+        self.requests += 1
+        try:
+            path = self._name(name)
+            yield _entry(interruptible(lambda: self._ob.head(self._store, path)))
+        except FileNotFoundError:
+            return
+        except Exception as error:
+            self._raise("read", name, error)
+
     def listing(self, prefix: str) -> Iterator[Entry]:
         try:
             found = self._ob.list(self._store, prefix.rstrip("/") or None, chunk_size=1000)
             pages = iter(found)
             while (page := interruptible(lambda: next(pages, None))) is not None:
                 self.requests += 1
-                for each in page:
-                    yield Entry(
-                        str(each["path"]), int(each["size"]), each["last_modified"].timestamp(),
-                        each.get("e_tag"),
-                    )  # fmt: skip
+                yield from map(_entry, page)
         except Exception as error:
             self._raise("list", prefix or "it", error)
 
@@ -166,6 +174,13 @@ class BucketBackend(Backend):
                 hint="check the credentials that the provider's own tools use",
             ) from None
         raise RemoteFailed(f"cannot {what} {name} on {self.url}: {_brief(error)}") from None
+
+
+def _entry(found: Any) -> Entry:
+    return Entry(
+        str(found["path"]), int(found["size"]), found["last_modified"].timestamp(),
+        found.get("e_tag"),
+    )  # fmt: skip
 
 
 def _brief(error: Exception) -> str:

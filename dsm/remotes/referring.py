@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from blake3 import blake3
 
 from dsm.errors import InvalidInput
@@ -11,7 +9,8 @@ from dsm.format import chunk_list
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.format.reference import BLOCK_BYTES, Reference, block_bytes
 from dsm.model.names import printable
-from dsm.remotes.backend import Backend, Entry, NotOnRemote, RemoteFailed
+from dsm.remotes.backend import Backend, Entry
+from dsm.remotes.foreign_file import stream
 
 
 def refer_to(backend: Backend, entry: Entry, path: str) -> Reference:
@@ -24,27 +23,12 @@ def refer_to(backend: Backend, entry: Entry, path: str) -> Reference:
     if not step:
         raise InvalidInput(f"{printable(entry.name)} is too large to be referred to")
     hashes = _Hashes(step)
-    try:
-        for part in listed_bytes(backend, entry):
-            hashes.add(part)
-    except NotOnRemote as error:
-        raise RemoteFailed(f"{error.message}, though it was listed") from None
-    if hashes.size != entry.size:
-        raise RemoteFailed(
-            f"{printable(entry.name)} on {backend.url} has {hashes.size:,} bytes, and not"
-            f" {entry.size:,}: it was changed meanwhile, or cut short"
-        )
+    for part in stream(backend, entry):
+        hashes.add(part)
     return Reference(
         hashes.whole.digest(), entry.size, backend.url, entry.name, etag=entry.etag,
         modified=entry.modified, path=path, blocks=hashes.rows(),
     )  # fmt: skip
-
-
-def listed_bytes(backend: Backend, entry: Entry) -> Iterator[bytes]:
-    """Yields the bytes of a file that was listed, and one more if there is one."""
-    # A range in an empty file is an error for some servers.
-    most = entry.size + 1 if entry.size else None
-    return backend.read(entry.name, 0, most)
 
 
 class _Hashes:

@@ -146,10 +146,16 @@ class SftpBackend(Backend):
                 if name != TEMPORARY:
                     yield from self._below(posixpath.join(folder, entry.filename), name + "/")
             elif stat.S_ISREG(mode):
-                modified = entry.attrs.mtime
-                yield Entry(
-                    name, int(entry.attrs.size or 0), None if modified is None else float(modified)
-                )
+                yield _entry(name, entry.attrs)
+
+    def named(self, name: str) -> Iterator[Entry]:
+        path = self._path(name)
+        try:
+            attrs = self._asked("read", name, lambda sftp: sftp.lstat(path))
+        except NotOnRemote:
+            return
+        if stat.S_ISREG(attrs.permissions or 0):
+            yield _entry(name, attrs)
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -215,6 +221,11 @@ class SftpBackend(Backend):
             ) from None
         except (ssh.Error, OSError, TimeoutError) as error:
             raise RemoteFailed(f"cannot reach {self._host}: {_brief(error)}") from None
+
+
+def _entry(name: str, attrs: Any) -> Entry:
+    modified = None if attrs.mtime is None else float(attrs.mtime)
+    return Entry(name, int(attrs.size or 0), modified)
 
 
 def _brief(error: BaseException) -> str:

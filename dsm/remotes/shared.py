@@ -7,13 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dsm.errors import NotFound
-from dsm.model.keywords import verbs_suggest
+from dsm.model.keywords import refuse_unknown, verbs_suggest
 from dsm.progress import SILENT, Progress
 from dsm.repo.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import BinaryIO
+    from typing import Unpack
 
     from dsm.datasets import Dataset
     from dsm.remotes.book import Remotes
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dsm.repo.trusted_places import TrustedPlaces
     from dsm.store.elsewhere import Elsewhere
     from dsm.store.outside import MakeOutside, Outside
+    from dsm.worktree.request import ImportAsked
 
 
 @verbs_suggest
@@ -273,37 +274,34 @@ class SharedRepository(Repository):
         into: str = "",
         *,
         dataset: str | None = None,
-        labels: Sequence[str] | None = None,
-        pattern: str | None = None,
-        label_file: str | os.PathLike[str] | BinaryIO | None = None,
-        label_format: str | None = None,
-        strict: bool = False,
         reference: bool = False,
         dry_run: bool = False,
         jobs: int | None = None,
         progress: Progress = SILENT,
+        **asked: Unpack[ImportAsked],
     ) -> ImportReport:
         """Stages what lies at an address, below the folder `into` of a dataset (the current one).
 
         The address is a folder, a prefix of a bucket, one file, or a tar or zip archive, whose
-        members become examples; no file is written to the work tree. Labels are told as for
-        `Dataset.add`. Staged in batches: interrupted, it goes on when it is called again, and what
-        has not changed since is not read. `jobs` files are read at a time.
+        members become examples; no file is written to the work tree. Labels, and records of files,
+        are told as for `Dataset.add`, and settings of the dataset count. Staged in batches:
+        interrupted, it goes on when it is called again, and what has not changed since is not read.
+        `jobs` files are read at a time.
 
         With `reference` files are read once and not kept: where they are is recorded, with size,
         ETag and content id, and they are read there, and verified, whenever an example is.
 
         Raises NotFound when nothing lies there or for the dataset, InvalidInput for the address,
-        the folder or the options, Conflict, RemoteRefused, RemoteFailed.
+        the folder or the options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
         """
         from dsm.remotes.importing import import_from
         from dsm.remotes.parallel import at_once_wanted
+        from dsm.worktree.request import ImportAsked
 
+        refuse_unknown("import_from", asked, [
+            *ImportAsked.__annotations__, "dataset", "reference", "dry_run", "jobs", "progress",
+        ])  # fmt: skip
         self.require_ours()
-        asked = {
-            "labels": None if labels is None else list(labels), "pattern": pattern,
-            "label_file": label_file, "label_format": label_format, "strict": strict,
-        }  # fmt: skip
         with at_once_wanted(jobs):
             return import_from(
                 self.opened(dataset), url, into, asked=asked, dry_run=dry_run,

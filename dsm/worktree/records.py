@@ -7,7 +7,7 @@ the dataset's settings say so of its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -169,6 +169,45 @@ class RecordsFiles:
         self._take(out, path, read, (now * 1000, 0, 0, read.size))
         self.tree.repository.store.flush()
         return out
+
+    def add_open(self, files: Iterable[tuple[str, BinaryIO, int]]) -> Added:
+        """Reads, stores and judges files that are given open, by their paths and times (in
+        microseconds UTC); they need not be in the work tree. Raises RecordsInvalid."""
+        from dsm.records.reader import read_records
+
+        out = Added()
+        store = self.tree.repository.store
+        for path, file, time in files:
+            settings = self.settings_for(path, new=path not in self._tracked_among([path]))
+            assert settings is not None
+            read = read_records(file, path, settings, store)
+            if read.size < 0:
+                raise FileUnreadable("changes while it is read")
+            self.waiting[path] = seen = (time * 1000, 0, 0, read.size)
+            self._take(out, path, read, seen)
+            del read  # as much as the rows, with millions of them
+        store.flush()
+        self._refuse_shared(out.rows)
+        return out
+
+    def records_among(self, paths: Iterable[str]) -> set[str]:
+        """Returns those of these paths whose files are to be read as records."""
+        listed = list(paths)
+        tracked, asked = self._tracked_among(listed), self.request.records
+        found = set()
+        for path in listed:
+            if asked is not None and _in_format(asked, path, named=path in self._named):
+                found.add(path)
+            elif path in tracked:
+                found.update([path] if tracked[path] else [])
+            elif self.settings_for(path, new=True) is not None:
+                found.add(path)
+        return found
+
+    def _tracked_among(self, paths: Sequence[str]) -> dict[str, bool]:
+        """Returns the tracked ones of these paths, and whether each is a file of records."""
+        known = self.tree.lookup(paths, self.staged)
+        return {path: is_records_file(each.records) for path, each in known.items()}
 
     def _take(self, out: Added, path: str, read: Read, seen: Stat) -> None:
         samples = tuple(read.keys[:SAMPLES])

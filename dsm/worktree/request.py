@@ -218,19 +218,14 @@ class Request:
             )
 
 
-class AddAsked(TypedDict, total=False):
-    """The options of `Dataset.add`."""
+class ImportAsked(TypedDict, total=False):
+    """The options that staging takes, wherever the bytes come from."""
 
     labels: Sequence[str] | None
     pattern: str | None
     label_file: str | os.PathLike[str] | BinaryIO | None
     label_format: str | None
     strict: bool
-    deletions: bool
-    dry_run: bool
-    follow_symlinks: bool
-    keep_going: bool
-    force: bool
     records: bool | str
     key_field: str | Sequence[str] | None
     label_field: str | None
@@ -241,6 +236,16 @@ class AddAsked(TypedDict, total=False):
     quote: str | None
     encoding: str | None
     label_sep: str | None
+
+
+class AddAsked(ImportAsked, total=False):
+    """The options of `Dataset.add`."""
+
+    deletions: bool
+    dry_run: bool
+    follow_symlinks: bool
+    keep_going: bool
+    force: bool
 
 
 def request_for(

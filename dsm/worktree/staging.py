@@ -20,7 +20,7 @@ from dsm.model.changeset import Counts
 from dsm.model.example import Change
 from dsm.model.names import check_path, close_matches, printable
 from dsm.model.queries import Document, with_queries
-from dsm.model.record_path import RECORD, is_below
+from dsm.model.record_path import RECORD, is_below, is_records_file
 from dsm.model.reports import AddReport
 from dsm.model.rows import FORGET, KIND_NAMES, Rows
 from dsm.model.unmatched import REFUSE
@@ -38,6 +38,7 @@ from dsm.worktree.tree import WorkTree
 
 if TYPE_CHECKING:
     from dsm.format.reference import Reference
+    from dsm.model.example import Example
 
 
 def add_files(tree: WorkTree, request: Request, progress: Progress = SILENT) -> AddReport:
@@ -86,8 +87,9 @@ def add_content(
         before = publish.stored_bytes()
         adder = Adder(tree, request)
         outcome = adder.out
-        _refuse_nested(adder.index, paths)
+        refuse_nested(adder.index, paths)
         known = tree.lookup(paths, adder.staged)
+        _refuse_over_records(known)
         committed = tree.committed(paths)
         for path, oid, size in tree.repository.store.put_many(content):
             outcome.size += size
@@ -131,7 +133,7 @@ def add_records(tree: WorkTree, request: Request, lines: Iterator[bytes], now: i
         before = publish.stored_bytes()
         adder = Adder(tree, request)
         outcome = adder.out
-        _refuse_nested(adder.index, [path])
+        refuse_nested(adder.index, [path])
         added = RecordsFiles(tree, request, adder.staged).add_lines(path, lines, now)
         outcome.rows.absorb(added.rows)
         outcome.records += added.reports
@@ -159,7 +161,24 @@ def refuse_other_types(tree: WorkTree, staged: Staged, rows: Rows) -> None:
     attribute_types(rows, known)
 
 
-def _refuse_nested(index: WorkIndex, paths: list[str]) -> None:
+def _refuse_over_records(known: Mapping[str, Example]) -> None:
+    """Raises Conflict where content by path would take the place of a file of records, or of one of
+    its records."""
+    taken = sorted(path for path, each in known.items() if each.records is not None)
+    if taken:
+        is_file = is_records_file(known[taken[0]].records)
+        raise Conflict(
+            f"{printable(taken[0])} is a {'file of records' if is_file else 'record of a file'},"
+            " and would become an example that is none",
+            hint="`Dataset.add_records` stages its next state"
+            if is_file
+            else "change the file that it is a line of",
+            items=tuple(taken[:1000]),
+        )
+
+
+def refuse_nested(index: WorkIndex, paths: list[str]) -> None:
+    """Raises InvalidInput where one path would lie below another, or below an example."""
     given = set(paths)
     nested = {path for path in paths if given.intersection(folders_above([path]))}
     blocking = nested | index.in_the_way(path for path in paths if index.get(path) is None)

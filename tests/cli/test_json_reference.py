@@ -469,6 +469,9 @@ def _imports(take: Any, tmp_path: Path) -> None:
     take("import", str(tmp_path / "outside"), "--into", "outside")
     (tmp_path / "outside" / "two.txt").unlink()
     take("import", str(tmp_path / "outside"), "--into", "outside")
+    write(tmp_path / "lines" / "Ä.csv", "id,label\n1,a\n")
+    write(tmp_path / "lines" / "ä.csv", "id,label\n1,a\n")
+    take("import", str(tmp_path / "lines"), "--into", "lines", "--records", "--key-field", "id")
     take("update-import")
     take("commit", "-m", "imported")
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsm.format import pack as fmt
-from dsm.remotes.backend import STREAM_BYTES
 from dsm.store.batch import neighbours, planned
 from dsm.store.extract import EXTRACT_BYTES, Extract
 
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
     from dsm.store.lookup import Lookup
     from dsm.store.packs import Pack
 
-# A block is what begins in so many bytes of a pack: few enough to be received in one part. It comes
-# whole where this share of it is read.
-BLOCK_BYTES, DENSE = STREAM_BYTES - (256 << 10), 0.5
+# A block is what begins in so many bytes of a pack. It comes whole where this share of it is read.
+BLOCK_BYTES, DENSE = 3840 << 10, 0.5
 # For each object that is asked for so many bytes may come along: a request for it takes as long.
 BYTES_ASKED = 1 << 20
-# So many are read and written at a time, each of which takes the memory of a block.
+# So many packs of the cache are read and written at a time.
 BLOCKS_AT_ONCE = 16
+# Between two blocks so much is read along.
+GAP_BYTES = 64 << 10
 # Blocks that follow the ones asked for, for who reads in the order in which objects lie.
 BLOCKS_AHEAD = 16
 # What is to be read must stay in the cache until it is: it may take this share of it.
@@ -40,30 +40,73 @@ CACHE_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """The objects that begin in one stretch of a pack, which lie in bytes `start` to `end`.
+class Run:
+    """Objects that lie raw, one after the other, from `at` of the file on, with their rows in the
+    pack's table; `raw` is where that is in raw space."""
 
-    `runs` are what lies raw, (place in the file, bytes, where in raw space, rows of the table);
-    `frames` are compressed frames.
-    """
+    at: int
+    size: int
+    raw: int
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A compressed frame, by its number, and where it lies in the file."""
+
+    at: int
+    size: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The objects that begin in one stretch of a pack, in the order in which they lie."""
 
     pack: RemotePack
-    start: int
-    end: int
-    runs: tuple[tuple[int, int, int, list[int]], ...]
-    frames: tuple[int, ...]
+    parts: tuple[Run | Frame, ...]
 
-    def collect(self, data: bytes, extract: Extract) -> None:
-        """Puts what was read of it into an extract."""
-        window, frames = memoryview(data), self.pack.contents.frames
-        for at, size, raw, rows in self.runs:
-            first = at - self.start
-            extract.add_run(self.pack, raw, window[first : first + size], rows)
-        for frame in self.frames:
-            at, stored, _ = frames[frame]
-            first = at - self.start
-            rows = self.pack.rows_in(frame)
-            extract.add_frame(self.pack, frame, bytes(window[first : first + stored]), rows)
+    @property
+    def start(self) -> int:
+        """First byte in the file."""
+        return self.parts[0].at
+
+    @property
+    def end(self) -> int:
+        """Past the last byte in the file."""
+        return max(part.at + part.size for part in self.parts)
+
+    def collect(self, stream: Stream, extract: Extract) -> Iterator[bytes | memoryview]:
+        """Puts it into an extract as it comes, and yields what the extract would hold."""
+        for part in self.parts:
+            if isinstance(part, Run):
+                extract.begin_run(self.pack, part.raw, part.size, part.rows)
+                yield from extract.taken()
+                yield from stream.take(part.at, part.size)
+            else:
+                stored = b"".join(stream.take(part.at, part.size))
+                rows = self.pack.rows_in(part.number)
+                extract.add_frame(self.pack, part.number, stored, rows)
+                yield from extract.taken()
+
+
+class Stream:
+    """Bytes `start` to `end` of a remote's pack, taken in the order in which they lie."""
+
+    def __init__(self, pack: RemotePack, start: int, end: int):
+        self._at, self._rest = start, memoryview(b"")
+        self._parts = pack.stream(start, end)
+
+    def take(self, at: int, size: int) -> Iterator[memoryview]:
+        """Yields so many bytes from `at` on; what lies before is passed over."""
+        for passed in (at - self._at, size):
+            while passed > 0:
+                self._rest = self._rest or memoryview(next(self._parts))
+                part, self._rest = self._rest[:passed], self._rest[passed:]
+                self._at += len(part)
+                passed -= len(part)
+                if self._at > at:
+                    yield part
 
 
 class Around:
@@ -131,7 +174,7 @@ def block_of(pack: RemotePack, number: int) -> Block | None:
     """Returns a block by its number in a pack; None where no object begins in it."""
     low, high = number * BLOCK_BYTES, (number + 1) * BLOCK_BYTES
     contents, starts = pack.contents, pack.contents.raw_starts
-    runs, frames, ends, begins = [], [], [], []
+    parts: list[Run | Frame] = []
     for frame in _frames_from(contents, low):
         at, stored, codec = contents.frames[frame]
         if at >= high:
@@ -143,17 +186,10 @@ def block_of(pack: RemotePack, number: int) -> Block | None:
                 continue
             places = [contents.location(row)[:2] for row in rows]
             raw, end = places[0][0], max(start + size for start, size in places)
-            place = at + raw - starts[frame]
-            runs.append((place, end - raw, raw, rows))
-            begins.append(place)
-            ends.append(place + end - raw)
+            parts.append(Run(at + raw - starts[frame], end - raw, raw, rows))
         elif codec != fmt.DICTIONARY_FRAME and at >= low:
-            frames.append(frame)
-            begins.append(at)
-            ends.append(at + stored)
-    if not begins:
-        return None
-    return Block(pack, min(begins), max(ends), tuple(runs), tuple(frames))
+            parts.append(Frame(at, stored, frame))
+    return Block(pack, tuple(parts)) if parts else None
 
 
 def _frames_from(contents: fmt.Contents, position: int) -> Iterator[int]:
@@ -205,26 +241,40 @@ def _spread(shares: array[int], begin: int, end: int) -> None:
             shares[number] += min(end, high) - max(begin, low)
 
 
-def stretches(blocks: Iterable[Block]) -> list[list[Block]]:
-    """Returns blocks in groups, each of which makes one pack of the cache."""
-    found: list[list[Block]] = []
-    for block in sorted(blocks, key=lambda block: (block.pack.name, block.start)):
-        last = found[-1] if found else []
-        size = sum(each.end - each.start for each in last)
-        if last and last[0].pack is block.pack and size < EXTRACT_BYTES:
-            last.append(block)
+def stretches(chosen: Iterable[tuple[RemotePack, int]]) -> list[list[tuple[RemotePack, int]]]:
+    """Returns blocks, by their numbers in packs, in groups that each make one pack of the cache.
+
+    So many that all connections have something to do, and no pack is large.
+    """
+    chosen = sorted(chosen, key=lambda each: (each[0].name, each[1]))
+    most = max(1, min(EXTRACT_BYTES // BLOCK_BYTES, len(chosen) // BLOCKS_AT_ONCE))
+    found: list[list[tuple[RemotePack, int]]] = []
+    for pack, number in chosen:
+        if found and found[-1][0][0] is pack and len(found[-1]) < most:
+            found[-1].append((pack, number))
         else:
-            found.append([block])
+            found.append([(pack, number)])
     return found
 
 
 def pieces_of(blocks: Iterable[Block]) -> Iterator[bytes | memoryview]:
-    """Yields a pack with what is in some blocks of one, each read when its turn comes.
+    """Yields a pack with what is in some blocks of one, as it comes; nothing of it is held.
 
-    What was yielded is not held. Raises NotOnRemote, RemoteFailed.
+    Blocks that lie side by side are one request. Raises NotOnRemote, RemoteFailed.
     """
     extract = Extract()
-    for block in blocks:
-        block.collect(block.pack.read_at(block.start, block.end - block.start), extract)
-        yield from extract.taken()
+    for some in _side_by_side(blocks):
+        stream = Stream(some[0].pack, some[0].start, some[-1].end)
+        for block in some:
+            yield from block.collect(stream, extract)
     yield from extract.pieces()
+
+
+def _side_by_side(blocks: Iterable[Block]) -> list[list[Block]]:
+    found: list[list[Block]] = []
+    for block in blocks:
+        if found and 0 <= block.start - found[-1][-1].end <= GAP_BYTES:
+            found[-1].append(block)
+        else:
+            found.append([block])
+    return found

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from dsm.model.names import printable
 from dsm.remotes.backend import (
-    STREAM_BYTES,
     Backend,
     Entry,
     NotOnRemote,
@@ -26,6 +25,8 @@ T = TypeVar("T")
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _FORBIDDEN = ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 CONNECTIONS = 32
+# Read at a time: what stays in the processor's cache until it is written.
+PART_BYTES = 256 << 10
 
 
 class ForkedS3Backend(Backend):
@@ -67,7 +68,7 @@ class ForkedS3Backend(Backend):
         )
         body = answer["Body"]
         try:
-            while part := self._asked("read", name, lambda: body.read(STREAM_BYTES), again=False):
+            while part := self._asked("read", name, lambda: body.read(PART_BYTES), again=False):
                 self.received += len(part)
                 yield part
         finally:

@@ -181,7 +181,7 @@ def _go_on(backend: Backend, entry: Entry, path: str) -> str:
             if have > entry.size:
                 raise RemoteDamaged(f"{entry.name} on {backend.url} is longer than it was listed")
             hasher.update(part)
-            disk.write_all(fd, part, path)
+            disk_at.write_by_parts(fd, part, path)
         if have < entry.size:
             raise RemoteFailed(f"{entry.name} on {backend.url} was cut short at {have:,} bytes")
         disk.sync_file(fd, path)

@@ -23,7 +23,6 @@ from dsm.remotes.address import open_backend
 from dsm.remotes.around import (
     BLOCKS_AT_ONCE,
     Around,
-    Block,
     block_of,
     pieces_of,
     stretches,
@@ -119,14 +118,17 @@ class OnDemand:
         if not self._around:
             self._in_blocks = False
             return False
-        blocks = [block for each in self._around.chosen(wanted) if (block := block_of(*each))]
-        kept = side_by_side(self._keep_blocks, stretches(blocks), BLOCKS_AT_ONCE)
+        chosen = self._around.chosen(wanted)
+        kept = side_by_side(self._keep_blocks, stretches(chosen), BLOCKS_AT_ONCE)
         if not all(kept):
             self._in_blocks = False
-        return bool(blocks)
+        return bool(chosen)
 
-    def _keep_blocks(self, blocks: list[Block]) -> bool:
+    def _keep_blocks(self, chosen: list[tuple[RemotePack, int]]) -> bool:
         """Reads blocks of one pack into the cache; False when they are not there to stay."""
+        blocks = [block for each in chosen if (block := block_of(*each))]
+        if not blocks:
+            return True
         try:
             return self.cache.write(blocks[-1].end - blocks[0].start, pieces_of(blocks))
         except NotOnRemote:

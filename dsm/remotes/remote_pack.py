@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from dsm.format import pack as fmt
-from dsm.remotes.backend import Backend, RemoteFailed, retried
+from dsm.remotes.backend import STREAM_BYTES, Backend, RemoteFailed, pauses, retried
 from dsm.remotes.tables import remote_path
 from dsm.store.extract import FrameRows
 from dsm.store.packs import Pack
+from dsm.store.turns import CHANGING
 
 
 class RemotePack(Pack):
@@ -31,15 +33,39 @@ class RemotePack(Pack):
 
     def _read(self, position: int, size: int) -> bytes:
         parts, got = [], 0
-        backend = self._backend()
-        for part in backend.read(self.path, position, size):
+        for part in self._backend().read(self.path, position, size):
             parts.append(part)
             got += len(part)
         if got != size:
-            raise RemoteFailed(
-                f"{self.path} on {backend.url} was cut short: {got:,} of {size:,} bytes came"
-            )
+            raise self._cut_short(got, size)
         return b"".join(parts)
+
+    def stream(self, start: int, end: int) -> Iterator[bytes]:
+        """Yields exactly these bytes as they come, and goes on where a connection broke.
+
+        Raises NotOnRemote, and RemoteFailed when it breaks again and again.
+        """
+        at = tried = start
+        failures = pauses()
+        while at < end:
+            try:
+                for part in self._backend().read(self.path, at, end - at):
+                    at += len(part)
+                    yield part
+                if at < end:
+                    raise self._cut_short(at - start, end - start)
+            except RemoteFailed:
+                if at - tried >= STREAM_BYTES:  # it came further: that counts anew
+                    failures, tried = pauses(), at
+                pause = next(failures, None)
+                if pause is None:
+                    raise
+                time.sleep(pause)
+
+    def _cut_short(self, came: int, size: int) -> RemoteFailed:
+        return RemoteFailed(
+            f"{self.path} on {self._backend().url} was cut short: {came:,} of {size:,} bytes came"
+        )
 
     def is_raw(self, frame: int) -> bool:
         """Whether what is in a frame lies as it is."""
@@ -66,5 +92,6 @@ class RemotePack(Pack):
 
     def _in_order(self) -> FrameRows:
         if self._rows is None:
-            self._rows = FrameRows(self.contents)
+            with CHANGING:  # once, however many threads want it
+                self._rows = self._rows or FrameRows(self.contents)
         return self._rows

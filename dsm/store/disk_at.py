@@ -12,7 +12,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from dsm.store.disk import SKIP, Unwritable, WriteFailed, before, renameat2
+from dsm.store.disk import SKIP, Unwritable, WriteFailed, before, renameat2, write_all
 
 _NOREPLACE, _EXCHANGE = 1, 2
 # How a file system, or the kernel, says that it does not know a flag of renameat2.
@@ -22,6 +22,8 @@ _CANNOT_COPY = (
     errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF, errno.EPERM,
 )  # fmt: skip
 COPY_BYTES = 4 << 20
+# For a larger write the system looks for larger pages, which may take longer than the copy does.
+PART_BYTES = 512 << 10
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -74,6 +76,13 @@ def copied(source: int, target: int, shown: str) -> Iterator[int]:
             yield size
     except OSError as error:
         raise WriteFailed("write", shown, error) from error
+
+
+def write_by_parts(fd: int, data: bytes | memoryview, shown: str) -> None:
+    """Writes all of `data`, which may be long. Raises WriteFailed."""
+    view = memoryview(data)
+    for at in range(0, len(view), PART_BYTES):
+        write_all(fd, view[at : at + PART_BYTES], shown)
 
 
 def open_unnamed(where: int, mode: int, shown: str) -> int | None:

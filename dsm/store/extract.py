@@ -46,20 +46,18 @@ class Extract:
         self._raw_end += len(data)
         self._append(data)
 
-    def add_run(
-        self, pack: Pack, start: int, data: bytes | memoryview, rows: Iterable[int]
-    ) -> None:
-        """Appends what lies raw in a pack, from `start` of its raw space on, with these rows of its
-        table."""
+    def begin_run(self, pack: Pack, start: int, size: int, rows: Iterable[int]) -> None:
+        """Expects bytes that lie raw in a pack, from `start` of its raw space, with these rows of
+        its table: the caller puts them behind what it has taken."""
         contents, width = pack.contents, fmt.PREFIX
         shift = self._raw_end - start
         for row in rows:
-            at, size, is_list = contents.location(row)
+            at, length, is_list = contents.location(row)
             prefix = contents.prefixes[row * width : row * width + width]
-            self._rows.append(fmt.table_row(prefix, fmt.pack_location(at + shift, size, is_list)))
-        self._raw_run += len(data)
-        self._raw_end += len(data)
-        self._append(data)
+            self._rows.append(fmt.table_row(prefix, fmt.pack_location(at + shift, length, is_list)))
+        self._raw_run += size
+        self._raw_end += size
+        self.size += size
 
     def add_frame(self, pack: Pack, frame: int, stored: bytes, rows: list[int]) -> None:
         """Appends a compressed frame of a pack with these rows of its table."""

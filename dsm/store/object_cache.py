@@ -27,7 +27,8 @@ T = TypeVar("T")
 READS_BETWEEN = 256
 # What is removed makes room for more than what just came: by this share of the limit.
 ROOM_SHARE = 0.05
-WRITE_BYTES = 1 << 20
+# Smaller pieces are joined, and written when they have so many bytes.
+JOINED_BYTES, WRITE_BYTES = 64 << 10, disk_at.PART_BYTES
 
 
 class CachedPack(Pack):
@@ -148,9 +149,9 @@ def write_pieces(path: str, pieces: Iterable[bytes | memoryview], *, durable: bo
         held: list[bytes | memoryview] = []
         size = 0
         for piece in pieces:
-            if len(piece) >= WRITE_BYTES:  # as it is: joining would copy it
+            if len(piece) >= JOINED_BYTES:  # as it is: joining would copy it
                 disk.write_all(fd, b"".join(held), path)
-                disk.write_all(fd, piece, path)
+                disk_at.write_by_parts(fd, piece, path)
                 held, size = [], 0
                 continue
             held.append(piece)

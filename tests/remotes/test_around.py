@@ -14,7 +14,7 @@ import dsm
 from dsm.catalog import Catalog
 from dsm.remotes import around
 from dsm.remotes import backend as contract
-from dsm.remotes.around import block_of, pieces_of, stretches
+from dsm.remotes.around import Run, block_of, pieces_of, stretches
 from dsm.remotes.backend import RemoteDamaged
 from dsm.remotes.on_demand import OnDemand
 from dsm.store.packs import Pack
@@ -110,13 +110,17 @@ def test_every_object_begins_in_one_block(share: Path, clone_of: CloneOf) -> Non
     (remote,) = door(copy.repo)._packs.values()
     numbers = range(remote.size // around.BLOCK_BYTES + 1)
     blocks = [block for number in numbers if (block := block_of(remote, number)) is not None]
-    rows = [row for block in blocks for _, _, _, own in block.runs for row in own]
-    rows += [row for block in blocks for frame in block.frames for row in remote.rows_in(frame)]
+    parts = [part for block in blocks for part in block.parts]
+    rows = [
+        row for part in parts
+        for row in (part.rows if isinstance(part, Run) else remote.rows_in(part.number))
+    ]  # fmt: skip
     assert sorted(rows) == [n for n in range(len(remote)) if remote.contents.location(n)[1]]
     made: dict[bytes, bytes] = {}
-    for number, group in enumerate(stretches(blocks)):
-        path = copy.root / f"{number:064d}.pack"
-        path.write_bytes(b"".join(pieces_of(group)))
+    for count, group in enumerate(stretches((remote, number) for number in numbers)):
+        path = copy.root / f"{count:064d}.pack"
+        own = [block for each in group if (block := block_of(*each))]
+        path.write_bytes(b"".join(pieces_of(own)))
         made |= contents(Pack(str(path), verify=True))
     assert made == contents(Pack(str(only_pack(share))))
 

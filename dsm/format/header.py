@@ -62,6 +62,8 @@ def encode(changeset: Changeset) -> bytes:
         fields["trailers"] = {key: list(values) for key, values in changeset.trailers.items()}
     if changeset.verdict is not None:
         fields["verdict"] = changeset.verdict.to_json()
+    if changeset.settings:
+        fields["settings"] = changeset.settings
     return document.encode(fields)
 
 
@@ -102,6 +104,7 @@ def decode(data: bytes, where: str) -> Changeset:
             records_files=fields.get("records_files", 0),
             trailers=_trailers(fields),
             verdict=_verdict(fields),
+            settings=fields.get("settings", 0),
         )
         _check_types(changeset)
         if changeset.kind not in CHANGESET_KINDS:
@@ -152,7 +155,7 @@ def _check_types(changeset: Changeset) -> None:
     numbers = (
         changeset.number, changeset.time, changeset.size, changeset.examples,
         changeset.manifest_bytes, counts.added, counts.modified, counts.relabelled, counts.deleted,
-        counts.files, changeset.records_files,
+        counts.files, changeset.records_files, changeset.settings,
     )  # fmt: skip
     texts = (
         changeset.dataset, changeset.transaction, changeset.kind, changeset.message,

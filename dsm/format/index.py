@@ -250,7 +250,19 @@ def cut_short(data: bytes, base_digest: bytes) -> bool:
     size = LENGTH.unpack_from(rest)[0] if len(rest) >= LENGTH.size else 0
     if size > RECORD_BYTES_MAX:  # no append begins so, as text that somebody put there does
         return False
-    return len(rest) < 20 or size > len(rest) - 20 or not rest.strip(b"\0")
+    if len(rest) < 20 or not rest.strip(b"\0"):
+        return True
+    return size > len(rest) - 20 and _begins_deflated(rest[20:].rstrip(b"\0"))
+
+
+def _begins_deflated(data: bytes) -> bool:
+    """Whether bytes may be the beginning of what `deflate` makes."""
+    try:
+        ended = zlib.decompressobj()
+        ended.decompress(data, LOG_BYTES_FREE)
+    except zlib.error:
+        return False
+    return not ended.eof
 
 
 def _little(values: array[int]) -> bytes:

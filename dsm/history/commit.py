@@ -29,6 +29,7 @@ from dsm.model.changeset import Changeset, Counts
 from dsm.model.names import printable
 from dsm.model.queries import StagedQuery, attributes_of
 from dsm.model.rows import Rows
+from dsm.repo.dataset_settings import newest_settings
 from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 
@@ -133,7 +134,9 @@ def record(
         all_types = _with_attributes({**known, **types}, queries)
         _refuse_rounding(snapshots, head, rows, known, all_types)
         told = counted(rows, parent.records_files if parent else 0, snapshots, head)
+        settings = newest_settings(repository, log.name, parent)
         changeset = _header(log, parent, rows, manifest, all_types, intent, queries, told)
+        changeset = replace(changeset, settings=settings)
         made = log.append(changeset)
         if made is not None:
             return made

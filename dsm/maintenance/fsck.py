@@ -28,7 +28,7 @@ from dsm.model.names import is_plain_name
 from dsm.model.record_path import is_records_file
 from dsm.progress import SILENT, Progress
 from dsm.repo import documents
-from dsm.repo.dataset_settings import settings_of
+from dsm.repo.dataset_settings import settings_numbers, settings_of
 from dsm.repo.definitions import KINDS
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
@@ -147,7 +147,7 @@ class Checker:
         used: set[str | None] = set()
         known = len(numbers) == max(numbers, default=0)  # whether all headers can be read
         parent: str | None = None
-        before = 0
+        before = settings = 0
         for number in sorted(numbers):
             path = layout.changeset(name, number)
             if number > before + 1:
@@ -166,6 +166,7 @@ class Checker:
                 self.findings.found("changeset", path, what)
             parent = changeset.id
             used.add(changeset.manifest)
+            settings = max(settings, changeset.settings)
             self._queries(log, number, path)
             try:
                 table = snapshots.manifests.read(changeset)
@@ -186,7 +187,7 @@ class Checker:
         self._spare_manifests(name, used if known else None)
         self._tags(name)
         self._views(name)
-        self._dataset_settings(name)
+        self._dataset_settings(name, settings)
         self._definitions(name, log)
         self._stage(name)
         self._lists(name)
@@ -286,10 +287,16 @@ class Checker:
             except DsmError as error:
                 self.findings.found("view", path, error.message)
 
-    def _dataset_settings(self, name: str) -> None:
+    def _dataset_settings(self, name: str, named: int) -> None:
         place = documents.dataset_settings(self.layout, name)
-        if not os.path.lexists(place.folder):
+        if not named and not os.path.lexists(place.folder):
             return
+        there = settings_numbers(self.repository, name)
+        for number in range(1, max(named, *there, 0) + 1):
+            if number not in there:
+                what = f"settings {number} of dataset {name} are missing"
+                self.findings.found("document", place.path(f"{number:0{NUMBER_DIGITS}d}"), what)
+                break  # a far number must not make millions of findings
         for entry in self.findings.documents(place.folder, "document"):
             path = os.path.join(place.folder, entry)
             try:

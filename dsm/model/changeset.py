@@ -52,7 +52,7 @@ class Changeset:
     each query that stands after it to the number of the changeset that put it, whose `documents`
     hold it; `records_files` counts the live files of records; `trailers` are what the
     committer said of it by keys; `verdict` is what the rules of the contract found, if there were
-    any for commits.
+    any for commits; `settings` is the number of the dataset's newest settings then, 0 for none.
     """
 
     number: int
@@ -79,6 +79,7 @@ class Changeset:
     records_files: int = 0
     trailers: Trailers = field(default_factory=dict)
     verdict: Verdict | None = None
+    settings: int = 0
 
     @property
     def datetime(self) -> Moment:

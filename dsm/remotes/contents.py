@@ -24,6 +24,8 @@ _HEADER = re.compile(r"(?!0+\.)([0-9]{8})\.json")
 _VERSION = re.compile(r"[0-9a-f]{64}\.json")
 # Documents of a dataset that travel, by folder, in the order in which they are taken over.
 KINDS = ("settings", "names", "splits", "segments", "views", "tags")
+# Those that headers speak of, which come before them, and those that speak of changesets.
+BEFORE_HEADERS, AFTER_HEADERS = KINDS[:1], KINDS[1:]
 
 
 @dataclass(slots=True)

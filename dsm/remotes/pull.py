@@ -23,6 +23,7 @@ from dsm.remotes.collisions import (
     refusal,
     settle,
 )
+from dsm.remotes.contents import AFTER_HEADERS, BEFORE_HEADERS
 from dsm.remotes.exchange import carry_views, exchange, pinned_views
 from dsm.remotes.fetch import fetch_all, log_of
 from dsm.remotes.incoming import Incoming, read_manifest
@@ -117,6 +118,7 @@ def _pull_dataset(
     dataset = Dataset(repository, repository.identity(name))
     caught_up = finish_following(dataset.tree) if asked.files else Followed()
     done = _NOTHING
+    said = put_documents(remote, incoming.dataset, dataset.log_, BEFORE_HEADERS)
     if incoming.changesets:
         if sides is None:
             done = _fast_forward(remote, dataset, incoming, asked, progress)
@@ -124,7 +126,10 @@ def _pull_dataset(
             done = _put_on_top(remote, dataset, incoming, sides, asked, progress)
         dataset = Dataset(repository, dataset.identity)
     first, last = (incoming.base + 1, incoming.head) if incoming.changesets else (0, 0)
-    count, differing = put_documents(remote, incoming.dataset, dataset.log_, objects=asked.objects)
+    rest = put_documents(
+        remote, incoming.dataset, dataset.log_, AFTER_HEADERS, objects=asked.objects
+    )
+    count, differing = said[0] + rest[0], said[1] + rest[1]
     pulled = DatasetPulled(
         name, first, last, written=caught_up.written + done.files.written,
         removed=caught_up.removed + done.files.removed,

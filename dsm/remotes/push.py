@@ -8,6 +8,7 @@ lost is settled by looking: a header holds a random transaction id, so one that 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dsm.errors import Conflict, DamagedData, NotFound, OutcomeUnknown, Refused
@@ -23,7 +24,13 @@ from dsm.remotes.backend import (
     retried,
 )
 from dsm.remotes.book import not_exclusive
-from dsm.remotes.contents import IDENTITY, KINDS, RemoteDataset, get_document
+from dsm.remotes.contents import (
+    AFTER_HEADERS,
+    BEFORE_HEADERS,
+    IDENTITY,
+    RemoteDataset,
+    get_document,
+)
 from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
@@ -245,6 +252,7 @@ def _push_dataset(
 
     for _ in side_by_side(send_manifest, missing):
         progress.advance(1)
+    said = _push_documents(remote, each, BEFORE_HEADERS)
     headers = documents.headers(layout, each.name)
     first = last = 0
     for number in each.numbers():
@@ -259,8 +267,8 @@ def _push_dataset(
     progress.finish()
     id = log.get(head).id if head else ""
     remote.tracking.saw(log.dataset_id, Seen(there.folder, head, id, head, id))
-    count, differing = _push_documents(remote, each, tags=tags)
-    return DatasetPushed(each.name, first, last, count, differing)
+    rest = _push_documents(remote, each, [k for k in AFTER_HEADERS if tags or k != "tags"])
+    return DatasetPushed(each.name, first, last, said[0] + rest[0], said[1] + rest[1])
 
 
 def _push_header(remote: Remote, each: _Outgoing, number: int, data: bytes) -> None:
@@ -280,14 +288,15 @@ def _push_header(remote: Remote, each: _Outgoing, number: int, data: bytes) -> N
     )
 
 
-def _push_documents(remote: Remote, each: _Outgoing, *, tags: bool) -> tuple[int, tuple[str, ...]]:
-    """Creates documents that the remote lacks; returns how many, and which were taken there."""
+def _push_documents(
+    remote: Remote, each: _Outgoing, kinds: Iterable[str]
+) -> tuple[int, tuple[str, ...]]:
+    """Creates documents of these kinds that the remote lacks; returns how many, and which were
+    taken there."""
     folder = remote.repository.layout.dataset(each.name)
     wanted: list[tuple[str, bytes]] = []
     differing: list[str] = []
-    for kind in KINDS:
-        if kind == "tags" and not tags:
-            continue
+    for kind in kinds:
         there = each.there.documents.get(kind, set())
         for file, data in local_documents(folder, kind):
             if file not in there:

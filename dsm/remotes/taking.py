@@ -1,7 +1,7 @@
 """Taking fetched changesets into a dataset: packs are here, then manifests, then headers in order.
 
 What a crash leaves is a shorter history that is whole, and files that gc removes. Documents (tags,
-views, names, settings) come after the changesets that they speak of.
+views, names) come after the changesets that they speak of, settings before those that name them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dsm.format import document
 from dsm.model.changeset import Changeset
 from dsm.model.names import check_path
 from dsm.remotes.backend import NotOnRemote, RemoteDamaged
-from dsm.remotes.contents import KINDS, RemoteDataset, decoded, get_document
+from dsm.remotes.contents import RemoteDataset, decoded, get_document
 from dsm.remotes.incoming import as_written, read_manifest
 from dsm.remotes.objects import bring_objects
 from dsm.remotes.parallel import side_by_side
@@ -124,9 +124,14 @@ def adopt(remote: Remote, dataset: RemoteDataset, name: str) -> None:
 
 
 def put_documents(
-    remote: Remote, dataset: RemoteDataset, log: ChangesetLog, *, objects: bool = True
+    remote: Remote,
+    dataset: RemoteDataset,
+    log: ChangesetLog,
+    kinds: Iterable[str],
+    *,
+    objects: bool = True,
 ) -> tuple[int, tuple[str, ...]]:
-    """Takes over tags, views and their names, splits, segments and settings that are not here.
+    """Takes over documents of these kinds, some of KINDS, that are not here.
 
     With `objects` the lists that they pick by come first. Returns how many came, and those that are
     here with another content: they stay as they are.
@@ -135,7 +140,7 @@ def put_documents(
     layout = remote.repository.layout
     folder = layout.dataset(log.name)
     count, differing = 0, []
-    for kind in KINDS:
+    for kind in kinds:
         wanted = [
             file for file in sorted(dataset.documents.get(kind, ()))
             if not os.path.lexists(os.path.join(folder, kind, file))

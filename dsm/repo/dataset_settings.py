@@ -16,10 +16,12 @@ from dsm.model.target import DEFAULT, Target
 from dsm.model.unmatched import check_unmatched
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
+from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import DatasetIdentity, Repository
 from dsm.store import disk
 
 if TYPE_CHECKING:
+    from dsm.model.changeset import Changeset
     from dsm.records.settings import RecordSettings
 
 _ATTEMPTS = 100
@@ -92,18 +94,36 @@ def change_settings(
 ) -> DatasetSettings:
     """Makes a change durable, unless it changes nothing. Raises DamagedData, StorageFailed."""
     place = documents.dataset_settings(repository.layout, dataset)
+    identity = repository.identity(dataset)
     for _ in range(_ATTEMPTS):
-        number, settings = _read(repository, dataset)
+        settings = _read(repository, dataset)[1]
         changed = change(settings)
         if changed == settings:
             return settings
+        log = ChangesetLog(repository, dataset, identity.id)
+        head = log.head()
+        # A number that was lost stays free for the document that had it.
+        number = newest_settings(repository, dataset, log.get(head) if head else None) + 1
         disk.make_dir(place.folder)  # not those above it, which a rename may have moved
-        fields = {"number": number + 1, "settings": changed.to_json()}
-        if place.create(f"{number + 1:0{NUMBER_DIGITS}d}", fields):
+        fields = {"number": number, "settings": changed.to_json()}
+        if place.create(f"{number:0{NUMBER_DIGITS}d}", fields):
             return changed
     raise StorageFailed(
         f"the settings of {dataset} are changed by others without end", hint="try again"
     )
+
+
+def settings_numbers(repository: Repository, dataset: str) -> set[int]:
+    """Returns the numbers of all settings of a dataset that are there."""
+    names = documents.dataset_settings(repository.layout, dataset).names()
+    return {int(name) for name in names if name.isdecimal()}
+
+
+def newest_settings(repository: Repository, dataset: str, head: Changeset | None) -> int:
+    """Returns the highest number that settings of a dataset have had, as far as documents and the
+    head tell; 0 for none."""
+    known = head.settings if head else 0
+    return max(known, *settings_numbers(repository, dataset), 0)
 
 
 def _records_of(fields: dict[str, Any]) -> dict[str, RecordSettings]:

@@ -71,6 +71,7 @@ def changesets(draw: st.DrawFn) -> Changeset:
         reverts=draw(st.none() | COUNT),
         attributes=draw(st.dictionaries(TEXT, st.sampled_from(header.ATTRIBUTE_TYPES))),
         queries=queries,
+        settings=draw(COUNT),
         verdict=draw(st.none() | st.builds(Verdict, st.none() | TEXT, COUNT, COUNT, st.booleans())),
         trailers=parse_trailers(
             draw(st.dictionaries(KEYS, st.lists(VALUES, min_size=1, max_size=3), max_size=4))
@@ -95,6 +96,13 @@ def test_golden_header_with_a_verdict(golden: Callable[[str, str], None]) -> Non
     """What the rules of a contract found stands in a member of its own."""
     said = replace(SEVEN, verdict=Verdict("ab" * 32, errors=0, warnings=2))
     golden("format/header-v1-verdict.hex", dump(header.encode(said)))
+    assert replace(header.decode(header.encode(said), "x"), id="") == said
+
+
+def test_golden_header_with_settings(golden: Callable[[str, str], None]) -> None:
+    """The number of the dataset's settings stands in a member of its own."""
+    said = replace(SEVEN, settings=12)
+    golden("format/header-v1-settings.hex", dump(header.encode(said)))
     assert replace(header.decode(header.encode(said), "x"), id="") == said
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.example_sets import CHANGESETS, ExampleSet
+from dsm.report.decoding import Decoder
 from dsm.report.samples import Group, Sample, Sampler, groups
 from dsm.statistics.drift import Drift
 from dsm.statistics.summary import Summary, summarised
@@ -69,11 +70,12 @@ def gather(
     findings = {} if checks is None else _first(checks)
     rows = _rows_in_view(of, table)
     chosen = groups(table, gallery) if gallery else []
-    sampler = None if of.shown is None else Sampler(of.shown, rows)
     told = _told(table, findings)
     samples: Mapping[int, Sample] = {}
-    if sampler is not None:
-        samples = sampler.samples([*told, *(row for each in chosen for row in each.rows)])
+    if of.shown is not None:
+        with Decoder() as decoder:
+            wanted = [*told, *(row for each in chosen for row in each.rows)]
+            samples = Sampler(of.shown, rows, decoder).samples(wanted)
     return Report(
         of=of, time=time, summary=summarised(table),
         changes=None if before is None else _changes(before, table, whole=of.kind != CHANGESETS),

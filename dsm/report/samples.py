@@ -1,7 +1,8 @@
 """Examples as a page shows them: a small picture, a waveform, the beginning of a text.
 
 Invariant: what is shown is bounded, whatever the data, and nothing of it is markup: pictures are
-decoded and encoded anew, so that no bytes of an example but those of a sound reach the page.
+decoded and encoded anew, by another process, so that no bytes of an example but those of a sound
+reach the page.
 """
 
 from __future__ import annotations
@@ -20,20 +21,17 @@ import pyarrow.compute as pc
 
 from dsm.checks.media_types import media_type
 from dsm.model.names import printable
-from dsm.views.reading.decoded import jpeg_thumbnail_of
+from dsm.report.decoding import BARS, Decoder
 
 if TYPE_CHECKING:
     from dsm.views.view import View
 
-SIDE = 96
-PIXELS_MAX = 64_000_000
 # A larger example is named, and not read.
 BYTES_MAX = 32 << 20
 CHARACTERS = 280
 LABELS = 20
 # A sound is on the page when it is small, and so long as all of them are not many.
 SOUND_MAX, SOUNDS_MAX = 256 << 10, 1 << 20
-BARS = 60
 # Pictures, all together, in bytes: the page is opened at once, and goes into a mail.
 PICTURES_MAX = 2_600_000
 GROUPS_MAX = 200
@@ -45,7 +43,7 @@ class Sample:
     """An example on the page.
 
     `image` is a JPEG and `sound` a sound of the media type `sound_type`, both in base64, `bars` the
-    loudness of a WAV from 0 to 100, `text` the beginning of a text; each is empty where it is not
+    loudness of a sound from 0 to 100, `text` the beginning of a text; each is empty where it is not
     that. `left_off` says that the picture has no room on the page.
     """
 
@@ -98,8 +96,9 @@ def _spread(rows: pa.Array, most: int) -> tuple[int, ...]:
 class Sampler:
     """Reads examples of a view by row, each once, until the page is full."""
 
-    def __init__(self, view: View, rows: Sequence[int]):
+    def __init__(self, view: View, rows: Sequence[int], decoder: Decoder):
         self._view = view
+        self._decoder = decoder
         self._rows = rows  # of the view, for each row of the table that is shown
         self._pictures = self._sounds = 0
         self._known: dict[int, Sample] = {}
@@ -132,8 +131,8 @@ class Sampler:
         if kind.startswith("image/"):
             if self._pictures >= PICTURES_MAX:
                 return Sample(path, labels, len(data), left_off=True)
-            small = jpeg_thumbnail_of(data, SIDE, PIXELS_MAX)
-            if small is not None:
+            small = self._decoder.small(kind, data)
+            if small:
                 self._pictures += len(small)
                 return Sample(path, labels, len(data), image=b64encode(small).decode())
         if kind.startswith("audio/"):
@@ -146,8 +145,8 @@ class Sampler:
         return Sample(path, labels, len(data))
 
     def _sound(self, path: str, labels: tuple[str, ...], data: bytes, kind: str) -> Sample:
-        # Other sounds need a decoder in C, which hostile bytes may crash.
         bars = waveform(data) if kind == "audio/wav" else ()
+        bars = bars or tuple(self._decoder.small(kind, data))
         sound = ""
         if len(data) <= SOUND_MAX and self._sounds + len(data) <= SOUNDS_MAX:
             self._sounds += len(data)

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checks.files import endless_flac, png_of
 from pages import CHROMIUM, EVIL, SCRIPT, Elements, in_browser
 from situations import Work
 
+from dsm.report import decoding
+from dsm.report.decoding import Decoder
 from dsm.report.gather import Report, gather
 from dsm.report.markdown import markdown
 from dsm.report.page import MARK, page
@@ -195,6 +198,71 @@ def test_sounds_have_a_player_of_their_media_type(tmp_path: Path) -> None:
         assert bool(one.bars) == (kind == "audio/wav")
         assert f'"m": "{kind}"' in page(made)
     assert shown["large.flac"].sound == ""
+
+
+def test_every_sound_that_can_be_decoded_has_a_waveform(tmp_path: Path) -> None:
+    """FLAC, Ogg and WAV of 24 bits are as loud as they are in WAV of 16 bits; what is cut
+    off, and what promises years, has none."""
+    soundfile = pytest.importorskip("soundfile", reason="needs dsm-datasets[audio]")
+    samples = [0.5 * (n // 100 % 2) for n in range(12_000)]
+    with Decoder() as decoder:
+        for form, kind, subtype in (
+            ("WAV", "audio/wav", "PCM_24"), ("FLAC", "audio/flac", "PCM_16"),
+            ("OGG", "audio/ogg", "VORBIS"),
+        ):  # fmt: skip
+            soundfile.write(tmp_path / form, samples, 8000, format=form, subtype=subtype)
+            data = (tmp_path / form).read_bytes()
+            bars = decoder.small(kind, data)
+            assert (form, len(bars)) == (form, 60)
+            assert form == "OGG" or set(bars) == {50}
+            assert 40 < min(bars) <= max(bars) < 65
+            assert decoder.small(kind, data[:40]) == b""
+        assert decoder.small("audio/flac", endless_flac()) == b""
+        assert decoder.small("audio/mpeg", b"ID3") == b""
+
+
+HOSTILE_LIBRARY = """\
+import os, signal
+
+class SoundFile:
+    def __init__(self, file):
+        said = file.read()
+        if b"crash" in said:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        while b"endless" in said:
+            pass
+        raise ValueError
+"""
+
+
+def test_a_decoder_that_crashes_or_never_ends_costs_one_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures before and after it are made, until too many processes were lost."""
+    (tmp_path / "soundfile.py").write_text(HOSTILE_LIBRARY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(decoding, "LOST_MAX", 2)
+    red = picture("red")
+    made = []
+    with Decoder(seconds=0) as decoder:
+        for sound in (b"fine", b"crash", b"endless", b"crash"):
+            assert decoder.small("audio/flac", b"fLaC" + sound) == b""
+            made.append(decoder.small("image/jpeg", red)[:2])
+    assert made == [b"\xff\xd8"] * 3 + [b""]
+
+
+def test_hostile_pictures_have_no_thumbnail() -> None:
+    """Bombs, endless passes, cut files, and other formats than their first bytes say."""
+    data = picture("red")
+    with Decoder() as decoder:
+        assert decoder.small("image/jpeg", data)
+        for kind, bad in (
+            ("image/png", png_of(100_000, 100_000)), ("image/png", png_of(12_000, 12_000)),
+            ("image/jpeg", data[:-2] + b"\xff\xda\0\x08" * 600 + b"\xff\xd9"),
+            ("image/jpeg", data[:200]), ("image/jpeg", b"\xff\xd8\xff" + bytes(999)),
+            ("image/png", data), ("image/heif", data), ("image/svg+xml", SVG),
+        ):  # fmt: skip
+            assert (kind, decoder.small(kind, bad)) == (kind, b"")
 
 
 def test_pictures_without_room_are_named(

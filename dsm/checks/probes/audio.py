@@ -5,6 +5,7 @@ Without soundfile, WAV of 8 to 32 bits is read here; other sounds need it.
 
 from __future__ import annotations
 
+import io
 import math
 from importlib import import_module
 from typing import Any
@@ -105,7 +106,7 @@ def _decoded(soundfile: Any, content: Content, facts: dict[str, Any]) -> str | N
                 block = bytes(sound.buffer_read(_BLOCK, dtype="float32"))
                 if not block:
                     break
-                peak = max(peak, _peak(block, "f"))
+                peak = max(peak, _largest(block, "f"))
                 frames += len(block) // 4 // sound.channels
                 if frames > FRAMES_MAX:
                     return f"it does not end within {SECONDS_MAX // 3600} hours"
@@ -137,12 +138,12 @@ def _wav_peak(content: Content, facts: dict[str, Any]) -> str | None:
         size -= len(part)
         if len(part) < width:
             break
-        peak = max(peak, _peak(part[: len(part) // width * width], kind))
+        peak = max(peak, _largest(part[: len(part) // width * width], kind))
     facts["peak"] = _decibel(peak / full)
     return None
 
 
-def _peak(data: bytes, kind: str) -> float:
+def _largest(data: bytes, kind: str) -> float:
     """Returns the largest of some samples, whatever its sign."""
     arrow, width = {"h": (pa.int16(), 2), "i": (pa.int32(), 4), "f": (pa.float32(), 4)}[kind]
     values = pa.Array.from_buffers(arrow, len(data) // width, [None, pa.py_buffer(data)])
@@ -152,3 +153,32 @@ def _peak(data: bytes, kind: str) -> float:
 
 def _decibel(peak: float) -> float | None:
     return None if not peak > 0 else round(20 * math.log10(peak), 2)
+
+
+def loudness(data: bytes, parts: int, frames_max: int) -> bytes:
+    """Returns the peak of each of so many parts of a sound, from 0 to 100.
+
+    Empty without soundfile, for what it cannot decode, and for a sound of fewer frames than parts,
+    or of more than `frames_max`.
+    """
+    bring_numpy_back()  # soundfile imports it
+    try:
+        soundfile: Any = import_module("soundfile")
+        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+            if not parts <= sound.frames <= frames_max:
+                return b""
+            return bytes(_loudest(sound, sound.frames // parts) for _ in range(parts))
+    except Exception:  # each decoder has errors of its own
+        return b""
+
+
+def _loudest(sound: Any, frames: int) -> int:
+    """Returns the peak of the next frames, from 0 to 100. Raises ValueError at the end."""
+    peak, block = 0.0, max(1, _BLOCK // sound.channels)
+    while frames:
+        samples = bytes(sound.buffer_read(min(frames, block), dtype="float32"))
+        if not samples:
+            raise ValueError("it ends before it should")
+        peak = max(peak, _largest(samples, "f"))
+        frames -= len(samples) // 4 // sound.channels
+    return round(100 * min(peak, 1.0))

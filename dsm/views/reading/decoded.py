@@ -98,13 +98,14 @@ def thumbnail_of(data: bytes, side: int, pixels: int) -> bytes | None:
     return out.getvalue()
 
 
-def jpeg_thumbnail_of(data: bytes, side: int, pixels: int) -> bytes | None:
-    """Returns an image as a small JPEG of at most `side` by `side` pixels, on white.
+def jpeg_thumbnail_of(data: bytes, side: int, pixels: int, form: str) -> bytes | None:
+    """Returns an image of a form that Pillow knows as a small JPEG of at most `side` by `side`
+    pixels, on white.
 
     None without Pillow, for what is no image, and for one that unpacks to more than `pixels`.
     """
     try:
-        image = import_module("PIL.Image").open(io.BytesIO(data))
+        image = import_module("PIL.Image").open(io.BytesIO(data), formats=[form])
         if image.width * image.height > pixels:
             return None
         image.draft("RGB", (side, side))  # a large JPEG is decoded at a fraction of its size

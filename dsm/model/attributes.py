@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dsm.errors import InvalidInput
+from dsm.model.names import printable
 from dsm.model.rows import Rows
 
 TYPE_NAMES = {str: "string", int: "int", float: "float", bool: "bool"}
@@ -13,11 +14,24 @@ MISSING_TEXTS = frozenset(("n/a", "N/A", "NA", "NaN", "nan", "null", "NULL"))
 FLOAT_INT_MAX = 1 << 53  # up to here every integer is a float
 
 
+class AttributeDiffers(InvalidInput):
+    """An attribute `name` of the example `path` has another type than it has elsewhere; `said` is
+    what it is."""
+
+    code = "attribute-type"
+
+    def __init__(self, path: str, name: str, said: str, hint: str):
+        super().__init__(
+            f"attribute '{printable(name)}' of '{printable(path)}' {said}", hint=hint, items=(path,)
+        )
+        self.path, self.name, self.said = path, name, said
+
+
 def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
     """Returns the types of all attributes, those known so far and those of these rows.
 
-    int widens to float. Raises InvalidInput when an attribute changes its type, or is float and an
-    integer would lose digits by it.
+    int widens to float. Raises AttributeDiffers when an attribute changes its type, or is float and
+    an integer would lose digits by it.
     """
     types = dict(known)
     large: dict[str, int] = {}  # of each attribute, the row of an integer that no float can hold
@@ -34,16 +48,16 @@ def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
             if theirs == "int" and mine == "float":
                 types[name] = "float"
                 continue
-            raise InvalidInput(
-                f"attribute {name!r} of {rows.paths[row]!r} is {mine}, but it is {theirs} elsewhere"
-                " in this dataset",
-                hint="an attribute has one type in a dataset: convert it, or give it another name",
-            )
+            raise AttributeDiffers(
+                rows.paths[row], name, f"is {mine}, but it is {theirs} elsewhere in this dataset",
+                "an attribute has one type in a dataset: convert it, or give it another name",
+            )  # fmt: skip
     for name, row in large.items():
         if types[name] == "float":
-            raise InvalidInput(
-                f"attribute {name!r} of {rows.paths[row]!r} is {rows.attributes[row][name]}, which"
-                " would lose digits, for the attribute is float elsewhere in this dataset",
-                hint="give it another name, or as text",
-            )
+            raise AttributeDiffers(
+                rows.paths[row], name,
+                f"is {rows.attributes[row][name]}, which would lose digits, for it is float"
+                " elsewhere in this dataset",
+                "give it another name, or as text",
+            )  # fmt: skip
     return types

@@ -7,21 +7,39 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from dsm.model.attributes import FLOAT_INT_MAX, MISSING_TEXTS
 from dsm.model.example import AttributeValue
+from dsm.model.names import printable
+from dsm.records.fields import FieldInvalid
 
 _INT = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_INFINITE_TEXT = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 _BOOLS = {"true": True, "false": False, "True": True, "False": False}
 _INT64 = range(-(2**63), 2**63)
 _LONG = "long"  # an integer that is no float
+_INFINITY, _INFINITE = "infinity", "infinite"  # such a number alone, and among finite ones
+_TYPES = {_LONG: "int", _INFINITY: "text", _INFINITE: "text"}  # those that rows name
 # Of two types the one that holds both.
 _WIDER = {
     frozenset(("int", "float")): "float",
     frozenset(("int", _LONG)): _LONG,
+    **{frozenset((_INFINITY, kind)): _INFINITE for kind in ("int", "float", _LONG, _INFINITE)},
+    **{frozenset((_INFINITE, kind)): _INFINITE for kind in ("int", "float", _LONG)},
 }
+
+
+class CellInvalid(FieldInvalid):
+    """A cell of a column of numbers is none; `position` is that of its record."""
+
+    def __init__(self, position: int, name: str):
+        super().__init__(
+            f"has no attribute in the field '{printable(name)}': the number is infinite",
+            "mend the field, or leave it out of --attr-field",
+        )
+        self.position = position
 
 
 def type_of(text: str) -> str | None:
@@ -32,8 +50,10 @@ def type_of(text: str) -> str | None:
         if len(text) > 20 or int(text) not in _INT64:
             return "text"  # a float would lose digits of it
         return "int" if abs(int(text)) <= FLOAT_INT_MAX else _LONG
-    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
-        return "float"
+    if _FLOAT.fullmatch(text):
+        return "float" if math.isfinite(float(text)) else _INFINITY
+    if _INFINITE_TEXT.fullmatch(text):
+        return _INFINITY
     return "bool" if text in _BOOLS else "text"
 
 
@@ -53,21 +73,30 @@ def typed(text: str, kind: str) -> AttributeValue | None:
 def seen(text: str) -> AttributeValue | None:
     """Returns a cell as the value that it looks like; None for none."""
     kind = type_of(text)
-    return None if kind is None else typed(text, "int" if kind == _LONG else kind)
+    return None if kind is None else typed(text, _TYPES.get(kind, kind))
 
 
 def settled_types(
-    attributes: Sequence[dict[str, AttributeValue]], before: Mapping[str, str]
+    attributes: Sequence[dict[str, AttributeValue]],
+    before: Mapping[str, str],
+    named: Container[str] = (),
 ) -> dict[str, str]:
     """Gives the cells of each column one type, and returns those by name; `before` are those that
-    columns had in an earlier state of the file."""
+    columns had in an earlier state of the file.
+
+    Raises CellInvalid for an infinite number in a column of numbers that is one of `named`; in
+    others it makes texts of them.
+    """
     types: dict[str, str | None] = dict(before)
     for each in attributes:
         for name, text in each.items():
             known = types.get(name)
             if known != "text":
                 types[name] = _wider(known, type_of(str(text)))
-    found = {n: "int" if kind == _LONG else kind or "text" for n, kind in types.items()}
+    for name in (name for name, kind in types.items() if kind == _INFINITE and name in named):
+        cells = enumerate(each.get(name) for each in attributes)
+        raise CellInvalid(next(at for at, cell in cells if type_of(str(cell)) == _INFINITY), name)
+    found = {name: _TYPES.get(kind or "text", kind or "text") for name, kind in types.items()}
     for each in attributes:
         for name, text in list(each.items()):
             value = typed(str(text), found[name])

@@ -88,10 +88,7 @@ def _take(
     gathered.take(oid, len(data), number)
     if number <= LOOKED_AT:
         gathered.look_at(row)
-    try:
-        gathered.hear(row)
-    except ValueError as error:
-        raise gathered.wrong(number, str(error)) from None
+    gathered.hear(row, number)
 
 
 def _batches(file: BinaryIO, form: str) -> Iterator[pa.RecordBatch]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,8 +20,8 @@ from blake3 import blake3
 from dsm.errors import InvalidInput
 from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.model.names import printable
-from dsm.records.cells import seen, settled_types
-from dsm.records.gathering import LOOKED_AT, Gathering, Read
+from dsm.records.cells import CellInvalid, seen, settled_types
+from dsm.records.gathering import LOOKED_AT, Gathering, Read, wide_form
 from dsm.records.groups import Grouper, GroupStore
 from dsm.records.piecewise import Uneven
 from dsm.records.settings import UTF_8_BOM, Found, RecordSettings, check_columns
@@ -29,7 +30,6 @@ BLOCK_BYTES = 1 << 20
 SAMPLE_BYTES = 64 << 10
 _SAMPLE_ROWS = 200
 _BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (",", "\t", ";", "|")
 _ENCODING = "utf-8"
 _OPEN = "unexpected end"  # what `csv` says of a quote that is not closed
@@ -70,6 +70,20 @@ class Dialect:
             return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
         return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
 
+    def fault(self, row: str) -> tuple[int, int]:
+        """Returns which field of a row cannot be read on, and where it begins: in a row without
+        fault, that is its last one."""
+        quote, parting = re.escape(self.quote), re.escape(self.delimiter)
+        quoted = re.compile(f"{quote}[^{quote}]*(?:{quote}{quote}[^{quote}]*)*{quote}")
+        plain = re.compile(rf"[^{parting}\r\n]*")
+        at = number = 0
+        while True:
+            is_quoted = bool(quote) and row.startswith(self.quote, at)
+            found = (quoted if is_quoted else plain).match(row, at)
+            if found is None or not row.startswith(self.delimiter, found.end()):
+                return number, at
+            at, number = found.end() + 1, number + 1
+
 
 class _Lines:
     """Gives the lines of a file as text, and keeps the bytes of those that no row has had yet."""
@@ -107,13 +121,7 @@ class _Lines:
             self._size += len(line)
             if self._size >= OBJECT_BYTES_MAX:
                 raise self._too_long(self.count - len(self.held) + 1, self._size)
-            try:
-                yield str(line[first:] if first else line, encoding)
-            except UnicodeDecodeError:
-                raise self._gathered.wrong(
-                    self.count, f"is not {encoding.upper()}",
-                    "say how it is written: --encoding cp1252, say, or latin-1",
-                ) from None  # fmt: skip
+            yield str(line[first:] if first else line, encoding)
             first = 0
 
     def _raw(self) -> Iterator[bytes]:
@@ -153,23 +161,28 @@ class DelimitedReader:
         head = file.read(SAMPLE_BYTES) or b""
         while len(head) < SAMPLE_BYTES and (more := file.read(SAMPLE_BYTES - len(head))):
             head += more
-        if head.startswith(_WIDE_BOMS):
-            raise gathered.wrong(1, "is UTF-16, of which records are not read", "convert it: iconv")
+        gathered.refuse_wide(head)
         dialect = dialect_of(head, settings)
         grouper = Grouper(store, os.path.splitext(name)[1].lower())
         table = _Table(gathered, dialect, grouper, settings.columns)
         lines = _Lines(file, head, gathered, dialect.encoding)
         try:
             table.take(lines)
-        except csv.Error as error:
-            raise gathered.wrong(table.line, *_explained(str(error))) from None
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise table.wrong(lines, error) from None
         found = Found(
             () if settings.columns else table.columns, dialect.delimiter, dialect.quote,
             UTF_8_BOM if lines.bom else dialect.encoding,
         )  # fmt: skip
         told = gathered.out.fields  # a column of numbers and words is one of texts
         told.update((name, "text") for name, kind in told.items() if kind == "mixed")
-        types = settled_types(gathered.out.attributes, settings.found.types)
+        try:
+            types = settled_types(
+                gathered.out.attributes, settings.found.types, settings.attributes
+            )
+        except CellInvalid as error:
+            line = gathered.numbers[error.position]
+            raise gathered.wrong(line, str(error), error.hint) from None
         gathered.settings = replace(settings, found=replace(found, types=types))
         return gathered.finish(grouper.finish(), grouper.size)
 
@@ -179,7 +192,7 @@ class DelimitedReader:
         """See `RecordReader.piecewise`."""
         now, then = dialect_of(head, settings), _dialect_found(settings)
         bom = settings.found.encoding == UTF_8_BOM
-        if vars(now) != vars(then) or head.startswith(_BOM) != bom or head.startswith(_WIDE_BOMS):
+        if vars(now) != vars(then) or head.startswith(_BOM) != bom or wide_form(head):
             raise Uneven
         return _Parts(name, settings, store)
 
@@ -208,7 +221,8 @@ class _Table:
         self.line = 0  # that the row at hand begins in
 
     def take(self, lines: _Lines) -> None:
-        """Takes all rows. Raises RecordsInvalid, and csv.Error for one that begins in `line`."""
+        """Takes all rows. Raises RecordsInvalid, and for the row that begins in `line` csv.Error
+        and UnicodeDecodeError; see `wrong`."""
         gathered, grouper = self._gathered, self._grouper
         rows = self._dialect.reader(iter(lines))
         while True:
@@ -234,10 +248,30 @@ class _Table:
             record = dict(zip(self.columns, row, strict=True))
             if len(gathered.out) <= LOOKED_AT:
                 gathered.look_at({name: seen(cell) for name, cell in record.items()})
-            try:
-                gathered.hear(record)
-            except ValueError as error:
-                raise gathered.wrong(first, str(error)) from None
+            gathered.hear(record, first)
+
+    def wrong(self, lines: _Lines, error: csv.Error | UnicodeDecodeError) -> Exception:
+        """Returns what tells the line and the field of an error in the row at hand."""
+        encoding = self._dialect.encoding
+        row = str(lines.taken(), encoding, "backslashreplace").removeprefix("\ufeff")
+        if isinstance(error, UnicodeDecodeError):
+            # In a line before the bytes that are no text, so the field is the last one.
+            at = row.rfind("\n", 0, -1) + 1
+            stop = at + len(str(error.object[: error.start], encoding))
+            field = self._dialect.fault(row[:stop])[0]
+            return self._gathered.wrong(
+                lines.count, f"is not {encoding.upper()}{self._in(field)}",
+                "say how it is written: --encoding cp1252, say, or latin-1",
+            )  # fmt: skip
+        field, at = self._dialect.fault(row)
+        reason, hint = _explained(str(error))
+        line = self.line + row.count("\n", 0, at)
+        return self._gathered.wrong(line, f"{reason}{self._in(field)}", hint)
+
+    def _in(self, field: int) -> str:
+        if field < len(self.columns):
+            return f" in the field '{printable(self.columns[field])}'"
+        return f" in the field {field + 1}"
 
 
 class _Parts:
@@ -276,6 +310,8 @@ class _Parts:
         try:
             with _LONG_FIELDS:
                 table.take(lines)
+        except UnicodeDecodeError:
+            raise Uneven from None  # it is told when all is read
         except csv.Error as error:
             if _OPEN not in str(error):
                 raise Uneven from None
@@ -288,8 +324,12 @@ class _Parts:
 
     def settle(self) -> RecordSettings:
         """See `Piecewise.settle`."""
-        found = self._settings.found
-        if self._rest or settled_types(self.out.attributes, found.types) != found.types:
+        settings, before = self._settings, self._settings.found.types
+        try:
+            types = settled_types(self.out.attributes, before, settings.attributes)
+        except CellInvalid:
+            raise Uneven from None
+        if self._rest or types != before:
             raise Uneven
         return self._settings
 
@@ -322,7 +362,10 @@ def _ragged(
         reason = f"{fields}: nothing in the field '{printable(columns[have])}'"
     else:
         reason = f"{fields}: {printable(row[want][:40])!r} is in none"
-    return gathered.wrong(line, reason)
+    return gathered.wrong(
+        line, reason,
+        "mend the row, or say how the table is written: --delimiter, --quote (see `dsm add -n`)",
+    )  # fmt: skip
 
 
 def _explained(error: str) -> tuple[str, str | None]:
@@ -338,8 +381,11 @@ def _explained(error: str) -> tuple[str, str | None]:
             "double a quote within a field; `--quote ''` reads quotes as text",
         )
     if "new-line character" in error:
-        return "has a carriage return within a field that is not quoted", None
-    return f"is no row of a table: {error}", None
+        return (
+            "has a carriage return outside of quotes",
+            "where lines end so: tr '\\r' '\\n' < in.csv > out.csv",
+        )
+    return f"is no row of a table ({printable(error)})", "see how it is read: dsm add -n"
 
 
 # --- how a table is written ---
@@ -355,7 +401,7 @@ def dialect_of(head: bytes, settings: RecordSettings) -> Dialect:
     tabs = settings.format == "tsv"
     delimiters = (settings.delimiter,) if settings.delimiter else (("\t",) if tabs else _DELIMITERS)
     quotes = (settings.quote,) if settings.quote is not None else (('"', "") if tabs else ('"',))
-    best, most = Dialect(delimiters[0] or ",", quotes[0] or "", encoding), (False, 1)
+    best, most = Dialect(delimiters[0] or ",", quotes[0] or "", encoding), (False, 1, True)
     for delimiter in delimiters:
         for quote in quotes:
             tried = Dialect(delimiter or ",", quote or "", encoding)
@@ -365,10 +411,11 @@ def dialect_of(head: bytes, settings: RecordSettings) -> Dialect:
     return best
 
 
-def _evenness(dialect: Dialect, lines: list[str]) -> tuple[bool, int]:
-    """Returns whether the first rows all have as many fields, two or more, and how many the first
-    has."""
+def _evenness(dialect: Dialect, lines: list[str]) -> tuple[bool, int, bool]:
+    """Returns whether the first rows all have as many fields, two or more, how many the first has,
+    and whether there is no fault in them."""
     widths: list[int] = []
+    whole = True
     try:
         for row in dialect.reader(iter(lines)):
             if row:
@@ -376,9 +423,9 @@ def _evenness(dialect: Dialect, lines: list[str]) -> tuple[bool, int]:
             if len(widths) == _SAMPLE_ROWS:
                 break
     except csv.Error:
-        return False, 0
+        whole = False
     width = widths[0] if widths else 0
-    return width > 1 and len(set(widths)) == 1, width
+    return whole and width > 1 and len(set(widths)) == 1, width, whole
 
 
 def _dialect_found(settings: RecordSettings) -> Dialect:

@@ -12,13 +12,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsm.errors import InvalidInput
+from dsm.model.attributes import FLOAT_INT_MAX
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, printable
 from dsm.records.cells import typed
-from dsm.records.fields import attribute_of, is_scalar, key_of, labels_of, time_of, value_at
+from dsm.records.fields import (
+    FieldInvalid,
+    attribute_of,
+    is_scalar,
+    key_of,
+    labels_of,
+    time_of,
+    value_at,
+)
 from dsm.records.settings import ALL_FIELDS, RecordSettings
 
 LOOKED_AT = 1000  # records whose fields are told
+TYPE_WORDS = {str: "a text", int: "an integer", float: "a float", bool: "true or false"}
 KEY_DIGITS = 16  # of the hash of a record without a key field
 
 
@@ -26,11 +36,12 @@ KEY_DIGITS = 16  # of the hash of a record without a key field
 class Read:
     """A records file that was read: one item a record, in the order of the file.
 
-    `settings` say how; `oid` and `size` are of the file, `numbers` the line that each begins in.
-    `labels`, `times` (microseconds UTC, None where there is none) and `attributes` are empty lists
-    where no field says them. `fields` tells the types of the fields of the first records. Where
-    only the parts that changed were read, `before` has the records that were there, `held` what the
-    head has of these, objects by path, and `records` is how many the whole file has.
+    `settings` say how; `oid` and `size` are of the file, `numbers` the line (or what `unit` says)
+    that each begins in. `labels`, `times` (microseconds UTC, None where there is none) and
+    `attributes` are empty lists where no field says them. `fields` tells the types of the fields of
+    the first records. Where only the parts that changed were read, `before` has the records that
+    were there, `held` what the head has of these, objects by path, and `records` is how many the
+    whole file has.
     """
 
     settings: RecordSettings = field(default_factory=RecordSettings)
@@ -38,6 +49,7 @@ class Read:
     oids: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     numbers: array[int] = field(default_factory=lambda: array("q"))
+    unit: str = "line"
     labels: list[tuple[str, ...]] = field(default_factory=list)
     times: list[int | None] = field(default_factory=list)
     attributes: list[dict[str, AttributeValue]] = field(default_factory=list)
@@ -65,7 +77,7 @@ class Gathering:
         self.name = name
         self.settings = settings
         self.unit = unit
-        self.out = Read()
+        self.out = Read(unit=unit)
         self.numbers = self.out.numbers
         self.said: set[str] = set()  # asked fields that were there
         self._asked = tuple(asked_fields(settings))
@@ -94,8 +106,15 @@ class Gathering:
                 numbers = {"int", "float", "number"} >= {mine, known}
                 known_fields[name] = "number" if numbers else "mixed"
 
-    def hear(self, record: dict[str, Any]) -> None:
-        """Takes what the fields of the next record say. Raises ValueError."""
+    def hear(self, record: dict[str, Any], number: int, lead: str = "") -> None:
+        """Takes what the fields of the next record say, which stands in the line `number`. Raises
+        RecordsInvalid, whose reason begins with `lead`."""
+        try:
+            self._hear(record)
+        except FieldInvalid as error:
+            raise self.wrong(number, lead + str(error), error.hint) from None
+
+    def _hear(self, record: dict[str, Any]) -> None:
         out, settings = self.out, self.settings
         if settings.key:
             out.keys.append(key_of(record, settings.key))
@@ -118,8 +137,18 @@ class Gathering:
         else:
             self._refuse_repeated()
         _settle_types(out.attributes, self.settings)
+        self._refuse_mixed()
         out.settings, out.oid, out.size = self.settings, oid, size
         return out
+
+    def refuse_wide(self, head: bytes) -> None:
+        """Raises RecordsInvalid for a file that begins as UTF-16 or UTF-32 does."""
+        form = wide_form(head)
+        if form is not None:
+            raise self.wrong(
+                1, f"is {form}, which dsm does not read",
+                f"convert it: iconv -f {form} -t UTF-8 in > out",
+            )  # fmt: skip
 
     def wrong(self, number: int, reason: str, hint: str | None = None) -> RecordsInvalid:
         """Returns the error that tells what is wrong with a line."""
@@ -138,6 +167,39 @@ class Gathering:
                     items=(self.name,),
                 )
 
+    def _refuse_mixed(self) -> None:
+        """Raises RecordsInvalid for an attribute that is of two types in this file."""
+        for name in self.settings.attributes:
+            if len({type(each.get(name)) for each in self.out.attributes} - {type(None)}) > 1:
+                self._refuse_types_of(name)
+
+    def _refuse_types_of(self, name: str) -> None:
+        firsts: dict[type, int] = {}  # the line that each type comes in first
+        long = None
+        for number, each in zip(self.numbers, self.out.attributes, strict=True):
+            value = each.get(name)
+            if value is not None:
+                firsts.setdefault(type(value), number)
+                if long is None and type(value) is int and abs(value) > FLOAT_INT_MAX:
+                    long = number
+        shown = f"the field '{printable(name)}'"
+        one = next(iter(firsts))
+        others = [kind for kind in firsts if kind is not one and {one, kind} != {int, float}]
+        if others:
+            raise self.wrong(
+                firsts[others[0]],
+                f"has {TYPE_WORDS[others[0]]} in {shown}, where {self.unit} {firsts[one]} has"
+                f" {TYPE_WORDS[one]}",
+                "an attribute has one type: mend the field, or leave it out of --attr-field",
+            )
+        if long is not None:
+            raise self.wrong(
+                long,
+                f"has an integer in {shown} that would lose digits: {self.unit} {firsts[float]} has"
+                " a float there",
+                "write such numbers as texts, or leave the field out of --attr-field",
+            )
+
     def _refuse_repeated(self) -> None:
         if len(set(self.out.keys)) == len(self.out.keys):
             return
@@ -151,6 +213,14 @@ class Gathering:
                     f"has the key {printable(key)!r} in {fields}, as {self.unit} {other} has",
                     "mend it, name more fields (--key-field, repeatable), or leave the key out",
                 )
+
+
+def wide_form(head: bytes) -> str | None:
+    """Returns which Unicode form of several bytes a character a file begins in; None for none."""
+    marks = (b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\xff\xfe", b"\xfe\xff")
+    if not head.startswith(marks) and b"\0" not in head[:4]:
+        return None
+    return "UTF-32" if head.startswith(marks[:2]) or head[:4].count(0) > 2 else "UTF-16"
 
 
 def asked_fields(settings: RecordSettings) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, BinaryIO
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO
 from blake3 import blake3
 
 from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.model.names import printable
 from dsm.model.record_path import spelt_keys
 from dsm.model.rows import shared
 from dsm.records.fields import joined_key, labels_of
@@ -27,6 +29,7 @@ from dsm.store.digests import digests
 BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r"
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no text
 _OPEN, _CLOSE = ord("{"), ord("}")
 _first, _last = itemgetter(0), itemgetter(-1)
 ReadBytes = Callable[[int], bytes]
@@ -51,10 +54,13 @@ def fields_of(data: bytes) -> dict[str, Any]:
         found = json.loads(str(data, "utf-8"))  # bytes may be taken for UTF-16
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise
+    except ValueError:  # of Python's bound for digits
+        raise ValueError("it has a number of thousands of digits") from None
     if not isinstance(found, dict):
-        kind = {list: "an array", str: "a text", bool: "a truth value"}.get(
-            type(found), "no object"
-        )
+        kinds = {list: "an array", str: "a text", bool: "a truth value", type(None): "null"}
+        kind = kinds.get(type(found), "a number")
         raise ValueError(f"this is {kind}, where each line is one JSON object")
     return found
 
@@ -68,6 +74,7 @@ class Incremental:
         self.out = self._gathered.out
         self.grouper = Grouper(store, os.path.splitext(name)[1].lower())
         self._lines = 0  # so far
+        self._cut_off = False  # whether the last line was read, and has no end
         self._first = True  # whether the first line, before which may be a mark, is to come
         self._labels_by_text: dict[str | None, tuple[str, ...]] = {None: ()}
         texts = (*settings.key, *((settings.label,) if settings.label is not None else ()))
@@ -82,6 +89,8 @@ class Incremental:
     def run(self, read: ReadBytes) -> Read:
         rest = b""
         while block := read(BLOCK_BYTES):
+            if not (self._lines or rest):
+                self._gathered.refuse_wide(block[:4])
             data = rest + block
             end = data.rfind(b"\n") + 1
             rest = data[end:]
@@ -92,6 +101,7 @@ class Incremental:
             if end:
                 self._whole_lines(data[:end] if rest else data)
         if rest:
+            self._cut_off = True
             self._block([rest], b"", self._first)
         oid = self.grouper.finish()
         return self._gathered.finish(oid, self.grouper.size)
@@ -243,14 +253,54 @@ class Incremental:
         numbers = self._gathered.numbers[len(self.out) - len(records) :]
         for number, data in zip(numbers, records, strict=True):
             try:
-                self._gathered.hear(fields_of(data))
-            except UnicodeDecodeError:
-                raise self._gathered.wrong(number, "is not UTF-8") from None
-            except json.JSONDecodeError as error:
-                reason = f"holds no JSON object: {error.msg} at character {error.pos + 1}"
-                raise self._gathered.wrong(number, reason) from None
+                record = fields_of(data)
             except ValueError as error:
-                raise self._gathered.wrong(number, str(error)) from None
+                is_last = number == self._lines and self._cut_off
+                raise self._gathered.wrong(number, *_explained(error, data, is_last)) from None
+            self._gathered.hear(record, number)
+
+
+# --- what is wrong ---
+
+_OTHERS = "each line is one JSON object; `--records=text` takes any lines"
+
+
+def _explained(error: ValueError, data: bytes, cut_off: bool) -> tuple[str, str | None]:
+    """Returns reason and hint for a line that is no object; `cut_off` is whether the file ends in
+    it."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"is not UTF-8{_undecodable(data)}", "convert the file: iconv -f CP1252 -t UTF-8"
+    if data[0] == ord("["):
+        return (
+            "begins an array, where each line is one JSON object",
+            "make each of its objects a line: jq -c '.[]' in.json > out.jsonl",
+        )
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error), _OTHERS
+    if error.msg.startswith("Extra data"):
+        return f"has more than its JSON object, from character {error.pos + 1} on", _OTHERS
+    reason = f"holds no JSON object: {error.msg} at character {error.pos + 1}"
+    text = str(data, "utf-8")
+    if text[0] == "{" and (error.pos >= len(text) or text[-1] != "}"):
+        if cut_off:
+            return "ends within its JSON object", "the file is cut off: get it again, or mend it"
+        return (
+            "ends within its JSON object",
+            "an object is one line: jq -c . in.json > out.jsonl joins those of several",
+        )
+    return reason, _OTHERS
+
+
+def _undecodable(data: bytes) -> str:
+    """Says which field of a line is not UTF-8, if that can be told."""
+    try:
+        record = json.loads(str(data, "utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return ""
+    for name, value in record.items() if isinstance(record, dict) else ():
+        if _ESCAPED.search(f"{name}{json.dumps(value, ensure_ascii=False)}"):
+            return f" in the field '{printable(name)}'"
+    return ""
 
 
 def _beside(work: Callable[[], Columns | None]) -> Callable[[], Columns | None]:

@@ -114,14 +114,9 @@ class Samples:
             gathered.look_at(fields)
         if self.say is not None:
             self.say(fields)
-        try:
-            gathered.hear(fields)
-            if not gathered.settings.key:
-                gathered.out.keys.append(spelt_key(member.name))
-        except ValueError as error:
-            raise gathered.wrong(
-                member.number, f"('{printable(member.name)}') {error}"
-            ) from None  # fmt: skip
+        gathered.hear(fields, member.number, f"('{printable(member.name)}') ")
+        if not gathered.settings.key:
+            gathered.out.keys.append(spelt_key(member.name))
 
     def _fields(self, member: Member) -> Iterator[tuple[str, Any]]:
         """Yields what is said of a sample, by fields."""

@@ -19,7 +19,6 @@ from dsm.records.settings import UTF_8_BOM, Found, RecordSettings
 BLOCK_BYTES = 1 << 20
 FIELD = "text"
 _BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class TextReader:
@@ -94,24 +93,19 @@ class _Parts:
             gathered.take(oid, len(data), number)
             try:
                 record = {FIELD: str(data, encoding)}
-                gathered.hear(record)
             except UnicodeDecodeError:
                 raise gathered.wrong(
                     number, f"is not {encoding.upper()}",
                     "say how it is written: --encoding cp1252, say, or latin-1",
                 ) from None  # fmt: skip
-            except ValueError as error:
-                raise gathered.wrong(number, str(error)) from None
+            gathered.hear(record, number)
             if len(gathered.out) <= LOOKED_AT:
                 gathered.look_at(record)
 
     def _begin(self, line: bytes) -> int:
         """Returns how long the mark before the first line is."""
         self._at_start = False
-        if line.startswith(_WIDE_BOMS):
-            raise self.gathered.wrong(
-                1, "is UTF-16, of which records are not read", "convert it: iconv"
-            )
+        self.gathered.refuse_wide(line[:4])
         bom = line.startswith(_BOM)
         self._found = UTF_8_BOM if bom else self._encoding
         return len(_BOM) if bom else 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dsm.errors import Conflict, InvalidInput, NotFound, StorageFailed
 from dsm.format.index import ABSENT, Mark
 from dsm.history.counting import counts_of
-from dsm.model.attributes import attribute_types
+from dsm.model.attributes import AttributeDiffers, attribute_types
 from dsm.model.changeset import Counts
 from dsm.model.example import Change
 from dsm.model.names import check_path, close_matches, printable
@@ -158,7 +158,12 @@ def refuse_other_types(tree: WorkTree, staged: Staged, rows: Rows) -> None:
         held, replaced = staged.rows(), set(rows.paths)
         kept = [row for row, path in enumerate(held.paths) if path not in replaced]
         known = attribute_types(held.take(kept), known)
-    attribute_types(rows, known)
+    try:
+        attribute_types(rows, known)
+    except AttributeDiffers as error:
+        from dsm.worktree.record_lines import with_line
+
+        raise with_line(tree, rows, error) from None
 
 
 def _refuse_over_records(known: Mapping[str, Example]) -> None:

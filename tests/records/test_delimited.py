@@ -82,12 +82,23 @@ def test_options_beat_what_is_found_out() -> None:
     [
         (b"a,b\n1,2\n3\n", {}, "line 3: has 1 field where there are 2 columns: nothing in the field 'b'"),
         (b"a,b\n1,2\n3,4,5\n", {}, "line 3: has 3 fields where there are 2 columns: '5' is in none"),
-        (b'a,b\n"x\ny",1\n"z,2\n', {}, "line 4: has a quote that is not closed"),
-        (b'a,b\n"x"y,1\n', {}, "line 2: has text behind a closing quote"),
-        (b"a,b\nx\ry,1\n", {}, "line 2: has a carriage return within a field"),
-        (b"a,b\n1,2\nx,\xff\n", {}, "line 3: is not UTF-8"),
+        (b'a,b\n"x\ny",1\n"z,2\n', {}, "line 4: has a quote that is not closed in the field 'a'"),
+        (b'a,b\n"x\ny","z,2\n', {}, "line 3: has a quote that is not closed in the field 'b'"),
+        (b'a,"b\n1,2\n', {}, "line 1: has a quote that is not closed in the field 2"),
+        (b'a,b\n"x"y,1\n', {}, "line 2: has text behind a closing quote in the field 'a'"),
+        (b'a;b\n"x;""y";"z"1\n', {}, "line 2: has text behind a closing quote in the field 'b'"),
+        (b"a,b\nx\ry,1\n", {}, "line 2: has a carriage return outside of quotes in the field 'a'"),
+        (b"a,b\n1,2\nx,\xff\n", {}, "line 3: is not UTF-8 in the field 'b'"),
+        (b"a,b\n\xff,2\n", {}, "line 2: is not UTF-8 in the field 'a'"),
+        (b'a,b,c\n1,"x,\ny\xc3",2\n', {}, "line 3: is not UTF-8 in the field 'b'"),
+        (b'\xef\xbb\xbf"a,",\xe9\n', {}, "line 1: is not UTF-8 in the field 2"),
+        (b"a,b\n1,\x81\n", {"encoding": "cp1252"}, "line 2: is not CP1252 in the field 'b'"),
         (b"a,a\n1,2\n", {}, "line 1: names the fields, but the column 'a' is there twice"),
         (b"\xff\xfea\x00,\x00b\x00\n\x00", {}, "line 1: is UTF-16"),
+        (b"a\x00,\x00b\x00\n\x00", {}, "line 1: is UTF-16"),
+        ("a,b\n".encode("utf-32"), {}, "line 1: is UTF-32"),
+        (b"a,n\n1,1.5\n2,-inf\n", {"attributes": ("n",)}, "line 3: has no attribute in the field 'n'"),
+        (b"a,n\n1,1\n2,1e999\n", {"attributes": ("n",)}, "line 3: has no attribute in the field 'n'"),
         (b"a,b\n1,2\n,3\n", {"key": ("a",)}, "line 3: has nothing in the field 'a', which is the key"),
         (b"a,b\n1,2\n\n1,3\n", {"key": ("a",)}, "line 4: has the key '1' in 'a', as line 2 has"),
         (b"a,b\n1,soon\n", {"time": "b"}, "line 2: has no time in the field 'b'"),
@@ -102,6 +113,7 @@ def test_what_is_no_table_is_refused(data: bytes, asked: dict[str, Any], words: 
         read(data, **asked)
     assert caught.value.message.startswith(f"t.csv, {words}")
     assert "\n" not in caught.value.message
+    assert caught.value.hint
 
 
 def test_long_fields_are_records_and_endless_ones_are_refused(
@@ -132,6 +144,14 @@ def test_columns_of_one_type_are_attributes_of_it() -> None:
         {"i": -2, "f": 0.5, "b": False, "t": "7", "long": "1", "zip": "56789"},
         {"t": "n/a", "long": "0.5", "zip": "1", "z": "123456789012345678901"},
     ]  # fmt: skip
+
+
+def test_infinite_is_a_word_where_no_number_is_asked_for() -> None:
+    """In a column of words it is one of them, and '*' makes no number of its column."""
+    words = read(b"a\ninf\nx\n", attributes=("a",))
+    assert words.attributes == [{"a": "inf"}, {"a": "x"}]
+    every = read(b"a,b\ninf,1\n1.5,2\n", attributes=("*",))
+    assert every.attributes == [{"a": "inf", "b": 1}, {"a": "1.5", "b": 2}]
 
 
 def test_types_of_earlier_states_only_widen() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 from typing import Any
 
@@ -88,6 +89,30 @@ def test_what_is_no_object_is_refused(data: bytes, line: int, settings: RecordSe
         read(data, settings)
     assert caught.value.message.startswith(f"t.jsonl, line {line}: ")
     assert "\n" not in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "words", "hint"),
+    [
+        (b'[\n {"a":1},\n {"a":2}\n]\n', "1: begins an array", "jq -c '.[]' in.json > out.jsonl"),
+        (b'[{"a":1},{"a":2}]', "1: begins an array", "jq -c '.[]' in.json > out.jsonl"),
+        (b'{"a":0}\n{\n "a":1\n}\n', "2: ends within its", "jq -c . in.json > out.jsonl"),
+        (b'{"a":[1,\n2]}\n', "1: ends within its JSON object", "jq -c . in.json > out.jsonl"),
+        (b'{"a":0}\n{"a":{"b":1}', "2: ends within its JSON object", "the file is cut off"),
+        (b'{"a":0}\n{"a":"b', "2: ends within its JSON object", "the file is cut off"),
+        (b'{"a":1}{"a":2}\n', "1: has more than its JSON object, from character 8 on", "one JSON"),
+        (b'{"a":"\xc3\xa9"}\n{"a":"","b":[{"c":"\xe9"}]}\n', "2: is not UTF-8 in the field 'b'", "iconv"),
+        (b"null\n", "1: this is null", "each line is one JSON object"),
+        ('{"a":1}\n'.encode("utf-16"), "1: is UTF-16", "iconv -f UTF-16"),
+    ],
+)  # fmt: skip
+def test_the_usual_mistakes_are_told_with_what_to_do(data: bytes, words: str, hint: str) -> None:
+    """JSON that is no JSON Lines, what is cut off and what is no UTF-8: line, field and a hint."""
+    with pytest.raises(RecordsInvalid) as caught:
+        read(data, RecordSettings(label="a"))
+    assert caught.value.message.startswith(f"t.jsonl, line {words}")
+    assert hint in (caught.value.hint or "")
 
 
 def test_a_record_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,8 +171,13 @@ def test_several_key_fields_are_joined() -> None:
         (RecordSettings(time="id"), {"id": 1e300}, "has no time in the field 'id'"),
         (RecordSettings(attributes=("id",)), {"id": [1]}, "has no attribute in the field 'id'"),
         (RecordSettings(attributes=("id",)), {"id": 2**70}, "has no attribute in the field 'id'"),
+        (RecordSettings(attributes=("id",)), {"id": math.inf}, "has no attribute in the field 'id'"),
+        (RecordSettings(attributes=("id",)), {"id": "\ud800"}, "has no attribute in the field 'id'"),
+        (RecordSettings(attributes=("id",)), {"id": 1}, "has an integer in the field 'id', where line 1 has a text"),
+        (RecordSettings(key=("id",)), {"id": "\ud800"}, "has half a character (a lone surrogate) in the key 'id'"),
+        (RecordSettings(key=("id",)), {"id": math.nan}, "has nothing in the field 'id'"),
     ],
-)
+)  # fmt: skip
 def test_fields_that_cannot_say_it_are_refused(
     settings: RecordSettings, record: dict[str, Any], words: str
 ) -> None:
@@ -156,6 +186,29 @@ def test_fields_that_cannot_say_it_are_refused(
     with pytest.raises(RecordsInvalid) as caught:
         read(lines(first) + b"\n" + lines(record), settings)
     assert caught.value.message.startswith(f"t.jsonl, line 3: {words}")
+    assert caught.value.hint
+
+
+def test_nan_is_no_value() -> None:
+    """Of label, time and attribute it says nothing, as null does; a text says so of a time."""
+    settings = RecordSettings(label="l", time="t", attributes=("n",))
+    found = read(
+        lines(
+            {"l": "x", "t": 1_700_000_000, "n": 1},
+            {"l": math.nan, "t": math.nan, "n": math.nan},
+            {"l": None, "t": "NaN", "n": 0.5},
+        ),
+        settings,
+    )
+    assert found.labels == [("x",), (), ()]
+    assert found.times == [1_700_000_000_000_000, None, None]
+    assert found.attributes == [{"n": 1}, {}, {"n": 0.5}]
+
+
+def test_digits_that_a_float_would_lose_are_refused() -> None:
+    """One type for both would change the integer, so its line is told."""
+    with pytest.raises(RecordsInvalid, match="line 1: has an integer in the field 'n' that would"):
+        read(lines({"n": 2**53 + 1}, {"n": 0.5}), RecordSettings(attributes=("n",)))
 
 
 def test_a_field_that_no_record_has_is_refused() -> None:

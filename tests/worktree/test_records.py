@@ -309,6 +309,27 @@ def test_what_is_no_records_file_is_refused(work: Work) -> None:
         work.ds.add(["a.jsonl"], records="docx")
 
 
+def test_an_attribute_of_another_type_is_told_by_its_line(work: Work) -> None:
+    """A field whose type differs from that of other files, or of an earlier state, is told with
+    file, line and field, whether one file is read in part or all are; nothing is staged."""
+    records = [{"id": f"p{n}", "n": n, "text": "x" * 3000} for n in range(400)]
+    add(work, records, records=True, key_field="id", attr_field="n")
+    work.ds.commit("numbers")
+    records[300]["n"] = "many"
+    for edit, told in (
+        (records, "line 301: has a text in the field 'n', where line 1 has an integer"),
+        (
+            [{"id": "a"}, {"id": "b", "n": "few"}],
+            "line 2: the field 'n' is string, but it is int elsewhere in this dataset",
+        ),
+    ):
+        work.write({FILE: lines(edit)})
+        with pytest.raises(InvalidInput) as caught:
+            work.ds.add([FILE])
+        assert caught.value.message == f"{FILE}, {told}"
+        assert work.ds.status().staged == ()
+
+
 def test_a_dry_run_tells_how_a_file_would_be_read(work: Work) -> None:
     """Format, number, fields with their types and first keys; nothing is stored."""
     work.write({FILE: lines(people(5, n=1, x=None))})

@@ -125,8 +125,8 @@ def golden_root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     if request.config.getoption("--update-golden"):
         write_anew(folder)
     shutil.copytree(GOLDEN / "dsm", folder / "old" / ".dsm")
-    # A checkout has no empty folders.
-    (folder / "old" / ".dsm" / "datasets" / "data" / "views").mkdir(exist_ok=True)
+    for empty in ("tags", "views"):  # a checkout has no empty folders
+        (folder / "old" / ".dsm" / "datasets" / "data" / empty).mkdir(exist_ok=True)
     return folder / "old"
 
 

@@ -82,10 +82,17 @@ class DatasetChecks(UndoableDataset):
         return schema_diff(old, new, subjects.snapshot(self.head))
 
     def learnt_contract(self) -> str:
-        """Returns the text of a contract that the newest snapshot passes, to be tightened."""
-        from dsm.checks.learn import learnt
+        """Returns the text of a contract that the newest snapshot passes, to be tightened.
 
-        return learnt(self.snapshot(), self.name)
+        Records are read, for what their fields are. Raises
+        InvalidInput for one without fields, ObjectMissing and ObjectDamaged.
+        """
+        from dsm.checks.learn import learnt
+        from dsm.checks.subjects import Subjects
+
+        subject = Subjects(self.repo, self.log_, lambda: self.snapshots).snapshot(self.head)
+        assert subject.fields is not None
+        return learnt(subject.fields(subject.table, None).beside(subject.table), self.name)
 
     def _witness(self, intent: Intent) -> Judge | None:
         """Returns what judges a changeset that goes back, and stops nothing."""

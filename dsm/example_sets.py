@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Unpack
 
 from dsm.datasets import Dataset
 from dsm.errors import InvalidInput, NotFound
+from dsm.model.column_names import RECORD_FIELD
 from dsm.model.names import close_matches, printable
 from dsm.statistics.drift import Drift, DriftAsked, judged, thresholds
+from dsm.statistics.samples import fields_asked
 from dsm.statistics.summary import Summary, summarised
+from dsm.views.reading.record_columns import record_columns
 from dsm.views.selection.prepared import find_record, list_records
 from dsm.views.view import View
 
@@ -40,7 +43,7 @@ class ExampleSet:
     number: int
     after: int | None = None
     view: View | None = None
-    read: Callable[[bool], pa.Table] | None = None
+    read: Callable[[bool | Sequence[str]], pa.Table] | None = None
     around: View | None = None
 
     @property
@@ -57,24 +60,46 @@ class ExampleSet:
             return f"changesets {self.after}..{self.number} of {self.dataset}"
         return f"changeset {self.number} of {self.dataset}"
 
-    def table(self, *, fields: bool = False) -> pa.Table:
-        """Returns its stored examples, with `fields` those of records too; see `View.table`."""
+    def table(self, *, fields: bool | Sequence[str] = False) -> pa.Table:
+        """Returns its stored examples, with `fields` those of records too; see `View.table`.
+
+        A list names those that are read; dots lead into nested objects.
+        """
         assert self.read is not None
         return self.read(fields)
 
     def stats(self, columns: Sequence[str] | None = None, *, fields: bool = False) -> Summary:
-        """Sums up its columns, or some of them; see `View.stats`. Raises NotFound for one that
-        it has not."""
-        return summarised(self.table(fields=fields), columns)
+        """Sums up its columns, or some of them; see `View.stats`. Of fields of records those are
+        read that `columns` names. Raises NotFound for one that it has not."""
+        if fields or not columns:
+            return summarised(self.table(fields=fields), columns)
+        asked = fields_asked(columns, self.table())
+        try:
+            return summarised(self.table(fields=asked), columns)
+        except NotFound:
+            if not asked:
+                raise
+            return summarised(self.table(fields=True), columns)  # which tells what there is
 
     def drift(
         self, other: ExampleSet, *, fields: bool = False, **asked: Unpack[DriftAsked]
     ) -> Drift:
-        """Compares how the columns of `other` spread with those here; see `View.drift`."""
+        """Compares how the columns of `other` spread with those here; see `View.drift`. Of fields
+        of records those are read that are named."""
         views = self.view, other.view
         apart = views[0].selected_apart(views[1]) if views[0] and views[1] else ()
         at = thresholds(apart, **asked)
-        return judged(self.table(fields=fields), other.table(fields=fields), at)
+        named = (*(at.columns or ()), *at.ignore)
+        if fields or not named:
+            return judged(self.table(fields=fields), other.table(fields=fields), at)
+        tables = [each.table() for each in (self, other)]
+        wanted = [n for n in fields_asked(named, tables[0]) if n in fields_asked(named, tables[1])]
+        try:
+            return judged(self.table(fields=wanted), other.table(fields=wanted), at)
+        except NotFound:
+            if not wanted:
+                raise
+            return judged(self.table(fields=True), other.table(fields=True), at)
 
 
 def find(
@@ -96,11 +121,20 @@ def find(
     return _snapshot(word, CHANGESET, dataset, number)
 
 
+def _table(view: View, fields: bool | Sequence[str]) -> pa.Table:
+    """Returns the examples of a view, with all fields of records or with some."""
+    if isinstance(fields, bool):
+        return view.table(fields=fields)
+    table = view.table()
+    names = [RECORD_FIELD + name for name in fields]
+    return record_columns(view.repository.store, table, names).beside(table)
+
+
 def of_view(view: View) -> ExampleSet:
     """Returns the examples of a view, whether it was prepared or not."""
     return ExampleSet(
         view.version[:12], VIEW, view.dataset, view.query.at, view=view,
-        read=lambda fields: view.table(fields=fields),
+        read=lambda fields: _table(view, fields),
     )  # fmt: skip
 
 
@@ -109,7 +143,7 @@ def _snapshot(word: str, kind: str, dataset: Dataset, number: int) -> ExampleSet
         dataset.repo, dataset.name, lambda: dataset.snapshots, dataset.query(at=number)
     ).without_sources()
     return ExampleSet(
-        word, kind, dataset.name, number, view=view, read=lambda fields: view.table(fields=fields)
+        word, kind, dataset.name, number, view=view, read=lambda fields: _table(view, fields)
     )
 
 
@@ -121,7 +155,7 @@ def _range(word: str, dataset: Dataset, first: str, last: str) -> ExampleSet:
         )
     whole = _snapshot(word, CHANGESET, dataset, number)
 
-    def read(fields: bool) -> pa.Table:
+    def read(fields: bool | Sequence[str]) -> pa.Table:
         import pyarrow.compute as pc
 
         table = whole.table(fields=fields)
@@ -157,5 +191,5 @@ def _other(
     view = View(repo, owner.name, lambda: owner.snapshots, record.query, record).without_sources()
     return ExampleSet(
         word, VIEW, owner.name, record.query.at, view=view,
-        read=lambda fields: view.table(fields=fields),
+        read=lambda fields: _table(view, fields),
     )  # fmt: skip

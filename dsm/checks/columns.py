@@ -7,10 +7,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsm.history.fold import files_of, records_mask
+from dsm.records.formats import archive_endings
+
+_ARCHIVES = "({})\\z".format("|".join(each.replace(".", "\\.") for each in archive_endings()))
+
 
 def one_array(column: Any) -> Any:
     """Returns a column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def names_of(table: pa.Table) -> Any:
+    """Returns the name of the file that each example is in: of a record that of its records file,
+    of a file in an archive its own."""
+    paths = table.column("path")
+    mask = records_mask(table)
+    if not pc.any(mask).as_py():
+        return paths
+    files = files_of(paths)
+    archived = pc.match_substring_regex(pc.utf8_lower(files), _ARCHIVES)
+    return pc.if_else(pc.and_not(mask, archived), files, paths)
 
 
 def repeated(table: pa.Table) -> pa.Table:

@@ -11,17 +11,24 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsm.checks.columns import one_array
+from dsm.checks.columns import names_of, one_array
 from dsm.checks.rule import CHECK, ERROR, Rule, Subject
 from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
 from dsm.checks.rules.labels import counted
+from dsm.checks.typed import FLOAT, INT, type_word
+from dsm.history.fold import records_mask
+from dsm.model.column_names import JSON, RECORD_FIELD, WRITTEN
+from dsm.statistics.samples import looked_at
 
 VALUES_MAX, LABELS_MAX, EXTENSIONS_MAX = 20, 1000, 20
-_TYPES = {pa.string(): "string", pa.int64(): "int", pa.float64(): "float", pa.bool_(): "bool"}
 
 
 def learnt(table: pa.Table, dataset: str) -> str:
-    """Returns the text of a contract that the examples of a snapshot pass."""
+    """Returns the text of a contract that the examples of a snapshot pass.
+
+    Fields of records are learnt where the table has them, `record.NAME`.
+    """
+    table = looked_at(table)
     head = [
         f"# What may come into dataset {dataset}, learnt from {table.num_rows:,} examples.",
         "# Read it, and tighten what you rely on; the contract's reference lists all rules.",
@@ -35,7 +42,7 @@ def learnt(table: pa.Table, dataset: str) -> str:
 
 
 def _files(table: pa.Table) -> Iterator[str]:
-    names = table.column("path").to_pylist()
+    names = names_of(table).to_pylist()
     suffixes = {os.path.splitext(name)[1].lower() for name in names}
     if suffixes and "" not in suffixes and len(suffixes) <= EXTENSIONS_MAX:
         yield f"extensions.allow = {_list(sorted(suffixes))}"
@@ -84,19 +91,32 @@ def _labels(table: pa.Table, dataset: str) -> Iterator[str]:
 
 
 def _attributes(table: pa.Table, dataset: str) -> Iterator[str]:
-    for column in table.column_names:
-        if not column.startswith("attr."):
+    records = table.filter(records_mask(table))
+    for field in table.schema:
+        is_record = field.name.startswith(RECORD_FIELD)
+        if not is_record and not field.name.startswith("attr."):
             continue
-        values = one_array(table.column(column))
+        values = one_array((records if is_record else table).column(field.name))
         if values.null_count == len(values):
             continue
         yield ""
         yield f"[[dataset.{_text(dataset)}.rules.attribute]]"
-        yield f"name = {_text(column.removeprefix('attr.'))}"
-        yield f'type = "{_TYPES[values.type]}"'
-        if not values.null_count:
-            yield "required = true"
-        yield from _range(values)
+        yield f"name = {_text(field.name.removeprefix('attr.'))}"
+        is_json = (field.metadata or {}).get(WRITTEN) == JSON
+        if not is_json:
+            yield f'type = "{type_word(values.type)}"'
+        yield from _missing(values)
+        if not is_json:
+            yield from _range(values)
+
+
+def _missing(values: pa.Array) -> Iterator[str]:
+    if not values.null_count:
+        yield "required = true"
+    else:
+        share = values.null_count / len(values)
+        yield f"# {share:.2%} have none."
+        yield f"max-missing = {math.ceil(share * 100) / 100}"
 
 
 def _range(values: pa.Array) -> Iterator[str]:
@@ -104,7 +124,11 @@ def _range(values: pa.Array) -> Iterator[str]:
         several = pc.unique(values.drop_null())
         if len(several) <= VALUES_MAX and len(several) * 2 <= len(values):
             yield f"values = {_list(sorted(several.to_pylist()))}"
-    elif not pa.types.is_boolean(values.type):
+        else:
+            least, most = pc.min_max(pc.utf8_length(values)).as_py().values()
+            yield f"# Texts have {least:,} to {most:,} characters; twice the longest is allowed."
+            yield f"max-chars = {max(1, 2 * most)}"
+    elif type_word(values.type) in (INT, FLOAT):
         least, most = pc.min_max(values).as_py().values()
         finite = not pa.types.is_floating(values.type) or pc.all(pc.is_finite(values)).as_py()
         if finite and max(abs(least), abs(most)) < 2**63:

@@ -11,7 +11,7 @@ from dsm.model.names import check_label
 _SIZE = r"([0-9]+(?:\.[0-9]+)?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)?"
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}  # fmt: skip
-_TYPES = ("string", "int", "float", "bool")
+_TYPES = ("string", "int", "float", "bool", "list", "object")
 _SIZE_TEXT = re.compile(_SIZE)
 
 

@@ -6,12 +6,14 @@ which it stands. Each kind is a module of `dsm.checks.rules` and a row of its ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dsm.errors import NotFound
+from dsm.model.column_names import RECORD_FIELD
+from dsm.model.names import close_matches, printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from dsm.model.target import Target
     from dsm.model.trailers import Trailers
     from dsm.near.find import Near
+    from dsm.views.reading.record_columns import RecordColumns
 
 ERROR, WARNING = "error", "warning"
 SEVERITIES = (WARNING, ERROR)
@@ -62,9 +65,75 @@ class Subject:
     # For each row of a table the name of its part of a split, or null.
     parts: Callable[[str, pa.Table], pa.Array] | None = None
     near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
-    baseline: Callable[[str], pa.Table] | None = None  # those of a changeset, or of a view
+    # Those of a changeset, or of a view, with some fields of records beside them.
+    baseline: Callable[[str, Sequence[str]], pa.Table] | None = None
+    # Some fields of the records in a table; see `dsm.views.reading.record_columns`.
+    fields: Callable[[pa.Table, Sequence[str] | None], RecordColumns] | None = None
+    # The fields that rules ask for: of what is judged, and of the whole.
+    wanted: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    _read: dict[bool, dict[str, RecordColumns]] = field(default_factory=dict, repr=False)
     # What the schema of a name in a Python file finds in a table; see `dsm.checks.schema_job`.
     validate: Callable[[str, str, pa.Table], list[SchemaFailure]] | None = None
+
+    def fresh_with(self, names: Iterable[str]) -> pa.Table:
+        """Returns `fresh` with columns of these fields of records, `record.NAME`, where one has it.
+
+        Other names are let be. Raises what reading records raises.
+        """
+        return self._with(self.fresh, names, whole=self.fresh is self.table)
+
+    def table_with(self, names: Iterable[str]) -> pa.Table:
+        """Returns `table` with columns of fields of records, as `fresh_with` does `fresh`."""
+        return self._with(self.table, names, whole=True)
+
+    def _with(self, table: pa.Table, names: Iterable[str], *, whole: bool) -> pa.Table:
+        for name in names:
+            if name.startswith(RECORD_FIELD) and name not in table.column_names:
+                found = self._fields(name, whole=whole)
+                if found is not None and name in found.columns:
+                    table = table.append_column(*found.columns[name])
+        return table
+
+    def _fields(self, name: str, *, whole: bool) -> RecordColumns | None:
+        """Returns what was read with a field; all that rules ask for are read at once."""
+        if self.fields is None:
+            return None
+        known = self._read.setdefault(whole, {})
+        if name not in known:
+            of_fresh, of_whole = self.wanted
+            asked = of_whole if whole and self.fresh is not self.table else (*of_fresh, *of_whole)
+            names = [*dict.fromkeys((name, *asked))]
+            found = self.fields(self.table if whole else self.fresh, names)
+            known.update(dict.fromkeys(names, found))
+        return known[name]
+
+    def lacks(self, name: str) -> str | None:
+        """Returns what to say of a column that no example has: `attr.NAME`, or `record.NAME`.
+
+        None where one has it, or where a change put no record that could have it.
+        """
+        if name in self.table.column_names:
+            column = self.table.column(name)
+            if column.null_count < len(column):
+                return None
+        if not name.startswith(RECORD_FIELD):
+            known = [each.removeprefix("attr.") for each in self.table.column_names
+                     if each.startswith("attr.")
+                     and self.table.column(each).null_count < self.table.num_rows]  # fmt: skip
+            return _nobody("example has the attribute", name.removeprefix("attr."), known)
+        found = self._fields(name, whole=self.fresh is self.table)
+        if (
+            found is None
+            or name in found.columns
+            or (self.before is not None and not found.records)
+        ):
+            return None
+        if self.fresh is not self.table:
+            found = self._fields(name, whole=True)
+            if found is None or name in found.columns:
+                return None
+        plain = name.removeprefix(RECORD_FIELD)
+        return _nobody("record has the field", plain, sorted(found.seen))
 
     @cached_property
     def repeated(self) -> pa.Table:
@@ -83,6 +152,13 @@ class Subject:
         encoded = table.column("object").combine_chunks().dictionary_encode()
         assert self.near is not None, "this rule reads content"
         return self.near(encoded.dictionary), encoded.indices.to_pylist()
+
+
+def _nobody(what: str, name: str, known: list[str]) -> str:
+    near = close_matches(name, known, 1)
+    return f"no {what} {printable(name)}" + (
+        f"; did you mean {printable(near[0])}?" if near else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -121,6 +197,10 @@ class Rule:
         self.reason = reason
         self.on = on
         self.line = line
+
+    def columns(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Returns the columns that it looks at by name: of what is judged, and of the whole."""
+        return (), ()
 
     def problem(self) -> str | None:
         """Returns what is wrong with its options together, if anything."""

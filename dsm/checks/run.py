@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from dsm.checks.contract import Contract
 from dsm.checks.report import CheckReport, Ran
-from dsm.checks.rule import Subject
+from dsm.checks.rule import Failing, Rule, Subject
 from dsm.errors import InvalidInput, NotFound
+from dsm.model.column_names import RECORD_FIELD
 from dsm.model.names import close_matches, printable
 
 
 def run(contract: Contract, subject: Subject) -> CheckReport:
     """Runs all rules of a contract. Raises InvalidInput, NotFound."""
-    ran = tuple(Ran(rule, tuple(rule.check(subject))) for rule in contract.rules)
+    subject = replace(subject, wanted=_wanted(contract))
+    ran = tuple(Ran(rule, _found(contract, rule, subject)) for rule in contract.rules)
     return CheckReport(contract.file, contract.id, subject.fresh.num_rows, ran)
+
+
+def _wanted(contract: Contract) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the fields of records that rules look at: of what is judged, and of the whole."""
+    asked = [rule.columns() for rule in contract.rules]
+    one, other = (
+        dict.fromkeys(n for each in side for n in each if n.startswith(RECORD_FIELD))
+        for side in ([of for of, _ in asked], [of for _, of in asked])
+    )
+    return tuple(one), tuple(other)
+
+
+def _found(contract: Contract, rule: Rule, subject: Subject) -> tuple[Failing, ...]:
+    """Asks one rule; what it cannot be asked says the rule, and where it stands."""
+    try:
+        return tuple(rule.check(subject))
+    except (InvalidInput, NotFound) as error:
+        if rule.line is not None:
+            error.message = f"{contract.file}:{rule.line}: rule {rule.name}: {error.message}"
+            error.args = (error.message,)
+        raise
 
 
 def only(contract: Contract, names: Iterable[str]) -> Contract:

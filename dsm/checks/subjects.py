@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks.rule import SchemaFailure, Subject
 from dsm.errors import InvalidInput, NotFound
-from dsm.history.fold import examples_in
+from dsm.history.fold import Layer, examples_in
 from dsm.history.overlaid import overlaid
 from dsm.history.snapshot import Snapshots
 from dsm.model.rows import Rows
@@ -20,8 +21,10 @@ from dsm.repo.definitions import SPLIT
 from dsm.repo.log import ChangesetLog
 from dsm.views.comparison.partition import assigned
 from dsm.views.filters.split_definition import split_of
+from dsm.views.reading.record_columns import RecordColumns, record_columns
 from dsm.views.selection.named import definitions
 from dsm.views.selection.prepared import find_record
+from dsm.views.selection.read_as import with_read_as
 from dsm.views.selection.selection import Selection
 from dsm.views.selection.stored import StoredData
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from dsm.near.find import Near
     from dsm.repo.repository import Repository
 
+# What gives the layers of a snapshot, whose rows say how files of records were read; nothing where
+# a table says so itself.
+_Layers = Callable[[], Sequence[Layer]]
 HEAD_BYTES = 1 << 20  # of a large object
 
 
@@ -47,11 +53,11 @@ class Subjects:
 
     def snapshot(self, number: int) -> Subject:
         """All examples after a changeset."""
-        return self._whole(self._snapshots().examples(number))
+        return self._whole(self._snapshots().examples(number), self._layers(number))
 
     def view(self, name: str) -> Subject:
         """The stored examples of a prepared view. Raises NotFound."""
-        return self._whole(self._view(name))
+        return self._whole(self._view(name), tuple)
 
     def between(self, first: int, last: int) -> Subject:
         """What changesets after one up to another one put."""
@@ -62,32 +68,49 @@ class Subjects:
         for number in range(first + 1, last + 1):
             for key, values in self._log.get(number).trailers.items():
                 trailers[key] = trailers.get(key, ()) + values
-        return self._change(table, fresh, before, trailers)
+        return self._change(table, fresh, before, trailers, self._layers(last))
 
     def rows(self, rows: Rows, head: int, trailers: Trailers) -> Subject:
         """What a commit of these sorted rows on the changeset `head` would make."""
         types = self._log.get(head).attributes if head else {}
         before = self._snapshots().table(head)
-        table, _ = overlaid(before, types, rows, head + 1)
-        table = examples_in(table)
+        all_rows, _ = overlaid(before, types, rows, head + 1)
+        table = examples_in(all_rows)
         fresh = table.filter(pc.equal(table.column("changeset"), head + 1))
-        return self._change(table, fresh, examples_in(before), trailers)
+        layers = partial(tuple, (Layer(all_rows),))
+        return self._change(table, fresh, examples_in(before), trailers, layers)
 
-    def _whole(self, table: pa.Table) -> Subject:
+    def _whole(self, table: pa.Table, layers: _Layers) -> Subject:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
             facts=self._facts, target=self._target, parts=self._parts, near=self._near,
-            baseline=self._baseline, validate=self._validate,
+            baseline=self._baseline, validate=self._validate, fields=self._fields(layers),
         )  # fmt: skip
 
     def _change(
-        self, table: pa.Table, fresh: pa.Table, before: pa.Table, trailers: Trailers
-    ) -> Subject:
+        self, table: pa.Table, fresh: pa.Table, before: pa.Table, trailers: Trailers,
+        layers: _Layers,
+    ) -> Subject:  # fmt: skip
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
             view=self._view, facts=self._facts, target=self._target, parts=self._parts,
             near=self._near, baseline=self._baseline, validate=self._validate,
+            fields=self._fields(layers),
         )  # fmt: skip
+
+    def _layers(self, number: int) -> _Layers:
+        """Returns what gives the rows of a changeset, those of records files among them."""
+        return lambda: self._snapshots().layers(number)
+
+    def _fields(self, layers: _Layers) -> Callable[[pa.Table, Sequence[str] | None], RecordColumns]:
+        """Returns what reads fields of records in tables of rows that these layers have."""
+
+        def read(table: pa.Table, names: Sequence[str] | None) -> RecordColumns:
+            found = layers()
+            rows = with_read_as(table, found) if found else table
+            return record_columns(self._repository.store, rows, names)
+
+        return read
 
     def _target(self) -> Target:
         return read_settings(self._repository, self._log.name).target
@@ -121,15 +144,19 @@ class Subjects:
         places = assigned(says, name, stored, table)
         return pa.array(says.names, pa.string()).take(places)
 
-    def _baseline(self, word: str) -> pa.Table:
-        """The examples of a changeset, or else of a view. Raises what both raise."""
+    def _baseline(self, word: str, names: Sequence[str]) -> pa.Table:
+        """The examples of a changeset, or else of a view, with fields of records where one has
+        them. Raises what both raise."""
         try:
-            return self._snapshots().examples(self._log.resolve(word))
+            number = self._log.resolve(word)
         except (NotFound, InvalidInput) as error:
             try:
-                return self._view(word)
+                table, layers = self._view(word), cast("_Layers", tuple)
             except (NotFound, InvalidInput):
                 raise error from None
+        else:
+            table, layers = self._snapshots().examples(number), self._layers(number)
+        return self._fields(layers)(table, names).beside(table) if names else table
 
     def _view(self, name: str) -> pa.Table:
         record = find_record(self._repository, name)

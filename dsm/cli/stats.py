@@ -23,7 +23,11 @@ def command(
     what: ExampleSetName = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option("--column", metavar="NAME", help="Show this column alone; repeatable"),
+        typer.Option(
+            "--column",
+            metavar="NAME",
+            help="Show this column alone, such as record.FIELD; repeatable",
+        ),
     ] = None,
     fields: Annotated[
         bool, typer.Option("--fields", help="Read records, and sum up their fields, too")

@@ -79,6 +79,11 @@ def find_format(name: str) -> RecordFormat:
     return FORMATS[name]
 
 
+def archive_endings() -> tuple[str, ...]:
+    """Returns how names of archives end, whose records are files."""
+    return tuple(ending for row in _ROWS if row.said_beside for ending in row.endings)
+
+
 def format_of(path: str) -> RecordFormat | None:
     """Returns the format that a file's name tells; None for none."""
     name = path.rpartition("/")[2].lower()

@@ -25,6 +25,7 @@ from dsm.statistics.samples import (
     even_edges,
     kind_of,
     known_column,
+    looked_at,
     names_in,
     numbers_of,
     sample_of,
@@ -196,7 +197,7 @@ def judged(a: pa.Table, b: pa.Table, at: Thresholds | None = None) -> Drift:
 
     Raises NotFound for a column that neither has.
     """
-    at = at or Thresholds()
+    at, a, b = at or Thresholds(), looked_at(a), looked_at(b)
     known = names_in(a, b)
     at = replace(
         at,

@@ -6,7 +6,7 @@ when hardly two values are equal: of texts the lengths are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.errors import NotFound
+from dsm.model.attributes import MISSING_TEXTS
+from dsm.model.column_names import CELLS, RECORD_FIELD, WRITTEN
 from dsm.model.names import close_matches, printable
 
 NUMBER, TIME, CATEGORY, TEXT = "number", "time", "category", "text"
 OWN = ("labels", "size", "time")
 PREFIXES = ("attr.", "record.")
+# Objects with more fields than this are no columns: their keys are values.
+NESTED_MAX = 200
+# What cells of text look like that are of a type; a zip code such as 00501 is text.
+CELL_TYPES = (
+    (pa.int64(), r"\A-?(0|[1-9][0-9]{0,18})\z"),
+    (pa.float64(), r"\A-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\z"),
+    (pa.bool_(), r"\A(true|false|True|False)\z"),
+)
 # With more distinct values than this, only the frequent ones are told apart.
 CATEGORIES_MAX = 1000
 # Words that hardly repeat are texts, when there are more of them than these.
@@ -35,6 +45,61 @@ class Categories:
     counts: dict[str, int]
     rest: int
     distinct: int
+
+
+def looked_at(table: pa.Table) -> pa.Table:
+    """Returns a table whose nested fields of records are columns of their own, `record.a.b`, and
+    whose cells of text are numbers or truth values where all of a column are."""
+    fields = [field for field in table.schema if field.name.startswith(RECORD_FIELD)]
+    for field in fields:
+        if pa.types.is_struct(field.type):
+            table = _unnested(table, field)
+        elif (field.metadata or {}).get(WRITTEN) == CELLS:
+            at = table.schema.get_field_index(field.name)
+            table = table.set_column(at, field.name, of_cells(table.column(at)))
+    return table
+
+
+def _unnested(table: pa.Table, field: pa.Field) -> pa.Table:
+    """Returns a table with the fields of a column of objects in its place; of very many none."""
+    column = table.column(field.name)
+    pending = [(field.name, column)]
+    found: dict[str, Any] = {}
+    while pending and len(found) + len(pending) <= NESTED_MAX:
+        name, column = pending.pop(0)
+        if not pa.types.is_struct(column.type):
+            found[name] = column
+            continue
+        for inner in column.type:
+            pending.append((f"{name}.{inner.name}", pc.struct_field(column, inner.name)))
+    if pending:
+        return table
+    table = table.drop_columns([field.name])
+    for name, column in found.items():
+        if name not in table.column_names:
+            table = table.append_column(name, column)
+    return table
+
+
+def of_cells(column: Any) -> Any:
+    """Returns cells of text in the narrowest type that holds all of them; empty ones are null."""
+    column = cells(column)
+    if column.null_count == len(column):
+        return column
+    for kind, form in CELL_TYPES:
+        fits = pc.match_substring_regex(column, form)
+        if pc.all(fits, min_count=0).as_py():
+            try:
+                return column.cast(kind)
+            except pa.ArrowException:  # an integer of more than 64 bits
+                continue
+    return column
+
+
+def cells(column: Any) -> Any:
+    """Returns cells of text, null where one is empty or says that it is."""
+    lacks = pc.is_in(column, value_set=pa.array(["", *sorted(MISSING_TEXTS)]))
+    return pc.if_else(lacks, pa.scalar(None, column.type), column)
 
 
 def names_in(*tables: pa.Table) -> list[str]:
@@ -61,6 +126,14 @@ def known_column(name: str, known: Sequence[str]) -> str:
         f"no example has the column {printable(name)}",
         hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
     )
+
+
+def fields_asked(names: Iterable[str], table: pa.Table) -> list[str]:
+    """Returns which fields of records are asked for by names that a table has no column of."""
+    known = names_in(table)
+    plain = [name.removeprefix(RECORD_FIELD) for name in names
+             if name not in known and f"attr.{name}" not in known]  # fmt: skip
+    return [*dict.fromkeys(plain)]
 
 
 def _is_flat(kind: pa.DataType) -> bool:

@@ -15,6 +15,7 @@ from dsm.statistics.samples import (
     even_edges,
     kind_of,
     known_column,
+    looked_at,
     names_in,
     numbers_of,
     sample_of,
@@ -81,6 +82,7 @@ def summarised(table: pa.Table, columns: Sequence[str] | None = None) -> Summary
 
     Raises NotFound for a column that it has not.
     """
+    table = looked_at(table)
     names = names_in(table)
     if columns is not None:
         names = [known_column(name, names) for name in columns]

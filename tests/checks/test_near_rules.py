@@ -112,5 +112,6 @@ def test_without_the_packages(
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(InvalidInput) as caught:
         told("duplicates-near = {}")
-    assert caught.value.message == "near-duplicates need a package that is not installed (PIL)"
+    said = "rule duplicates-near: near-duplicates need a package that is not installed (PIL)"
+    assert caught.value.message.partition("dsm.toml:2: ")[2] == said
     assert caught.value.hint == "pip install 'dsm-datasets[near]'"

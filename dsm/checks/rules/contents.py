@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.checks import options
+from dsm.checks.columns import names_of
 from dsm.checks.facts import TableFacts
 from dsm.checks.probes.probe import Facts
 from dsm.checks.rule import Failing, LibraryMissing, Rule, Subject, failing
+from dsm.history.fold import records_mask
 
 ENCODINGS = ("utf-8", "ascii")
 _TEXT, _JSON = "text/plain", "application/json"
@@ -68,7 +70,7 @@ class ContentRule(Rule):
         table = subject.fresh.filter(pc.greater(subject.fresh.column("size"), 0))
         wanted = self.asked.get("extensions")
         if wanted is not None:
-            paths = pc.utf8_lower(table.column("path"))
+            paths = pc.utf8_lower(names_of(table))
             mask = None
             for suffix in wanted:
                 ends = pc.ends_with(paths, suffix)
@@ -128,7 +130,9 @@ class ExtensionFits(ContentRule):
     def check(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         kinds = said.column(lambda facts: facts["type"])
-        paths = table.column("path").to_pylist()
+        # A line or a row of a file is not what the name of the file promises.
+        parts = pc.and_(records_mask(table), pc.not_equal(names_of(table), table.column("path")))
+        paths = pc.if_else(parts, "", table.column("path")).to_pylist()
         promised = pa.array(
             [_PROMISED.get(os.path.splitext(path)[1].lower()) for path in paths], pa.string()
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from dsm.checks import options
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.errors import InvalidInput, NotFound
+from dsm.model.column_names import RECORD_FIELD
 from dsm.model.names import printable
 from dsm.statistics.drift import CORRECTIONS, Thresholds, judged, thresholds
 from dsm.statistics.words import moves
@@ -40,16 +41,23 @@ class DriftRule(Rule):
         asked = {name: value for name, value in self.asked.items() if name != "against"}
         return thresholds(**asked)
 
+    def columns(self) -> tuple[Sequence[str], Sequence[str]]:
+        return (*self.asked.get("columns", ()), *self.asked.get("ignore", ())), ()
+
     def check(self, subject: Subject) -> Iterator[Failing]:
         if subject.baseline is None:
             raise NotFound("a baseline can be found in a repository only")
         if not subject.fresh.num_rows:
             return
-        against = self.asked["against"]
-        baseline = subject.baseline(against)  # one that is missing is told in any case
+        against, names = self.asked["against"], self.columns()[0]
+        fields = [name for name in names if name.startswith(RECORD_FIELD)]
+        baseline = subject.baseline(against, fields)  # one that is missing is told in any case
+        if not baseline.num_rows:
+            yield Failing(f"{printable(against)} has no examples to compare with")
+            return
         if subject.fresh.num_rows < EXAMPLES_MIN:
             return
-        found = judged(baseline, subject.fresh, self._thresholds())
+        found = judged(baseline, subject.fresh_with(fields), self._thresholds())
         for column in found.moved:
             if found.thresholds.decides(column.column):
                 told = "; ".join(moves(column, found.thresholds))

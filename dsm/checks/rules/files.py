@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pyarrow.compute as pc
 
 from dsm.checks import options
+from dsm.checks.columns import names_of
 from dsm.checks.expressions import matches, require_expression
 from dsm.checks.rule import Failing, Rule, Subject, failing
 
@@ -20,7 +21,7 @@ class Extensions(Rule):
     needed = ("allow",)
 
     def check(self, subject: Subject) -> Iterator[Failing]:
-        allowed, paths = self.asked["allow"], pc.utf8_lower(subject.fresh.column("path"))
+        allowed, paths = self.asked["allow"], pc.utf8_lower(names_of(subject.fresh))
         wrong = None
         for suffix in allowed:
             lacks = pc.invert(pc.ends_with(paths, suffix))

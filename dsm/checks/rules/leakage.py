@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +13,10 @@ from dsm.checks.columns import one_array
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.checks.rules.duplicates import in_several, touched
 from dsm.checks.rules.near import is_fresh, told_near
+from dsm.checks.typed import comparable
 from dsm.errors import NotFound
+from dsm.history.fold import files_of, records_mask
+from dsm.model.column_names import RECORD_FIELD
 from dsm.model.names import printable
 from dsm.near.sides import across
 
@@ -26,26 +30,34 @@ class Leakage(Rule):
     """
 
     name = "leakage"
-    about = 'no content is on two sides: values of by ("attr.NAME", "folder"), a split, or views'
+    about = "no content is on two sides: of by (attr.NAME, record.FIELD, folder), a split, or views"
     options = {  # noqa: RUF012
         "by": options.text, "split": options.text, "views": options.texts, "near": options.flag,
+        "optional": options.flag,
     }  # fmt: skip
 
     def problem(self) -> str | None:
         by, views = self.asked.get("by"), self.asked.get("views")
         if sum(self.asked.get(each) is not None for each in ("by", "split", "views")) != 1:
             return "it needs one of by, split and views"
-        if by is not None and by != FOLDER and not by.startswith("attr."):
-            return 'by is "folder" or "attr.NAME"'
+        if by is not None and by != FOLDER and not by.startswith(("attr.", RECORD_FIELD)):
+            return 'by is "folder", "attr.NAME" or "record.FIELD"'
         return None if views is None or len(views) > 1 else "views names two views or more"
+
+    def columns(self) -> tuple[Sequence[str], Sequence[str]]:
+        by = self.asked.get("by")
+        return (), (by,) if by is not None else ()
 
     def check(self, subject: Subject) -> Iterator[Failing]:
         if "views" in self.asked:
             yield from self._between_views(subject)
             return
         by = self.asked.get("by")
-        if by not in (None, FOLDER) and by not in subject.table.column_names:
-            return  # no example has the attribute: there are no sides
+        if by not in (None, FOLDER) and subject.table.num_rows:
+            said = subject.lacks(by)
+            if said is not None:  # there are no sides
+                yield from () if self.asked.get("optional") else (Failing(said),)
+                return
         what = f"split {printable(self.asked['split'])}" if by is None else printable(by)
         same = subject.repeated
         sided = same.append_column("value", self._sides(subject, same))
@@ -65,10 +77,9 @@ class Leakage(Rule):
         """Returns the side of each of some rows of the whole; null for none."""
         by = self.asked.get("by")
         if by == FOLDER:
-            parts = pc.split_pattern(rows.column("path"), "/", max_splits=1)
-            return pc.list_element(parts, 0)
+            return _folders(rows)
         if by is not None:
-            return pc.cast(rows.column(by), pa.string())
+            return _texts(subject, by, rows)
         if subject.parts is None:
             raise NotFound("a split can be looked at in a repository only")
         return subject.parts(self.asked["split"], rows)
@@ -92,6 +103,27 @@ class Leakage(Rule):
                     )
                 if self.asked.get("near"):
                     yield from _near_between(subject, (name, mine), (other, theirs))
+
+
+def _folders(rows: pa.Table) -> Any:
+    """Returns the first folder of each path; of records beside `.dsm` their file, of files none."""
+    mask = records_mask(rows)
+    names = pc.if_else(mask, files_of(rows.column("path")), rows.column("path"))
+    inside = pc.or_(mask, pc.match_substring(names, "/"))
+    first = pc.list_element(pc.split_pattern(names, "/", max_splits=1), 0)
+    return pc.if_else(inside, first, pa.scalar(None, pa.string()))
+
+
+def _texts(subject: Subject, by: str, rows: pa.Table) -> Any:
+    """Returns the values of a column at some rows of the whole, as text."""
+    whole = subject.table_with([by])
+    if by not in whole.column_names:  # a change put no record, and has no side
+        return pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
+    values = pc.cast(comparable(whole.column(by)), pa.string())
+    if rows is subject.table:
+        return values
+    at = pc.index_in(rows.column("path"), value_set=one_array(whole.column("path")))
+    return values.take(at)
 
 
 def _near_between(

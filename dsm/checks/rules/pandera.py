@@ -10,7 +10,7 @@ only when this user trusts its bytes, as hooks do; and then by a worker process.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +19,10 @@ from dsm.checks import options
 from dsm.checks.columns import one_array
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.errors import NotFound
+from dsm.model.column_names import CELLS, RECORD_FIELD, WRITTEN
 from dsm.model.names import printable
 from dsm.model.target import ATTRIBUTE
+from dsm.statistics.samples import of_cells
 
 _SCHEMA = re.compile(r"(?!\d)\w+(\.(?!\d)\w+)*:(?!\d)\w+", re.ASCII)
 _OWN = ("path", "labels", "size", "time")
@@ -40,7 +42,7 @@ class PanderaSchema(Rule):
 
     name = "pandera"
     about = "the table of all examples fits a pandera schema (MODULE:SCHEMA), once you trust it"
-    options = {"schema": schema}  # noqa: RUF012
+    options = {"schema": schema, "fields": options.texts}  # noqa: RUF012
     needed = ("schema",)
     short = "schema"
 
@@ -49,11 +51,19 @@ class PanderaSchema(Rule):
         """The file that it runs, relative to the folder of `.dsm`."""
         return str(self.asked["schema"][0])
 
+    def columns(self) -> tuple[Sequence[str], Sequence[str]]:
+        return (), [RECORD_FIELD + name for name in self.asked.get("fields", ())]
+
     def check(self, subject: Subject) -> Iterator[Failing]:
         if subject.validate is None:
             raise NotFound("a schema can be found in a repository only")
         file, name = self.asked["schema"]
-        failures = subject.validate(file, name, _frame(subject.table))
+        fields = self.columns()[1]
+        missing = [said for each in fields if (said := subject.lacks(each)) is not None]
+        if missing and subject.table.num_rows:
+            yield from map(Failing, missing)
+            return
+        failures = subject.validate(file, name, _frame(subject.table_with(fields), fields))
         paths = one_array(subject.table.column("path"))
         judged = None if subject.before is None else set(subject.fresh.column("path").to_pylist())
         found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
@@ -76,11 +86,25 @@ def _told(column: str) -> str:
     return f"{printable(column)} " if column else ""
 
 
-def _frame(table: pa.Table) -> pa.Table:
-    """Returns the columns that a schema sees: path, labels, size, time, and attributes by name."""
+def _frame(table: pa.Table, fields: Sequence[str]) -> pa.Table:
+    """Returns the columns that a schema sees: path, labels, size, time, and attributes and fields
+    of records by name."""
     columns = {name: table.column(name) for name in _OWN}
     for name in table.column_names:
         if name.startswith(ATTRIBUTE):
             plain = name.removeprefix(ATTRIBUTE)
             columns[name if plain in columns else plain] = table.column(name)
+    for name in fields:
+        plain = name.removeprefix(RECORD_FIELD)
+        if name in table.column_names:
+            columns[name if plain in columns else plain] = _plain(table, name)
+        else:
+            columns[name if plain in columns else plain] = pa.nulls(table.num_rows)
     return pa.table(columns)
+
+
+def _plain(table: pa.Table, name: str) -> Any:
+    """Returns a field of records; cells of text as numbers where all of them are."""
+    written = (table.schema.field(name).metadata or {}).get(WRITTEN)
+    column = table.column(name)
+    return of_cells(column) if written == CELLS else column

@@ -8,20 +8,23 @@ surrogate, which no column of text can hold), it holds each value as JSON text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from dsm.history.fold import records_mask
+from dsm.history.fold import files_of, records_mask
+from dsm.model.column_names import CELLS, JSON, RECORD_FIELD, WRITTEN
 from dsm.views.reading.orders import in_windows
+from dsm.views.selection.read_as import read_as, settings_of
 
 if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
 
-RECORD_FIELD = "record."
 ROWS = 8192
+_TABLES = ("csv", "tsv")
 # A part of the rows: how many they are, and the columns that have a value there.
 _Part = tuple[int, dict[str, pa.Array]]
 
@@ -33,30 +36,63 @@ def table_with_fields(selection: Selection) -> pa.Table:
     """
     table = selection.table()
     texts: set[str] = set()
+    columns = columns_of(lambda: _records(selection), texts)
+    cells = only_cells(table.filter(records_mask(table)), files_of_cells(table))
+    for name, column in columns.items():
+        field = column_field(RECORD_FIELD + _shown(name), column, name in texts, cells)
+        table = table.append_column(field, column)
+    return table
+
+
+def column_field(name: str, column: pa.ChunkedArray, is_json: bool, is_cells: bool) -> pa.Field:
+    """Returns the field of a column, which says how its values are written, if they are."""
+    written = JSON if is_json else CELLS if is_cells else None
+    return pa.field(name, column.type, metadata=written and {WRITTEN: written})
+
+
+def files_of_cells(table: pa.Table) -> set[str]:
+    """Returns the files whose records are rows of text."""
+    return {path for path, text in read_as(table).items() if settings_of(text).format in _TABLES}
+
+
+def only_cells(records: pa.Table, files: set[str]) -> bool:
+    """Whether all records are of these files."""
+    if not files:
+        return False
+    found: list[str] = pc.unique(files_of(records.column("path"))).to_pylist()
+    return files.issuperset(found)
+
+
+def columns_of(
+    read: Callable[[], Iterator[Mapping[str, Any]]], texts: set[str]
+) -> dict[str, pa.ChunkedArray]:
+    """Returns the fields of records as columns; they are read once more where types are mixed.
+
+    Of the fields in `texts` values are JSON text; those without one type are added to them.
+    """
     while True:
         mixed: set[str] = set()
-        parts = list(_parts(selection, texts, mixed))
+        parts = list(_parts(read(), texts, mixed))
         names = dict.fromkeys(name for _, columns in parts for name in columns)
-        columns = {name: _joined(parts, name) for name in names if name not in mixed}
-        mixed.update(name for name, column in columns.items() if column is None)
+        found = {name: _joined(parts, name) for name in names if name not in mixed}
+        columns = {name: column for name, column in found.items() if column is not None}
+        mixed.update(found.keys() - columns.keys())
         if not mixed:
-            break
-        texts |= mixed  # these are read once more
-    for name, column in columns.items():
-        table = table.append_column(RECORD_FIELD + _shown(name), column)
-    return table
+            return columns
+        texts |= mixed
 
 
 def _json_text(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if _is_unicode(text) else json.dumps(value)
+    return text if is_unicode(text) else json.dumps(value)
 
 
 def _shown(name: str) -> str:
-    return name if _is_unicode(name) else name.encode(errors="backslashreplace").decode()
+    return name if is_unicode(name) else name.encode(errors="backslashreplace").decode()
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether a text has no half characters."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -64,9 +100,10 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _parts(selection: Selection, texts: set[str], mixed: set[str]) -> Iterator[_Part]:
+def _parts(
+    records: Iterator[Mapping[str, Any]], texts: set[str], mixed: set[str]
+) -> Iterator[_Part]:
     """Yields the fields of some rows after the other; adds to `mixed` those without one type."""
-    records = _records(selection)
     while rows := list(islice(records, ROWS)):
         columns = {}
         for name in dict.fromkeys(name for row in rows for name in row):

@@ -161,17 +161,17 @@ class DatasetHistory:
         """Sets the target of views that are made from now on; those made before keep theirs.
 
         `column` is "labels" or "attr.NAME"; without `classes` they are those of the snapshot.
+        "labels" without classes forgets those that files of labels list.
         Raises InvalidInput, NotFound for an attribute that no example has, StorageFailed.
         """
-        from dsm.model.target import target_of, unknown_attribute
+        from dsm.model.target import DEFAULT, target_of
 
         target = target_of(column, classes)
-        if target.attribute is not None and self.head:
-            known = self.log_.get(self.head).attributes
-            if target.attribute not in known:
-                raise unknown_attribute(target.attribute, known)
-        self._change(target=target)
-        return target
+        if self.head:
+            target.refuse_unknown(self.log_.get(self.head).attributes)
+        found = target if target == DEFAULT else target.with_categories_of(self.target)
+        self._change(target=found)
+        return found
 
     @cached_property
     def snapshots(self) -> Snapshots:

@@ -65,6 +65,7 @@ class Dataset(DatasetChecks):
         query or another example are in the way, DatabaseInTree, and FilesUnreadable unless
         `keep_going` leaves such files to the report.
         """
+        from dsm.repo.dataset_settings import know_classes
         from dsm.worktree.request import AddAsked
         from dsm.worktree.staging import add_content, add_files
 
@@ -73,7 +74,11 @@ class Dataset(DatasetChecks):
             request = self._request((), **asked)
             now = self._environment.clock()
             return add_content(self.tree, request, paths, paths.items(), now)
-        return add_files(self.tree, self._request(self._paths(paths), **asked), progress)
+        request = self._request(self._paths(paths), **asked)
+        report = add_files(self.tree, request, progress)
+        if request.label_rows is not None and not request.dry_run:
+            know_classes(self.repo, self.name, request.label_rows.categories)
+        return report
 
     def add_streams(
         self,
@@ -220,6 +225,7 @@ class Dataset(DatasetChecks):
         is no label, attribute, condition, table, or path in the dataset, NoRowFits when the table
         says nothing of them.
         """
+        from dsm.repo.dataset_settings import know_classes
         from dsm.worktree.label_formats.places import Places
         from dsm.worktree.label_formats.table import read_labels
         from dsm.worktree.missing_values import missing_values
@@ -247,7 +253,10 @@ class Dataset(DatasetChecks):
             wanted = self._meeting(where, wanted, staged)
         rows = said.rows(self.tree, staged, wanted)
         refuse_other_types(self.tree, staged, rows)
-        return stage_without_content(self.tree, index, staged, rows, {})
+        counts = stage_without_content(self.tree, index, staged, rows, {})
+        if table is not None:
+            know_classes(self.repo, self.name, table.categories)
+        return counts
 
     def _meeting(self, where: Sequence[str], paths: list[str], staged: Staged) -> list[str]:
         """Returns those tracked examples that meet all conditions, as the next commit has them."""

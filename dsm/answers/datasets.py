@@ -12,7 +12,13 @@ from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
     from dsm.model.removal_reports import DatasetRemoval
+    from dsm.model.target import Target
     from dsm.views.comparison.statistics import Histogram, Sizes
+
+
+def _target_fields(target: Target) -> dict[str, Any]:
+    fields = {"classes": None, **target.to_json()}
+    return fields | {"categories": [each.name for each in target.categories]}
 
 
 def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
@@ -25,7 +31,7 @@ def dataset_answer(dataset: Dataset, current: str | None) -> dict[str, Any]:
         "root": dataset.root,
         "pattern": dataset.pattern,
         "unmatched": dataset.unmatched,
-        "target": {"classes": None, **dataset.target.to_json()},
+        "target": _target_fields(dataset.target),
         "created": format_time(dataset.created),
         "head": head,
         "examples": dataset.changeset(head).examples if head else 0,

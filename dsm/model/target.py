@@ -7,10 +7,11 @@ spelling, since it is part of what the version of a view is the hash of.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dsm.errors import InvalidInput, NotFound
+from dsm.model.categories import Category, merged
 from dsm.model.names import check_attribute_name, check_label, close_matches, printable, quoted
 
 LABELS = "labels"
@@ -24,11 +25,13 @@ CLASSES_BYTES_MAX = 400_000
 class Target:
     """`column` is `labels` or `attr.NAME`; `classes` are in the order of their indices.
 
-    Without a list, the classes are those that the snapshot has, sorted.
+    Without a list, the classes are `categories`, those that files of labels list, in their order,
+    then others that the snapshot has, sorted.
     """
 
     column: str = LABELS
     classes: tuple[str, ...] | None = None
+    categories: tuple[Category, ...] = ()
 
     @property
     def attribute(self) -> str | None:
@@ -40,20 +43,47 @@ class Target:
         fields: dict[str, Any] = {"column": self.column}
         if self.classes is not None:
             fields["classes"] = list(self.classes)
+        if self.categories:
+            fields["categories"] = [each.to_json() for each in self.categories]
         return fields
 
     @classmethod
     def from_json(cls, fields: Any) -> Target:
         """Reads what `to_json` returned. Raises InvalidInput, KeyError, TypeError, ValueError."""
-        found = target_of(fields["column"], fields.get("classes"))
+        listed = tuple(Category.from_json(each) for each in fields.get("categories", ()))
+        if len({each.name for each in listed}) < len(listed):
+            raise ValueError("its categories have a name twice")
+        found = replace(target_of(fields["column"], fields.get("classes")), categories=listed)
         if found.to_json() != fields:
             raise ValueError("its target is not spelt as dsm spells it")
         return found
 
+    def knowing(self, listed: Iterable[Category]) -> Target:
+        """Returns it with the classes that a file of labels lists."""
+        return replace(self, categories=merged(self.categories, listed))
+
+    def with_categories_of(self, other: Target) -> Target:
+        """Returns it with what another one knows of its classes."""
+        known = other.categories
+        if self.classes is not None:
+            names = {*self.classes}
+            known = tuple(each for each in known if each.name in names)
+        return replace(self, categories=known)
+
+    def refuse_unknown(self, known: Iterable[str]) -> None:
+        """Raises NotFound for an attribute that is none of the known ones."""
+        name, attributes = self.attribute, [*known]
+        if name is not None and name not in attributes:
+            near = close_matches(name, attributes)
+            hint = f"did you mean attr.{near[0]}?" if near else "the target is labels or attr.NAME"
+            raise NotFound(f"no example has an attribute {quoted(name)}", hint=hint)
+
     def words(self) -> str:
         """Returns it for people: "attr.breed, 12 classes"."""
         if self.classes is None:
-            return printable(self.column)
+            count = len(self.categories)
+            listed = f", {count:,} class{'es' * (count != 1)} as files of labels list them"
+            return printable(self.column) + (listed if count else "")
         count = len(self.classes)
         return f"{printable(self.column)}, {count:,} class{'es' * (count != 1)}"
 
@@ -72,15 +102,6 @@ def target_of(column: str | None, classes: Iterable[str] | None = None) -> Targe
             )
         check_attribute_name(column.removeprefix(ATTRIBUTE))
     return Target(column, None if classes is None else _checked(classes))
-
-
-def unknown_attribute(name: str, known: Iterable[str]) -> NotFound:
-    """Returns the error for a target whose attribute no example has."""
-    near = close_matches(name, [*known])
-    return NotFound(
-        f"no example has an attribute {quoted(name)}",
-        hint=f"did you mean attr.{near[0]}?" if near else "the target is labels or attr.NAME",
-    )
 
 
 def _checked(classes: Iterable[str]) -> tuple[str, ...]:

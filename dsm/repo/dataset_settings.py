@@ -6,8 +6,8 @@ that of two processes that change something neither undoes the other's change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dsm.errors import DamagedData, InvalidInput, StorageFailed
@@ -21,6 +21,7 @@ from dsm.repo.repository import DatasetIdentity, Repository
 from dsm.store import disk
 
 if TYPE_CHECKING:
+    from dsm.model.categories import Category
     from dsm.model.changeset import Changeset
     from dsm.records.settings import RecordSettings
 
@@ -124,6 +125,14 @@ def newest_settings(repository: Repository, dataset: str, head: Changeset | None
     head tell; 0 for none."""
     known = head.settings if head else 0
     return max(known, *settings_numbers(repository, dataset), 0)
+
+
+def know_classes(repository: Repository, dataset: str, listed: Sequence[Category]) -> None:
+    """Notes the classes that a file of labels lists. Raises DamagedData, StorageFailed."""
+    if listed:
+        change_settings(
+            repository, dataset, lambda now: replace(now, target=now.target.knowing(listed))
+        )
 
 
 def _records_of(fields: dict[str, Any]) -> dict[str, RecordSettings]:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from dsm.errors import AnswerIsNo, InvalidInput
+from dsm.model.categories import Category
 from dsm.model.names import printable
 from dsm.model.reports import Problem
 from dsm.worktree.label_row import LabelRow
@@ -23,10 +24,13 @@ class NoRowFits(AnswerIsNo):
 
 
 class LabelRows:
-    """The rows by path; `exists` says of a path whether there is a file or an example."""
+    """The rows by path; `exists` says of a path whether there is a file or an example.
 
-    def __init__(self, rows: Mapping[str, LabelRow]):
-        self.rows = rows
+    `categories` are the classes that the file lists, if it does, in its order.
+    """
+
+    def __init__(self, rows: Mapping[str, LabelRow], categories: Iterable[Category] = ()):
+        self.rows, self.categories = rows, tuple(categories)
         self.exists: Callable[[str], bool] = lambda path: False
         self.respelt: dict[str, str] = {}  # paths that a row spells otherwise, with its spelling
         self._forms: dict[str, str | None] | None = None

@@ -15,7 +15,7 @@ from dsm.errors import AnswerIsNo, InvalidInput, NotFound
 from dsm.model.changeset import Changeset
 from dsm.model.keywords import refuse_unknown
 from dsm.model.names import printable
-from dsm.model.target import DEFAULT, Target, target_of, unknown_attribute
+from dsm.model.target import DEFAULT, Target, target_of
 from dsm.repo.log import ChangesetLog
 from dsm.views.filters import table as filters
 from dsm.views.filters.conditions import decimal_text
@@ -129,7 +129,7 @@ def resolve(
     query = ViewQuery(
         dataset_id, changeset.number, changeset.id,
         filters.in_order(few), runs, share_of(asked.get("percent")),
-        target=_target(asked, changeset.attributes) or target(),
+        target=_target(asked, changeset.attributes, target),
         **_draws(asked, changeset.attributes),
     )  # fmt: skip
     return query if expression is None else plain(query)
@@ -272,16 +272,14 @@ def _given_filters(
     return found
 
 
-def _target(asked: Asked, attributes: Mapping[str, str]) -> Target | None:
-    """Returns the target that is asked for, if one is. Raises InvalidInput, NotFound."""
+def _target(asked: Asked, attributes: Mapping[str, str], default: Callable[[], Target]) -> Target:
+    """Returns the target that is asked for, else the default. Raises InvalidInput, NotFound."""
     column, classes = asked.get("target"), asked.get("classes")
     if column is None and classes is None:
-        return None
+        return default()
     found = target_of(column, classes)
-    name = found.attribute
-    if name is not None and name not in attributes:
-        raise unknown_attribute(name, attributes)
-    return found
+    found.refuse_unknown(attributes)
+    return found.with_categories_of(default())
 
 
 def _runs(log: ChangesetLog, given: str | Iterable[int | str]) -> tuple[ChangesetRange, ...]:

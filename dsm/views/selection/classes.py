@@ -20,6 +20,7 @@ from dsm.views.selection.columns import label_tuples, whole
 
 if TYPE_CHECKING:
     from dsm.history.fold import Layer
+    from dsm.model.categories import Category
 
 NO_CLASS = -1
 
@@ -34,6 +35,7 @@ class ClassList:
     names: tuple[str, ...] = ()
     column: str = LABELS
     listed: bool = False  # whether the view lists them: what is not in the list is no class
+    categories: tuple[Category, ...] = ()  # what files of labels say of classes, in their order
 
     def with_others(self, labels: Iterable[str]) -> tuple[str, ...]:
         """Returns the classes of objects with these labels, in the order of their indices.
@@ -42,7 +44,7 @@ class ClassList:
         """
         if self.listed:
             return self.names
-        names = self.names if self.column == LABELS else ()
+        names = self.names if self.column == LABELS else tuple(c.name for c in self.categories)
         return (*names, *sorted({*labels} - {*names}))
 
     @cached_property

@@ -285,13 +285,17 @@ def class_list(selection: Selection, labels: Iterable[str]) -> ClassList:
 
     target, query = selection.target, selection.query
     if target.classes is not None:
-        return ClassList(target.classes, target.column, listed=True)
+        return ClassList(target.classes, target.column, True, target.categories)
     # The changesets of a query may hold what the snapshot has no more.
     beside = [] if selection.classes_of_view else selection.snapshot_layers
     if target.attribute is not None:
         names = values_of(target.column, [*beside, Layer(selection.table())])
-        return ClassList(names, target.column)
+        return ClassList(names, target.column, categories=target.categories)
     found = {*labels}
     if not query.takes_all:
         found |= labels_of(beside)
-    return ClassList(tuple(sorted(found)))
+    first = tuple(each.name for each in target.categories)
+    if selection.classes_of_view:
+        first = tuple(name for name in first if name in found)
+    names = (*first, *sorted(found - {*first}))
+    return ClassList(names, categories=target.categories)

@@ -149,7 +149,7 @@ class SourceRowReader:
         """
         target = self.selection.target
         if target.classes is not None:
-            return ClassList(target.classes, target.column)
+            return ClassList(target.classes, target.column, True, target.categories)
         if target.attribute is not None:
             raise InvalidInput(
                 f"which values of {target.column} the rows of queries have is not known before",

@@ -96,19 +96,32 @@ class _Known:
                 self.captions.add(found.get("id"))
                 self.has_captions = True
         names = classes.with_others(ids)
-        self.categories = _categories(names, ids, above)
+        told = {each.name: each.told() for each in classes.categories}
+        self.categories = _categories(names, ids, above, told)
         self.numbers = {category["name"]: category["id"] for category in self.categories}
 
 
 def _categories(
-    names: Iterable[str], ids: Mapping[str, set[Any]], above: Mapping[str, Any]
+    names: Iterable[str],
+    ids: Mapping[str, set[Any]],
+    above: Mapping[str, Any],
+    told: Mapping[str, dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Returns the categories in the order of classes, with the ids that objects were read with."""
+    """Returns the categories in the order of classes, with the ids that objects were read with.
+
+    `told` is what files of labels say of categories, also of those without objects.
+    """
     given = {name: next(iter(found)) for name, found in ids.items() if len(found) == 1}
     given = {name: found for name, found in given.items() if type(found) is int}
     if len(given) < len(ids) or len(set(given.values())) < len(given):
         given = {}
-    taken, free, categories = set(given.values()), 1, []
+    taken = set(given.values())
+    for name, members in told.items():
+        number = members.get("id")
+        if name not in given and type(number) is int and number not in taken:
+            given[name] = number
+            taken.add(number)
+    free, categories = 1, []
     for name in names:
         number = given.get(name)
         if number is None:
@@ -116,7 +129,7 @@ def _categories(
                 free += 1
             number = free
             taken.add(number)
-        category = {"id": number, "name": name}
+        category = {**told.get(name, {}), "id": number, "name": name}
         if above.get(name) is not None:
             category["supercategory"] = above[name]
         categories.append(category)

@@ -346,7 +346,7 @@ def _document(lines: _Lines, splits: Mapping[str, list[str]]) -> bytes:
     for name in SPLITS:
         if splits[name] or name != "test":
             out.write(f"{name}: {name if splits[name] else full}.txt\n")
-    out.write("names:\n")
+    out.write(f"nc: {len(lines.names)}\nnames:\n")
     for number, name in enumerate(lines.names):
         out.write(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n")
     if lines.shape is not None:

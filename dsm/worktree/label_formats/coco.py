@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from dsm.model.categories import category
 from dsm.model.names import printable
 from dsm.worktree.label_formats.format import LabelFormat, LabelInput, NamedRow
 from dsm.worktree.label_formats.json_stream import BadJson, JsonStream
@@ -91,12 +92,16 @@ class _Reading:
             raise self.file.wrong(f"two images have the id {printable(str(key))}", place)
         self.images[key] = (name, self._text(image, place), place)
 
-    def _category(self, category: dict[str, Any], place: str) -> None:
-        key = self._key(category, "id", place)
+    def _category(self, found: dict[str, Any], place: str) -> None:
+        key = self._key(found, "id", place)
         if key in self.categories:
             raise self.file.wrong(f"two categories have the id {printable(str(key))}", place)
-        name = self.file.label(category.get("name"), f"{place}, name")
-        self.categories[key] = (name, category.get("supercategory"))
+        name = self.file.label(found.pop("name", None), f"{place}, name")
+        self.categories[key] = (name, found.get("supercategory"))
+        try:
+            self.file.categories.append(category(name, found))
+        except ValueError as error:
+            raise self.file.wrong(str(error), place) from None
 
     def _annotation(self, found: dict[str, Any], place: str) -> None:
         image = self._key(found, "image_id", place)

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import BinaryIO, NamedTuple
 
 from dsm.errors import DsmError, InvalidInput, NotFound
+from dsm.model.categories import Category
 from dsm.model.names import check_label, printable
 from dsm.worktree.label_formats.places import Places
 from dsm.worktree.label_row import LabelRow
@@ -42,7 +43,7 @@ class LabelInput:
     """A file or folder with labels, as typed, and the files that it may speak of.
 
     `read` collects the files that were read beside the one that was named, relative to the
-    dataset's root, as far as they lie there.
+    dataset's root, as far as they lie there; `categories` the classes that it lists, if it does.
     """
 
     path: str
@@ -50,6 +51,7 @@ class LabelInput:
     places: Places
     missing: frozenset[str]
     read: set[str] = field(default_factory=set)
+    categories: list[Category] = field(default_factory=list)
 
     @cached_property
     def is_folder(self) -> bool:

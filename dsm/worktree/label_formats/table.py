@@ -68,7 +68,8 @@ def read_labels(
             )
         return _table(given, folder, missing, places, format), frozenset()
     rows = list(_loaded(row).rows(file))
-    return LabelRows(fitted(file, rows, places.finder(file.folder))), frozenset(file.read)
+    found = LabelRows(fitted(file, rows, places.finder(file.folder)), file.categories)
+    return found, frozenset(file.read)
 
 
 def _loaded(row: _Row) -> LabelFormat:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dsm.errors import InvalidInput
+from dsm.model.categories import category
 from dsm.model.names import printable
 from dsm.worktree.label_formats.format import SMALL_BYTES_MAX, LabelFormat, LabelInput, NamedRow
 from dsm.worktree.label_formats.numbers import number_of
@@ -45,6 +46,7 @@ class YoloFormat(LabelFormat):
         told = read_document(named)
         names, points = names_of(named, told), points_of(named, told)
         splits = Splits(named, told)
+        file.categories += map(category, names)
         file.read |= named.read
         texts = _Texts(file, names, points)
         images = 0

@@ -34,7 +34,10 @@ COCO: dict[str, Any] = {
         {"id": 11, "file_name": "c.png", "width": 32, "height": 16},
     ],
     "categories": [
-        {"id": 18, "name": "dog", "supercategory": "animal"}, {"id": 3, "name": "car"},
+        {"id": 18, "name": "dog", "supercategory": "animal", "keypoints": ["nose", "t\u00e4il"],
+         "skeleton": [[1, 2]]},
+        {"id": 1, "name": "zebra", "supercategory": "animal"}, {"id": 3, "name": "car"},
+        {"id": 90, "name": "axe", "frequency": 0.1},
     ],
     "annotations": [
         {"id": 31, "image_id": 7, "category_id": 18, "bbox": [0.1, 2, 3.3, 4], "area": 13.2,
@@ -80,7 +83,7 @@ def test_coco_goes_in_and_comes_out_equal(work: Work, tmp_path: Path) -> None:
     get(work, tmp_path / "out", "coco")
     found = json.loads((tmp_path / "out/instances.json").read_text())
     assert by_id(found["annotations"]) == by_id(COCO["annotations"])
-    assert by_id(found["categories"]) == by_id(COCO["categories"])
+    assert found["categories"] == COCO["categories"]
     images = by_id(COCO["images"])
     assert by_id(found["images"]) == {
         key: {**image, "file_name": f"images/{image['file_name']}"} for key, image in images.items()
@@ -158,19 +161,21 @@ def test_listed_classes_alone_are_categories(work: Work, tmp_path: Path) -> None
     found = json.loads((tmp_path / "coco/instances.json").read_text())
     assert [c["name"] for c in found["categories"]] == ["dog"]
     assert sorted(a["id"] for a in found["annotations"]) == [2, 31]
+    assert found["categories"][0]["keypoints"] == ["nose", "t\u00e4il"]
     lines = (tmp_path / "imagefolder/metadata.jsonl").read_text().splitlines()
     assert [json.loads(line)["objects"]["categories"] for line in lines] == [[0], [], [0]]
-    assert (tmp_path / "yolo/data.yaml").read_text().endswith('names:\n  0: "dog"\n')
+    assert (tmp_path / "yolo/data.yaml").read_text().endswith('nc: 1\nnames:\n  0: "dog"\n')
 
 
 # --- YOLO ---
 
 YOLO = {
-    "data.yaml": "train: images/train\nval: images/val\nnames: [zebra, ant, bee]\n",
+    "data.yaml": "train: images/train\nval: images/val\nnames: [zebra, yak, ant, bee, cow]\n",
     "images/train/a.png": png(color=1), "images/train/b.png": png(color=2),
     "images/train/empty.png": png(color=4), "images/val/c.png": png(color=3),
-    "labels/train/a.txt": "2 0.5 0.25 0.125 0.1\n0 0.30000000000000004 0.2 0.3 1e-07 0.875\n",
-    "labels/train/empty.txt": "", "labels/val/c.txt": "0 0.1 0.2 0.3 0.4 0.5 0.6\n1 0 0 1 1\n",
+    "images/val/d.png": png(color=5),
+    "labels/train/a.txt": "3 0.5 0.25 0.125 0.1\n0 0.30000000000000004 0.2 0.3 1e-07 0.875\n",
+    "labels/train/empty.txt": "", "labels/val/c.txt": "0 0.1 0.2 0.3 0.4 0.5 0.6\n2 0 0 1 1\n",
 }  # fmt: skip
 
 
@@ -189,36 +194,38 @@ def yolo_work(work: Work) -> None:
 
 
 def test_yolo_goes_in_and_comes_out_equal(work: Work, tmp_path: Path) -> None:
-    """The same tree, texts and numbers; classes in the order of the view's list."""
+    """The same tree, texts and numbers, and all classes in their order, also without objects."""
     yolo_work(work)
-    view = work.ds.prepare(classes=["zebra", "ant", "bee"])
-    view.get(str(tmp_path / "out"), format="yolo")
+    get(work, tmp_path / "out", "yolo")
     assert parsed(tmp_path / "out") == parsed(work.root)
     found = tree(tmp_path / "out")
     assert {name: data for name, data in found.items() if name.endswith(".png")} == {
         name: data for name, data in YOLO.items() if name.endswith(".png")
     }
     assert found["data.yaml"].decode() == (
-        'train: train.txt\nval: val.txt\nnames:\n  0: "zebra"\n  1: "ant"\n  2: "bee"\n'
+        'train: train.txt\nval: val.txt\nnc: 5\nnames:\n  0: "zebra"\n  1: "yak"\n  2: "ant"\n'
+        '  3: "bee"\n  4: "cow"\n'
     )
-    assert found["val.txt"] == b"./images/val/c.png\n"
+    assert found["val.txt"] == b"./images/val/c.png\n./images/val/d.png\n"
     assert "labels/train/b.txt" not in found
 
 
 def test_yolo_that_came_out_goes_in_again(work: Work, tmp_path: Path) -> None:
     """Reading what was written says the same of every image."""
     yolo_work(work)
-    before = {e.path: (e.labels, e.annotation) for e in work.ds.ls()}
+    before = {e.path: (e.labels, e.annotation, dict(e.attributes)) for e in work.ds.ls()}
     out = work.root / "again"
     get(work, out, "yolo")
-    os.remove(out / ".dsmignore")
     other = Work(tmp_path / "other")
-    other.write(
-        {name: data for name, data in tree(out).items() if "/" in name or name == "data.yaml"}
-    )
-    other.ds.add(["images"], label_file="data.yaml")
+    other.write({n: d for n, d in tree(out).items() if "/" in n or n.endswith((".yaml", ".txt"))})
+    other.ds.add(["images"], label_file="data.yaml", strict=True)
     other.ds.commit("again")
-    assert {e.path: (e.labels, e.annotation) for e in other.ds.ls()} == before
+    after = {e.path: (e.labels, e.annotation, dict(e.attributes)) for e in other.ds.ls()}
+    assert after == before
+    get(other, tmp_path / "third", "yolo")
+    assert {n: d for n, d in tree(tmp_path / "third").items() if n.endswith((".yaml", ".txt"))} == {
+        n: d for n, d in tree(out).items() if n.endswith((".yaml", ".txt"))
+    }
 
 
 def test_yolo_keypoints_come_out(work: Work, tmp_path: Path) -> None:
@@ -278,7 +285,7 @@ def test_datasets_reads_an_image_folder(work: Work, tmp_path: Path) -> None:
     first = next(row for row in found if row["camera"] == "north")
     assert first["objects"] == {
         "bbox": [[0.1, 2.0, 3.3, 4.0], [1.0, 1.0, 2.0, 2.0]],
-        "categories": [0, 1],
+        "categories": [0, 2],
     }
 
 

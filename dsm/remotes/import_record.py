@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from blake3 import blake3
@@ -32,6 +32,19 @@ class Imported:
     oid: str
 
 
+@dataclass(frozen=True, slots=True)
+class ImportedMember:
+    """A member of an archive as it was imported: the path of its example, its bytes, the CRC that
+    a zip has of it, and the id of its content; `is_current` is whether the archive has not changed
+    since."""
+
+    path: str
+    size: int
+    crc: int | None
+    oid: str
+    is_current: bool = True
+
+
 class ImportRecord:
     """The record of imports from one address into one folder of a dataset."""
 
@@ -43,6 +56,8 @@ class ImportRecord:
         self.parts_folder = os.path.join(_folder(layout), name + ".parts")
         self._head = {"dataset": dataset, "url": url, "into": into}
         self._files: dict[str, Imported] = {}
+        self._archives: dict[str, list[Any]] = {}  # size, ETag and time of the last one begun
+        self._members: dict[str, dict[str, ImportedMember]] = {}
         self._begun = False
         for line in _lines(self._path):
             self._begun = True
@@ -54,9 +69,41 @@ class ImportRecord:
     def _take(self, line: dict[str, Any]) -> None:
         try:
             name = str(line.pop("file"))
-            self._files[name] = Imported(**line)
+            if "begun" in line:
+                self._is_begun(name, list(line["begun"]))
+            elif "member" in line:
+                member = str(line.pop("member"))
+                self._members.setdefault(name, {})[member] = ImportedMember(**line)
+            else:
+                self._files[name] = Imported(**line)
         except TypeError:
             return
+
+    def _is_begun(self, name: str, state: list[Any]) -> None:
+        if self._archives.get(name) != state:
+            self._archives[name] = state
+            held = self._members.get(name, {})
+            self._members[name] = {m: replace(e, is_current=False) for m, e in held.items()}
+
+    def begin(self, name: str, size: int, etag: str | None, modified: float | None) -> None:
+        """Notes which state of an archive its next members are of."""
+        state = [size, etag, modified]
+        if self._archives.get(name) != state:
+            self._is_begun(name, state)
+            self._append([{"file": name, "begun": state}])
+
+    def members(self, name: str) -> dict[str, ImportedMember]:
+        """Returns the members of an archive that were imported, by name."""
+        return self._members.get(name, {}).copy()
+
+    def add_members(self, name: str, members: Iterable[tuple[str, ImportedMember]]) -> None:
+        """Puts members of an archive on record that were staged."""
+        found = list(members)
+        self._members.setdefault(name, {}).update(found)
+        lines = [{"file": name, "member": member, **asdict(each)} for member, each in found]
+        for line in lines:
+            del line["is_current"]  # which the next `begin` says
+        self._append(lines)
 
     def get(self, name: str) -> Imported | None:
         return self._files.get(name)
@@ -64,6 +111,7 @@ class ImportRecord:
     def forget(self) -> None:
         """Has every file be read again."""
         self._files.clear()
+        self._members.clear()
 
     def names(self) -> Iterable[str]:
         return self._files.keys()

@@ -87,20 +87,25 @@ class ImportRun:
     def target(self, name: str) -> str | None:
         """Returns the path of a file's example; None for one that is left out."""
         if any(part.startswith(".") for part in name.split("/")):
-            self.skipped.append(Problem(printable(name), "is hidden"))
+            self.leave_out(name, "is hidden")
             return None
         try:
             return check_path(f"{self.into}/{name}" if self.into else name)
         except InvalidInput as error:
-            self.skipped.append(Problem(printable(name), error.message))
+            self.leave_out(name, error.message)
             return None
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Notes a file, or a member of an archive, that is not taken."""
+        self.skipped.append(Problem(printable(name), reason))
 
     def places(self, entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
         """Returns the files that can be examples, with their paths; the others are noted."""
         found = [(each, path) for each in entries if (path := self.target(each.name)) is not None]
         folders = folders_above(path for _, path in found)
-        nested = [entry.name for entry, path in found if path in folders]
-        self.skipped += [Problem(name, "is a folder of other files, too") for name in nested]
+        for entry, path in found:
+            if path in folders:
+                self.leave_out(entry.name, "is a folder of other files, too")
         return [place for place in found if place[1] not in folders]
 
     def request(self, paths: Iterable[str] = (), *, records: bool = False) -> Request:

@@ -66,6 +66,8 @@ def import_from(
     if given and reference:
         raise InvalidInput("records are read from the store: they cannot stay at an address")
     work.request(records=True)  # what cannot be is told before anything is asked
+    if record.options.get("reference") is True and not reference:
+        record.forget()  # their bytes are wanted now
     backend, entries, work.single = _listed(full, may_be_gone=update)
     if not dry_run:
         if reference:
@@ -74,7 +76,7 @@ def import_from(
         if work.asked.get("labels") is not None:
             kept["labels"] = list(work.asked["labels"])
         record.keep_options({**kept, "reference": True} if reference else kept)
-    if work.single and archive_kind(entries[0].name) and not (reference or given):
+    if work.single and archive_kind(entries[0].name) and not given:
         done = import_archive(work, backend, entries[0])
     else:
         done = import_files(work, backend, entries)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blake3 import blake3
 
 from dsm.errors import InvalidInput
@@ -19,14 +21,26 @@ def refer_to(backend: Backend, entry: Entry, path: str) -> Reference:
     Raises InvalidInput for one that is too large, RemoteFailed for one of another size than it was
     listed with, and what reading it raises.
     """
-    step = block_bytes(entry.size)
+    return refer_to_part(backend, entry, path, 0, entry.size, stream(backend, entry))
+
+
+def refer_to_part(
+    backend: Backend, entry: Entry, path: str, start: int, size: int, parts: Iterable[bytes]
+) -> Reference:
+    """Returns a reference to the bytes of a file from `start` on, which are `parts`.
+
+    Raises InvalidInput for too many of them, or other than `size`, and what reading them raises.
+    """
+    step = block_bytes(size)
     if not step:
-        raise InvalidInput(f"{printable(entry.name)} is too large to be referred to")
+        raise InvalidInput(f"{printable(path)} is too large to be referred to")
     hashes = _Hashes(step)
-    for part in stream(backend, entry):
+    for part in parts:
         hashes.add(part)
+    if hashes.size != size:
+        raise InvalidInput(f"{printable(path)} has another size than its archive says")
     return Reference(
-        hashes.whole.digest(), entry.size, backend.url, entry.name, etag=entry.etag,
+        hashes.whole.digest(), size, backend.url, entry.name, start=start, etag=entry.etag,
         modified=entry.modified, path=path, blocks=hashes.rows(),
     )  # fmt: skip
 

@@ -143,7 +143,9 @@ class Dataset(DatasetChecks):
 
         Raises NotFound, and InvalidInput for a folder or a row that is none of this.
         """
+        from dsm.model.categories import Category
         from dsm.model.reports import Problem
+        from dsm.repo.dataset_settings import know_classes
         from dsm.worktree.hub_dataset import read_hub_dataset
         from dsm.worktree.label_rows import LabelRows
         from dsm.worktree.staging import add_content
@@ -154,7 +156,8 @@ class Dataset(DatasetChecks):
         request = replace(self._request((), labels=labels), label_rows=LabelRows(found.rows))
         now = self._environment.clock()
         report = add_content(self.tree, request, found.rows, found.content(), now)
-        reason = "is a further column of images or sounds, which no example keeps"
+        know_classes(self.repo, self.name, [*map(Category, found.classes)])
+        reason = "is a further column of images, sounds or other bytes, which no example keeps"
         left = tuple(Problem(column, reason) for column in found.left_out)
         return replace(report, warnings=(*report.warnings, *left))
 

@@ -11,7 +11,7 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from pyarrow import parquet
 from dsm.errors import InvalidInput, NotFound
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
+from dsm.worktree.hub_features import classes_of, named, without_nan
 from dsm.worktree.label_file import attribute_problem
 from dsm.worktree.label_row import LabelRow, json_text
 
@@ -40,11 +41,13 @@ _MAGIC = (
 class HubDataset:
     """What a folder holds: `rows` by path, in the order in which `content` gives their bytes.
 
-    `left_out` are columns that no example can keep: further columns of images or sounds.
+    `left_out` are columns that no example can keep: further ones of images, sounds or other bytes.
+    `classes` are those that the column of labels has, in their order.
     """
 
     rows: dict[str, LabelRow] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    classes: dict[str, None] = field(default_factory=dict)
     _tables: list[_Table] = field(default_factory=list)
 
     def content(self) -> Iterator[tuple[str, bytes]]:
@@ -74,10 +77,12 @@ def read_hub_dataset(folder: str, shown: str, below: str = "") -> HubDataset:
         table = _Table(full, name, split)
         groups.setdefault("/".join(filter(None, (below, place, split))), []).append(table)
         found.left_out += [c for c in table.left_out if c not in found.left_out]
+        found.classes |= dict.fromkeys(table.classes)
     if not groups:
         raise InvalidInput(
             f"{printable(shown)} has no Parquet or Arrow files",
-            hint="give a folder of `save_to_disk`, or a snapshot of the Hub",
+            hint="give a folder of `save_to_disk`, or a snapshot of the Hub; files beside a table"
+            " are added as they are: dsm add DIR --labels DIR/metadata.csv",
         )
     for place, tables in sorted(groups.items()):
         names = [name for table in tables for name in table.names()]
@@ -149,12 +154,10 @@ class _Table:
         self._names_rows = _has(schema.field(self._payload).type, "path")
         self._label = self._label_of(schema)
         self._said = [n for n in schema.names if n not in (self._payload, *self.left_out)]
-        for name in self._said:
-            if name != self._label:
-                try:
-                    check_attribute_name(name)
-                except InvalidInput as error:
-                    raise self._wrong(error.message) from None
+        named = classes_of(self._features.get(self._label or "")) or ()
+        self.classes = [label for label in named if _is_legal(check_label, label)]
+        # A column called `time` or `path` is no attribute, and is kept in the annotation.
+        self._attributes = {n for n in self._said if _is_legal(check_attribute_name, n)}
 
     def _wrong(self, problem: str) -> InvalidInput:
         return InvalidInput(f"{printable(self._shown)}: {problem}")
@@ -237,10 +240,11 @@ class _Table:
             if _has(schema.field(name).type, "bytes")
             and (self._kind(name) in ("Image", "Audio") or _has(schema.field(name).type, "path"))
         ]  # fmt: skip
+        held = [name for name in schema.names if _holds_bytes(schema.field(name).type)]
         if media:
-            return media[0], False, media[1:]
+            return media[0], False, [name for name in held if name != media[0]]
         if "text" in schema.names and _is_text(schema.field("text").type):
-            return "text", True, []
+            return "text", True, held
         raise InvalidInput(
             f"{printable(self._shown)} has no column of images, sounds or text",
             hint="a table of values is a file like any other: dsm add FILE",
@@ -252,8 +256,7 @@ class _Table:
 
     def _label_of(self, schema: pa.Schema) -> str | None:
         named = [name for name in ("label", "labels") if name in schema.names]
-        classes = [n for n in schema.names if self._kind(n) == "ClassLabel" or _classes(
-            self._features.get(n)) is not None]  # fmt: skip
+        classes = [n for n in schema.names if classes_of(self._features.get(n)) is not None]
         return next(iter([*named, *classes]), None)
 
     # --- what the rows say ---
@@ -284,7 +287,7 @@ class _Table:
         attributes: dict[str, AttributeValue] = {"split": self._split}
         members: dict[str, Any] = {}
         for name, value in values.items():
-            value = _named(value, _classes(self._features.get(name)), name)
+            value = named(value, self._features.get(name), name)
             if value is None or value != value:
                 continue
             if name == self._label:
@@ -292,14 +295,16 @@ class _Table:
                 labels = tuple(sorted({check_label(_text(v)) for v in several if v is not None}))
             elif isinstance(value, dict | list):
                 members[name] = value
+            elif name not in self._attributes:
+                members[name] = value if isinstance(value, bool | int | float | str) else str(value)
             else:
                 kept = value if isinstance(value, bool | int | float | str) else str(value)
                 problem = attribute_problem(kept)
                 if problem:
                     raise ValueError(f"the column {name} {problem}")
                 attributes[name] = kept
-        return LabelRow(labels, annotation=json_text(members) if members else None,
-                        attributes=attributes)  # fmt: skip
+        annotation = _annotation(members) if members else None
+        return LabelRow(labels, annotation=annotation, attributes=attributes)
 
 
 def _stream(full: str) -> Any:
@@ -321,29 +326,20 @@ def _features(schema: pa.Schema) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _classes(feature: Any) -> list[str] | None:
-    """Returns the names of a ClassLabel, or of a list of them."""
-    if isinstance(feature, dict) and "feature" in feature:
-        feature = feature["feature"]
-    elif isinstance(feature, list) and len(feature) == 1:
-        feature = feature[0]
-    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
-        return None
-    names = feature.get("names")
-    return names if isinstance(names, list) and all(isinstance(n, str) for n in names) else None
+def _annotation(members: dict[str, Any]) -> str:
+    """Returns the members as JSON, what is no number in them as null. Raises ValueError."""
+    try:
+        return json_text(members)
+    except ValueError:
+        return json_text(without_nan(members))
 
 
-def _named(value: Any, classes: list[str] | None, column: str) -> Any:
-    """Returns the name of a class, or of each in a list; -1 has none."""
-    if classes is None or value is None:
-        return value
-    if isinstance(value, list):
-        return [_named(each, classes, column) for each in value]
-    if value == -1:
-        return None
-    if not isinstance(value, int) or not 0 <= value < len(classes):
-        raise ValueError(f"the column {column} has {value!r:.20}, which is none of its classes")
-    return classes[value]
+def _is_legal(check: Callable[[str], str], name: str) -> bool:
+    try:
+        check(name)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _text(value: Any) -> str:
@@ -356,6 +352,15 @@ def _text(value: Any) -> str:
 
 def _has(kind: pa.DataType, name: str) -> bool:
     return bool(pa.types.is_struct(kind) and kind.get_field_index(name) >= 0)
+
+
+def _holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a column has bytes, in structs and lists too."""
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return True
+    if pa.types.is_fixed_size_binary(kind):
+        return True
+    return any(_holds_bytes(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def _is_text(kind: pa.DataType) -> bool:

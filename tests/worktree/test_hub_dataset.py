@@ -184,3 +184,67 @@ def test_a_class_out_of_range_is_refused(work: Work, tmp_path: Path) -> None:
     table(tmp_path, "a.parquet", {"image": [image(1, "a.png")], "label": [5]})
     with pytest.raises(InvalidInput, match="row 1: the column label has 5, which is none of its"):
         work.ds.add_hub_dataset(str(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["list of structs", "struct of lists"])
+def test_classes_within_structs_have_their_names(work: Work, tmp_path: Path, form: str) -> None:
+    """However deep they lie; a list of structs is kept in two ways by releases of the library."""
+    inner = {
+        "box": datasets.List(datasets.Value("float64")),
+        "kind": datasets.ClassLabel(names=["z", "a"]),
+    }
+    objects: Any = datasets.List(inner)
+    value: Any = [{"box": [1.0], "kind": 1}, {"box": [2.0], "kind": -1}]
+    if form == "struct of lists":
+        objects = datasets.Sequence(inner)
+        value = {"box": [[1.0], [2.0]], "kind": [1, -1]}
+    rows = {"image": [image(1, "a.png")], "label": [0], "objects": [value]}
+    kept = features(objects=objects)
+    datasets.Dataset.from_dict(rows, features=kept).to_parquet(str(tmp_path / "hub.parquet"))
+    (tmp_path / "hub").mkdir()
+    os.rename(tmp_path / "hub.parquet", tmp_path / "hub/train-00000-of-00001.parquet")
+    work.ds.add_hub_dataset(str(tmp_path / "hub"))
+    work.ds.commit("hub")
+    (example,) = told(work).values()
+    found = json.loads(example[2] or "")["objects"]
+    assert found == (
+        [{"box": [1.0], "kind": "a"}, {"box": [2.0], "kind": None}]
+        if form == "list of structs" else {"box": [[1.0], [2.0]], "kind": ["a", None]}
+    )  # fmt: skip
+
+
+def test_the_order_of_classes_stays(work: Work, tmp_path: Path) -> None:
+    """The index of a class is that of the dataset, also where a class has no example."""
+    names = ["zebra", "ant", "unused"]
+    feature = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=names)}
+    )
+    rows = {"image": [image(1, "a.png"), image(2, "b.png")], "label": [1, 0]}
+    datasets.Dataset.from_dict(rows, features=feature).save_to_disk(str(tmp_path / "saved"))
+    work.ds.add_hub_dataset(str(tmp_path / "saved"))
+    work.ds.commit("hub")
+    view = work.ds.prepare()
+    assert view.classes == tuple(names)
+    assert {e.path: e.target for e in view} == {"train/a.png": 1, "train/b.png": 0}
+
+
+def test_columns_that_are_no_attributes(work: Work, tmp_path: Path) -> None:
+    """What is called `path` or `time`, as in Common Voice, stays in the annotation; what is no
+    number is null there, and columns of other bytes are named and left out."""
+    names = {"bytes": pa.binary(), "path": pa.string()}
+    clips = pa.array([{"bytes": b"ID3x", "path": "a.mp3"}], pa.struct(names))
+    masks = pa.array([[{"bytes": b"m", "path": None}]], pa.list_(pa.struct(names)))
+    columns = {
+        "audio": clips, "path": ["en/a.mp3"], "time": [3], "sentence": ["hi"], "masks": masks,
+        "scores": [[0.5, float("nan")]], "raw": [b"\xff"],
+    }  # fmt: skip
+    (tmp_path / "hub").mkdir()
+    parquet.write_table(pa.table(columns), tmp_path / "hub/train-00000-of-00001.parquet")
+    report = work.ds.add_hub_dataset(str(tmp_path / "hub"))
+    work.ds.commit("hub")
+    assert [w.path for w in report.warnings] == ["masks", "raw"]
+    assert told(work) == {
+        "train/a.mp3": (
+            (), {"split": "train", "sentence": "hi"}, '{"path":"en/a.mp3","scores":[0.5,null],"time":3}',
+        )
+    }  # fmt: skip

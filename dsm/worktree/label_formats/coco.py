@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dsm.model.categories import category
+from dsm.model.categories import Category, category
 from dsm.model.names import printable
 from dsm.worktree.label_formats.format import LabelFormat, LabelInput, NamedRow
 from dsm.worktree.label_formats.json_stream import BadJson, JsonStream
@@ -44,6 +44,8 @@ class _Reading:
         self.labels: dict[Any, set[str]] = {}
         self.captions: dict[Any, list[str]] = {}
         self.says_objects = False
+        self.listed: dict[str, list[tuple[Any, Category]]] = {}  # by name, with the ids
+        self.used: set[Any] = set()  # ids of categories that objects have
 
     def run(self) -> None:
         """Reads the file: images and categories first, since annotations name both."""
@@ -54,6 +56,15 @@ class _Reading:
         if "annotations" in found:  # else it says which images there are, and nothing of objects
             self.says_objects = bool(self.categories)
             self._each({"annotations": self._annotation})
+        for name, several in self.listed.items():
+            used = [each for each in several if each[0] in self.used]
+            if len(used) > 1:
+                ids = f"{printable(str(used[0][0]))} and {printable(str(used[1][0]))}"
+                raise self.file.wrong(
+                    f"objects have two categories called {printable(name)}, {ids}",
+                    "categories", "give one of them another name",
+                )  # fmt: skip
+            self.file.categories.append((used or several)[0][1])
 
     def _each(self, handlers: dict[str, Any]) -> set[str]:
         file, number, last = self.file, 0, ""
@@ -99,9 +110,10 @@ class _Reading:
         name = self.file.label(found.pop("name", None), f"{place}, name")
         self.categories[key] = (name, found.get("supercategory"))
         try:
-            self.file.categories.append(category(name, found))
+            listed = category(name, found)
         except ValueError as error:
             raise self.file.wrong(str(error), place) from None
+        self.listed.setdefault(name, []).append((key, listed))
 
     def _annotation(self, found: dict[str, Any], place: str) -> None:
         image = self._key(found, "image_id", place)
@@ -120,6 +132,7 @@ class _Reading:
         if key not in self.categories:
             problem = f"there is no category with the id {printable(str(key))}"
             raise self.file.wrong(problem, place)
+        self.used.add(key)
         label, above = self.categories[key]
         found["label"] = label
         if above is not None:

@@ -111,13 +111,17 @@ class LabelInput:
         """Returns the text, to be read piece by piece. Raises NotFound, InvalidInput."""
         return io.TextIOWrapper(self._opened(), encoding="utf-8-sig", newline="")
 
-    def text(self, limit: int = TEXT_BYTES_MAX) -> str:
-        """Returns the whole text. Raises NotFound, InvalidInput, also when it has more bytes."""
+    def data(self, limit: int) -> bytes:
+        """Returns the whole file. Raises NotFound, InvalidInput, also when it has more bytes."""
         with self._opened() as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise self.wrong(f"is larger than {limit >> 20} MiB, which is the most that is read")
-        data = data.removeprefix(b"\xef\xbb\xbf")
+        return data
+
+    def text(self, limit: int = TEXT_BYTES_MAX) -> str:
+        """Returns the whole text. Raises NotFound, InvalidInput, also when it has more bytes."""
+        data = self.data(limit).removeprefix(b"\xef\xbb\xbf")
         try:
             return data.decode()
         except UnicodeDecodeError as error:

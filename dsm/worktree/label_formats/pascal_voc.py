@@ -69,9 +69,9 @@ def _row(file: LabelInput) -> NamedRow:
         text = _text(file, size, key)
         if text:
             image[key] = number_of(file, text, f"size, {key}")
-    for key, told, _ in members:  # such as <segmented>, <source> and what tools add
-        if key not in ("filename", "folder", "path", "object", "size"):
-            image.setdefault(key, _value(told))
+    ours = ("filename", "folder", "path", "object", "size", *_SIZE)
+    # Such as <segmented>, <source> and what tools add.
+    image |= _value([member for member in members if member[0] not in ours])
     try:
         annotation = json_text({"image": image, "objects": objects})
     except ValueError as error:
@@ -87,17 +87,18 @@ def _row(file: LabelInput) -> NamedRow:
 
 def _object(file: LabelInput, members: list[Any], place: str) -> dict[str, Any]:
     made: dict[str, Any] = {"label": file.label(_text(file, members, "name"), f"{place}, name")}
-    box = next((found for found, _ in _all(members, "bndbox")), None)
-    if box is not None:
+    boxes = list(_all(members, "bndbox"))
+    if len(boxes) > 1:
+        raise file.wrong("an object has one box", f"line {boxes[1][1]}, bndbox")
+    for box, _ in boxes:
         made["corners"] = [
             number_of(file, _text(file, box, key), f"{place}, bndbox, {key}") for key in _CORNERS
         ]
     for key, told, line in members:
         if key == "part" and isinstance(told, list):
             made.setdefault("part", []).append(_object(file, told, f"line {line}"))
-        elif key not in ("name", "bndbox"):
-            made[key] = _value(told)
-    return made
+    taken = ("name", "bndbox", *(["part"] if "part" in made else []))
+    return {**_value([member for member in members if member[0] not in taken]), **made}
 
 
 def _all(members: list[Any], key: str) -> Iterator[tuple[list[Any], int]]:
@@ -160,11 +161,11 @@ def _parsed(file: LabelInput) -> tuple[str, list[Any]]:
     parser.EntityDeclHandler = refuse
     parser.ExternalEntityRefHandler = refuse
     try:
-        parser.Parse(file.text(SMALL_BYTES_MAX).encode(), True)
+        parser.Parse(file.data(SMALL_BYTES_MAX), True)  # in the encoding that it names
     except expat.ExpatError as error:
         problem = f"this is not XML: {expat.errors.messages[error.code]}"
         raise file.wrong(problem, f"line {error.lineno}") from None
-    except ValueError as error:  # an encoding that expat does not have
+    except (ValueError, LookupError) as error:  # an encoding that expat does not have
         if isinstance(error, InvalidInput):
             raise
         raise file.wrong(f"this is not XML: {error}") from None

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, printable
 from dsm.worktree.label_formats.format import LabelFormat, LabelInput, NamedRow
+from dsm.worktree.label_formats.numbers import number_of
 from dsm.worktree.label_row import LabelRow, json_text
+from dsm.worktree.label_source import PATH_COLUMNS
 
 _SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 _COUNTS = ("up_votes", "down_votes")
 _VOTES_MAX = 10  # digits
-_PARTS = {"text", "utt2spk", "wav.scp"}
+_PARTS = {"text", "utt2spk", "wav.scp", "segments"}
 
 
 def _annotation(**members: str) -> str:
@@ -82,15 +85,12 @@ class LjSpeechFormat(LabelFormat):
     """`id|transcript|normalised transcript`, without a header; recordings lie in `wavs/`."""
 
     def recognises(self, file: LabelInput) -> bool:
-        """Two bars or one in the first lines, and no path or column name before them."""
+        """Two bars or one in the first line, and no column name before them."""
         if not file.name.endswith((".csv", ".txt")):
             return False
-        lines = [line for line in file.head.split("\n")[:-1][:5] or [file.head] if line.strip()]
-        return bool(lines) and all(
-            line.count("|") in (1, 2) and "," not in line.partition("|")[0]
-            and line.partition("|")[0].strip() not in ("path", "file", "filename", "file_name", "")
-            for line in lines
-        )  # fmt: skip
+        first = next((line for line in file.head.split("\n") if line.strip()), "")
+        name = first.partition("|")[0].strip()
+        return first.count("|") in (1, 2) and "," not in name and name not in ("", *PATH_COLUMNS)
 
     def rows(self, file: LabelInput) -> Iterable[NamedRow]:
         """See `LabelFormat.rows`."""
@@ -117,28 +117,62 @@ class KaldiFormat(LabelFormat):
 
     def rows(self, file: LabelInput) -> Iterable[NamedRow]:
         """See `LabelFormat.rows`."""
-        parts: dict[str, dict[str, tuple[str, str]]] = {}
+        parts: dict[str, _ByUtterance] = {}
         for name in sorted(_PARTS):
             full = os.path.join(file.folder, name)
             if os.path.isfile(full) and not os.path.islink(full):
                 one = file if full == file.full else file.beside(full)
                 parts[name] = _by_utterance(one)
         texts, speakers = parts.get("text", {}), parts.get("utt2spk", {})
+        spans = parts.get("segments", {})
+        yield from _of_recordings(file, spans, parts)
         for key in {**texts, **speakers}:
+            if key in spans:
+                continue
             attributes: dict[str, AttributeValue] = {"utterance": key}
             if key in speakers:
                 attributes["speaker"] = speakers[key][0]
             annotation = _annotation(text=texts[key][0]) if key in texts else None
             place = (texts.get(key) or speakers[key])[1]
             row = LabelRow(annotation=annotation, attributes=attributes, adds_members=True)
-            recording = parts.get("wav.scp", {}).get(key, ("", ""))[0]
-            # What a pipe would run is no name: nothing is ever run.
-            named = () if not recording or recording.endswith("|") else (recording,)
-            yield NamedRow((*named, *_recordings(key, "wav/")), row, place)
+            yield NamedRow(_names_of(key, parts), row, place)
 
 
-def _by_utterance(file: LabelInput) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
+_ByUtterance = dict[str, tuple[str, str]]  # what is said of each, and where
+
+
+def _of_recordings(
+    file: LabelInput, spans: _ByUtterance, parts: dict[str, _ByUtterance]
+) -> Iterable[NamedRow]:
+    """Yields a row for each recording that has several utterances: where each of them lies."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    places: dict[str, str] = {}
+    for key, (told, place) in spans.items():
+        cells = told.split()
+        if len(cells) != 3:
+            raise file.wrong("a recording, a start and an end are expected", place)
+        start, end = (number_of(file, cell, place) for cell in cells[1:])
+        made: dict[str, Any] = {"utterance": key, "start": start, "end": end}
+        for part, name in (("text", "text"), ("utt2spk", "speaker")):
+            if key in parts.get(part, {}):
+                made[name] = parts[part][key][0]
+        found.setdefault(cells[0], []).append(made)
+        places.setdefault(cells[0], place)
+    for recording, segments in found.items():
+        annotation = json_text({"segments": segments})
+        row = LabelRow(annotation=annotation, adds_members=True)
+        yield NamedRow(_names_of(recording, parts), row, places[recording])
+
+
+def _names_of(key: str, parts: dict[str, _ByUtterance]) -> tuple[str, ...]:
+    recording = parts.get("wav.scp", {}).get(key, ("", ""))[0]
+    # What a pipe would run is no name: nothing is ever run.
+    named = () if not recording or recording.endswith("|") else (recording,)
+    return (*named, *_recordings(key, "wav/"))
+
+
+def _by_utterance(file: LabelInput) -> _ByUtterance:
+    found: _ByUtterance = {}
     for number, line in file.lines():
         key, _, rest = line.strip().replace("\t", " ", 1).partition(" ")
         place = f"{file.name}, line {number}"

@@ -18,6 +18,7 @@ from dsm.datasets import Dataset
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.example import Example
 from dsm.remotes.collisions import HistoriesDiverged
+from dsm.remotes.pulling import NoPull
 from dsm.sources.query import define
 from dsm.sources.recording import QueryAsked
 from dsm.views.query.resolve import Asked
@@ -344,6 +345,11 @@ def pull_choices(work: Work, nothing: Any) -> None:
     assert caught.value.items == ("a",)
 
 
+def abort_datasets(work: Work, nothing: Any) -> None:
+    with pytest.raises(NoPull):
+        same(work, work.repo.abort_pull, nothing)
+
+
 def clone_datasets(work: Work, nothing: Any) -> None:
     work.repo.remotes.add("origin", str(work.root.parent / "remote"))
     work.repo.push()
@@ -413,6 +419,7 @@ CASES: dict[str, Callable[[Work, Any], None]] = {
     "Catalog.push datasets": remote_datasets,
     "Catalog.fetch datasets": remote_datasets,
     "Catalog.pull datasets": remote_datasets,
+    "Catalog.abort_pull datasets": abort_datasets,
     "Catalog.pull ours": pull_choices,
     "Catalog.pull theirs": pull_choices,
     "Catalog.sweep newest": sweep_newest,

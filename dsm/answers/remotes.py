@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DatasetPulled,
         FetchReport,
         ObjectsFetched,
+        PullAborted,
         PullReport,
         PushReport,
         Transfer,
@@ -107,6 +108,25 @@ def pull_answer(report: PullReport) -> dict[str, Any]:
         "datasets": [_pulled(each) for each in report.datasets],
         "collisions": [_collision(each) for each in report.collisions],
         "transfer": _transfer(report.transfer),
+    }
+
+
+def aborted_answer(found: Iterable[PullAborted]) -> dict[str, Any]:
+    """Returns what `dsm pull --abort` answers."""
+    return {
+        "datasets": [
+            {
+                "dataset": each.dataset,
+                "remote": each.remote,
+                "head": each.number,
+                "was": each.was,
+                "waited": each.waited,
+                "written": each.written,
+                "removed": each.removed,
+                "left": list(each.left),
+            }
+            for each in found
+        ]
     }
 
 
@@ -245,6 +265,7 @@ def _pulled(each: DatasetPulled) -> dict[str, Any]:
             {"old": moved.old, "new": moved.new, "id": moved.id} for moved in each.renumbered
         ],
         "carried": list(each.carried),
+        "uncarried": list(each.uncarried),
         "dropped": list(each.dropped),
         "settled": [_collision(one) for one in each.settled],
     }

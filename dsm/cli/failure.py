@@ -29,7 +29,7 @@ _AFTER_INTERRUPT = {
     "get": "nothing was lost; run it again to go on",
     "push": "nothing was lost; what went up is kept, run it again to go on",
     "fetch": "nothing here has changed; run it again to go on",
-    "pull": "nothing was lost; run it again to go on where it ended",
+    "pull": "nothing was lost; run it again to go on, or go back by `dsm pull --abort`",
     "clone": "nothing was lost; run it again to go on where it ended",
     "gc": "nothing that is needed was removed; running it again is safe",
 }

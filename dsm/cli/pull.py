@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dsm.answers.remotes import pull_answer
+from dsm.answers.remotes import aborted_answer, pull_answer
 from dsm.cli import remote_options as options
 from dsm.cli.output import LISTED_MAX, count_text, listed, message, print_json, size_text
 from dsm.cli.session import Session
@@ -40,6 +40,10 @@ def command(
             "--theirs-for", metavar="GLOB", help="Take the remote's version of these; repeatable"
         ),
     ] = None,
+    give_up: Annotated[
+        bool,
+        typer.Option("--abort", help="Give up a pull that was interrupted or refused"),
+    ] = False,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -52,16 +56,25 @@ def command(
     numbers. Examples that both sides changed are listed, and nothing is done: say whose count, of
     some by globs of their paths, of the rest by --ours or --theirs.
 
+    With --abort a pull that was stopped, or was refused, is given up: changesets, tags, views and
+    files are what they were before. A pull that is complete stays.
+
     \b
     Examples:
       dsm pull
       dsm pull --theirs
       dsm pull --ours-for 'train/*' --theirs-for train/cat/7.png
+      dsm pull --abort
       dsm pull backup --no-files
     """
     if ours and theirs:
         raise InvalidInput("--ours and --theirs do not go together")
+    if give_up and (remote or no_files or ours or theirs or ours_for or theirs_for or jobs):
+        raise InvalidInput("--abort stands alone")
     with Session(ctx) as s:
+        if give_up:
+            _abort(s, as_json=as_json)
+            return
         files = False if no_files else None
         side = "ours" if ours else "theirs" if theirs else None
         try:
@@ -84,6 +97,23 @@ def command(
             tell(s, each, report.remote)
         if not report.datasets:
             s.say(f"{report.remote} has no dataset yet; `dsm push` uploads one")
+
+
+def _abort(s: Session, *, as_json: bool) -> None:
+    found = s.repo.abort_pull()
+    if as_json:
+        print_json(aborted_answer(found))
+        return
+    for each in found:
+        if each.waited:
+            s.say(f"{each.dataset}: gave up the pull from {each.remote}; it had changed nothing")
+            continue
+        files = f", {count_text(each.written, 'file')} written" if each.written else ""
+        gone = f", {count_text(each.removed, 'file')} removed" if each.removed else ""
+        where = f"at changeset {each.number} again, as before the pull from {each.remote}"
+        s.say(f"{each.dataset}: {where}{files}{gone}")
+        for line in listed([f"left alone: {printable(path)}" for path in each.left], LISTED_MAX):
+            message(line)
 
 
 def _list(error: Conflict, *, as_json: bool) -> None:
@@ -135,6 +165,8 @@ def tell(s: Session, each: DatasetPulled, remote: str) -> None:
         s.say(f"{each.dataset}: your changeset {moved.old} is {moved.new} now")
     if each.carried:
         s.say(f"moved with them: {', '.join(each.carried)}")
+    for name in each.uncarried:
+        s.say(f"note: {name} selects nothing any more; it stayed behind")
     for line in listed([_settled(one) for one in each.settled], LISTED_MAX):
         s.say(line)
     for name in each.differing:

@@ -333,7 +333,10 @@ class Checker:
                     self._note(path)
                 elif path == self.layout.absent(name):
                     check_index(self.repository, path, name, self.findings)
-                elif path in (self.layout.restored(name), self.layout.following(name)):
+                elif path in (
+                    self.layout.restored(name), self.layout.following(name),
+                    self.layout.pulling(name),
+                ):  # fmt: skip
                     check_note(path)
                 else:
                     self.findings.stray(folder, entry)

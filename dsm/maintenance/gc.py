@@ -142,6 +142,8 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         notes = list(now.notes)
         condemned = [name for name, _ in packs]
         done_repack = []
+        # First: the history before a pull that was stopped must not outlive its objects.
+        clear_removed(repository)
         for item in repack:
             try:
                 _repack(repository, item[0], survey)
@@ -154,7 +156,6 @@ def apply_gc(repository: Repository, plan: GcPlan) -> GcPlan:
         left = {each.full: each for each in leftovers(layout.temporary, living(layout.temporary))}
         for path, _ in files:
             left[path].remove() if path in left else disk.remove(path)
-        clear_removed(repository)
         return GcPlan(
             packs=packs,
             repack=tuple(done_repack),

@@ -7,6 +7,7 @@ staged is left alone and listed. A pull that was killed in between is finished b
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from dsm.datasets import Dataset
@@ -24,10 +25,11 @@ from dsm.remotes.collisions import (
     settle,
 )
 from dsm.remotes.contents import AFTER_HEADERS, BEFORE_HEADERS
-from dsm.remotes.exchange import carry_views, exchange, pinned_views
+from dsm.remotes.exchange import Exchange
 from dsm.remotes.fetch import fetch_all, log_of
 from dsm.remotes.incoming import Incoming, read_manifest
 from dsm.remotes.objects import Brought, bring_objects
+from dsm.remotes.pulling import Pulling, forget_pulling, note_pulling, pulling
 from dsm.remotes.remote import Remote
 from dsm.remotes.renumber import plan_renumbering, refuse_what_stays
 from dsm.remotes.reports import Collision, DatasetPulled, PullReport, Renumbered
@@ -98,10 +100,23 @@ def _settled(
                 f"both sides changed no example that {printable(glob)} takes",
                 hint="nothing was changed; `dsm pull` alone lists those that both changed",
             )
-    for sides in diverged.values():
-        if any(each.side is None for each in sides.collisions):
+    for name, sides in diverged.items():
+        waits = sum(each.side is None for each in sides.collisions)
+        if waits:
+            _note_waiting(remote, name, waits)
             raise refusal(remote, sides.collisions, choices)
     return diverged
+
+
+def _note_waiting(remote: Remote, name: str, waits: int) -> None:
+    repository = remote.repository
+    found = pulling(repository, name)
+    if found is None or found.waits:  # else the files of an earlier pull are still to follow
+        log = log_of(repository, name)
+        assert log is not None
+        head = log.head()
+        note = Pulling(remote.entry.name, head, log.get(head).id, waits=waits)
+        note_pulling(repository, name, note)
 
 
 def _pull_dataset(
@@ -117,6 +132,7 @@ def _pull_dataset(
         adopt(remote, incoming.dataset, name)
     dataset = Dataset(repository, repository.identity(name))
     caught_up = finish_following(dataset.tree) if asked.files else Followed()
+    forget_pulling(repository, name)  # what is noted is complete, or has not begun
     done = _NOTHING
     said = put_documents(remote, incoming.dataset, dataset.log_, BEFORE_HEADERS)
     if incoming.changesets:
@@ -135,7 +151,8 @@ def _pull_dataset(
         removed=caught_up.removed + done.files.removed,
         left=done.files.left or caught_up.left, documents=count, differing=differing,
         renumbered=done.renumbered,
-        carried=done.carried, dropped=tuple(each.path for each in done.settled),
+        carried=done.carried, uncarried=done.uncarried,
+        dropped=tuple(each.path for each in done.settled),
         settled=done.settled,
     )  # fmt: skip
     return pulled, done.brought
@@ -147,6 +164,7 @@ class _Done:
     files: Followed = Followed()  # noqa: RUF009 (frozen)
     renumbered: tuple[Renumbered, ...] = ()
     carried: tuple[str, ...] = ()
+    uncarried: tuple[str, ...] = ()
     settled: tuple[Collision, ...] = ()
 
 
@@ -165,6 +183,7 @@ def _fast_forward(
         with publish:
             log.require()
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
+            _note(remote, dataset, incoming.base, incoming.changesets[-1])
             taken = put_headers(remote, log, incoming.changesets)
     if taken is not None:
         raise HistoriesDiverged(
@@ -173,7 +192,9 @@ def _fast_forward(
         )
     _saw(remote, incoming)
     now = Dataset(repository, dataset.identity)
-    return _Done(brought, Followed() if follow is None else follow.to_head(now.tree))
+    files = Followed() if follow is None else follow.to_head(now.tree)
+    forget_pulling(repository, dataset.name)
+    return _Done(brought, files)
 
 
 def _put_on_top(
@@ -188,20 +209,40 @@ def _put_on_top(
     repository, log = remote.repository, dataset.log_
     oids, paths = _touched(remote, log.dataset_id, incoming.changesets, asked)
     paths |= sides.of(THEIRS)
-    with publishing(repository) as publish, one_at_a_time(dataset.tree):
+    with contextlib.ExitStack() as stack:
+        publish = stack.enter_context(publishing(repository))
+        stack.enter_context(one_at_a_time(dataset.tree))
         brought = bring_objects(repository, remote.backend, oids, progress)
         with publish:
             plan = plan_renumbering(remote, dataset, incoming, sides)
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
+            ready = Exchange(remote, dataset, plan)
+            stack.callback(ready.clear)
+            ready.begin()
+            views = ready.carry_views()
         tags = [f"tag {tag.name}" for tag in dataset.tags() if tag.number > plan.base]
-        views = pinned_views(dataset, plan.base)
-        follow = Following(dataset.tree, paths, incoming.base) if asked.files else None
-        exchange(remote, dataset, plan)
-    _saw(remote, incoming)
-    now = Dataset(repository, dataset.identity)
-    files = Followed() if follow is None else follow.to_head(now.tree)
-    carried = (*tags, *carry_views(now, plan, views))
-    return _Done(brought, files, plan.moved(), carried, plan.collisions)
+        follow = None
+        if asked.files:
+            yields = {path: sides.mine.get(path) for path in sides.of(THEIRS) & sides.mine.keys()}
+            follow = Following(dataset.tree, paths, incoming.base, given_up=yields)
+        _note(remote, dataset, incoming.base, plan.new[-1], ready.name)
+        ready.perform()
+        _saw(remote, incoming)
+        now = Dataset(repository, dataset.identity)
+        files = Followed() if follow is None else follow.to_head(now.tree)
+        forget_pulling(repository, dataset.name)
+    return _Done(brought, files, plan.moved(), (*tags, *views.carried), views.lost, plan.collisions)
+
+
+def _note(remote: Remote, dataset: Dataset, base: int, to: Changeset, aside: str = "") -> None:
+    """Notes where the dataset is, before it moves: `pull --abort` goes back there."""
+    head = dataset.head
+    if not head:
+        return  # all of it comes; a clone goes on where it ended
+    note = Pulling(
+        remote.entry.name, head, dataset.log_.get(head).id, base, to.number, to.id, aside
+    )
+    note_pulling(remote.repository, dataset.name, note)
 
 
 def _saw(remote: Remote, incoming: Incoming) -> None:

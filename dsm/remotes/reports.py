@@ -147,9 +147,9 @@ class DatasetPulled:
     """What a pull did for one dataset: changesets `first` to `last` came, none for 0.
 
     `renumbered` are local changesets that went on top of them, `carried` the tags and views that
-    were moved with these; `written` and `removed` count files, `left` names files that were left
-    alone because they hold something else. `dropped` are examples of which one side gave way, and
-    `settled` says which, and what each side had.
+    were moved with these, `uncarried` views that select nothing any more; `written` and `removed`
+    count files, `left` names files that were left alone because they hold something else. `dropped`
+    are examples of which one side gave way, and `settled` says which, and what each side had.
     """
 
     dataset: str
@@ -162,6 +162,7 @@ class DatasetPulled:
     differing: tuple[str, ...] = ()
     renumbered: tuple[Renumbered, ...] = ()
     carried: tuple[str, ...] = ()
+    uncarried: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     settled: tuple[Collision, ...] = ()
 
@@ -179,6 +180,24 @@ class PullReport:
     datasets: tuple[DatasetPulled, ...]
     transfer: Transfer
     collisions: tuple[Collision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PullAborted:
+    """A pull that was given up: the dataset is at changeset `number` again, and was at `was`.
+
+    One that only `waited` for choices had moved nothing. `written` and `removed` count files;
+    `left` names files that were left alone because they hold something else.
+    """
+
+    dataset: str
+    remote: str
+    number: int
+    was: int
+    waited: bool = False
+    written: int = 0
+    removed: int = 0
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.references import References
-    from dsm.remotes.reports import FetchReport, PullReport, PushReport
+    from dsm.remotes.reports import FetchReport, PullAborted, PullReport, PushReport
     from dsm.remotes.tracking import Distance
     from dsm.repo.trusted_places import TrustedPlaces
     from dsm.store.elsewhere import Elsewhere
@@ -176,6 +176,21 @@ class SharedRepository(Repository):
         objects = self.config.get("core.objects") is None
         with at_once_wanted(jobs):
             return pull(opened, only, PullAsked(files, choices, objects), progress)
+
+    def abort_pull(self, datasets: Sequence[str] | None = None) -> tuple[PullAborted, ...]:
+        """Gives up pulls of datasets (all of them) that were interrupted or refused.
+
+        What was there before the pull is there again: changesets, tags, views, and files where they
+        hold exactly what the pull had put there. A pull that is complete stays. The network is not
+        asked.
+
+        Raises NoPull when none is under way, NotFound for a dataset, PullGoesOn, before anything
+        has changed, when something was staged or named since, and StorageFailed.
+        """
+        from dsm.remotes.pulling import abort
+
+        self.require_ours()
+        return abort(self, self.datasets() if datasets is None else list(datasets))
 
     def remote_stats(self, remote: str | None = None) -> RemoteStats:
         """Counts what lies on a remote (the default one).

@@ -205,6 +205,10 @@ class Layout:
         """Where it is noted that files are to follow the head."""
         return self._in("local", "stage", name, ".following")
 
+    def pulling(self, name: str) -> str:
+        """Where it is noted that a pull is under way, or waits for choices."""
+        return self._in("local", "stage", name, ".pulling")
+
     def index(self, name: str) -> str:
         return self._in("local", "index", name)
 

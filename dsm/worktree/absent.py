@@ -90,6 +90,17 @@ class Absent:
             self._go_on(position, transaction)
         return record.save()
 
+    def go_back(self, head: int, id: str) -> bool:
+        """Is complete up to an earlier changeset only, which soon is the head again.
+
+        Call with the stage lock held; False as for `note`.
+        """
+        position = self._record.position
+        if not self.known or position.head <= head:
+            return True
+        self._record.go_back(position.at(head, id, position.segments))
+        return self._record.save()
+
     def _others_made(self, position: Position) -> bool:
         """Whether a changeset that is new to the record came from elsewhere."""
         numbers = range(self._record.position.head + 1, position.head + 1)

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dsm.errors import DamagedData, DsmError, OutcomeUnknown, StorageFailed
 from dsm.files.folders import Entry, Folders, Judged
@@ -29,6 +31,10 @@ from dsm.worktree.index import WorkIndex
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree, settled
 
+# Of more than this in bytes a note does not tell: such files stay, and look edited.
+GIVEN_UP_MAX = document.DOCUMENT_BYTES_MAX // 4
+NOTHING: Mapping[str, Example | None] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Followed:
@@ -39,16 +45,24 @@ class Followed:
     left: tuple[str, ...] = ()
 
 
-def note_following(tree: WorkTree, base: int) -> None:
+def note_following(
+    tree: WorkTree, base: int, given_up: Mapping[str, Example | None] = NOTHING
+) -> None:
     """Writes down, durably, that the files are those of changeset `base`, and are to follow.
 
-    Of two that did not end, the first counts. Raises WriteFailed.
+    Those of `given_up` are others: of changesets that are there no more, or are others now. Of two
+    notes that did not end, the first counts. Raises WriteFailed.
     """
     if following(tree) is not None:
         return
     layout = tree.repository.layout
     temporary = os.path.join(layout.temporary, f"following-{os.urandom(8).hex()}")
-    fields = {"number": base, "id": tree.log.get(base).id if base else ""}
+    fields: dict[str, Any] = {"number": base, "id": tree.log.get(base).id if base else ""}
+    if given_up and sum(len(path.encode()) + 80 for path in given_up) <= GIVEN_UP_MAX:
+        fields["given_up"] = {
+            path: None if example is None else example.oid.hex()
+            for path, example in sorted(given_up.items())
+        }
     disk.make_dirs(layout.stage(tree.log.name))
     path = layout.following(tree.log.name)
     disk.rewrite(path, document.encode(fields), temporary, durable=True)
@@ -77,16 +91,31 @@ def forgotten_when_refused(tree: WorkTree) -> Iterator[None]:
 def following(tree: WorkTree) -> int | None:
     """Returns the changeset from which files are to follow; None when none are, or when the note
     speaks of another history or is no note."""
-    path = tree.repository.layout.following(tree.log.name)
-    try:
-        data = read_file(path, document.DOCUMENT_BYTES_MAX)
-        fields = {} if data is None else document.decode(data, path)
-    except DamagedData:
-        return None
+    fields = _noted(tree)
     number, id = fields.get("number"), fields.get("id")
     if type(number) is not int or not 0 <= number < tree.log.head():
         return None
     return number if not number or tree.log.get(number).id == id else None
+
+
+def _noted(tree: WorkTree) -> dict[str, Any]:
+    path = tree.repository.layout.following(tree.log.name)
+    try:
+        data = read_file(path, document.DOCUMENT_BYTES_MAX)
+        return {} if data is None else document.decode(data, path)
+    except DamagedData:
+        return {}
+
+
+def _given_up(tree: WorkTree) -> dict[str, Example | None]:
+    found = _noted(tree).get("given_up", {})
+    told: dict[str, Example | None] = {}
+    for path, oid in found.items() if isinstance(found, dict) else ():
+        if oid is None:
+            told[path] = None
+        elif isinstance(oid, str) and re.fullmatch("[0-9a-f]{64}", oid):
+            told[path] = Example(path, bytes.fromhex(oid), 0, 0)
+    return told
 
 
 def finish_following(tree: WorkTree) -> Followed:
@@ -95,11 +124,16 @@ def finish_following(tree: WorkTree) -> Followed:
     if base is None:
         forget_following(tree)
         return Followed()
-    paths: set[str] = set()
+    given_up = _given_up(tree)
+    paths = set(given_up)
     for number in range(base + 1, tree.log.head() + 1):
         table = tree.snapshots().manifests.of(number)
         paths.update(() if table is None else table.column("path").to_pylist())
-    old = tree.snapshots().lookup(base, paths) if base else {}
+    old = dict(tree.snapshots().lookup(base, paths)) if base else {}
+    for path, example in given_up.items():
+        old.pop(path, None)
+        if example is not None:
+            old[path] = example
     return Following(tree, paths, base, old).to_head(tree)
 
 
@@ -116,6 +150,7 @@ class Following:
         paths: Collection[str],
         base: int,
         old: Mapping[str, Example] | None = None,
+        given_up: Mapping[str, Example | None] = NOTHING,
     ):
         with tree.locked():
             tree.stage.tidy()
@@ -128,7 +163,7 @@ class Following:
             # The index takes it for one that has no file by intent: its file has not come yet.
             if path not in self._old and self._index.get(path) == ABSENT:
                 self._index.remove(path)
-        note_following(tree, base)
+        note_following(tree, base, given_up)
 
     def to_head(self, tree: WorkTree) -> Followed:
         """Brings the files along; those that cannot are left as they are, and listed.
@@ -136,20 +171,35 @@ class Following:
         `tree` was opened after the head has moved. Raises StorageFailed, which says that the
         changesets are here all the same.
         """
-        staged, index = self._staged, self._index
         head = tree.log.head()
-        rows = self._changes(tree.committed(self._paths))
-        files = plan_files(tree, staged, index, rows)
         done = f"the changesets are here: dataset {tree.log.name} is at {head}"
-        bring_files(tree, staged, index, rows, files, done)
-        changeset = tree.log.get(head)
-        index.position = index.position.at(head, changeset.id, staged.names)
+        followed = self.to(tree, tree.committed(self._paths), done)
+        index = self._index
+        index.position = index.position.at(head, tree.log.get(head).id, self._staged.names)
         tree.save(index)
         forget_following(tree)
+        return followed
+
+    def to(self, tree: WorkTree, wanted: dict[str, Example], done: str) -> Followed:
+        """Makes files what is wanted of their paths, where they hold what they were.
+
+        `done` says, for errors, what is recorded all the same. Raises StorageFailed.
+        """
+        staged, index = self._staged, self._index
+        rows = self._changes(wanted)
+        files = plan_files(tree, staged, index, rows)
+        bring_files(tree, staged, index, rows, files, done)
         moved = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
         rest = {*rows.before, *rows.now} - moved
         left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
         return Followed(len(files.write), len(files.remove), tuple(sorted(left)))
+
+    def go_back(self, tree: WorkTree, head: int, id: str) -> None:
+        """Says in the index, before the head moves back, whose the files are.
+
+        Raises Busy, WriteFailed.
+        """
+        tree.go_back(self._index, head, id)
 
     def _changes(self, new: dict[str, Example]) -> RevertPlan:
         """Returns what changed, in the form in which files follow a revert."""

@@ -223,6 +223,10 @@ class WorkIndex:
 
     # --- saving ---
 
+    def go_back(self, position: Position) -> None:
+        """Takes an earlier position; with the next `save` it forgets that there was a later one."""
+        self.position, self._rewrite = position, True
+
     @property
     def changed(self) -> bool:
         return bool(self._changes) or self._rewrite or self.position != self._loaded

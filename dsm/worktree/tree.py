@@ -186,6 +186,15 @@ class WorkTree:
                     if alone:
                         self.write(index)
 
+    def go_back(self, index: WorkIndex, head: int, id: str) -> None:
+        """Saves the index as that of an earlier changeset, which soon is the head again: nothing
+        here knows of a later one any more. Raises Busy, WriteFailed."""
+        with self.locked():
+            self.note(index)
+            index.go_back(index.position.at(head, id, index.position.segments))
+            if not index.save() or not self.absent().go_back(head, id):
+                raise disk.Busy(self.repository.layout.stage_lock)
+
     def write(self, index: WorkIndex) -> None:
         """Saves the index, and first what it has learnt of absent examples.
 

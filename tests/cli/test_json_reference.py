@@ -20,7 +20,7 @@ import dsm as library
 from dsm.answers.definitions import partition_answer
 from dsm.answers.examples import record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
-from dsm.answers.remotes import clone_answer, pull_answer, remote_gc_answer
+from dsm.answers.remotes import aborted_answer, clone_answer, pull_answer, remote_gc_answer
 from dsm.answers.runs import bisection_answer, exported_answer, moves_answer
 from dsm.answers.staging import added_answer, applied_answer
 from dsm.answers.status import status_answer
@@ -41,6 +41,7 @@ from dsm.remotes.reports import (
     Collision,
     CollisionSide,
     DatasetPulled,
+    PullAborted,
     PullReport,
     Renumbered,
     Transfer,
@@ -197,6 +198,8 @@ def printed(
     transfer = Transfer(1, 2, 3)
     refused = PullReport("origin", "/r", (pulled,), transfer, (replace(both, side=None),))
     found["dsm pull"].append(pull_answer(refused))
+    given_up = PullAborted("photos", "origin", 2, 3, left=("a",))
+    found["dsm pull --abort"] = [aborted_answer((given_up,))]
     found["dsm clone"].append(clone_answer(CloneReport("/c", "/r", (pulled,), transfer)))
     finding = Finding("pack", "a", "is damaged", (("photos", 1, "cat/1.txt"),))
     found["dsm fsck"].append(fsck_answer(FsckReport(True, 1, 1, 1, (finding,), ("note",))))

@@ -14,36 +14,37 @@ from dsm.errors import Conflict, InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.reports import Collision, CollisionSide, DatasetPulled, PullReport
 
+NoFiles = Annotated[bool, typer.Option("--no-files", help="Leave the files here as they are")]
+Ours = Annotated[
+    bool, typer.Option("--ours", help="Keep your version of examples that both changed")
+]
+Theirs = Annotated[
+    bool, typer.Option("--theirs", help="Take the remote's version of examples that both changed")
+]
+OursFor = Annotated[
+    list[str] | None,
+    typer.Option("--ours-for", metavar="GLOB", help="Keep your version of these; repeatable"),
+]
+TheirsFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--theirs-for", metavar="GLOB", help="Take the remote's version of these; repeatable"
+    ),
+]
+Abort = Annotated[
+    bool, typer.Option("--abort", help="Give up a pull that was interrupted or refused")
+]
+
 
 def command(
     ctx: typer.Context,
     remote: options.Remote = None,
-    no_files: Annotated[
-        bool, typer.Option("--no-files", help="Leave the files here as they are")
-    ] = False,
-    ours: Annotated[
-        bool, typer.Option("--ours", help="Keep your version of examples that both changed")
-    ] = False,
-    theirs: Annotated[
-        bool,
-        typer.Option("--theirs", help="Take the remote's version of examples that both changed"),
-    ] = False,
-    ours_for: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ours-for", metavar="GLOB", help="Keep your version of these; may be repeated"
-        ),
-    ] = None,
-    theirs_for: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--theirs-for", metavar="GLOB", help="Take the remote's version of these; repeatable"
-        ),
-    ] = None,
-    give_up: Annotated[
-        bool,
-        typer.Option("--abort", help="Give up a pull that was interrupted or refused"),
-    ] = False,
+    no_files: NoFiles = False,
+    ours: Ours = False,
+    theirs: Theirs = False,
+    ours_for: OursFor = None,
+    theirs_for: TheirsFor = None,
+    give_up: Abort = False,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:

@@ -183,7 +183,7 @@ def _fast_forward(
         with publish:
             log.require()
             put_manifests(remote, dataset.name, log.dataset_id, incoming.changesets)
-            _note(remote, dataset, incoming.base, incoming.changesets[-1])
+            _note(remote, dataset, incoming.base, incoming.changesets[-1], files=asked.files)
             taken = put_headers(remote, log, incoming.changesets)
     if taken is not None:
         raise HistoriesDiverged(
@@ -225,7 +225,7 @@ def _put_on_top(
         if asked.files:
             yields = {path: sides.mine.get(path) for path in sides.of(THEIRS) & sides.mine.keys()}
             follow = Following(dataset.tree, paths, incoming.base, given_up=yields)
-        _note(remote, dataset, incoming.base, plan.new[-1], ready.name)
+        _note(remote, dataset, plan.base, plan.new[-1], files=asked.files, aside=ready.name)
         ready.perform()
         _saw(remote, incoming)
         now = Dataset(repository, dataset.identity)
@@ -234,14 +234,17 @@ def _put_on_top(
     return _Done(brought, files, plan.moved(), (*tags, *views.carried), views.lost, plan.collisions)
 
 
-def _note(remote: Remote, dataset: Dataset, base: int, to: Changeset, aside: str = "") -> None:
+def _note(
+    remote: Remote, dataset: Dataset, base: int, to: Changeset, *, files: bool, aside: str = ""
+) -> None:
     """Notes where the dataset is, before it moves: `pull --abort` goes back there."""
     head = dataset.head
     if not head:
         return  # all of it comes; a clone goes on where it ended
     note = Pulling(
-        remote.entry.name, head, dataset.log_.get(head).id, base, to.number, to.id, aside
-    )
+        remote=remote.entry.name, number=head, id=dataset.log_.get(head).id, base=base,
+        to=to.number, to_id=to.id, aside=aside, files=int(files),
+    )  # fmt: skip
     note_pulling(remote.repository, dataset.name, note)
 
 

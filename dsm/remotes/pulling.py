@@ -29,7 +29,7 @@ from dsm.store import disk
 from dsm.store.whole_file import read_file
 from dsm.views.selection.prepared import list_records
 from dsm.worktree.committing import COMMIT_PATIENCE
-from dsm.worktree.following import Following, forget_following
+from dsm.worktree.following import Followed, Following, forget_following
 from dsm.worktree.publish import publishing
 
 
@@ -50,8 +50,9 @@ class Pulling:
     """A pull that has begun to move a dataset, or that waits.
 
     It was at changeset `number` with the id `id`, and is to be at `to` with `to_id`; up to `base`
-    both histories are the same. `aside` is the name of the folder with the other history. A pull
-    that waits for the choice of `waits` examples has moved nothing.
+    both histories are the same. `aside` is the name of the folder with the other history. With
+    `files` (1) the work tree comes along. A pull that waits for the choice of `waits` examples has
+    moved nothing.
     """
 
     remote: str
@@ -61,6 +62,7 @@ class Pulling:
     to: int = 0
     to_id: str = ""
     aside: str = ""
+    files: int = 0
     waits: int = 0
 
 
@@ -163,14 +165,9 @@ def _go_back(repository: Repository, dataset: Dataset, note: Pulling) -> PullAbo
     with publishing(repository):
         lock = disk.lock(repository.layout.commit_lock, exclusive=True, patience=COMMIT_PATIENCE)
         try:
-            new, old, touched = _before_and_after(dataset, note, mine)
-            paths = {path for path in {*new, *old} if new.get(path) != old.get(path)}
-            was = {path: old.get(path) for path in paths & touched}
-            now = {path: example for path, example in new.items() if path in paths}
-            follow = Following(tree, paths, note.base, now, given_up=was)
-            files = follow.to(tree, {p: old[p] for p in paths & old.keys()}, "the pull stays")
+            files = _files_back(dataset, note, mine) if note.files else Followed()
             # An index that knows of a later changeset than the head would tell of a loss.
-            follow.go_back(tree, note.number, note.id)
+            tree.go_back(tree.index(tree.stage.load()), note.number, note.id)
             _exchange(repository, dataset, note, head)
             forget_following(tree)
         finally:
@@ -182,6 +179,19 @@ def _go_back(repository: Repository, dataset: Dataset, note: Pulling) -> PullAbo
         dataset.name, note.remote, note.number, head, written=files.written,
         removed=files.removed, left=files.left,
     )  # fmt: skip
+
+
+def _files_back(dataset: Dataset, note: Pulling, mine: tuple[Changeset, ...]) -> Followed:
+    """Makes files what they were, where they hold what the pull has put there."""
+    new, old, touched = _before_and_after(dataset, note, mine)
+    paths = {path for path in {*new, *old} if new.get(path) != old.get(path)}
+    now = {path: example for path, example in new.items() if path in paths}
+    was = {path: old.get(path) for path in paths & touched}
+    follow = Following(dataset.tree, paths, note.base, now, given_up=was)
+    wanted = {path: old[path] for path in paths & old.keys()}
+    files = follow.to(dataset.tree, wanted, "the changesets of the pull are still here")
+    follow.save(dataset.tree)
+    return files
 
 
 def _refuse_losses(repository: Repository, dataset: Dataset, note: Pulling) -> None:

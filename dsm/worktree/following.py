@@ -194,12 +194,9 @@ class Following:
         left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
         return Followed(len(files.write), len(files.remove), tuple(sorted(left)))
 
-    def go_back(self, tree: WorkTree, head: int, id: str) -> None:
-        """Says in the index, before the head moves back, whose the files are.
-
-        Raises Busy, WriteFailed.
-        """
-        tree.go_back(self._index, head, id)
+    def save(self, tree: WorkTree) -> None:
+        """Saves what the index has learnt of the files."""
+        tree.save(self._index)
 
     def _changes(self, new: dict[str, Example]) -> RevertPlan:
         """Returns what changed, in the form in which files follow a revert."""

@@ -19,7 +19,7 @@ ENCODERS = {
     "repo/documents.py", "format/header.py", "views/writing/output_folder.py",
     "worktree/restored.py",
     # What a pull or a revert has begun here, replaced when it goes on.
-    "worktree/following.py",
+    "worktree/following.py", "remotes/pulling.py",
     # What is known of a remote is of this copy alone; tags are made beside the dataset, then exchanged.
     "remotes/tracking.py", "remotes/exchange.py",
 }  # fmt: skip

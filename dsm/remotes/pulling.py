@@ -124,7 +124,7 @@ def abort(repository: Repository, names: list[str]) -> tuple[PullAborted, ...]:
             if (head, id) == (note.number, note.id) and not note.waits:
                 forget_following(dataset.tree)
             forget_pulling(repository, name)
-            told.append(PullAborted(name, note.remote, note.number, head, waited=bool(note.waits)))
+            told.append(PullAborted(name, note.remote, head, head, waited=bool(note.waits)))
         elif _moved_on(repository, dataset, note):
             forget_pulling(repository, name)
         else:

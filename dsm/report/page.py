@@ -193,7 +193,8 @@ def _checks(report: Report) -> Iterator[str]:
     yield "<th>what they say</thead><tbody>"
     for at, ran in enumerate(checks.ran):
         kind = "good" if not ran.count else "bad" if ran.rule.severity == "error" else "warn"
-        yield f'<tr><td>{text(ran.rule.name)}<td>{text(ran.rule.severity)}<td class="n {kind}">'
+        yield f"<tr><td class=k>{text(ran.rule.name)}<td>{text(ran.rule.severity)}"
+        yield f'<td class="n {kind}">'
         yield f"{ran.count:,}<td>"
         found = report.findings.get(at, ())
         yield "<br>".join(text(each.told) for each in found[:5])

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from multiprocessing import Pool
 
@@ -120,6 +124,27 @@ def plain(folder: str, processes: str) -> float:
     with Pool(int(processes)) as pool:
         assert sum(pool.imap_unordered(_decoded, paths, chunksize=500)) == len(paths)
     return time.perf_counter() - began
+
+
+def opens(page: str) -> float | str:
+    """Draws a page in Chromium, and an empty one; how much longer the page takes."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        return ""
+    taken: dict[str, list[float]] = {"": [], page: []}
+    with tempfile.TemporaryDirectory() as folder:
+        empty = os.path.join(folder, "empty.html")
+        with open(empty, "w") as file:
+            file.write("<p>nothing")
+        line = [browser, "--headless=new", "--no-sandbox", "--disable-gpu",
+                "--disable-dev-shm-usage", f"--user-data-dir={folder}/profile",
+                "--window-size=1200,900", f"--screenshot={folder}/drawn.png"]  # fmt: skip
+        for which in ["", *["", page] * 5]:  # the first one makes the profile
+            began = time.perf_counter()
+            address = f"file://{os.path.abspath(which or empty)}"
+            subprocess.run([*line, address], check=True, capture_output=True, timeout=120)
+            taken[which].append(time.perf_counter() - began)
+    return statistics.median(taken[page]) - statistics.median(taken[""][1:])
 
 
 if __name__ == "__main__":

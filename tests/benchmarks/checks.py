@@ -93,6 +93,12 @@ def _report(bench: Bench, project: Path) -> Iterator[Row]:
     yield Row(WORKLOAD, what, seconds_text(times), "", score, Goal(10, None, "s"))
     size = (project / "report.html").stat().st_size / 1e6
     yield Row(WORKLOAD, f"{what}: size", f"{size:.1f} MB", "", size, Goal(5, None, "MB"))
+    seconds = _seconds(bench, "opens", str(project / "report.html"))
+    what += ": drawn by Chromium, beyond an empty page"
+    if seconds is None:
+        yield Row(WORKLOAD, what, skipped="no Chromium")
+    else:
+        yield Row(WORKLOAD, what, seconds_text([seconds]), "", seconds, Goal(1, None, "s"))
 
 
 def _pictures(bench: Bench) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blake3 import blake3
@@ -42,10 +42,11 @@ class Contract:
 
     file: str
     rules: tuple[Rule, ...]
+    of_others: tuple[tuple[str, int], ...] = ()  # datasets that it names beside, with their lines
 
     def on(self, occasion: str) -> Contract:
         """Returns those rules that are for an occasion: `check` or `commit`."""
-        return Contract(self.file, tuple(rule for rule in self.rules if occasion in rule.on))
+        return replace(self, rules=tuple(rule for rule in self.rules if occasion in rule.on))
 
     @property
     def id(self) -> str:
@@ -182,7 +183,8 @@ def read_contract(data: bytes, file: str, dataset: str) -> Contract:
             f"{file} has {count} mistake{'s' * (count != 1)}", items=told,
             hint="the contract's reference lists the rules and their options",
         )  # fmt: skip
-    return Contract(file, tuple(sorted(mine, key=lambda rule: rule.line or 0)))
+    others = tuple((name, reader.line(("dataset", name))) for name in given if name != dataset)
+    return Contract(file, tuple(sorted(mine, key=lambda rule: rule.line or 0)), others)
 
 
 def _parsed(data: bytes, file: str) -> tuple[str, dict[str, Any]]:

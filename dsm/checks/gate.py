@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dsm.checks.contract import BadContract
 from dsm.checks.rule import COMMIT, ERROR
 from dsm.checks.run import run
 from dsm.checks.verb import contract_of
 from dsm.errors import AnswerIsNo, DsmError
+from dsm.model.names import close_matches, printable
 from dsm.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -44,7 +46,11 @@ def gate(
     if not verify:
         return lambda rows, head: Verdict(None, skipped=True)
     contract = contract_of(root, dataset)
-    if contract is None or not contract.on(COMMIT).rules:
+    if contract is None:
+        return None
+    if not contract.rules:
+        _require_no_slip(contract, dataset, subjects.datasets())
+    if not contract.on(COMMIT).rules:
         return None
     asked = contract.on(COMMIT)
 
@@ -55,6 +61,19 @@ def gate(
         return report.verdict()
 
     return judge
+
+
+def _require_no_slip(contract: Contract, dataset: str, datasets: Sequence[str]) -> None:
+    """Raises BadContract where its rules are for a dataset that there is not, of nearly this name:
+    they would stop nothing."""
+    for name, line in contract.of_others:
+        if name not in datasets and close_matches(name, [dataset], 1):
+            raise BadContract(
+                f"{contract.file} has rules for no dataset that there is",
+                items=(f"{contract.file}:{line}: there is no dataset {printable(name)};"
+                       f" did you mean {printable(dataset)}?",),
+                hint="write its name, or commit with --no-verify",
+            )  # fmt: skip
 
 
 def witness(

@@ -51,6 +51,10 @@ class Subjects:
         self._log = log
         self._snapshots = snapshots
 
+    def datasets(self) -> list[str]:
+        """The names of all datasets of the repository."""
+        return self._repository.datasets()
+
     def snapshot(self, number: int) -> Subject:
         """All examples after a changeset."""
         return self._whole(self._snapshots().examples(number), self._layers(number))

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from situations import Work
 
 from dsm.checks.contract import BadContract, read_contract
+from dsm.checks.rule import Subject
+from dsm.checks.run import run
 from dsm.errors import NotFound
 
 ROWS: list[dict[str, Any]] = [
@@ -108,11 +110,48 @@ def _records() -> set[str]:
         (attribute("widht", min=1), "no example has the attribute widht"),
         ('outliers.of = "attr.widht"', "no example has the attribute widht"),
         ('leakage.by = "attr.sid"', "no example has the attribute sid"),
+        ('image.extensions = [".jpgg"]', "no example has a name that ends in .jpgg"),
+        ('text = { extensions = [".md"], optional = true }', None),
+        ("label-counts.max = 9", "no example has a label"),
+        ("balance.max-ratio = 9", "no example has a label"),
+        ('label-counts = { labels = ["cta"], max-share = 1 }', "no example has the label cta"),
+        ('label-counts = { labels = ["cta"], max = 1, optional = true }', None),
+        ('label-counts = { labels = ["cta"], min = 1 }',
+         "label cta has 0 examples, fewer than 1"),
     ],
 )  # fmt: skip
 def test_a_name_that_nobody_has(work: Work, rule: str, said: str | None) -> None:
     """A rule that looks at nothing does not pass: it names the nearest name that there is."""
     assert told(work, rule) == ([] if said is None else [(None, said)])
+
+
+def test_a_view_without_examples_is_no_side(work: Work) -> None:
+    """Leakage between views, and drift from one, say so where one of them has no examples."""
+    table = work.ds.snapshot()
+    none = table.slice(0, 0)
+    subject = Subject(table, table, view=lambda name: none, baseline=lambda word, names: none)
+    rules = 'leakage.views = ["one", "other"]\ndrift.against = "one"'
+    contract = read_contract(f"[dataset.data.rules]\n{rules}".encode(), "dsm.toml", "data")
+    assert [each.text for each in run(contract, subject).findings()] == [
+        "view one has no examples to compare", "view other has no examples to compare",
+        "one has no examples to compare with",
+    ]  # fmt: skip
+
+
+def test_rules_for_a_dataset_of_nearly_this_name_stop_a_commit(tmp_path: Path) -> None:
+    """A slip in the name of the dataset is told by the commit that nothing would judge; rules for
+    a dataset of another name are none of its business."""
+    work = Work(tmp_path)
+    work.ds.add({"a.jpg": b"a"})
+    contract = '[dataset.{}.rules]\nsize = {{ on = "commit" }}\n'
+    work.path("dsm.toml").write_text(contract.format("dtaa"))
+    with pytest.raises(BadContract) as caught:
+        work.ds.commit("x")
+    assert [each.partition("dsm.toml:1: ")[2] for each in caught.value.items] == [
+        "there is no dataset dtaa; did you mean data?"
+    ]
+    work.path("dsm.toml").write_text(contract.format("others"))
+    assert work.ds.commit("x").number == 1
 
 
 def test_a_field_is_judged_where_a_change_put_it(work: Work) -> None:

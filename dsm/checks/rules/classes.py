@@ -37,6 +37,9 @@ class Classes(Rule):
             )
         if target.column in subject.fresh.column_names:
             yield from self._strays(subject.fresh, one_array(subject.fresh.column(target.column)))
+        said = subject.lacks(target.column) if subject.fresh.num_rows else None
+        if said is not None:
+            yield Failing(said)
 
     def _strays(self, table: pa.Table, values: pa.Array) -> Iterator[Failing]:
         wanted = pa.array(self.asked["are"], pa.string())

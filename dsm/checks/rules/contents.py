@@ -56,11 +56,34 @@ def decibel(value: Any) -> float:
     return float(found)
 
 
+EXTENSIONS = {"extensions": options.suffixes, "optional": options.flag}
+
+
 class ContentRule(Rule):
     """A rule that asks a probe. Those of some file name extensions only, if they are given."""
 
     reads_content = True
     needs: tuple[str, ...] = ()  # kinds of content whose library it cannot do without
+
+    def check(self, subject: Subject) -> Iterator[Failing]:
+        named = self.asked.get("extensions")
+        if named is not None and subject.table.num_rows and not self.asked.get("optional"):
+            found = pc.any(self._named(subject.fresh)).as_py()
+            if not found and not pc.any(self._named(subject.table)).as_py():
+                yield Failing(f"no example has a name that ends in {' or '.join(named)}")
+        yield from self.look(subject)
+
+    def look(self, subject: Subject) -> Iterator[Failing]:
+        """Yields what fails among the examples that it looks at; see `check`."""
+        raise NotImplementedError
+
+    def _named(self, table: pa.Table) -> Any:
+        """Returns which names have one of the extensions asked for."""
+        paths, mask = pc.utf8_lower(names_of(table)), None
+        for suffix in self.asked["extensions"]:
+            ends = pc.ends_with(paths, suffix)
+            mask = ends if mask is None else pc.or_(mask, ends)
+        return mask
 
     def judged(self, subject: Subject) -> tuple[pa.Table, TableFacts]:
         """Returns the examples that it looks at, which have some bytes, and what is said of them.
@@ -68,14 +91,8 @@ class ContentRule(Rule):
         Raises LibraryMissing.
         """
         table = subject.fresh.filter(pc.greater(subject.fresh.column("size"), 0))
-        wanted = self.asked.get("extensions")
-        if wanted is not None:
-            paths = pc.utf8_lower(names_of(table))
-            mask = None
-            for suffix in wanted:
-                ends = pc.ends_with(paths, suffix)
-                mask = ends if mask is None else pc.or_(mask, ends)
-            table = table.filter(mask)
+        if "extensions" in self.asked:
+            table = table.filter(self._named(table))
         assert subject.facts is not None, "this rule reads content"
         said = subject.facts("content", table)
         for each in said.facts if self.needs else ():
@@ -96,11 +113,11 @@ class Decodes(ContentRule):
 
     name = "decodes"
     about = "pictures, sounds, JSON and CSV are decoded to the end; Parquet and videos are whole"
-    options = {"extensions": options.suffixes}  # noqa: RUF012
+    options = {**EXTENSIONS}  # noqa: RUF012
 
     needs = ("image/", "audio/")
 
-    def check(self, subject: Subject) -> Iterator[Failing]:
+    def look(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         broken = said.where(lambda facts: "problem" in facts)
         problems = said.column(lambda facts: facts.get("problem"))
@@ -125,9 +142,9 @@ class ExtensionFits(ContentRule):
 
     name = "extension-fits"
     about = "content is of the type that the extension of its name promises"
-    options = {"extensions": options.suffixes}  # noqa: RUF012
+    options = {**EXTENSIONS}  # noqa: RUF012
 
-    def check(self, subject: Subject) -> Iterator[Failing]:
+    def look(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         kinds = said.column(lambda facts: facts["type"])
         # A line or a row of a file is not what the name of the file promises.
@@ -151,11 +168,11 @@ class Image(ContentRule):
     options = {  # noqa: RUF012
         "min-width": options.count, "max-width": options.count, "min-height": options.count,
         "max-height": options.count, "max-pixels": options.count, "modes": options.texts,
-        "extensions": options.suffixes,
+        **EXTENSIONS,
     }  # fmt: skip
     needs = ("image/",)
 
-    def check(self, subject: Subject) -> Iterator[Failing]:
+    def look(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         kinds = said.column(lambda facts: facts["type"])
         strange = said.where(lambda facts: not facts["type"].startswith("image/"))
@@ -184,11 +201,11 @@ class Audio(ContentRule):
     about = "examples are sounds of these lengths, rates and channels; silence is a peak in dB"
     options = {  # noqa: RUF012
         "min-seconds": options.number, "max-seconds": options.number, "rates": numbers,
-        "channels": numbers, "silence": decibel, "extensions": options.suffixes,
+        "channels": numbers, "silence": decibel, **EXTENSIONS,
     }  # fmt: skip
     needs = ("audio/",)
 
-    def check(self, subject: Subject) -> Iterator[Failing]:
+    def look(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         kinds = said.column(lambda facts: facts["type"])
         strange = said.where(lambda facts: not facts["type"].startswith("audio/"))
@@ -215,10 +232,10 @@ class Text(ContentRule):
     about = "examples are text of this encoding (utf-8 by default) and of so many characters"
     options = {  # noqa: RUF012
         "encoding": encoding, "min-chars": options.count, "max-chars": options.count,
-        "extensions": options.suffixes,
+        **EXTENSIONS,
     }  # fmt: skip
 
-    def check(self, subject: Subject) -> Iterator[Failing]:
+    def look(self, subject: Subject) -> Iterator[Failing]:
         table, said = self.judged(subject)
         wanted = self.asked.get("encoding", "utf-8")
         kinds = said.column(lambda facts: facts["type"])

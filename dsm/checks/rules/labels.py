@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -59,12 +59,20 @@ class LabelCounts(Rule):
     about = "each label has at least min examples, and a share between min-share and max-share"
     options = {  # noqa: RUF012
         "labels": options.labels, "min": options.count, "max": options.count,
-        "min-share": options.share, "max-share": options.share,
+        "min-share": options.share, "max-share": options.share, "optional": options.flag,
     }  # fmt: skip
+
+    def problem(self) -> str | None:
+        if not {"min", "max", "min-share", "max-share"} & self.asked.keys():
+            return "it needs one of min, max, min-share and max-share"
+        low, high = self.asked.get("min-share", 0.0), self.asked.get("max-share", 1.0)
+        return "min-share is above max-share" if low > high else super().problem()
 
     def check(self, subject: Subject) -> Iterator[Failing]:
         asked, total = self.asked, subject.table.num_rows
         counts = counted(subject.table)
+        if not asked.get("optional"):
+            yield from map(Failing, _nobody(subject, counts, asked.get("labels"), self._asks_least))
         for label in asked.get("labels", sorted(counts)):
             count = counts.get(label, 0)
             told, share = printable(label), count / total if total else 0.0
@@ -80,18 +88,35 @@ class LabelCounts(Rule):
                 more = f"more than {high:.2%}"
                 yield Failing(f"label {told} has {share:.2%} of all examples, {more}")
 
+    @property
+    def _asks_least(self) -> bool:
+        """Whether it says itself that a label has no examples."""
+        return "min" in self.asked or "min-share" in self.asked
+
 
 class Balance(Rule):
     """The most frequent label has at most so many times the examples of the rarest."""
 
     name = "balance"
     about = "the most frequent label has at most max-ratio times the examples of the rarest"
-    options = {"max-ratio": options.ratio, "labels": options.labels}  # noqa: RUF012
+    options = {  # noqa: RUF012
+        "max-ratio": options.ratio, "labels": options.labels, "optional": options.flag,
+    }  # fmt: skip
     needed = ("max-ratio",)
+
+    def problem(self) -> str | None:
+        return (
+            "labels names two labels or more" if len(self.asked.get("labels", "ab")) < 2 else None
+        )
 
     def check(self, subject: Subject) -> Iterator[Failing]:
         counts = counted(subject.table)
         wanted = self.asked.get("labels") or sorted(counts)
+        if not self.asked.get("optional"):
+            # One that nobody has, beside others, has none of their examples: see below.
+            named = self.asked.get("labels")
+            if named is None or not any(label in counts for label in named):
+                yield from map(Failing, _nobody(subject, counts, named, False))
         if len(wanted) < 2 or not subject.table.num_rows:
             return
         ranked = sorted((counts.get(label, 0), label) for label in wanted)
@@ -103,6 +128,23 @@ class Balance(Rule):
                 f" {printable(rare)} ({few:,}); at most {self.asked['max-ratio']:g} times are"
                 " allowed"
             )
+
+
+def _nobody(
+    subject: Subject, counts: Mapping[str, int], named: Sequence[str] | None, told: bool
+) -> Iterator[str]:
+    """Yields what to say of labels that no example has, unless it is `told` otherwise."""
+    if not subject.table.num_rows:
+        return
+    if named is None:
+        if not counts:
+            yield "no example has a label"
+        return
+    for label in named if not told else ():
+        if label not in counts:
+            near = close_matches(label, list(counts), 1)
+            meant = f"; did you mean {printable(near[0])}?" if near else ""
+            yield f"no example has the label {printable(label)}{meant}"
 
 
 def counted(table: pa.Table) -> dict[str, int]:

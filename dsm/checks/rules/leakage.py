@@ -89,6 +89,9 @@ class Leakage(Rule):
             raise NotFound("views can be compared in a repository only")
         names = self.asked["views"]
         tables = [subject.view(name) for name in names]
+        for name, table in zip(names, tables, strict=True):
+            if not table.num_rows and not self.asked.get("optional"):
+                yield Failing(f"view {printable(name)} has no examples to compare")
         for index, (name, mine) in enumerate(zip(names, tables, strict=True)):
             for other, theirs in zip(names[:index], tables[:index], strict=True):
                 objects = one_array(theirs.column("object"))

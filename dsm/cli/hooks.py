@@ -24,6 +24,7 @@ from dsm.repo.hooks import (
     mend,
     trust_hook,
 )
+from dsm.repo.lock_file import BadLock, LockConflict, read_lock
 
 app = new_app()
 
@@ -211,6 +212,12 @@ def _pre_commit(s: Session) -> int:
         if report.ran:
             tell(s, report)
         status = 1 if report.fails() else 0
+    try:
+        read_lock(s.repo)
+    except (BadLock, LockConflict) as error:  # `git commit -a` takes one with marks of a conflict
+        message("\n  ".join([f"error: {printable(error.message)}", *map(printable, error.items)]))
+        message(f"hint: {error.hint}")
+        return 1
     for text in s.repo.lock_differences() or ():
         message(f"note: dsm.lock: {printable(text)} (`dsm lock` names the head)")
     return status

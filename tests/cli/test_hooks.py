@@ -246,6 +246,40 @@ def test_git_asks_dsm(dsm: Runner, here: Path, git: Callable[..., tuple[int, str
 
 
 @needs_git
+def test_a_conflict_is_not_committed(
+    dsm: Runner, here: Path, git: Callable[..., tuple[int, str]]
+) -> None:
+    """Two branches lock other data: `git commit -a` does not take the marks of the merge, and says
+    how to settle it; `dsm lock` settles it."""
+    dsm("hooks", "install", "-q")
+    git("checkout", "-q", "-b", "main")
+    dsm("lock", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "one")
+    for branch, start in (("other", "main"), ("more", "main")):
+        git("checkout", "-q", "-b", branch, start)
+        write(here / f"{branch}.txt", branch)
+        dsm("add", "-q", f"{branch}.txt")
+        dsm("commit", "-q", "-m", branch)
+        dsm("lock", "-q")
+        assert git("commit", "-q", "-a", "-m", branch)[0] == 0
+    assert git("merge", "-q", "other")[0] == 1
+    status, said = git("commit", "-a", "-m", "marks and all")
+    assert (status, said.splitlines()) == (
+        1,
+        [
+            f"error: {here}/dsm.lock holds a merge conflict",
+            "  data: ours has changeset 3; theirs has changeset 2",
+            "hint: both are in the history here: `dsm lock` names its head, then `git add dsm.lock`",
+        ],
+    )
+    dsm("lock", "-q")
+    git("add", "dsm.lock")
+    assert git("commit", "-q", "-m", "merged")[0] == 0
+    assert json.loads((here / "dsm.lock").read_text())["datasets"]["data"]["number"] == 3
+
+
+@needs_git
 def test_git_pushes_data_first(
     dsm: Runner, here: Path, tmp_path: Path, git: Callable[..., tuple[int, str]]
 ) -> None:

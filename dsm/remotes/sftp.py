@@ -68,11 +68,13 @@ class SftpBackend(Backend):
         path = self._path(name)
         if size == 0:
             return
-        file = self._asked("read", name, lambda sftp: sftp.open(path, "rb"))
+        self.requests += 1
+        client = self._connected()
+        file = self._told("read", name, client, lambda: client.open(path, "rb"))
         try:
             while size is None or size > 0:
                 step = min(STREAM_BYTES, STREAM_BYTES if size is None else size)
-                part = self._told("read", name, partial(file.read, step, start))
+                part = self._told("read", name, client, partial(file.read, step, start))
                 if not part:
                     return
                 start += len(part)
@@ -80,7 +82,7 @@ class SftpBackend(Backend):
                 self.received += len(part)
                 yield part
         finally:
-            self._told("read", name, file.close)
+            self._told("read", name, client, file.close)
 
     def put(self, name: str, data: bytes) -> None:
         self._write(name, iter([data]), replace=True)
@@ -98,32 +100,40 @@ class SftpBackend(Backend):
 
         async def write(sftp: Any) -> bool:
             for folder in (temporary, final):
-                await sftp.makedirs(posixpath.dirname(folder), exist_ok=True)
-            async with sftp.open(temporary, "xb") as file:
-                for block in blocks:
-                    await file.write(block)
-                    self.sent += len(block)
-                await self._synced(file)
-            if replace:
-                await sftp.posix_rename(temporary, final)
-                return True
-            return await self._claimed(sftp, temporary, final)
+                await _soon(sftp.makedirs(posixpath.dirname(folder), exist_ok=True))
+            try:
+                async with sftp.open(temporary, "xb") as file:
+                    for block in blocks:
+                        await _soon(file.write(block))
+                        self.sent += len(block)
+                    await self._synced(file)
+                if replace:
+                    await _soon(sftp.posix_rename(temporary, final))
+                    return True
+                return await self._claimed(sftp, temporary, final)
+            except BaseException:  # a full disk must not keep what does not fit
+                with contextlib.suppress(self._ssh.Error, TimeoutError):
+                    await _soon(sftp.remove(temporary))
+                raise
 
-        return self._asked("write", name, write)
+        self.requests += 1
+        client = self._connected()
+        # However long all of it takes: each step of it has its time.
+        return self._told("write", name, client, lambda: write(client), None)
 
     async def _synced(self, file: Any) -> None:
         with contextlib.suppress(self._ssh.SFTPOpUnsupported):  # not every server offers it
-            await file.fsync()
+            await _soon(file.fsync())
 
     async def _claimed(self, sftp: Any, temporary: str, final: str) -> bool:
         try:
-            await sftp.link(temporary, final)
+            await _soon(sftp.link(temporary, final))
             made = True
         except self._ssh.SFTPError as error:
             if isinstance(error, self._ssh.SFTPOpUnsupported) or not await sftp.lexists(final):
                 raise
             made = False
-        await sftp.remove(temporary)
+        await _soon(sftp.remove(temporary))
         return made
 
     def listing(self, prefix: str) -> Iterator[Entry]:
@@ -134,8 +144,9 @@ class SftpBackend(Backend):
         async def scan(sftp: Any) -> list[Any]:
             return [entry async for entry in sftp.scandir(folder)]
 
+        client = self._connected()
         try:
-            entries = self._told("list", prefix or "it", lambda: scan(self._connected()))
+            entries = self._told("list", prefix or "it", client, lambda: scan(client))
         except NotOnRemote:
             return
         for entry in entries:
@@ -171,13 +182,17 @@ class SftpBackend(Backend):
 
     def _asked(self, what: str, name: str, ask: Callable[[Any], Awaitable[T]]) -> T:
         self.requests += 1
-        return self._told(what, name, lambda: ask(self._connected()))
+        client = self._connected()
+        return self._told(what, name, client, lambda: ask(client))
 
-    def _told(self, what: str, name: str, ask: Callable[[], Awaitable[T]]) -> T:
+    def _told(
+        self, what: str, name: str, client: Any, ask: Callable[[], Awaitable[T]],
+        patience: float | None = ANSWER_SECONDS,
+    ) -> T:  # fmt: skip
         """Returns what a coroutine does; errors are those of the contract."""
         ssh = self._ssh
         try:
-            return _waited(ask())
+            return _waited(ask(), patience)
         except (ssh.SFTPNoSuchFile, ssh.SFTPNoSuchPath):
             raise NotOnRemote(f"{self.url} has no file {name}") from None
         except ssh.SFTPPermissionDenied:
@@ -186,8 +201,15 @@ class SftpBackend(Backend):
             raise
         except (ssh.Error, OSError, TimeoutError) as error:
             if not isinstance(error, ssh.SFTPError) or isinstance(error, ssh.SFTPConnectionLost):
-                self._client = None  # the next try connects anew
+                self._lost(client)
             raise RemoteFailed(f"cannot {what} {name} on {self.url}: {_brief(error)}") from None
+
+    def _lost(self, client: Any) -> None:
+        """Lets the next try connect anew, unless another thread has done that already."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+                _loops[0].call_soon_threadsafe(self._connection.abort)
 
     def _connected(self) -> Any:
         with self._lock:
@@ -237,8 +259,13 @@ _loops: list[asyncio.AbstractEventLoop] = []
 _making = threading.Lock()
 
 
-def _waited(asked: Awaitable[T]) -> T:
-    """Runs a coroutine in the thread of the loop, and waits for it."""
+async def _soon(asked: Awaitable[T]) -> T:
+    """Waits for one step of something longer. Raises TimeoutError."""
+    return await asyncio.wait_for(asked, ANSWER_SECONDS)
+
+
+def _waited(asked: Awaitable[T], patience: float | None = ANSWER_SECONDS) -> T:
+    """Runs a coroutine in the thread of the loop, and waits for it. Raises TimeoutError."""
     with _making:
         if not _loops:
             _loops.append(asyncio.new_event_loop())
@@ -247,4 +274,9 @@ def _waited(asked: Awaitable[T]) -> T:
     async def run() -> T:
         return await asked
 
-    return asyncio.run_coroutine_threadsafe(run(), _loops[0]).result(ANSWER_SECONDS)
+    future = asyncio.run_coroutine_threadsafe(run(), _loops[0])
+    try:
+        return future.result(patience)
+    except BaseException:
+        future.cancel()  # what nobody waits for any more must not write on
+        raise

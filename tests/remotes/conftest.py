@@ -23,6 +23,8 @@ import dsm
 from dsm.catalog import Catalog
 from dsm.datasets import Dataset
 
+from . import sftp_server
+
 _numbers = itertools.count()
 
 
@@ -93,34 +95,11 @@ def google_bucket() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ssh_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an SFTP server on loopback, whose host key and user's key are known."""
-    asyncssh = pytest.importorskip("asyncssh", reason="dsm-datasets[ssh] is not installed")
-    import asyncio
-    import threading
-
-    home, data = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("sftp")
-    (home / ".ssh").mkdir(mode=0o700)
-    keys = {name: asyncssh.generate_private_key("ssh-ed25519") for name in ("host", "user")}
-    keys["user"].write_private_key(str(home / ".ssh" / "id_ed25519"))
-    allowed = home / "authorized_keys"
-    keys["user"].write_public_key(str(allowed))
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
-
-    async def listen() -> object:
-        return await asyncssh.listen(
-            "127.0.0.1", 0, server_host_keys=[keys["host"]],
-            authorized_client_keys=str(allowed), sftp_factory=True,
-        )  # fmt: skip
-
-    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
-    port = server.get_port()
-    line = keys["host"].export_public_key().decode().strip()
-    (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {line}\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        patch.delenv("SSH_AUTH_SOCK", raising=False)
-        yield f"ssh://tester@127.0.0.1:{port}{data}"
-    loop.call_soon_threadsafe(server.close)
+    pytest.importorskip("asyncssh", reason="dsm-datasets[ssh] is not installed")
+    with sftp_server.serving(
+        tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("sftp")
+    ) as address:
+        yield address
 
 
 ACCOUNT = "devstoreaccount1"
@@ -177,6 +156,12 @@ def _make_container(server: str, name: str) -> None:
 @pytest.fixture(params=["folder", "memory", "s3"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh address of a few kinds."""
+    return _address(request, tmp_path)
+
+
+@pytest.fixture(params=["folder", "s3", "ssh"])
+def shared_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh address of the kinds that several processes write to."""
     return _address(request, tmp_path)
 
 

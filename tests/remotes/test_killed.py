@@ -115,9 +115,9 @@ def test_killed_at_random_moments(origin: Copy, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not LONG, reason="each death is a process: the long tier")
-def test_processes_killed_over_s3(origin: Copy, s3_bucket: str, tmp_path: Path) -> None:
+def test_processes_killed(origin: Copy, shared_place: str, tmp_path: Path) -> None:
     """`dsm push` and `dsm pull`, killed at random times while they speak to a server."""
-    place = f"{s3_bucket}/killed-{os.getpid()}"
+    place = shared_place
     origin.repo.remotes.add("origin", place)
     origin.repo.push()
     dsm.clone(place, tmp_path / "copy")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dsm.errors import DamagedData
 from dsm.format import document
 from dsm.repo.layout import NUMBER_DIGITS, Layout
+from dsm.repo.planted_links import refuse_links_in
 from dsm.store import disk
 from dsm.store.whole_file import read_file
 
@@ -58,6 +59,7 @@ class Tracking:
         self.remote = remote
         self.folder = os.path.join(layout.remotes, remote)
         self._temporary = layout.temporary
+        refuse_links_in((self.folder,))
         self._fields = self._load()
 
     def _load(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +27,7 @@ from dsm.repo import documents
 from dsm.repo.config import Config, UserConfig, check_workers
 from dsm.repo.environment import Environment
 from dsm.repo.layout import FOLDER, Layout
+from dsm.repo.planted_links import refuse_links, refuse_links_in
 from dsm.store import disk
 from dsm.store.lease import Lease
 from dsm.store.turns import CHANGING
@@ -78,7 +79,8 @@ class Repository:
         if refusal is not None:
             # Whoever made it chose the sources, too: no address of ours is given to them.
             self.environment = replace(environment, secret_of=_always(refusal()))
-        _refuse_links(self.layout.folders)
+        refuse_links(self.layout.folders)
+        refuse_links_in((self.path, self.layout.local, self.layout.remotes))
         fields = documents.repositories(self.layout).read("repo")
         if fields is None:
             if _empty(self.layout.datasets) and _empty(self.layout.packs):
@@ -209,7 +211,7 @@ class Repository:
     def identity(self, name: str) -> DatasetIdentity:
         """Reads a dataset's identity. Raises NotFound with near matches, or DamagedData."""
         check_dataset_name(name)
-        _refuse_links((
+        refuse_links((
             *self.layout.dataset_folders(name), *self.layout.late_folders(name),
             self.layout.absent(name),
         ))  # fmt: skip
@@ -279,7 +281,7 @@ class Repository:
             )
         identities = documents.datasets(layout)
         identities.claim(name)
-        _refuse_links(layout.dataset_folders(name))
+        refuse_links(layout.dataset_folders(name))
         if not os.path.lexists(layout.dataset(name)):
             for folder in (layout.stage(name), layout.index(name), layout.cache(name)):
                 disk.remove_tree(folder)
@@ -341,7 +343,7 @@ def initialise(root: str, org: str, fields: Callable[[], dict[str, Any]]) -> boo
     `fields` gives the identity (repository id, org, chunking) when one is needed.
     """
     layout = Layout(os.path.join(root, FOLDER))
-    _refuse_links(layout.folders)
+    refuse_links(layout.folders)
     if not os.path.isdir(root):
         disk.make_dirs(root)
     for folder in (layout.base, layout.packs, layout.datasets):
@@ -374,16 +376,3 @@ def make_local(layout: Layout) -> None:
         if fd is not None:
             disk.unlock(fd)
     disk.sync_dir(layout.local)
-
-
-def _refuse_links(folders: Iterable[str]) -> None:
-    """Raises DamagedData when one of these is a symbolic link.
-
-    A planted one would let commits write, and gc remove, what is no part of the repository.
-    """
-    for folder in folders:
-        if os.path.islink(folder):
-            raise DamagedData(
-                f"{folder} is a symbolic link, where a folder of the repository belongs",
-                hint="dsm makes no links there: put the folder itself in its place",
-            )

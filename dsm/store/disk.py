@@ -352,11 +352,11 @@ def remove_dir(path: str) -> bool:
 
 
 def remove_tree(path: str) -> None:
-    """Removes a folder of the repository and what is in it, links as links; or a file.
+    """Removes a folder of the repository and what is in it, links as links; or a file, or a link.
 
     What is gone already is fine. Raises WriteFailed.
     """
-    for above, folders, files in os.walk(path, topdown=False):
+    for above, folders, files in () if os.path.islink(path) else os.walk(path, topdown=False):
         for name in (*files, *folders):
             inner = os.path.join(above, name)
             if name in files or os.path.islink(inner):

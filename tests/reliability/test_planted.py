@@ -17,7 +17,9 @@ from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.maintenance.spill import find_spills
 from dsm.maintenance.texts import Texts
 from dsm.model.names import printable
+from dsm.remotes.tracking import Tracking
 from dsm.repo.repository import initialise
+from dsm.store import disk
 from reliability.operations import (
     collect_garbage,
     committed,
@@ -31,7 +33,8 @@ FOLDERS = [
     "packs", "datasets", "datasets/data", "datasets/data/changesets", "datasets/data/manifests",
     "datasets/data/tags", "datasets/data/views", "sources", "local", "local/tmp", "local/trash",
     "local/stage", "local/stage/data", "local/index", "local/index/data", "local/cache",
-    "local/cache/data", "local/receipts",
+    "local/cache/data", "local/receipts", "local/objects", "local/remotes", "local/remotes/origin",
+    "local/near", "local/runs", "runs",
 ]  # fmt: skip
 
 
@@ -68,6 +71,7 @@ def test_a_folder_that_is_a_link(tmp_path: Path, folder: str) -> None:
     if inner.exists():
         shutil.move(inner, outside)
     write(outside, dict.fromkeys(["notes.txt", "a.parquet", "x.pack", "b.json", "in/c"], b"dear"))
+    inner.parent.mkdir(exist_ok=True)
     inner.symlink_to(outside)
     before = {path: path.stat().st_mtime_ns for path in outside.rglob("*")}
     use(root)
@@ -76,6 +80,19 @@ def test_a_folder_that_is_a_link(tmp_path: Path, folder: str) -> None:
             repo.dataset("data")
             plan_gc(repo)
     assert {path: path.stat().st_mtime_ns for path in outside.rglob("*")} == before
+
+
+def test_what_was_fetched_is_removed_through_no_link(tmp_path: Path) -> None:
+    """A link in the place of what was seen of a remote, or of a dataset on it, costs nobody a file."""
+    root = lay_out(half_staged, tmp_path / "work")
+    write(tmp_path / "outside", {"notes.txt": b"dear"})
+    (root / ".dsm/local/remotes/origin").mkdir(parents=True)
+    (root / ".dsm/local/remotes/origin/d1").symlink_to(tmp_path / "outside")
+    with open_repo(root) as repo, pytest.raises(DamagedData, match="is a symbolic link"):
+        Tracking(repo.layout, "origin")
+    disk.remove_tree(str(root / ".dsm/local/remotes/origin/d1"))
+    assert not (root / ".dsm/local/remotes/origin/d1").is_symlink()
+    assert (tmp_path / "outside/notes.txt").read_bytes() == b"dear"
 
 
 def test_init_goes_through_no_link(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -50,17 +51,18 @@ class ColumnarReader:
         number = 0
         try:
             for batch in _batches(file, settings.format):
-                for row in _rows(batch):
+                if not number:
+                    _require_key(batch.schema.names, gathered)
+                for row in _rows(batch, number, gathered):
                     number += 1
                     _take(row, number, gathered, grouper, budget, size)
         except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
             if isinstance(error, RecordsInvalid):
                 raise
-            reason = (str(error).splitlines() or [""])[0][:200]
-            where = f" behind row {number:,}" if number else ""
+            reason = _cut_off(file, settings.format) or _damage(error, number)
             raise RecordsInvalid(
-                f"{printable(name)} cannot be read as {settings.format}{where}:"
-                f" {printable(reason)}",
+                f"{printable(name)} {reason}",
+                hint="get the file again, or write it again",
                 items=(name,),
             ) from None
         grouper.finish()
@@ -71,6 +73,38 @@ class ColumnarReader:
     def fields(self, data: bytes, settings: RecordSettings) -> dict[str, Any]:
         """See `RecordReader.fields`."""
         return fields_of(data)
+
+
+def _cut_off(file: BinaryIO, form: str) -> str | None:
+    """Says that a file is none of its format, or only the beginning of one; None for neither."""
+    file.seek(0)
+    head = file.read(6) or b""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 6))
+    tail = file.read(6) or b""
+    if form == "parquet" and head[:4] != b"PAR1":
+        return "is no Parquet file: it does not begin as one does"
+    if (form == "parquet" and tail[-4:] != b"PAR1") or (head == b"ARROW1" != tail):
+        kind = "a Parquet" if form == "parquet" else "an Arrow"
+        return f"is cut off: it does not end as {kind} file does"
+    return None
+
+
+def _damage(error: Exception, number: int) -> str:
+    where = f" behind row {number:,}" if number else ""
+    reason = (str(error).splitlines() or [""])[0][:200]
+    return f"is damaged, or written in a way that dsm does not read{where}: {printable(reason)}"
+
+
+def _require_key(names: list[str], gathered: Gathering) -> None:
+    tops = {*names, *(field for field in gathered.settings.key if field.partition(".")[0] in names)}
+    missing = [field for field in gathered.settings.key if field not in tops]
+    if missing:
+        raise RecordsInvalid(
+            f"{printable(gathered.name)}: there is no column '{printable(missing[0])}', which is"
+            " the key",
+            hint=f"it has {', '.join(printable(each) for each in names[:12])}",
+            items=(gathered.name,),
+        )
 
 
 def _take(
@@ -113,18 +147,42 @@ def _batches(file: BinaryIO, form: str) -> Iterator[pa.RecordBatch]:
         yield from pa.ipc.open_stream(opened)
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Yields rows as Python values, of which JSON can be made; so many in memory as is bounded."""
+def _rows(batch: pa.RecordBatch, before: int, gathered: Gathering) -> Iterator[dict[str, Any]]:
+    """Yields rows as Python values, of which JSON can be made; so many in memory as is bounded.
+
+    So many rows are `before` them. Raises RecordsInvalid.
+    """
     names = batch.schema.names
     if len(set(names)) < len(names):
         twice = next(name for at, name in enumerate(names) if name in names[:at])
-        raise ValueError(f"the column {twice!r} is there twice")
+        raise RecordsInvalid(
+            f"{printable(gathered.name)} has the column '{printable(twice)}' twice",
+            hint="rename one, and write the file again",
+            items=(gathered.name,),
+        )
     step = max(1, min(_ROWS, _HELD_BYTES // max(1, sum(map(_longest, batch.columns)))))
     for first in range(0, batch.num_rows, step):
         part = batch.slice(first, step)
-        columns = [_values(column) for column in part.columns]
+        try:
+            columns = [_values(column) for column in part.columns]
+        except UnicodeDecodeError:
+            raise _undecodable(part, before + first, gathered) from None
         for values in zip(*columns, strict=True) if columns else ():
             yield dict(zip(names, values, strict=True))
+
+
+def _undecodable(part: pa.RecordBatch, before: int, gathered: Gathering) -> RecordsInvalid:
+    """Returns what tells the row and the field of a text that is none."""
+    for number, row in enumerate(range(part.num_rows), before + 1):
+        for name, column in zip(part.schema.names, part.columns, strict=True):
+            try:
+                column[row].as_py()
+            except UnicodeDecodeError:
+                return gathered.wrong(
+                    number, f"is not UTF-8 in the field '{printable(name)}'",
+                    "write such a column as binary, or convert it",
+                )  # fmt: skip
+    raise AssertionError("every text can be read")
 
 
 def _longest(column: pa.Array) -> int:

@@ -16,11 +16,12 @@ from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.records.gathering import RecordsInvalid
 
+_XZ = b"\xfd7zXZ\0"
 _MAGIC = {
     "gzip": b"\x1f\x8b",
     "zstd": b"\x28\xb5\x2f\xfd",
     "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\x00",
+    "xz": _XZ,
 }
 # A megabyte of packed bytes unpacks to so many, and to so many lines; more is no text of people.
 _EXPANDS, _SPARED = 200, 64 << 20
@@ -28,12 +29,17 @@ _LINES_A_BYTE, _LINES_SPARED = 4, 1 << 20
 _PACKED_BYTES = 64 << 10
 _ZSTD_BYTES = 1 << 10  # 128 KiB may come of four bytes, and it has no bound of its own
 _PIECE = 1 << 20
+PACK_AGAIN = "get the file again, or pack it again"
 
 
 def compression_of(file: BinaryIO) -> str | None:
     """Returns how a file is compressed, by its first bytes, and leaves it at its beginning."""
     head = file.read(6) or b""
     file.seek(0)
+    if (
+        head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5
+    ):  # a frame that says nothing, as pzstd has
+        return "zstd"
     return next((name for name, magic in _MAGIC.items() if head.startswith(magic)), None)
 
 
@@ -55,6 +61,7 @@ class Budget:
             raise RecordsInvalid(
                 f"{printable(self._name)} unpacks to more than {_EXPANDS} times its size, or to"
                 " more lines or rows than such a file has",
+                hint="unpack it yourself, if you trust it, and add what comes of it",
                 items=(self._name,),
             )
 
@@ -103,6 +110,12 @@ class Decompressed:
                 self._ended = not self._packed
                 self._packed = b""
                 return b""
+            # `lzma` takes a few bytes for the beginning of a stream, whatever they are.
+            begins = self._packed[: len(_XZ)] == _XZ[: len(self._packed)]
+            if self._streams and self._compression == "xz" and not begins:
+                self._begun = self._in - len(self._packed)
+                self._streams += 1
+                raise self._damaged()
             self._stream = _OPENED[self._compression]()
             self._streams += 1
             self._begun = self._in - len(self._packed)
@@ -134,7 +147,9 @@ class Decompressed:
         )
 
     def _wrong(self, reason: str) -> InvalidInput:
-        return RecordsInvalid(f"{printable(self._name)} {reason}", items=(self._name,))
+        return RecordsInvalid(
+            f"{printable(self._name)} {reason}", hint=PACK_AGAIN, items=(self._name,)
+        )
 
 
 class _Bounded:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dsm.errors import InvalidInput
+from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.model.attributes import FLOAT_INT_MAX
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, printable
@@ -213,6 +214,14 @@ class Gathering:
                     f"has the key {printable(key)!r} in {fields}, as {self.unit} {other} has",
                     "mend it, name more fields (--key-field, repeatable), or leave the key out",
                 )
+
+
+def too_long(size: int) -> tuple[str, str]:
+    """Returns reason and hint for a line of so many bytes."""
+    return (
+        f"is {size:,} bytes long or longer; a record has less than {OBJECT_BYTES_MAX:,}",
+        "add such a file without --records: it is one example then",
+    )
 
 
 def wide_form(head: bytes) -> str | None:

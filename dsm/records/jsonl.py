@@ -21,7 +21,7 @@ from dsm.model.names import printable
 from dsm.model.record_path import spelt_keys
 from dsm.model.rows import shared
 from dsm.records.fields import joined_key, labels_of
-from dsm.records.gathering import LOOKED_AT, Gathering, Read
+from dsm.records.gathering import LOOKED_AT, Gathering, Read, too_long
 from dsm.records.groups import Grouper, GroupStore
 from dsm.records.settings import RecordSettings
 from dsm.store.digests import digests
@@ -96,7 +96,7 @@ class Incremental:
             rest = data[end:]
             if len(rest) > OBJECT_BYTES_MAX:
                 raise self._gathered.wrong(
-                    self._lines + data.count(b"\n") + 1, _too_long(len(rest))
+                    self._lines + data.count(b"\n") + 1, *too_long(len(rest))
                 )
             if end:
                 self._whole_lines(data[:end] if rest else data)
@@ -162,7 +162,7 @@ class Incremental:
             at = 3 if first and number == 1 and line.startswith(_BOM) else 0
             data = line[at:].rstrip(_BLANKS) if at or line[-1:] in b"\r \t" else line
             if len(line) >= OBJECT_BYTES_MAX:
-                raise self._gathered.wrong(number, _too_long(len(line)))
+                raise self._gathered.wrong(number, *too_long(len(line)))
             if not data.strip():
                 add(line + end, None, 0, 0)
                 continue
@@ -324,10 +324,6 @@ def _beside(work: Callable[[], Columns | None]) -> Callable[[], Columns | None]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return result
-
-
-def _too_long(size: int) -> str:
-    return f"is {size:,} bytes long or longer; a record has less than {OBJECT_BYTES_MAX:,}"
 
 
 class JsonlReader:

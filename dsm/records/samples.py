@@ -76,7 +76,10 @@ class Samples:
         other = self._names.setdefault(path, number)
         if other != number:
             shown = printable(name[:200])
-            raise self.gathered.wrong(number, f"has the name '{shown}', as member {other} has")
+            raise self.gathered.wrong(
+                number, f"has the name '{shown}', as member {other} has",
+                "pack it again with each file once",
+            )  # fmt: skip
         return path
 
     def add(self, member: Member) -> None:
@@ -127,10 +130,11 @@ class Samples:
                 yield _FIELDS.get(member.extension, member.extension), text.strip()
                 return
             found = json.loads(text)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            kind = "UTF-8" if isinstance(error, UnicodeDecodeError) else "JSON"
             raise self.gathered.wrong(
-                member.number, f"('{printable(member.name)}') is no UTF-8 text or no JSON, so it"
-                " says nothing of its sample",
+                member.number, f"('{printable(member.name)}') is not {kind}, so it says nothing of"
+                " its sample", "mend it, or pack it under a name of its own",
             ) from None  # fmt: skip
         if isinstance(found, dict):
             yield from found.items()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 from dsm.model.names import printable
-from dsm.records.compressed import Decompressed, compression_of
+from dsm.records.compressed import PACK_AGAIN, Decompressed, compression_of
 from dsm.records.gathering import Gathering, Read, RecordsInvalid
 from dsm.records.groups import GroupStore
 from dsm.records.samples import SAID_BYTES_MAX, Member, Samples, may_say
@@ -24,6 +24,13 @@ from dsm.store.chunks import readinto_of
 
 # What may be said of others is among these.
 _SMALL = SAID_BYTES_MAX
+# What `tarfile` says of what it takes for the first header, in words of dsm.
+_SAID = {
+    "empty file": "it is empty",
+    "truncated header": "it is cut off within a header",
+    "invalid header": "it does not begin with a header",
+    "bad checksum": "a header is damaged: it does not fit its checksum",
+}
 
 
 class _Content:
@@ -41,6 +48,8 @@ class _Content:
 def _explained(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"the name of what follows is not UTF-8: {error.object[:200]!r}"
+    if isinstance(error, tarfile.ReadError) and str(error) in _SAID:
+        return _SAID[str(error)]
     return printable(str(error)[:200])
 
 
@@ -100,13 +109,12 @@ class _Tar:
             where = f" behind member {number:,}" if number else ""
             raise RecordsInvalid(
                 f"{printable(self._name)} cannot be read as tar{where}: {_explained(error)}",
+                hint=PACK_AGAIN,
                 items=(self._name,),
             ) from None
         self._samples.close()
         file = self._file
-        while data := file.take(PIECE):  # behind the end of the archive
-            file.between.append(data)
-            self._put_between()
+        self._take_rest()
         self._put_between()
         oid = file.whole.digest()
         if self._store is not None and self._listed:
@@ -115,6 +123,24 @@ class _Tar:
             elif len(self._rows) > 1:
                 self._store.put_list(oid, file.at, b"".join(self._rows))
         return self._gathered.finish(oid, file.at)
+
+    def _take_rest(self) -> None:
+        """Takes what stands behind the end. Raises RecordsInvalid for another tar there, whose
+        files nobody would see."""
+        file, blank = self._file, True
+        while data := file.take(PIECE):
+            if blank and (found := len(data) - len(data.lstrip(b"\0"))) < len(data):
+                blank, start = False, file.at - len(data)
+                first = found - (start + found) % BLOCK
+                if data[first + 257 : first + 262] == b"ustar":
+                    raise RecordsInvalid(
+                        f"{printable(self._name)} has another tar behind its end, which is not"
+                        " read",
+                        hint="join them by `tar --concatenate`, or add each as a file",
+                        items=(self._name,),
+                    )
+            file.between.append(data)
+            self._put_between()
 
     # --- headers ---
 
@@ -182,7 +208,7 @@ class _Tar:
         if target not in self._contents:
             raise self._gathered.wrong(
                 number, f"('{printable(name)}') is a link to '{printable(target[:200])}', which"
-                " no member before it is",
+                " no member before it is", "pack it again with what it links to, and that first",
             )  # fmt: skip
         oid, size = self._contents[name] = self._contents[target]
         self._samples.add(Member(name, number, oid, size, None))

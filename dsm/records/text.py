@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from blake3 import blake3
 
 from dsm.format.pack import OBJECT_BYTES_MAX
-from dsm.records.gathering import LOOKED_AT, Gathering, Read
+from dsm.records.gathering import LOOKED_AT, Gathering, Read, too_long
 from dsm.records.groups import Grouper, GroupStore
 from dsm.records.piecewise import Uneven
 from dsm.records.settings import UTF_8_BOM, Found, RecordSettings
@@ -120,10 +120,7 @@ def _lines(file: BinaryIO, gathered: Gathering) -> Iterator[bytes]:
         longest = max(len(rest), *map(len, lines)) if lines else len(rest)
         if longest >= OBJECT_BYTES_MAX:
             long = [*map(len, lines), len(rest)].index(longest)
-            raise gathered.wrong(
-                count + long + 1,
-                f"is {longest:,} bytes long or longer; a record has less than {OBJECT_BYTES_MAX:,}",
-            )
+            raise gathered.wrong(count + long + 1, *too_long(longest))
         for line in lines:
             yield line + b"\n"
         count += len(lines)

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import io
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -103,8 +104,11 @@ def test_what_is_none_is_refused(form: str) -> None:
     for data in (b"", b"a,b\n", whole[:-1], whole[: len(whole) // 2], b"ARROW1" + whole[50:]):
         with pytest.raises(RecordsInvalid) as caught:
             read(data, form)
-        assert caught.value.message.startswith(f"t.{form} cannot be read as {form}")
+        assert caught.value.message.startswith(f"t.{form} is ")
         assert "\n" not in caught.value.message
+        assert caught.value.hint
+    with pytest.raises(RecordsInvalid, match=f"t.{form} is cut off: it does not end as a"):
+        read(whole[:-1], form)
 
 
 def test_a_wrong_row_is_named() -> None:
@@ -113,6 +117,34 @@ def test_a_wrong_row_is_named() -> None:
         read(as_parquet(pa.table({"id": [1, 1]})), "parquet", key=("id",))
     with pytest.raises(RecordsInvalid, match="row 2: has nothing in the field 'id'"):
         read(as_parquet(pa.table({"id": [1, None]})), "parquet", key=("id",))
+    with pytest.raises(
+        RecordsInvalid, match="t.parquet: there is no column 'no', which is the key"
+    ):
+        read(as_parquet(pa.table({"id": [1]})), "parquet", key=("no",))
+    with pytest.raises(RecordsInvalid, match="t.parquet has the column 'a' twice"):
+        read(as_parquet(pa.table([[1], [2]], names=["a", "a"])), "parquet")
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_text_that_is_none_is_told_by_row_and_field(form: str) -> None:
+    """Such columns are written by programs that do not look: the first such row is named."""
+    texts = [b"good"] * 1500 + [b"\xff"]
+    column = pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts).buffers())
+    table = pa.table({"n": range(len(texts)), "t": column})
+    data = as_parquet(table) if form == "parquet" else as_file(table)
+    with pytest.raises(RecordsInvalid, match="row 1501: is not UTF-8 in the field 't'"):
+        read(data, form)
+
+
+def test_nan_is_missing_and_infinity_is_refused() -> None:
+    """As in every other format."""
+    table = pa.table({"n": [1.0, math.nan], "t": [math.nan, 1.7e9], "l": [math.nan, 2.0]})
+    found = read(as_parquet(table), "parquet", attributes=("n",), time="t", label="l")
+    assert found.attributes == [{"n": 1.0}, {}]
+    assert found.times == [None, 1_700_000_000_000_000]
+    assert found.labels == [(), ("2.0",)]
+    with pytest.raises(RecordsInvalid, match="row 2: has no attribute in the field 'n'"):
+        read(as_parquet(pa.table({"n": [1.0, -math.inf]})), "parquet", attributes=("n",))
 
 
 def test_rows_that_repeat_a_long_text_are_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:

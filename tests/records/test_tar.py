@@ -154,9 +154,14 @@ GOOD = packed([("a", b"x" * 600), ("b", b"y" * 600)])
         (packed([("a", b"1"), ("./a", b"2")]), r"member 2: has the name '\./a', as member 1 has"),
         (packed([("a", b"1")], more=link_to_nothing), r"member 2: \('b'\) is a link to '/etc/passwd'"),
         (packed([("a", b"1")], tarfile.PAX_FORMAT, sparse), r"member 2: \('b'\) is sparse"),
-        (packed([("a.jpg", b"1"), ("a.json", b"{")]), r"member 2: \('a.json'\) is no UTF-8 text or"),
-        (b"", "cannot be read as tar"),
-        (b"no tar" * 200, "cannot be read as tar"),
+        (packed([("a.jpg", b"1"), ("a.json", b"{")]), r"member 2: \('a.json'\) is not JSON"),
+        (packed([("a.jpg", b"1"), ("a.txt", b"\xff")]), r"member 2: \('a.txt'\) is not UTF-8"),
+        (b"", "cannot be read as tar: it is empty"),
+        (b"no tar" * 200, "cannot be read as tar: it does not begin with a header"),
+        (GOOD[:300], "cannot be read as tar: it is cut off within a header"),
+        (b"A" + GOOD[1:], "cannot be read as tar: a header is damaged: it does not fit its checksum"),
+        (GOOD + GOOD, "has another tar behind its end"),
+        (GOOD + bytes(1 << 20) + GOOD, "has another tar behind its end"),
         (GOOD[:1536], "cannot be read as tar behind member 1: it is cut off"),
         (GOOD[:2100], "cannot be read as tar behind member 2: it is cut off"),
         (GOOD[:700], "cannot be read as tar behind member 1: it is cut off"),
@@ -169,6 +174,7 @@ def test_what_no_dataset_should_have_is_refused(data: bytes, words: str) -> None
         with pytest.raises(RecordsInvalid, match=words) as caught:
             read(tried)
         assert caught.value.message.startswith("t.tar")
+        assert caught.value.hint
         assert "\n" not in caught.value.message
 
 

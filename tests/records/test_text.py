@@ -67,6 +67,14 @@ def test_what_is_no_text_is_refused(data: bytes, words: str) -> None:
         read(data)
 
 
+def test_frames_that_say_nothing_are_passed_over() -> None:
+    """Zstandard has such, before others as `pzstd` writes them and behind all as an index."""
+    data, idle = PACKED["zstd"](b"one\ntwo\n"), b"\x5e\x2a\x4d\x18\x03\0\0\0abc"
+    for frames in (idle + data, data + idle, idle + data + idle + data):
+        found = read_records(io.BytesIO(frames), "t.txt.zst", RecordSettings("text"))
+        assert len(found) == 2 * frames.count(data)
+
+
 @pytest.mark.parametrize("name", PACKED)
 def test_damage_of_a_stream_is_told_with_its_place(name: str) -> None:
     """By the byte of the file and in words of dsm, not by numbers of the library that unpacks."""

@@ -52,6 +52,12 @@ GOOD = packed([("a", bytes(range(256)) * 20)], zipfile.ZIP_STORED)
 ENCRYPTED = GOOD[:6] + b"\x01" + GOOD[7:].replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")  # fmt: skip
 
 
+def listed(at: int, said: bytes) -> bytes:
+    """A zip whose list says something else of its one file, from the byte `at` of the entry on."""
+    at += GOOD.rindex(b"PK\x01\x02")
+    return GOOD[:at] + said + GOOD[at + len(said) :]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -59,10 +65,13 @@ ENCRYPTED = GOOD[:6] + b"\x01" + GOOD[7:].replace(b"PK\x01\x02\x14\x03\x14\x00\x
         (packed([("/etc/passwd", b"x")]), "member 1: has the name '/etc/passwd'"),
         (packed([("a", b"1"), ("a", b"2")]), "member 2: has the name 'a', as member 1 has"),
         (ENCRYPTED, r"member 1: \('a'\) is encrypted"),
-        (b"", "cannot be read as zip"),
-        (b"no zip" * 99, "cannot be read as zip"),
-        (GOOD[:-30], "cannot be read as zip"),
-        (GOOD[:100] + b"??" + GOOD[102:], "cannot be read as zip at member 1: Bad CRC-32"),
+        (b"", "is no zip, or is cut off"),
+        (b"no zip" * 99, "is no zip, or is cut off"),
+        (GOOD[:-30], "is no zip, or is cut off"),
+        (GOOD[:100] + b"??" + GOOD[102:], r"member 1: \('a'\) is damaged: its content does not fit"),
+        (listed(10, b"a"), r"member 1: \('a'\) is packed in a way that dsm does not read"),
+        (listed(24, b"\0\xff"), r"member 1: \('a'\) is damaged: it has another size than the list"),
+        (listed(42, b"\x07"), r"member 1: \('a'\) is damaged: it is not where the list of files says"),
     ],
 )  # fmt: skip
 def test_what_no_dataset_should_have_is_refused(data: bytes, words: str) -> None:
@@ -70,6 +79,7 @@ def test_what_no_dataset_should_have_is_refused(data: bytes, words: str) -> None
     with pytest.raises(RecordsInvalid, match=words) as caught:
         read(data)
     assert caught.value.message.startswith("t.zip")
+    assert caught.value.hint
     assert "\n" not in caught.value.message
 
 

@@ -27,6 +27,7 @@ _TOKEN = re.compile(
     r'\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[A-Za-z_][\w.]*)'
     r'|"(?P<quoted>[^"]+)"|(?P<sign><=|>=|==|!=|[-<>+*/()]))'
 )  # fmt: skip
+_is_bare = re.compile(r"[A-Za-z_][\w.]*").fullmatch
 _COMPARED: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne,
@@ -184,14 +185,19 @@ def _value(tree: tuple[Any, ...], numbers: Mapping[str, float]) -> float | bool:
 def _named(name: str, numbers: Mapping[str, float]) -> float:
     if name not in numbers:
         near = close_matches(name, list(numbers), 1)
-        told = ", ".join(map(printable, list(numbers)[:10])) or "none"
+        told = ", ".join(map(_spelt, list(numbers)[:10])) or "none"
         raise NotFound(
             f"there is no metric {printable(name)}",
-            hint=f"did you mean {printable(near[0])}?" if near else f"there are {told}",
+            hint=f"did you mean {_spelt(near[0])}?" if near else f"there are {told}",
         )
     if math.isnan(numbers[name]):
         raise Unknown(f"{printable(name)} is not a number (NaN)")
     return numbers[name]
+
+
+def _spelt(name: str) -> str:
+    """Returns a name as a condition has it."""
+    return printable(name) if _is_bare(name) else f'"{printable(name)}"'
 
 
 def _calculated(sign: str, left: float, right: float) -> float:

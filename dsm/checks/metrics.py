@@ -28,6 +28,7 @@ class Judged:
 def read_metrics(data: bytes, name: str) -> dict[str, float]:
     """Returns the numbers of a JSON document by name: those of objects in it as `test.accuracy`.
 
+    null is NaN; texts, lists and truth values are no metrics.
     Raises InvalidInput when it is no JSON object, or has no number.
     """
     if len(data) > BYTES_MAX:
@@ -49,6 +50,8 @@ def _numbers(fields: dict[str, Any], start: str, depth: int) -> Iterator[tuple[s
         name = f"{start}{key}"
         if isinstance(value, dict) and depth < _DEPTH_MAX:
             yield from _numbers(value, f"{name}.", depth + 1)
+        elif value is None:  # how JSON writes NaN
+            yield name, float("nan")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             try:
                 yield name, float(value)

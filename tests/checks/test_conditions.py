@@ -67,17 +67,22 @@ def test_a_metric_that_is_missing_is_an_error() -> None:
     with pytest.raises(NotFound) as caught:
         judge(NUMBERS, ["a > 5 and test.los < 1"])
     assert caught.value.hint == "did you mean test.loss?"
+    with pytest.raises(NotFound) as caught:  # eval, less loss
+        judge({"eval-loss": 1.0}, ["eval-loss < 1"])
+    assert caught.value.hint == 'did you mean "eval-loss"?'
 
 
 def test_numbers_are_read_by_name() -> None:
     """Those of inner objects with a dot; texts, lists and truth values are no metrics."""
     text = (
-        '{"a": 1, "b": {"c": 2.5, "d": "x"}, "e": [3], "f": true, "g": NaN, "h": 1'
+        '{"a": 1, "b": {"c": 2.5, "d": "x"}, "e": [3], "f": true, "g": NaN, "n": null, "h": 1'
         + "0" * 400
         + "}"
     )
     found = read_metrics(text.encode(), "m.json")
-    assert list(found) == ["a", "b.c", "g", "h"]
+    assert list(found) == ["a", "b.c", "g", "n", "h"]
+    (judged,) = judge(found, ["n < 0"])  # as NaN does, it passes no gate
+    assert judged.fails
     assert (found["b.c"], found["h"]) == (2.5, float("inf"))
 
 

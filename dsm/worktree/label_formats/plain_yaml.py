@@ -8,15 +8,23 @@ mappings.
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
-_INT = re.compile(r"[-+]?[0-9]{1,18}")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FLOW = re.compile(
     r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\[\]{},:"'][^\[\]{},:]*(?::(?!\s)[^\[\]{},:]+)*"""
 )
 _BLOCK = re.compile(r"([|>])([-+]?)")
+_IN_QUOTES = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
+_PAIR = r"u[dD][89abAB][0-9A-Fa-f]{2}\\u[dD][c-fC-F][0-9A-Fa-f]{2}"  # of halves, as JSON has them
+_ESCAPE = re.compile(rf"\\({_PAIR}|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|U[0-9A-Fa-f]{{8}}|.)")
+_ESCAPES = {
+    "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f",
+    "r": "\r", "e": "\x1b", " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0",
+    "L": "\u2028", "P": "\u2029",
+}  # fmt: skip
 _DEPTH_MAX = 20
 
 
@@ -76,17 +84,28 @@ def _block(lines: list[str], number: int, indent: int, begun: re.Match[str]) -> 
     return told + last if told else "", end
 
 
+def _outside(line: str) -> Iterator[tuple[int, str]]:
+    """Yields the letters that are in no quotes, with their places."""
+    at, before, only_dashes = 0, "", True
+    while at < len(line):
+        char = line[at]
+        if char in "'\"" and (only_dashes or before in "[{,:"):
+            match = _IN_QUOTES.match(line, at)
+            if match is None:
+                return  # never closed, which is told when the value is read
+            at, before, only_dashes = match.end(), char, False
+            continue
+        yield at, char
+        if char != " ":
+            before, only_dashes = char, only_dashes and char == "-"
+        at += 1
+
+
 def _without_comment(line: str) -> str:
-    if "#" not in line:
-        return line
-    quote = ""
-    for at, char in enumerate(line):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"" and (at == 0 or line[at - 1] in " [{,:-"):
-            quote = char
-        elif char == "#" and (at == 0 or line[at - 1] in " \t"):
-            return line[:at].rstrip()
+    if "#" in line:
+        for at, char in _outside(line):
+            if char == "#" and (at == 0 or line[at - 1] in " \t"):
+                return line[:at].rstrip()
     return line
 
 
@@ -96,7 +115,7 @@ def _joined(lines: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     parts: list[str] = []
     open_ = 0
     for number, indent, told in lines:
-        depth = _brackets(told)
+        depth = _brackets(told, open_ > 0)
         if not open_:
             found.append((number, indent, told))
             parts = [told]
@@ -112,26 +131,24 @@ def _joined(lines: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
     return found
 
 
-def _brackets(told: str) -> int:
-    depth, quote = 0, ""
-    for at, char in enumerate(told):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"" and (at == 0 or told[at - 1] in " [{,:-"):
-            quote = char
-        else:
-            depth += (char in "[{") - (char in "]}")
-    return depth
+def _brackets(told: str, within: bool) -> int:
+    """Returns how many more brackets are opened than closed; of a plain text none is."""
+    if not within:
+        named = _key(told)
+        value = named[1] if named else told.removeprefix("- ").lstrip()
+        if value[:1] not in ("[", "{"):
+            return 0
+    return sum((c in "[{") - (c in "]}") for _, c in _outside(told))
 
 
 def _key(told: str) -> tuple[str, str] | None:
     """Returns a name and what follows its colon; None where there is no name."""
     if told[0] in "'\"":
-        end = told.find(told[0], 1)
-        rest = told[end + 1 :].lstrip() if end > 0 else ""
-        if rest != ":" and not rest.startswith(": "):
+        match = _IN_QUOTES.match(told)
+        rest = told[match.end() :].lstrip() if match else ""
+        if match is None or (rest != ":" and not rest.startswith(": ")):
             return None
-        return told[: end + 1], rest[1:].strip()
+        return match[0], rest[1:].strip()
     if told[0] in "[]{}&*!|>%@`,":
         return None
     at = told.find(": ")
@@ -215,18 +232,34 @@ def _scalar(text: str, number: int, depth: int) -> Any:
     if text[0] in "&*!|>%@`":
         raise NotPlain(number, f"'{text[0]}' begins more YAML than is read")
     if text[0] == '"':
-        try:
-            value = json.loads(text)
-        except ValueError:
-            raise NotPlain(number, "the text in quotes is not closed") from None
-        return value
+        return _unquoted(text, number)
     if text[0] == "'":
-        if len(text) < 2 or text[-1] != "'":
+        if _IN_QUOTES.fullmatch(text) is None:
             raise NotPlain(number, "the text in quotes is not closed")
         return text[1:-1].replace("''", "'")
     if _INT.fullmatch(text):
         return int(text)
     return {"null": None, "~": None, "true": True, "false": False}.get(text, text)
+
+
+def _unquoted(text: str, number: int) -> str:
+    """Returns the text in double quotes, with what its escapes stand for."""
+    if _IN_QUOTES.fullmatch(text) is None:
+        raise NotPlain(number, "the text in quotes is not closed")
+
+    def told(match: re.Match[str]) -> str:
+        escape = match[1]
+        if escape in _ESCAPES:
+            return _ESCAPES[escape]
+        if len(escape) == 11:
+            high, low = int(escape[1:5], 16), int(escape[7:], 16)
+            return chr(0x10000 + (high - 0xD800 << 10) + low - 0xDC00)
+        code = int(escape[1:], 16) if len(escape) > 1 else -1
+        if not 0 <= code <= 0x10FFFF or 0xD800 <= code < 0xE000:
+            raise NotPlain(number, f"'\\{escape[:9]}' stands for no letter")
+        return chr(code)
+
+    return _ESCAPE.sub(told, text[1:-1])
 
 
 def _flow(text: str, at: int, number: int, depth: int) -> tuple[Any, int]:

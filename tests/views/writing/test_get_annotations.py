@@ -51,10 +51,10 @@ COCO: dict[str, Any] = {
 }  # fmt: skip
 
 
-def coco_work(work: Work) -> None:
+def coco_work(work: Work, told: dict[str, Any] = COCO) -> None:
     names = [image["file_name"] for image in COCO["images"]]
     work.write({f"images/{name}": png(color=n) for n, name in enumerate(names)})
-    work.write({"instances.json": json.dumps(COCO)})
+    work.write({"instances.json": json.dumps(told)})
     work.ds.add(["images"], label_file="instances.json", strict=True)
     work.ds.commit("coco")
 
@@ -92,15 +92,28 @@ def test_coco_goes_in_and_comes_out_equal(work: Work, tmp_path: Path) -> None:
 
 
 def test_pycocotools_reads_the_same(work: Work, tmp_path: Path) -> None:
-    """Masks and boxes by the reader that everybody uses, before and after."""
+    """Masks, boxes, keypoints and every table by the reader that everybody uses."""
     coco = pytest.importorskip("pycocotools.coco")
-    coco_work(work)
+    mask = pytest.importorskip("pycocotools.mask")
+    import numpy
+
+    # A crowd as its run lengths are mostly kept: packed into text.
+    pixels = numpy.asfortranarray(numpy.eye(16, 32, dtype="uint8"))
+    packed = {"size": [16, 32], "counts": mask.encode(pixels)["counts"].decode()}
+    crowd = {"id": 2**53 + 1, "image_id": 11, "category_id": 3, "bbox": [0, 0, 16, 16], "area": 16,
+             "iscrowd": 1, "segmentation": packed}  # fmt: skip
+    told = {**COCO, "annotations": [*COCO["annotations"], crowd]}
+    coco_work(work, told)
     get(work, tmp_path / "out", "coco")
     before = coco.COCO(str(work.path("instances.json")))
     after = coco.COCO(str(tmp_path / "out/instances.json"))
-    assert before.anns == after.anns
-    assert before.cats == after.cats
-    for key in (31, 12):
+    assert (before.anns, before.cats) == (after.anns, after.cats)
+    assert dict(before.imgToAnns) == dict(after.imgToAnns)
+    assert {key: sorted(ids) for key, ids in before.catToImgs.items()} == {
+        key: sorted(ids) for key, ids in after.catToImgs.items()
+    }
+    assert sorted(before.getImgIds()) == sorted(after.getImgIds())
+    for key in (31, 12, crowd["id"]):
         assert (before.annToMask(before.anns[key]) == after.annToMask(after.anns[key])).all()
 
 
@@ -226,6 +239,25 @@ def test_yolo_that_came_out_goes_in_again(work: Work, tmp_path: Path) -> None:
     assert {n: d for n, d in tree(tmp_path / "third").items() if n.endswith((".yaml", ".txt"))} == {
         n: d for n, d in tree(out).items() if n.endswith((".yaml", ".txt"))
     }
+
+
+def test_yolo_as_sites_lay_it_out(work: Work, tmp_path: Path) -> None:
+    """A folder for each split, and names that YAML has to quote."""
+    yaml = pytest.importorskip("yaml")
+    names = ["null", "7", "it's", "a: b # c", "[x]", "caf\u00e9 \U0001f600", "yes", "C:\\x", '"q"']
+    document = {"train": "../train/images", "val": "../valid/images", "nc": 9, "names": names}
+    work.write({
+        "data.yaml": yaml.safe_dump(document), "train/images/a.png": png(color=1),
+        "train/labels/a.txt": "8 0.5 0.25 0.125 0.1\n1 0.1 0.2 0.3 0.4 0.5 0.6\n",
+        "valid/images/a.png": png(color=2), "valid/labels/a.txt": "0 0.1 0.2 0.3 0.4\n",
+    })  # fmt: skip
+    work.ds.add(["."], label_file="data.yaml", strict=True)
+    work.ds.commit("yolo")
+    get(work, tmp_path / "out", "yolo")
+    assert parsed(tmp_path / "out/images") == parsed(work.root)
+    found = yaml.safe_load((tmp_path / "out/data.yaml").read_text())
+    assert found["names"] == dict(enumerate(names))
+    assert (tmp_path / "out/val.txt").read_text() == "./images/valid/images/a.png\n"
 
 
 def test_yolo_keypoints_come_out(work: Work, tmp_path: Path) -> None:

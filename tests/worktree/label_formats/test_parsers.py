@@ -80,6 +80,24 @@ def test_names_are_read_in_every_spelling(names: list[str], form: str) -> None:
     assert (parse(spelled[form])["names"] or []) == expected or not names
 
 
+LETTERS = st.text("abc '\":#-[]{},&*!|>%@`?\\/\u00e9\U0001f600\t<=~.0159_", min_size=1, max_size=12)
+
+
+@given(
+    st.lists(LETTERS, min_size=1, max_size=4), st.booleans(), st.sampled_from([None, False, True]), st.booleans()
+)  # fmt: skip
+def test_documents_that_pyyaml_writes(
+    names: list[str], numbered: bool, flow: bool | None, letters: bool
+) -> None:
+    """In each of its styles, with the quotes and escapes that it chooses."""
+    yaml = pytest.importorskip("yaml")
+    # A number with a 0 before it, and what stands for none, are names here and no numbers.
+    names = [name.strip() + "x" for name in names]
+    said = {"names": dict(enumerate(names)) if numbered else names, "nc": len(names)}
+    text = yaml.safe_dump(said, default_flow_style=flow, allow_unicode=letters, width=10_000)
+    assert parse(text) == said
+
+
 def test_a_data_yaml_as_tools_write_it() -> None:
     """Comments, quotes, lists over several lines, and values with colons."""
     text = """

@@ -33,6 +33,15 @@ Reference = Annotated[
     ),
 ]
 
+Hub = Annotated[
+    bool | None,
+    typer.Option(
+        "--hf/--no-hf",
+        help="Each row of Parquet or Arrow tables is an example, as of a Hugging Face dataset"
+        " (default: of hf://)",
+    ),
+]
+
 
 def command(
     ctx: typer.Context,
@@ -47,7 +56,7 @@ def command(
     columns: add_options.Columns = None, delimiter: add_options.Delimiter = None,
     quote: add_options.Quote = None, encoding: add_options.Encoding = None,
     label_sep: add_options.LabelSep = None,
-    reference: Reference = False,
+    reference: Reference = False, hub: Hub = None,
     dry_run: add_options.DryRun = False,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
@@ -62,6 +71,9 @@ def command(
     With --records, each line or row of a file is an example, as for `dsm add`; so it is where the
     dataset's settings say so of its place.
 
+    With --hf, and of hf:// by itself, each row of Parquet or Arrow tables is an example, as for
+    `dsm add --hf`.
+
     With --reference files are hashed and not kept: the data stays at the address, is read there
     when an example is read, and is verified every time; what was changed or is gone is named.
 
@@ -71,6 +83,7 @@ def command(
       dsm import /mnt/camera/2026-05 --into may --label outdoor
       dsm import gs://public/birds.tar --into birds --pattern 'birds/{label}/{_}'
       dsm import https://example.org/reviews.csv --records --label-field stars
+      dsm import hf://datasets/lab/birds --into birds
       dsm import --reference s3://lab-bucket/scans --into scans
     """
     asked: ImportAsked = {
@@ -85,8 +98,8 @@ def command(
         asked["label_file"] = standard_input()
     with Session(ctx) as s:
         report = s.repo.import_from(
-            url, into, reference=reference, dry_run=dry_run, jobs=jobs, dataset=s.dataset.name,
-            progress=s.progress(), **asked,
+            url, into, reference=reference, hub=hub, dry_run=dry_run, jobs=jobs,
+            dataset=s.dataset.name, progress=s.progress(), **asked,
         )  # fmt: skip
         if as_json:
             print_json(import_answer(report))

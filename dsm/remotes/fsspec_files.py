@@ -23,6 +23,9 @@ from dsm.remotes.backend import (
 
 T = TypeVar("T")
 
+# What changes with the content of a file: the last one is the Hub's.
+_ETAGS = ("ETag", "etag", "md5Hash", "blob_id")
+
 
 class FsspecBackend(Backend):
     """Files below an address that fsspec knows."""
@@ -160,5 +163,5 @@ def _modified(fields: dict[str, Any]) -> float | None:
 
 
 def _etag(fields: dict[str, Any]) -> str | None:
-    found = fields.get("ETag") or fields.get("etag") or fields.get("md5Hash")
+    found = next((fields[key] for key in _ETAGS if fields.get(key)), None)
     return str(found) if found else None

@@ -12,18 +12,20 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from dsm.datasets import Dataset
 from dsm.errors import DsmError, InvalidInput, NotFound
 from dsm.model.names import check_path, printable
 from dsm.progress import SILENT, Progress
-from dsm.remotes.address import check_url, open_backend
+from dsm.remotes.address import WEB, check_url, open_backend
 from dsm.remotes.backend import ENTRIES_MAX, Backend, Entry, retried
 from dsm.remotes.foreign_archives import archive_kind
 from dsm.remotes.import_archive import import_archive
 from dsm.remotes.import_files import import_files
 from dsm.remotes.import_record import ImportRecord, records_of
 from dsm.remotes.import_run import ImportReport, ImportRun
+from dsm.remotes.import_tables import import_tables, is_table
 from dsm.remotes.spooled import Spool
 from dsm.repo.repository import Repository
 from dsm.repo.trusted_places import TrustedPlaces
@@ -41,13 +43,15 @@ def import_from(
     dry_run: bool = False,
     update: bool = False,
     reference: bool = False,
+    hub: bool | None = None,
     progress: Progress = SILENT,
 ) -> ImportReport:
     """Stages what lies at an address, below the folder `into` of a dataset.
 
     `asked` are options of `Dataset.add`: those of ASKED_OF_ALL, and of records. With `update` what
     was imported before and has not changed there is left alone, whatever became of it here. With
-    `reference` bytes are read once and not kept.
+    `reference` bytes are read once and not kept. With `hub` rows of tables are examples, as of a
+    dataset of Hugging Face; None for tables on the Hub alone.
 
     Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
     options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
@@ -63,8 +67,12 @@ def import_from(
         asked_of_records=given, progress=progress, update=update, reference=reference,
         report=ImportReport(full, into, dry_run=dry_run, reference=reference),
     )  # fmt: skip
-    if given and reference:
-        raise InvalidInput("records are read from the store: they cannot stay at an address")
+    if given and (reference or hub):
+        raise InvalidInput(
+            "rows of a dataset of Hugging Face are no records"
+            if hub
+            else "records are read from the store: they cannot stay at an address"
+        )
     work.request(records=True)  # what cannot be is told before anything is asked
     if record.options.get("reference") is True and not reference:
         record.forget()  # their bytes are wanted now
@@ -72,11 +80,17 @@ def import_from(
     if not dry_run:
         if reference:
             _trust(repository, full)
-        kept = {k: v for k, v in work.asked.items() if k == "pattern"}
+        kept: dict[str, Any] = {k: v for k, v in work.asked.items() if k == "pattern"}
         if work.asked.get("labels") is not None:
             kept["labels"] = list(work.asked["labels"])
-        record.keep_options({**kept, "reference": True} if reference else kept)
-    if work.single and archive_kind(entries[0].name) and not given:
+        kept |= {"reference": True} if reference else {}
+        record.keep_options(kept | ({} if hub is None else {"hub": hub}))
+    if hub is None:
+        on_hub = full.startswith("hf://") and not (given or reference)
+        hub = on_hub and any(is_table(each.name) for each in entries)
+    if hub and entries:
+        done = import_tables(work, backend, entries)
+    elif work.single and archive_kind(entries[0].name) and not given:
         done = import_archive(work, backend, entries[0])
     else:
         done = import_files(work, backend, entries)
@@ -114,8 +128,9 @@ def update_imports(
     return [
         import_from(
             dataset, record.url, record.into,
-            asked={k: v for k, v in record.options.items() if k != "reference"}, dry_run=dry_run,
-            update=True, reference=record.options.get("reference") is True, progress=progress,
+            asked={k: v for k, v in record.options.items() if k in ASKED_OF_ALL}, update=True,
+            dry_run=dry_run, reference=record.options.get("reference") is True,
+            hub=record.options.get("hub"), progress=progress,
         )
         for record in records
     ]  # fmt: skip
@@ -143,6 +158,8 @@ def _listed(url: str, *, may_be_gone: bool) -> tuple[Backend, list[Entry], bool]
     if above.rstrip("/") and not above.endswith(":/"):
         backend = open_backend(above or "/")
         backend.foreign = True
+        if urlsplit(url).scheme in WEB:
+            name = unquote(name, errors="surrogateescape")
         entries = retried(lambda: _distinct(backend, backend.named(name)))
     if not entries and not may_be_gone:
         raise NotFound(f"there is nothing at {printable(url)}")

@@ -290,6 +290,7 @@ class SharedRepository(Repository):
         *,
         dataset: str | None = None,
         reference: bool = False,
+        hub: bool | None = None,
         dry_run: bool = False,
         jobs: int | None = None,
         progress: Progress = SILENT,
@@ -304,7 +305,10 @@ class SharedRepository(Repository):
         `jobs` files are read at a time.
 
         With `reference` files are read once and not kept: where they are is recorded, with size,
-        ETag and content id, and they are read there, and verified, whenever an example is.
+        ETag and content id, and they are read there, and verified, whenever an example is. With
+        `hub` each row of its Parquet or Arrow tables is an example, as for
+        `Dataset.add_hub_dataset`; None is that for tables of the Hub (`hf://`), unless they are to
+        be records.
 
         Raises NotFound when nothing lies there or for the dataset, InvalidInput for the address,
         the folder or the options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
@@ -314,13 +318,14 @@ class SharedRepository(Repository):
         from dsm.worktree.request import ImportAsked
 
         refuse_unknown("import_from", asked, [
-            *ImportAsked.__annotations__, "dataset", "reference", "dry_run", "jobs", "progress",
+            *ImportAsked.__annotations__, "dataset", "reference", "hub", "dry_run", "jobs",
+            "progress",
         ])  # fmt: skip
         self.require_ours()
         with at_once_wanted(jobs):
             return import_from(
                 self.opened(dataset), url, into, asked=asked, dry_run=dry_run,
-                reference=reference, progress=progress,
+                reference=reference, hub=hub, progress=progress,
             )  # fmt: skip
 
     def update_imports(

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from dsm.remotes.backend import Backend, Entry
-from dsm.remotes.foreign_file import stream
+from dsm.remotes.foreign_file import Changed, Garbled, stream
 from dsm.store import disk
 
 # So many bytes are made durable at a time; what lies behind the last may be lost in a crash.
@@ -55,6 +55,19 @@ class Spool:
             else:
                 disk.unlock(lock)
 
+    @contextlib.contextmanager
+    def folder_of_names(self) -> Iterator[str]:
+        """Yields a fresh folder, for links to files under the names that they have there."""
+        folder = os.path.join(self._folder, f"names-{os.urandom(6).hex()}")
+        disk.make_dirs(folder, durable=False)
+        lock = disk.lock(folder, exclusive=True)
+        try:
+            yield folder
+        finally:
+            disk.remove_tree(folder)
+            if lock is not None:
+                disk.unlock(lock)
+
     def clear(self) -> None:
         """Removes what interrupted imports left, but for what another process holds."""
         with contextlib.suppress(FileNotFoundError):
@@ -62,7 +75,7 @@ class Spool:
                 path = os.path.join(self._folder, name)
                 lock = _sole(path)
                 if lock is not None:
-                    disk.discard(path)
+                    disk.remove_tree(path)
                     disk.unlock(lock)
         disk.remove_dir(self._folder)
 
@@ -103,6 +116,9 @@ def _bring(backend: Backend, entry: Entry, path: str, advance: Callable[[int], N
                 if at % STEP_BYTES == 0:
                     disk.sync_file(fd, path)
             advance(len(part))
+    except (Changed, Garbled):
+        disk.discard(path)  # what is not to be gone on with
+        raise
     finally:
         os.close(fd)
 

@@ -247,7 +247,7 @@ class _Table:
             return "text", True, held
         raise InvalidInput(
             f"{printable(self._shown)} has no column of images, sounds or text",
-            hint="a table of values is a file like any other: dsm add FILE",
+            hint="rows of values are records: --records",
         )
 
     def _kind(self, name: str) -> str:

@@ -21,7 +21,7 @@ from dsm.remotes.backend import (
 from dsm.remotes.listing_file import LISTING, write_listing
 from dsm.remotes.probe import creates_exclusively
 
-from .web_servers import Files, FilesByRange, Hub, serving
+from .web_servers import Files, FilesByRange, Hub, on_hub, serving
 
 
 @pytest.fixture
@@ -190,13 +190,7 @@ class TestReadOnly(Reading):
         address, _ = served[kind]
         if kind != "hub":
             return open_backend(address)
-        why = "dsm-datasets[hf] is not installed"
-        constants = pytest.importorskip("huggingface_hub.constants", reason=why)
-        files = pytest.importorskip("huggingface_hub.hf_file_system", reason=why)
-        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        files.HfFileSystem.clear_instance_cache()
+        on_hub(monkeypatch, address)
         return open_backend(f"hf://datasets/{Hub.dataset}")
 
     def listed(self, writer: Backend) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import threading
@@ -12,6 +13,8 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 class Files(http.server.SimpleHTTPRequestHandler):
@@ -85,11 +88,20 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if self.headers["Content-Type"] == "application/json":
+            names = json.loads(body)["paths"]
+        else:
+            names = urllib.parse.parse_qs(body)["paths"]
+        self._say([self._told(self.folder / n) for n in names if (self.folder / n).exists()])
+
     def _told(self, path: Path) -> dict[str, Any]:
         kind = "directory" if path.is_dir() else "file"
         size = path.stat().st_size if path.is_file() else 0
         name = path.relative_to(self.folder).as_posix()
-        return {"type": kind, "oid": "1" * 40, "size": size, "path": name}
+        oid = hashlib.sha1(path.read_bytes() if path.is_file() else b"").hexdigest()
+        return {"type": kind, "oid": oid, "size": size, "path": name}
 
     def _say(self, told: object, status: HTTPStatus = HTTPStatus.OK) -> None:
         headers = {"Content-Type": "application/json", "X-Error-Code": "EntryNotFound"}
@@ -122,3 +134,14 @@ def serving(handler: Any, folder: Path) -> Iterator[tuple[str, list[str]]]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def on_hub(patch: pytest.MonkeyPatch, address: str) -> None:
+    """Has the Hub's library ask a server here; skips the test without it."""
+    why = "dsm-datasets[hf] is not installed"
+    constants = pytest.importorskip("huggingface_hub.constants", reason=why)
+    files = pytest.importorskip("huggingface_hub.hf_file_system", reason=why)
+    template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    patch.setattr(constants, "ENDPOINT", address)
+    patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    files.HfFileSystem.clear_instance_cache()

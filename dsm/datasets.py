@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 from dsm.dataset_checks import DatasetChecks
@@ -74,8 +73,9 @@ class Dataset(DatasetChecks):
             request = self._request((), **asked)
             now = self._environment.clock()
             return add_content(self.tree, request, paths, paths.items(), now)
+        tree = self.tree  # first: it refuses a root that is none, by what it became
         request = self._request(self._paths(paths), **asked)
-        report = add_files(self.tree, request, progress)
+        report = add_files(tree, request, progress)
         if request.label_rows is not None and not request.dry_run:
             know_classes(self.repo, self.name, request.label_rows.categories)
         return report
@@ -143,23 +143,12 @@ class Dataset(DatasetChecks):
 
         Raises NotFound, and InvalidInput for a folder or a row that is none of this.
         """
-        from dsm.model.categories import Category
-        from dsm.model.reports import Problem
-        from dsm.repo.dataset_settings import know_classes
-        from dsm.worktree.hub_dataset import read_hub_dataset
-        from dsm.worktree.label_rows import LabelRows
-        from dsm.worktree.staging import add_content
+        from dsm.worktree.hub_staging import add_hub_rows
 
         full = os.path.join(self._environment.current_folder(), folder)
         place = self._paths([below])[0] if below else ""
-        found = read_hub_dataset(full, os.fspath(folder), place)
-        request = replace(self._request((), labels=labels), label_rows=LabelRows(found.rows))
-        now = self._environment.clock()
-        report = add_content(self.tree, request, found.rows, found.content(), now)
-        know_classes(self.repo, self.name, [*map(Category, found.classes)])
-        reason = "is a further column of images, sounds or other bytes, which no example keeps"
-        left = tuple(Problem(column, reason) for column in found.left_out)
-        return replace(report, warnings=(*report.warnings, *left))
+        request, now = self._request((), labels=labels), self._environment.clock()
+        return add_hub_rows(self.tree, request, full, os.fspath(folder), place, now)[0]
 
     def _request(self, paths: tuple[str, ...], **asked: Any) -> Request:
         from dsm.worktree.asked import request_in

@@ -19,6 +19,7 @@ from dsm.remotes.import_record import Imported
 from dsm.remotes.import_run import ImportReport, ImportRun, is_same, lookalikes
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.referring import refer_to
+from dsm.repo.dataset_settings import know_classes
 from dsm.worktree.imported import add_record_files, records_among, restate
 
 BATCH_FILES, BATCH_BYTES = 5_000, 256 << 20
@@ -63,6 +64,8 @@ def import_files(work: ImportRun, backend: Backend, entries: list[Entry]) -> Imp
     for batch in [found.new] if found.new and table else _batches(found.new):
         report = _stage(work, backend, batch, found.records, report)
     work.progress.finish()
+    if table and (rows := work.request().label_rows) is not None:
+        know_classes(work.dataset.repo, work.dataset.name, rows.categories)
     return _restated(work, found, report)
 
 

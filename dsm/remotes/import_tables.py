@@ -13,13 +13,11 @@ from dataclasses import replace
 
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
-from dsm.model.reports import Problem
 from dsm.remotes.backend import Backend, Entry
 from dsm.remotes.import_record import Imported, ImportedMember
 from dsm.remotes.import_run import ImportReport, ImportRun, is_same
 from dsm.store import disk
 from dsm.worktree.imported import restate
-from dsm.worktree.staging import add_content
 
 TABLES = (".parquet", ".arrow")
 _STATE = "state.json"  # which tables `save_to_disk` wrote
@@ -76,25 +74,18 @@ def _stage(
     work: ImportRun, folder: str, report: ImportReport, before: dict[str, ImportedMember]
 ) -> ImportReport:
     """Stages the rows of the tables in a folder of this disk, and puts them on record."""
-    from dsm.worktree.hub_dataset import read_hub_dataset
-    from dsm.worktree.label_rows import LabelRows
+    from dsm.worktree.hub_staging import add_hub_rows
 
     tree = work.dataset.tree
-    found = read_hub_dataset(folder, work.url, work.into)
-    request = replace(work.request(), label_rows=LabelRows(found.rows))
     now = work.dataset.repo.environment.clock()
-    done = add_content(tree, request, found.rows, found.content(), now)
+    done, paths = add_hub_rows(tree, work.request(), folder, work.url, work.into, now)
     report = report.plus(0, done)
-    reason = "is a further column of images or sounds, which no example keeps"
-    left = [Problem(column, reason) for column in found.left_out]
-    paths = list(found.rows)
     staged = tree.lookup(paths, tree.stage.load())
     work.record.add_members("", (
         (path, ImportedMember(path, staged[path].size, None, staged[path].oid.hex()))
         for path in paths if path in staged
     ))  # fmt: skip
-    gone = tuple(sorted(before.keys() - found.rows.keys()))
-    return replace(report, warnings=(*report.warnings, *left), vanished=gone)
+    return replace(report, vanished=tuple(sorted(before.keys() - set(paths))))
 
 
 @contextlib.contextmanager

@@ -46,6 +46,9 @@ def command(
     gallery: Annotated[
         int, typer.Option("--gallery", metavar="N", help="How many examples the page shows")
     ] = 1000,
+    fields: Annotated[
+        bool, typer.Option("--fields", help="Read records, and show their fields, too")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Write one page about examples
@@ -68,7 +71,7 @@ def command(
     with Session(ctx) as s:
         if out not in (None, "-"):
             require_place(str(out), force)
-        found = _gathered(s, what, against, 0 if as_markdown else gallery)
+        found = _gathered(s, what, against, 0 if as_markdown else gallery, fields)
         if as_markdown:
             from dsm.report.markdown import markdown
 
@@ -84,7 +87,9 @@ def command(
         s.say(f"wrote {out}, {size_text(len(made))}")
 
 
-def _gathered(s: Session, what: str | None, against: str | None, gallery: int) -> Report:
+def _gathered(
+    s: Session, what: str | None, against: str | None, gallery: int, fields: bool
+) -> Report:
     from dsm.example_sets import CHANGESET, CHANGESETS
     from dsm.report.gather import gather
 
@@ -98,7 +103,13 @@ def _gathered(s: Session, what: str | None, against: str | None, gallery: int) -
     elif of.kind == CHANGESET and other is None and of.number > 1:
         before = s.repo.example_set(str(of.number - 1), dataset=name)
     return gather(
-        of, before, other, lambda: _checked(s, of), time=s.repo.environment.clock(), gallery=gallery
+        of,
+        before,
+        other,
+        lambda: _checked(s, of),
+        time=s.repo.environment.clock(),
+        gallery=gallery,
+        fields=fields,
     )
 
 

@@ -60,12 +60,14 @@ def gather(
     *,
     time: int,
     gallery: int = GALLERY,
+    fields: bool = False,
 ) -> Report:
-    """Gathers a report. `before` is what `of` is held against for changes, `against` for drift.
+    """Gathers a report. `before` is what `of` is held against for changes, `against` for drift;
+    with `fields` those of records have figures and drift, too.
 
     Raises what `ExampleSet.table` raises, and NotFound of rules whose baseline is gone.
     """
-    table = of.table()
+    table = of.table(fields=fields)
     checks = check()
     findings = {} if checks is None else _first(checks)
     rows = _rows_in_view(of, table)
@@ -80,7 +82,7 @@ def gather(
         of=of, time=time, summary=summarised(table),
         changes=None if before is None else _changes(before, table, whole=of.kind != CHANGESETS),
         against=None if against is None else against.words,
-        drift=None if against is None else against.drift(of),
+        drift=None if against is None else against.drift(of, fields=fields),
         checks=checks, findings=findings,
         failing=tuple((samples[row], text) for row, text in told.items() if row in samples),
         gallery=tuple(

@@ -21,11 +21,11 @@ from dsm.statistics.probability import benjamini_hochberg, holm
 from dsm.statistics.samples import (
     CATEGORY,
     TIME,
+    both_looked_at,
     categories_of,
     even_edges,
     kind_of,
     known_column,
-    looked_at,
     names_in,
     numbers_of,
     sample_of,
@@ -197,7 +197,8 @@ def judged(a: pa.Table, b: pa.Table, at: Thresholds | None = None) -> Drift:
 
     Raises NotFound for a column that neither has.
     """
-    at, a, b = at or Thresholds(), looked_at(a), looked_at(b)
+    at = at or Thresholds()
+    a, b = both_looked_at(a, b)
     known = names_in(a, b)
     at = replace(
         at,

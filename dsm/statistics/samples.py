@@ -6,6 +6,7 @@ when hardly two values are equal: of texts the lengths are looked at.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 
 from dsm.errors import NotFound
 from dsm.model.attributes import MISSING_TEXTS
-from dsm.model.column_names import CELLS, RECORD_FIELD, WRITTEN
+from dsm.model.column_names import CELLS, JSON, RECORD_FIELD, WRITTEN
 from dsm.model.names import close_matches, printable
 
 NUMBER, TIME, CATEGORY, TEXT = "number", "time", "category", "text"
@@ -29,6 +30,7 @@ CELL_TYPES = (
     (pa.float64(), r"\A-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\z"),
     (pa.bool_(), r"\A(true|false|True|False)\z"),
 )
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
 # With more distinct values than this, only the frequent ones are told apart.
 CATEGORIES_MAX = 1000
 # Words that hardly repeat are texts, when there are more of them than these.
@@ -49,15 +51,50 @@ class Categories:
 
 def looked_at(table: pa.Table) -> pa.Table:
     """Returns a table whose nested fields of records are columns of their own, `record.a.b`, and
-    whose cells of text are numbers or truth values where all of a column are."""
-    fields = [field for field in table.schema if field.name.startswith(RECORD_FIELD)]
-    for field in fields:
-        if pa.types.is_struct(field.type):
+    whose texts are what all of a column are: numbers and truth values of cells, dates, times."""
+    for field in table.schema:
+        if field.name.startswith(RECORD_FIELD) and pa.types.is_struct(field.type):
             table = _unnested(table, field)
-        elif (field.metadata or {}).get(WRITTEN) == CELLS:
-            at = table.schema.get_field_index(field.name)
-            table = table.set_column(at, field.name, of_cells(table.column(at)))
+    for at, field in enumerate(table.schema):
+        if field.name.startswith(RECORD_FIELD) and pa.types.is_string(field.type):
+            column, written = table.column(at), (field.metadata or {}).get(WRITTEN)
+            column = of_cells(column) if written == CELLS else column
+            kept = None if written == CELLS else field.metadata
+            column = of_times(column) if written != JSON else column
+            table = table.set_column(at, pa.field(field.name, column.type, metadata=kept), column)
     return table
+
+
+def both_looked_at(a: pa.Table, b: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Returns two tables as `looked_at` does each, but for texts that are something else in one
+    of them alone: those stay texts in both."""
+    one, other = looked_at(a), looked_at(b)
+    for name in (
+        set(one.column_names) & set(other.column_names) & {*a.column_names} & {*b.column_names}
+    ):
+        kinds = one.schema.field(name).type, other.schema.field(name).type
+        if kinds[0] != kinds[1] and any(map(pa.types.is_string, kinds)):
+            one, other = (
+                each.set_column(each.schema.get_field_index(name), name, raw.column(name))
+                for each, raw in ((one, a), (other, b))
+            )
+    return one, other
+
+
+def of_times(column: Any) -> Any:
+    """Returns texts as times in UTC where all of them are dates or times as ISO 8601 has them."""
+    if not pa.types.is_string(column.type) or column.null_count == len(column):
+        return column
+    first = column.slice(pc.index(pc.is_valid(column), True).as_py(), 1)[0].as_py()
+    if not _ISO.match(first):
+        return column
+    utc = pa.timestamp("us", "UTC")
+    for kind in (utc, pa.timestamp("us")):  # with a zone, and without
+        try:
+            return column.cast(kind).cast(utc)
+        except pa.ArrowException:
+            continue
+    return column
 
 
 def _unnested(table: pa.Table, field: pa.Field) -> pa.Table:

@@ -75,6 +75,25 @@ def reported(work: Work, word: str, against: str | None = None, **options: Any) 
     return gather(of, other, other, lambda: check(of.number), time=0, **options)
 
 
+def test_fields_of_records_have_figures_and_drift(tmp_path: Path) -> None:
+    """With `fields` they are read, and shown on both sides; without it no record is."""
+    work = Work(tmp_path)
+    for name, shift in (("a.jsonl", 0), ("b.jsonl", 40)):
+        rows = [{"n": n, "score": n % 10 + shift} for n in range(40)]
+        work.ds.add_records(rows, name=name)
+        work.ds.commit(name)
+    of, other = (work.repo.example_set(word) for word in ("1..2", "1"))
+    found = [
+        gather(of, other, other, lambda: None, time=0, fields=fields) for fields in (False, True)
+    ]
+    assert [[c.column for c in each.summary.columns if c.column.startswith("record.")]
+            for each in found] == [[], ["record.n", "record.score"]]  # fmt: skip
+    assert found[1].drift is not None
+    assert [each.column for each in found[1].drift.moved if "record." in each.column] == [
+        "record.score"
+    ]
+
+
 def test_a_report_gathers_figures_changes_drift_and_findings(report: Report) -> None:
     """Of a range: what it put, against what was there, what the rules find, what to look at."""
     assert report.summary.examples == 5

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dsm.model.timespec import format_time
+
 if TYPE_CHECKING:
     from dsm.maintenance.repair import RepairReport
     from dsm.remotes.book import RemoteEntry
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
         CollisionSide,
         DatasetPulled,
         FetchReport,
+        LastTransfer,
         ObjectsFetched,
         PullAborted,
         PullReport,
@@ -172,6 +175,19 @@ def stats_answer(stats: RemoteStats) -> dict[str, Any]:
         "pack_bytes": stats.pack_bytes,
         "files": stats.files,
         "size": stats.size,
+        "last": None if stats.last is None else _last_transfer(stats.last),
+    }
+
+
+def _last_transfer(last: LastTransfer) -> dict[str, Any]:
+    return {
+        "command": last.command,
+        "time": format_time(last.time),
+        "seconds": last.duration / 1_000_000,
+        "requests": dict(last.requests),
+        "sent": last.sent,
+        "received": last.received,
+        "ended": last.ended,
     }
 
 

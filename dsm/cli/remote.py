@@ -18,7 +18,9 @@ from dsm.cli.output import count_text, print_json, size_text
 from dsm.cli.session import Session
 from dsm.cli.suggestions import remote_names
 from dsm.model.names import printable
+from dsm.model.timespec import format_time
 from dsm.remotes.book import RemoteEntry
+from dsm.remotes.reports import LastTransfer
 
 app = new_app()
 
@@ -218,7 +220,10 @@ def default(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
 
 @app.command("stats", cls=Command)
 def stats(ctx: typer.Context, name: Optional = None, as_json: Json = False) -> None:
-    """Count what lies on a remote
+    """Count what lies on a remote, and what the last transfer took
+
+    The last push, fetch, pull or clone of this copy is told with its requests by kind, and the
+    bytes that went up and came down.
 
     \b
     Examples:
@@ -235,6 +240,19 @@ def stats(ctx: typer.Context, name: Optional = None, as_json: Json = False) -> N
         print(f"{held} with {count_text(found.changesets, 'changeset')}")
         print(f"{count_text(found.packs, 'pack')}, {size_text(found.pack_bytes)}")
         print(f"{count_text(found.files, 'file')}, {size_text(found.size)}")
+        if found.last is not None:
+            print(_last(found.last))
+
+
+def _last(last: LastTransfer) -> str:
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(last.requests.items()))
+    requests = count_text(sum(last.requests.values()), "request")
+    moved = f"{size_text(last.sent)} up, {size_text(last.received)} down"
+    ended = "" if last.ended else ", and did not end"
+    return (
+        f"last {last.command} at {format_time(last.time)}: {requests} ({kinds or 'none'}), {moved},"
+        f" {last.duration / 1_000_000:.1f} s{ended}"
+    )
 
 
 @app.command("merge-packs", cls=Command)

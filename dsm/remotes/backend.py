@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
@@ -27,6 +28,7 @@ TRIES, PAUSE_SECONDS = 4, 0.2
 STREAM_BYTES = 4 << 20
 # How often a file is read until it is called damaged.
 READS = 3
+KINDS_OF_REQUESTS = ("list", "read", "write", "create", "delete")
 
 
 class RemoteFailed(StorageFailed):
@@ -65,7 +67,8 @@ class Entry:
 
 
 class Backend(ABC):
-    """Files at one address. `url` is fit to be shown; `requests` counts what was asked so far.
+    """Files at one address. `url` is fit to be shown; `requests` counts what was asked so far, by
+    kind in `asked`: list, read, write, create, delete.
 
     Methods raise RemoteFailed, RemoteRefused and NotOnRemote, and nothing else of their own.
     Threads may share one.
@@ -84,6 +87,7 @@ class Backend(ABC):
     def __init__(self, url: str):
         self.url = url
         self.requests = 0
+        self.asked: Counter[str] = Counter()  # the same, by kind
         self.sent = self.received = 0  # bytes
 
     @abstractmethod
@@ -115,6 +119,11 @@ class Backend(ABC):
         yield from (entry for entry in self.listing("") if entry.name == name)
 
     # --- what all have in common ---
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """Counts what is asked."""
+        self.requests += number
+        self.asked[kind if kind in KINDS_OF_REQUESTS else "read"] += number
 
     def refuse_writing(self) -> NoReturn:
         """Raises RemoteRefused: this is a place for reading alone."""

@@ -79,7 +79,8 @@ def clone(
                 f"{target} is a clone already", hint="`dsm pull` there takes in what is new"
             )
         remote = Remote(repository, RemoteEntry(ORIGIN, full, datasets or ()))
-        report = pull(remote, datasets, PullAsked(files=False, objects=objects), progress)
+        with remote.noted("clone"):
+            report = pull(remote, datasets, PullAsked(files=False, objects=objects), progress)
         missing = set(datasets or ()) - {each.dataset for each in report.datasets}
         if missing:
             raise NotFound(f"{full} has no dataset {printable(min(missing))!r}")

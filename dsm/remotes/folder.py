@@ -43,7 +43,7 @@ class FolderBackend(Backend):
         return os.path.join(self.folder, name)
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
-        self.requests += 1
+        self.count("read")
         path = self._path(name)
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -76,7 +76,7 @@ class FolderBackend(Backend):
         return self._write(name, data, replace=False)
 
     def _write(self, name: str, content: bytes | FileIO, *, replace: bool) -> bool:
-        self.requests += 1
+        self.count("write" if replace else "create")
         final = self._path(name)
         temporary = os.path.join(self.folder, TEMPORARY, f"{os.urandom(12).hex()}.new")
         try:
@@ -117,12 +117,12 @@ class FolderBackend(Backend):
                 raise RemoteFailed(f"{above} is a symbolic link, where a remote has a folder")
 
     def listing(self, prefix: str) -> Iterator[Entry]:
-        self.requests += 1
+        self.count("list")
         start = os.path.join(self.folder, prefix) if prefix else self.folder
         yield from self._below(start.rstrip("/"), prefix)
 
     def named(self, name: str) -> Iterator[Entry]:
-        self.requests += 1
+        self.count("read")
         try:
             status = os.stat(self._path(name), follow_symlinks=False)
         except OSError as error:
@@ -153,7 +153,7 @@ class FolderBackend(Backend):
                     continue  # removed in this moment
 
     def delete(self, name: str) -> None:
-        self.requests += 1
+        self.count("delete")
         path = self._path(name)
         try:
             self._refuse_links(name)

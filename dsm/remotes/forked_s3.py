@@ -81,7 +81,7 @@ class ForkedS3Backend(Backend):
         )
         walk = iter(pages)
         while page := self._asked("list", prefix or "it", lambda: next(walk, None), again=False):
-            self.requests += 1
+            self.count("list")
             for each in page.get("Contents", ()):
                 yield Entry(str(each["Key"]).removeprefix(lead), int(each["Size"]))
 
@@ -104,7 +104,7 @@ class ForkedS3Backend(Backend):
         )
 
     def _asked(self, what: str, name: str, ask: Callable[[], T], *, again: bool = True) -> T:
-        self.requests += again
+        self.count(what, int(again))
         try:
             return ask()
         except Exception as error:  # of botocore, or of what it is made of

@@ -132,7 +132,7 @@ class FsspecBackend(Backend):
             self._asked("delete", name, lambda: self._fs.rm_file(path))
 
     def _asked(self, what: str, name: str, ask: Callable[[], T]) -> T:
-        self.requests += 1
+        self.count(what)
         if what not in ("read", "list") and not self.writable:
             self.refuse_writing()
         try:

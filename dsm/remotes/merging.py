@@ -18,6 +18,7 @@ from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.objects import download, partial_path
 from dsm.remotes.outgoing import packs_of
 from dsm.remotes.remote import Remote
+from dsm.remotes.reports import LastTransfer
 from dsm.remotes.tables import PACKS, Tables, counted_on, pack_name, remote_path
 from dsm.store import disk
 from dsm.store.lease import Lease
@@ -30,7 +31,8 @@ SMALL_BYTES, MERGE_FROM = 16 << 20, 2
 
 @dataclass(frozen=True, slots=True)
 class RemoteStats:
-    """What lies on a remote: datasets and changesets, packs and their bytes, and all files."""
+    """What lies on a remote: datasets and changesets, packs and their bytes, and all files; and
+    what the `last` push, fetch, pull or clone of this copy moved, if one is known."""
 
     remote: str
     url: str
@@ -40,6 +42,7 @@ class RemoteStats:
     pack_bytes: int
     files: int
     size: int
+    last: LastTransfer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def stats_of(remote: Remote) -> RemoteStats:
         pack_bytes=sum(entry.size for entry in packs),
         files=len(entries),
         size=sum(entry.size for entry in entries),
+        last=remote.tracking.last,
     )
 
 

@@ -66,7 +66,7 @@ class BucketBackend(Backend):
         return self.checked(name)
 
     def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
-        self.requests += 1
+        self.count("read")
         if size == 0:
             return
         wanted: Any = None
@@ -96,7 +96,7 @@ class BucketBackend(Backend):
             with open(path, "rb") as file:
                 self.put(name, file.read())
             return
-        self.requests += size // PART_BYTES + 2
+        self.count("write", size // PART_BYTES + 2)
 
         def blocks() -> Iterator[bytes]:
             with open(path, "rb") as file:
@@ -125,7 +125,7 @@ class BucketBackend(Backend):
         return True
 
     def named(self, name: str) -> Iterator[Entry]:
-        self.requests += 1
+        self.count("read")
         try:
             path = self._name(name)
             yield _entry(interruptible(lambda: self._ob.head(self._store, path)))
@@ -138,8 +138,11 @@ class BucketBackend(Backend):
         try:
             found = self._ob.list(self._store, prefix.rstrip("/") or None, chunk_size=1000)
             pages = iter(found)
+            self.count("list")  # also of nothing
+            first = True
             while (page := interruptible(lambda: next(pages, None))) is not None:
-                self.requests += 1
+                self.count("list", int(not first))
+                first = False
                 yield from map(_entry, page)
         except Exception as error:
             self._raise("list", prefix or "it", error)
@@ -152,7 +155,7 @@ class BucketBackend(Backend):
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         self._name(name)
-        self.requests += 1
+        self.count(what)
         try:
             interruptible(ask)
         except (AlreadyExistsError, PreconditionError):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+
 from dsm.errors import Conflict
 from dsm.remotes.address import open_backend
 from dsm.remotes.book import RemoteEntry
@@ -13,9 +17,10 @@ from dsm.remotes.contents import (
     list_datasets,
     read_identity,
 )
-from dsm.remotes.reports import Transfer
+from dsm.remotes.reports import LastTransfer, Transfer
 from dsm.remotes.tracking import Tracking
 from dsm.repo.repository import Repository
+from dsm.store import disk
 from dsm.store.whole_file import read_file
 
 
@@ -63,6 +68,23 @@ class Remote:
             dataset.id = known.get(dataset.folder, "")
         identify(self.backend, found)
         return {dataset.id: dataset for dataset in found.values()}
+
+    @contextmanager
+    def noted(self, command: str) -> Iterator[None]:
+        """Notes what a command moves, however it ends; see `Tracking.last`."""
+        time, began, ended = self.repository.environment.clock(), perf_counter(), False
+        try:
+            yield
+            ended = True
+        finally:
+            backend = self.backend
+            last = LastTransfer(
+                command=command, time=time, duration=int((perf_counter() - began) * 1e6),
+                requests=dict(backend.asked), sent=backend.sent, received=backend.received,
+                ended=ended,
+            )  # fmt: skip
+            with suppress(*disk.Unwritable):
+                self.tracking.saw_transfer(last)
 
     def transfer(self, packs: int = 0, size: int = 0) -> Transfer:
         """Returns what this command has moved so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -12,6 +13,21 @@ class Transfer:
     packs: int
     size: int
     requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastTransfer:
+    """What a command ("push", "fetch", "pull", "clone") moved: requests by kind (list, read, write,
+    create, delete), bytes `sent` and `received`, when it began, `time`, and how long it took,
+    both in microseconds (UTC). It did not end unless `ended`."""
+
+    command: str
+    time: int
+    duration: int
+    requests: Mapping[str, int]
+    sent: int
+    received: int
+    ended: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ class SftpBackend(Backend):
         return made
 
     def listing(self, prefix: str) -> Iterator[Entry]:
-        self.requests += 1
+        self.count("list")
         yield from self._below(posixpath.join(self._root, prefix).rstrip("/") or "/", prefix)
 
     def _below(self, folder: str, prefix: str) -> Iterator[Entry]:
@@ -181,7 +181,7 @@ class SftpBackend(Backend):
         return posixpath.join(self._root, self.checked(name))
 
     def _asked(self, what: str, name: str, ask: Callable[[Any], Awaitable[T]]) -> T:
-        self.requests += 1
+        self.count(what)
         client = self._connected()
         return self._told(what, name, client, lambda: ask(client))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,7 @@ class SharedRepository(Repository):
         self.require_ours()
         names = [self.current] if datasets is None else list(datasets)
         opened = Remote(self, self.remotes.find(remote))
-        with at_once_wanted(jobs):
+        with at_once_wanted(jobs), nullcontext() if dry_run else opened.noted("push"):
             return push(opened, names, tags=tags, dry_run=dry_run, progress=progress)
 
     def fetch(
@@ -133,7 +134,7 @@ class SharedRepository(Repository):
 
         self.require_ours()
         opened = Remote(self, self.remotes.find(remote))
-        with at_once_wanted(jobs):
+        with at_once_wanted(jobs), opened.noted("fetch"):
             return fetch(opened, None if datasets is None else tuple(datasets), progress)
 
     def pull(
@@ -174,7 +175,7 @@ class SharedRepository(Repository):
         opened = Remote(self, self.remotes.find(remote))
         only = None if datasets is None else tuple(datasets)
         objects = self.config.get("core.objects") is None
-        with at_once_wanted(jobs):
+        with at_once_wanted(jobs), opened.noted("pull"):
             return pull(opened, only, PullAsked(files, choices, objects), progress)
 
     def abort_pull(self, datasets: Sequence[str] | None = None) -> tuple[PullAborted, ...]:

@@ -19,6 +19,7 @@ from dsm.store import disk
 from dsm.store.whole_file import read_file
 
 if TYPE_CHECKING:
+    from dsm.remotes.reports import LastTransfer
     from dsm.repo.log import ChangesetLog
 
 STATE = "seen.json"
@@ -102,6 +103,29 @@ class Tracking:
     def saw_packs(self, packs: frozenset[str]) -> None:
         """Notes which packs are there. Of very many nothing is noted."""
         self._save(packs=sorted(packs) if len(packs) <= 10_000 else [])
+
+    # --- the last transfer ---
+
+    @property
+    def last(self) -> LastTransfer | None:
+        """What the last push, fetch, pull or clone moved; None while none did."""
+        from dsm.remotes.reports import LastTransfer
+
+        found = self._fields.get("last")
+        try:
+            last = LastTransfer(**found) if isinstance(found, dict) else None
+        except TypeError:
+            return None
+        if last is None or not isinstance(last.requests, dict) or type(last.command) is not str:
+            return None
+        numbers = (last.time, last.duration, last.sent, last.received, *last.requests.values())
+        if any(type(each) is not int for each in numbers):
+            return None
+        return last
+
+    def saw_transfer(self, last: LastTransfer) -> None:
+        """Notes what a command moved."""
+        self._save(last={name: getattr(last, name) for name in last.__slots__})
 
     # --- datasets ---
 

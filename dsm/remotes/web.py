@@ -103,7 +103,7 @@ class WebBackend(Backend):
         self, method: str, name: str, at: str, headers: dict[str, str],
         gone: tuple[int, ...] = _GONE,
     ) -> Answer:  # fmt: skip
-        self.requests += 1
+        self.count("list" if at.endswith("/") else "read")
         answer = self._requests.ask(method, at, headers)
         if answer.status in (200, 206, 416):
             return answer

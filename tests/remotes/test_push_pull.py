@@ -342,3 +342,32 @@ def test_a_pack_that_was_spoilt_here_is_not_pushed(
         assert [
             e.name for e in there if e.name.startswith("datasets/") or pack.name in e.name
         ] == []
+
+
+def test_what_the_last_transfer_took(origin: Copy, place: str, tmp_path: Path) -> None:
+    """Requests by kind and bytes of the last push, fetch, pull or clone, also of one that failed."""
+    origin.repo.remotes.add("origin", place)
+    pushed = origin.repo.push().transfer
+    last = origin.repo.remote_stats().last
+    assert last is not None and (last.command, last.ended) == ("push", True)
+    assert sum(last.requests.values()) == pushed.requests
+    assert {"create", "write", "list"} <= last.requests.keys()
+    assert last.sent > pushed.size and last.duration > 0
+    origin.repo.push(dry_run=True)
+    assert origin.repo.remote_stats().last == last
+    cloned = dsm.clone(place, tmp_path / "copy").transfer
+    with dsm.open(tmp_path / "copy") as repo:
+        last = repo.remote_stats().last
+        assert last is not None and (last.command, last.ended) == ("clone", True)
+        assert last.received > cloned.size > 0 and last.sent == 0
+        Copy(repo).commit("mine", mine="mine")
+        origin.commit("theirs", theirs="theirs")
+        origin.repo.push()
+        with pytest.raises(RemoteMoved):
+            repo.push()
+        last = repo.remote_stats().last
+        assert last is not None and (last.command, last.ended) == ("push", False)
+        for act in (repo.fetch, repo.pull):
+            act()
+            last = repo.remote_stats().last
+            assert last is not None and last.command == act.__name__

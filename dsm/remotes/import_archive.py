@@ -77,10 +77,11 @@ class _Archive:
 
     def restated(self, report: ImportReport) -> ImportReport:
         """Stages what is said anew of members that are here."""
-        if not self._work.restates or report.dry_run:
+        if not self._work.restates:
             return report
         paths = self._left or [each.path for each in self._before.values()]
-        return report.plus(0, restate(self._work.dataset.tree, self._work.request(), paths))
+        tree, request = self._work.dataset.tree, self._work.request()
+        return report.plus(0, restate(tree, request, paths, dry_run=report.dry_run))
 
     def run(self, report: ImportReport) -> ImportReport:
         """Reads and stages the members that are not here yet, and puts them on record."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 
 from dsm.format.reference import Reference
 from dsm.model.example import Example
+from dsm.model.reports import AddReport
 from dsm.remotes.backend import Backend, Entry
 from dsm.remotes.foreign_file import RemoteFile, again_if_garbled, whole
 from dsm.remotes.import_record import Imported
@@ -57,7 +58,7 @@ def import_files(work: ImportRun, backend: Backend, entries: list[Entry]) -> Imp
         warnings=tuple(lookalikes(path for _, path in found.places)),
     )  # fmt: skip
     if report.dry_run:
-        return _would(report, found)
+        return _would(work, report, found)
     work.progress.start("importing", len(found.new), sum(entry.size for entry, _ in found.new))
     # The rows of a table of labels name files of any batch: there is one then.
     table = work.asked.get("label_file") is not None
@@ -84,13 +85,14 @@ def _sifted(work: ImportRun, entries: list[Entry]) -> _Found:
     return _Found(places, known, records, new)
 
 
-def _would(report: ImportReport, found: _Found) -> ImportReport:
+def _would(work: ImportRun, report: ImportReport, found: _Found) -> ImportReport:
     """Returns what would be staged, with no file read."""
     plain = [path for _, path in found.new if path not in found.records]
     fresh = sum(path not in found.known for path in plain)
     return replace(
         report, fetched=len(found.new), size=sum(entry.size for entry, _ in found.new),
         added=fresh, modified=len(plain) - fresh, record_files=len(found.new) - len(plain),
+        relabelled=_relabelled(work, found, dry_run=True).counts.relabelled,
     )  # fmt: skip
 
 
@@ -193,16 +195,19 @@ def _microseconds(entry: Entry) -> int | None:
 
 def _restated(work: ImportRun, found: _Found, report: ImportReport) -> ImportReport:
     """Stages what is said of examples whose files have not changed; none of them is fetched."""
-    plain = [path for _, path in found.same if path not in found.records]
-    if plain and work.restates:
-        done = restate(work.dataset.tree, work.request(), plain)
-        report = report.plus(0, done)
+    report = report.plus(0, _relabelled(work, found))
     lines = [path for _, path in found.same if path in found.records]
     if lines and work.asked_of_records and not work.update:
         request = work.request(lines, records=True)
         files = _stored(work, found, lines)
         report = report.plus(0, add_record_files(work.dataset.tree, request, lines, files))
     return report
+
+
+def _relabelled(work: ImportRun, found: _Found, *, dry_run: bool = False) -> AddReport:
+    """Stages what is said of plain files that have not changed."""
+    plain = [path for _, path in found.same if path not in found.records and work.restates]
+    return restate(work.dataset.tree, work.request(), plain, dry_run=dry_run)
 
 
 def _stored(

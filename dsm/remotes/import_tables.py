@@ -47,9 +47,10 @@ def import_tables(work: ImportRun, backend: Backend, entries: list[Entry]) -> Im
     tree = work.dataset.tree
     same = all(is_same(work.record.get(e.name), e, None, update=True) for e in tables)
     if same and (work.update or _all_here(work, before)):
-        if work.restates and not report.dry_run:
+        if work.restates:
             paths = [each.path for each in before.values()]
-            report = report.plus(0, restate(tree, work.request(), paths))
+            done = restate(tree, work.request(), paths, dry_run=report.dry_run)
+            report = report.plus(0, done)
         return report
     size = sum(entry.size for entry in tables)
     if report.dry_run:

@@ -15,6 +15,7 @@ from dsm.model.reports import AddReport
 from dsm.model.rows import FORGET
 from dsm.worktree.add import Adder
 from dsm.worktree.edit import kind_against_head
+from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import publishing
 from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
@@ -61,33 +62,43 @@ def add_record_files(
         return report(outcome, publish.stored_bytes() - before, request)
 
 
-def restate(tree: WorkTree, request: Request, paths: Iterable[str]) -> AddReport:
-    """Stages what the request says of tracked examples whose content stays as it is.
+def restate(
+    tree: WorkTree, request: Request, paths: Iterable[str], *, dry_run: bool = False
+) -> AddReport:
+    """Stages what the request says of tracked examples whose content stays as it is; a dry run says
+    how many these are.
 
     Raises InvalidInput for paths that a strict request does not match.
     """
+    if dry_run:
+        return report(_restated(tree, Adder(tree, request), paths), 0, request)
     with publishing(tree.repository) as publish:
         adder = Adder(tree, request)
-        outcome, listed = adder.out, list(paths)
-        known = tree.lookup(listed, adder.staged)
-        committed = tree.committed(listed)
-        for path in listed:
-            old = known.get(path)
-            if old is None or old.records == RECORD or is_records_file(old.records):
-                continue
-            said = _said_anew(request, old, outcome.unlabelled)
-            if said.same_meaning(old):
-                continue
-            kind = kind_against_head(said, committed.get(path))
-            if kind == FORGET:
-                outcome.rows.delete(path, FORGET)
-            else:
-                outcome.rows.put(kind, said)
-        request.refuse(outcome.unlabelled)
-        refuse_other_types(tree, adder.staged, outcome.rows)
+        outcome = _restated(tree, adder, paths)
         with publish:
             stage_rows(tree, adder.index, adder.staged, outcome.rows, outcome.marks)
         return report(outcome, 0, request)
+
+
+def _restated(tree: WorkTree, adder: Adder, paths: Iterable[str]) -> Outcome:
+    request, outcome, listed = adder.request, adder.out, list(paths)
+    known = tree.lookup(listed, adder.staged)
+    committed = tree.committed(listed)
+    for path in listed:
+        old = known.get(path)
+        if old is None or old.records == RECORD or is_records_file(old.records):
+            continue
+        said = _said_anew(request, old, outcome.unlabelled)
+        if said.same_meaning(old):
+            continue
+        kind = kind_against_head(said, committed.get(path))
+        if kind == FORGET:
+            outcome.rows.delete(path, FORGET)
+        else:
+            outcome.rows.put(kind, said)
+    request.refuse(outcome.unlabelled)
+    refuse_other_types(tree, adder.staged, outcome.rows)
+    return outcome
 
 
 def _said_anew(request: Request, old: Example, unlabelled: list[str]) -> Example:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import itertools
 import os
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dsm.errors import InvalidInput, NotFound
+import dsm
+from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.remotes import import_files, importing
 from dsm.remotes.address import open_backend
-from dsm.remotes.backend import RemoteFailed
+from dsm.remotes.backend import Backend, Entry, RemoteFailed
+from dsm.store import disk
 
 from .conftest import Copy
 
@@ -205,3 +210,106 @@ def test_a_file_that_changes_meanwhile_is_not_staged(
             with pytest.raises(RemoteFailed, match=r"^a\.txt on .*changed meanwhile"):
                 origin.repo.import_from(place)
     assert staged(origin) == {}
+
+
+def test_labels_for_what_is_here_already(origin: Copy, tmp_path: Path) -> None:
+    """An import again fetches nothing, and labels what has not changed, as a dry run tells before."""
+    place = fill(str(tmp_path / "data"), FILES)
+    origin.repo.import_from(place, "in", labels=["old"])
+    origin.dataset.commit("imported")
+    for dry_run in (True, False):
+        report = origin.repo.import_from(place, "in", labels=["new"], dry_run=dry_run)
+        assert (report.fetched, report.relabelled) == (0, 4)
+        assert len(staged(origin)) == (0 if dry_run else 4)
+    assert origin.repo.import_from(place, "in", labels=["old"]).relabelled == 0
+    assert origin.dataset.status().clean
+
+
+def test_names_of_a_hostile_listing(origin: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names that lead elsewhere, that no path can be, or that are long are left out, told by what a
+    terminal can show; of a file and a folder of one name the file is; listings without end end."""
+    odd = [
+        "../up", "a/../../up", "/etc/passwd", "x\x1b[2Jy", "n" * 3000, "a//b", "./c", "nul\0l", "",
+        "good", "Good", "good/below", "folder/", ".dsm/config", "d/.git/hooks/x", "\u202eevil",
+    ]  # fmt: skip
+    asked: list[str] = []
+
+    class Odd(Backend):
+        is_far = True
+        ends = True
+
+        def listing(self, prefix: str) -> Iterator[Entry]:
+            yield from (Entry(name, 1, 1.0) for name in odd)
+            yield from () if Odd.ends else (Entry(f"e{n}", 1, 1.0) for n in itertools.count())
+
+        def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
+            asked.append(self.checked(name))
+            yield b"x"
+
+        put = put_file = create = delete = None  # type: ignore[assignment]
+
+    monkeypatch.setattr(Odd, "__abstractmethods__", frozenset())
+    monkeypatch.setattr(importing, "open_backend", lambda url: Odd(url))
+    report = origin.repo.import_from("memory://odd", "in")
+    taken = {"Good", "good/below", "x\x1b[2Jy"}
+    assert {path for path in staged(origin) if path.isascii()} == {f"in/{name}" for name in taken}
+    assert set(asked) <= {*taken, "\u202eevil"}
+    assert all(each.path.isprintable() for each in report.skipped)
+    assert ("good", "is a folder of other files, too") in {
+        (each.path, each.reason) for each in report.skipped
+    }
+    monkeypatch.setattr(importing, "ENTRIES_MAX", 1000)
+    Odd.ends = False
+    with pytest.raises(InvalidInput, match="has more than 1,000 files"):
+        origin.repo.import_from("memory://odd", "in")
+
+
+def test_a_full_disk_and_two_at_once(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that fails is an error, and nothing half is staged, nor lost for the next run; two
+    processes that import the same both come through."""
+    monkeypatch.setattr("dsm.remotes.folder.FolderBackend.is_far", True)
+    files = {f"{n}.txt": b"%d" % n for n in range(20)}
+    place = fill(str(tmp_path / "data"), {"x.tar": tar_of(files)})
+    failed, at = 0, 1
+    while True:
+        count = 0
+
+        def full(operation: str, path: str) -> None:
+            nonlocal count
+            count += operation in ("write", "create", "append", "link")
+            if count == at and operation in ("write", "create", "append", "link"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        try:
+            with disk.observe(full):
+                origin.repo.import_from(f"{place}/x.tar", "in")
+            break
+        except StorageFailed:
+            failed, at = failed + 1, at + 1
+            assert set(staged(origin)) in (set(), {f"in/{name}" for name in files})
+    assert failed >= 3
+    root = origin.root
+    origin.dataset.commit("imported")
+    origin.repo.close()
+    children = []
+    for _ in range(2):
+        children.append(os.fork())
+        if not children[-1]:
+            status = 1
+            try:
+                with dsm.open(root) as repo:
+                    repo.import_from(place, "both")
+                    repo.import_from(f"{place}/x.tar", "both")
+                status = 0
+            finally:
+                os._exit(status)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    with dsm.open(root) as repo:
+        copy = Copy(repo)
+        assert {p for p in staged(copy) if p.startswith("both")} == {
+            f"both/{name}" for name in [*files, "x.tar"]
+        }
+        copy.dataset.commit("both")
+        assert copy.sound()

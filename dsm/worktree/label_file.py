@@ -21,7 +21,14 @@ from dsm.errors import InvalidInput
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, check_label, check_path, printable
 from dsm.model.timespec import EARLIEST_US, LATEST_US, parse_instant
-from dsm.worktree.label_row import STRICT, LabelRow, annotation_text, is_utf8, json_text
+from dsm.worktree.label_row import (
+    STRICT,
+    LabelRow,
+    annotation_text,
+    annotations_of,
+    is_utf8,
+    json_text,
+)
 from dsm.worktree.label_source import PATH_COLUMNS, LabelSource
 from dsm.worktree.missing_values import DEFAULT
 
@@ -121,7 +128,8 @@ def _rows(source: LabelSource, table: _Table) -> dict[str, LabelRow]:
     rows: dict[str, LabelRow] = {}
     first_lines: dict[str, int] = {}
     for i, line in enumerate(lines):
-        if label[i] is not None and labels[i] is not None:
+        # The class and all labels, as image folders have both, say the same.
+        if label[i] is not None and labels[i] is not None and label[i][0] not in labels[i]:
             raise source.wrong("has both a label and labels", line, "fill in one of the columns")
         path = _checked_path(source, line, paths[i])
         row = LabelRow(
@@ -298,23 +306,27 @@ def _read_jsonl(source: LabelSource) -> _Table:
             if len(values) < len(lines):
                 values.append(None)
     columns = {name: source.told(name, values) for name, values in columns.items()}
-    if _may_nest(columns):
+    if _is_hugging_face(columns):
         kinds = (dict, list)
         nested = [
             name for name, values in columns.items()
             if name not in _Cells._fields and any(isinstance(value, kinds) for value in values)
         ]  # fmt: skip
-        if nested:
-            columns["annotation"] = _members({name: columns.pop(name) for name in nested})
+        if nested or "annotation" in columns:
+            members = _members({name: columns.pop(name) for name in nested})
+            columns["annotation"] = annotations_of(columns.get("annotation"), members)
     for name in _attributes(source, list(columns), introduced):
         columns[name] = _one_type(source, lines, name, columns[name])
     return _Table(lines, columns, _Cells(_one_label, _label_list, _instant, json_text))
 
 
-def _may_nest(names: Container[str]) -> bool:
+def _is_hugging_face(names: Container[str]) -> bool:
     """Whether lists and objects become members of the annotation: in Hugging Face's tables."""
-    first = next((name for name in PATH_COLUMNS if name in names), None)
-    return first == "file_name" and "annotation" not in names
+    return next((name for name in PATH_COLUMNS if name in names), None) == "file_name"
+
+
+def _may_nest(names: Container[str]) -> bool:
+    return _is_hugging_face(names) and "annotation" not in names
 
 
 def _members(columns: Mapping[str, Sequence[Any]]) -> list[Any]:

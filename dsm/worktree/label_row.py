@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +79,33 @@ def annotation_text(text: str) -> str:
             raise
         value = text  # the word NaN is a transcript here
     return json_text(value)
+
+
+def annotations_of(
+    told: Sequence[Any] | None, members: Sequence[dict[str, Any] | None]
+) -> list[Any]:
+    """Returns the annotations of a table, with what its columns of lists and objects say.
+
+    Text that is JSON of a list, an object or a text is that, as in CSV. Its members count before
+    those of columns: image folders repeat objects, as lists that are empty where none are said.
+    """
+    if told is None:
+        return list(members)
+    found: list[Any] = []
+    for at, value in enumerate(told):
+        beside = dict((members[at] if members else None) or {})
+        if isinstance(value, str) and value.lstrip().startswith(("{", "[", '"')):
+            with contextlib.suppress(ValueError, RecursionError):  # a text that begins like that
+                value = STRICT.decode(value)
+        objects = beside.get("objects")
+        if objects == {"bbox": [], "categories": []}:
+            del beside["objects"]
+        if isinstance(value, dict):
+            value = {**beside, **value}
+        elif beside:
+            value = beside if value is None else {**beside, "annotation": value}
+        found.append(value)
+    return found
 
 
 def is_utf8(text: str) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.classes import ClassList
 
 INSTANCES, CAPTIONS = "instances.json", "captions.json"
-_OURS = ("label", "supercategory")
+_OURS = ("label", "supercategory", "coco")
 _ROWS = 1000
 
 
@@ -136,6 +136,12 @@ def _categories(
     return categories
 
 
+def _own(found: dict[str, Any]) -> dict[str, Any]:
+    """Returns what a COCO file said of an object under names that are ours."""
+    kept = found.get("coco")
+    return {n: v for n, v in kept.items() if n in _OURS} if isinstance(kept, dict) else {}
+
+
 def _image(annotation: dict[str, Any]) -> dict[str, Any]:
     found = annotation.get("image")
     return found if isinstance(found, dict) else {}
@@ -189,6 +195,7 @@ class _Document:
                     continue  # a label that is no class of the view
                 count += 1
                 told = {name: value for name, value in found.items() if name not in _OURS}
+                told |= _own(found)
                 if any(form in found for form in FORMS):
                     if size is None and needs_size(found, relative=False):
                         size = stored_size(self._store, oid) or _no_size(path)

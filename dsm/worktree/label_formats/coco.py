@@ -16,6 +16,7 @@ from dsm.worktree.label_formats.format import LabelFormat, LabelInput, NamedRow
 from dsm.worktree.label_formats.json_stream import BadJson, JsonStream
 from dsm.worktree.label_row import LabelRow, json_text
 
+OURS = ("label", "supercategory", "coco")
 _KINDS = ('"images"', '"annotations"', '"categories"')
 
 
@@ -134,6 +135,10 @@ class _Reading:
             raise self.file.wrong(problem, place)
         self.used.add(key)
         label, above = self.categories[key]
+        # What the file itself calls like a member of ours is kept apart.
+        own = {name: found.pop(name) for name in OURS if name in found}
+        if own:
+            found["coco"] = own
         found["label"] = label
         if above is not None:
             found["supercategory"] = above

@@ -83,6 +83,13 @@ class LabelInput:
         where = f", {place}" if place else ""
         return InvalidInput(f"{printable(self.path)}{where}: {problem}", hint=hint)
 
+    def not_there(self) -> NotFound:
+        """Returns the error for a file that is not there."""
+        return NotFound(
+            f"there is no label file {printable(self.path)}",
+            hint="a path counts from where you are; --label gives one label to all files",
+        )
+
     def beside(self, full: str) -> LabelInput:
         """Returns another file that belongs to this one; it is noted as read."""
         inside = self.places.inside(full)
@@ -96,10 +103,7 @@ class LabelInput:
         try:
             fd = os.open(self.full, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise NotFound(
-                f"there is no label file {printable(self.path)}",
-                hint="a path counts from where you are",
-            ) from None
+            raise self.not_there() from None
         except OSError as error:
             raise self.wrong(f"cannot be read: {error.strerror}") from error
         if not stat.S_ISREG(os.fstat(fd).st_mode):

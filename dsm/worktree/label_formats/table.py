@@ -59,6 +59,8 @@ def read_labels(
             raise InvalidInput("only a table is read from a stream", hint="name the file")
         return _table(given, folder, missing, places, format), frozenset()
     file = LabelInput(given, os.path.join(folder, given), places, missing)
+    if not os.path.lexists(file.full):
+        raise file.not_there()
     row = _FORMATS.get(format) if format is not None else _recognised(file)
     if row is None:
         if file.is_folder:

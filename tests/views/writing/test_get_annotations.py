@@ -46,7 +46,7 @@ COCO: dict[str, Any] = {
          "segmentation": {"size": [16, 32], "counts": [0, 4, 508]}},
         {"id": 2, "image_id": 9, "category_id": 18, "bbox": [1e-7, 0.30000000000000004, 1, 1],
          "area": 1.0, "iscrowd": 0, "segmentation": [], "keypoints": [1, 2, 2], "num_keypoints": 1,
-         "score": 0.5},
+         "score": 0.5, "label": "mine", "supercategory": None, "coco": {"label": 1}},
     ],
 }  # fmt: skip
 
@@ -318,6 +318,26 @@ def test_datasets_reads_an_image_folder(work: Work, tmp_path: Path) -> None:
     assert first["objects"] == {
         "bbox": [[0.1, 2.0, 3.3, 4.0], [1.0, 1.0, 2.0, 2.0]],
         "categories": [0, 2],
+    }
+
+
+def test_an_image_folder_goes_in_again(work: Work, tmp_path: Path) -> None:
+    """Labels, attributes and annotations are those that it was written from."""
+    coco_work(work)
+    work.ds.label(["images/a.png"], set=["dog", "tag"], attributes={"camera": "north", "n": 7})
+    work.ds.label(["images/c.png"], annotation='"a text"')
+    work.ds.commit("more")
+    before = {e.path: (e.labels, dict(e.attributes), e.annotation) for e in work.ds.ls()}
+    get(work, tmp_path / "out", "imagefolder")
+    other = Work(tmp_path / "other")
+    other.write(
+        {n: d for n, d in tree(tmp_path / "out").items() if n.startswith(("data/", "meta"))}
+    )
+    other.ds.add(["data"], label_file="metadata.jsonl", strict=True)
+    other.ds.commit("again")
+    assert before == {
+        e.path.removeprefix("data/"): (e.labels, dict(e.attributes), e.annotation)
+        for e in other.ds.ls()
     }
 
 

@@ -51,7 +51,7 @@ class Decoder:
         try:
             self._worker.order((kind, data))
             found = self._worker.hear()
-        except WorkerLost:
+        except (WorkerLost, MemoryError):
             self._lost += 1
             self._end()
             return b""
@@ -60,7 +60,7 @@ class Decoder:
 
     def _end(self) -> None:
         if self._worker is not None:
-            self._worker.end()
+            self._worker.dismiss()  # it may be busy with what never ends
             self._worker = None
 
 

@@ -43,6 +43,8 @@ class FsspecBackend(Backend):
             ) from None
         except ValueError as error:
             raise InvalidInput(f"{url} cannot be used: {printable(str(error)[:200])}") from None
+        except OSError as error:  # some connect at once
+            raise RemoteFailed(f"cannot reach {url}: {printable(str(error)[:200])}") from None
         self._root = str(root).rstrip("/")
         # The Hub keeps files in git, where nothing is created exclusively.
         self.writable = not url.startswith("hf:")

@@ -31,6 +31,7 @@ from dsm.remotes.contents import (
     RemoteDataset,
     get_document,
 )
+from dsm.remotes.differing import differing_documents, note_documents
 from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
@@ -291,11 +292,13 @@ def _push_header(remote: Remote, each: _Outgoing, number: int, data: bytes) -> N
 def _push_documents(
     remote: Remote, each: _Outgoing, kinds: Iterable[str]
 ) -> tuple[int, tuple[str, ...]]:
-    """Creates documents of these kinds that the remote lacks; returns how many, and which were
-    taken there."""
+    """Creates documents of these kinds that the remote lacks; returns how many, and which it has
+    with another content."""
+    kinds = tuple(kinds)
     folder = remote.repository.layout.dataset(each.name)
     wanted: list[tuple[str, bytes]] = []
-    differing: list[str] = []
+    differing = list(differing_documents(remote, each.there, folder, kinds))
+    sent: dict[str, bytes] = {}
     for kind in kinds:
         there = each.there.documents.get(kind, set())
         for file, data in local_documents(folder, kind):
@@ -307,11 +310,13 @@ def _push_documents(
         return remote.backend.create_settled(each.there.path(name), data)
 
     count = 0
-    for (name, _), made in zip(wanted, side_by_side(send_document, wanted), strict=True):
+    for (name, data), made in zip(wanted, side_by_side(send_document, wanted), strict=True):
         if made:
             count += 1
+            sent[name] = data
         else:
             differing.append(name)
+    note_documents(remote, each.log.dataset_id, sent)
     return count, tuple(differing)
 
 

@@ -68,7 +68,7 @@ class SftpBackend(Backend):
         path = self._path(name)
         if size == 0:
             return
-        self.requests += 1
+        self.count("read")
         client = self._connected()
         file = self._told("read", name, client, lambda: client.open(path, "rb"))
         try:
@@ -116,7 +116,7 @@ class SftpBackend(Backend):
                     await _soon(sftp.remove(temporary))
                 raise
 
-        self.requests += 1
+        self.count("write" if replace else "create")
         client = self._connected()
         # However long all of it takes: each step of it has its time.
         return self._told("write", name, client, lambda: write(client), None)

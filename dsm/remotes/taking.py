@@ -18,6 +18,7 @@ from dsm.model.changeset import Changeset
 from dsm.model.names import check_path
 from dsm.remotes.backend import NotOnRemote, RemoteDamaged
 from dsm.remotes.contents import RemoteDataset, decoded, get_document
+from dsm.remotes.differing import differing_documents, note_documents
 from dsm.remotes.incoming import as_written, read_manifest
 from dsm.remotes.objects import bring_objects
 from dsm.remotes.parallel import side_by_side
@@ -139,7 +140,9 @@ def put_documents(
     """
     layout = remote.repository.layout
     folder = layout.dataset(log.name)
-    count, differing = 0, []
+    kinds = tuple(kinds)
+    count, differing = 0, list(differing_documents(remote, dataset, folder, kinds))
+    new: dict[str, bytes] = {}
     for kind in kinds:
         wanted = [
             file for file in sorted(dataset.documents.get(kind, ()))
@@ -155,8 +158,10 @@ def put_documents(
                 disk.make_dirs(os.path.join(folder, kind))
                 if create_file(os.path.join(folder, kind, file), data, layout.temporary):
                     count += 1
+                    new[f"{kind}/{file}"] = data
                 else:
                     differing.append(f"{kind}/{file}")
+    note_documents(remote, dataset.id, new)
     return count, tuple(differing)
 
 

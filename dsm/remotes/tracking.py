@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dsm.repo.log import ChangesetLog
 
 STATE = "seen.json"
+DOCUMENTS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,24 @@ class Tracking:
         told = dict(found) if isinstance(found, Mapping) else {}
         told[dataset] = {name: getattr(seen, name) for name in Seen.__slots__}
         self._save(datasets=told)
+
+    def documents(self, dataset: str) -> dict[str, str]:
+        """Returns the hashes of documents that a dataset has there, as far as they are known.
+
+        By kind and file name; a document never changes.
+        """
+        found = self._fields.get("documents")
+        told = found.get(dataset) if isinstance(found, Mapping) else None
+        return {str(k): str(v) for k, v in told.items()} if isinstance(told, Mapping) else {}
+
+    def saw_documents(self, dataset: str, seen: Mapping[str, str]) -> None:
+        """Notes hashes of documents; of very many not all."""
+        found = self._fields.get("documents")
+        told = dict(found) if isinstance(found, Mapping) else {}
+        known = {**self.documents(dataset), **seen}
+        if known != self.documents(dataset):
+            told[dataset] = dict(sorted(known.items())[:DOCUMENTS_MAX])
+            self._save(documents=told)
 
     def distance(self, log: ChangesetLog) -> Distance | None:
         """Returns how far a dataset is from the remote as it was last seen; None if it was not."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dsm.errors import InvalidInput
-from dsm.remotes.address import check_url
+from dsm.remotes.address import check_url, open_backend
+from dsm.remotes.backend import RemoteFailed
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,9 @@ def test_secrets_in_an_address_are_refused_unseen(given: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_url(given, "/home/you/pets")
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_place_that_is_not_there_is_named() -> None:
+    """A file system that connects when it is opened tells which address did not answer."""
+    with pytest.raises(RemoteFailed, match=r"cannot reach ftp://127\.0\.0\.1:1/data: "):
+        open_backend("ftp://127.0.0.1:1/data")

@@ -371,3 +371,27 @@ def test_what_the_last_transfer_took(origin: Copy, place: str, tmp_path: Path) -
             act()
             last = repo.remote_stats().last
             assert last is not None and last.command == act.__name__
+
+
+def test_names_that_stand_for_something_else_there(
+    origin: Copy, tmp_path: Path, clone_of: Callable[[str], Copy]
+) -> None:
+    """A tag or a name of a view that both sides gave is told by push and by pull, and stays on each;
+    what the remote says of it is read once."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
+    origin.repo.push(tags=True)
+    clone = clone_of(str(tmp_path / "remote"))
+    for copy, number in ((origin, 1), (clone, 2)):
+        copy.dataset.tag("same", number)
+        copy.dataset.prepare(at=number, name="view")
+    origin.repo.push(tags=True)
+    told = ("views/view.name.json", "tags/same.json")
+    (pulled,) = clone.repo.pull().datasets
+    assert pulled.differing == told
+    again = clone.repo.push(tags=True)
+    assert again.datasets[0].differing == told
+    before = clone.repo.pull().transfer.requests
+    assert before == clone.repo.fetch().transfer.requests
+    assert (clone.dataset.resolve("same"), origin.dataset.resolve("same")) == (2, 1)
+    (same,) = origin.repo.push(tags=True).datasets
+    assert same.differing == ()

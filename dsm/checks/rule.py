@@ -67,6 +67,8 @@ class Subject:
     near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
     # Those of a changeset, or of a view, with some fields of records beside them.
     baseline: Callable[[str, Sequence[str]], pa.Table] | None = None
+    # Names that a function in a Python file finds in lists of texts; see `dsm.checks.names_job`.
+    people: Callable[[str, str, Iterable[list[str]]], Iterator[list[list[str]]]] | None = None
     # Some fields of the records in a table; see `dsm.views.reading.record_columns`.
     fields: Callable[[pa.Table, Sequence[str] | None], RecordColumns] | None = None
     # The fields that rules ask for: of what is judged, and of the whole.

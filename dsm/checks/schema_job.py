@@ -21,7 +21,7 @@ VALUE_CHARS_MAX = 200
 
 
 class SchemaFailed(InvalidInput):
-    """A file with a schema cannot be run, or what it defines is no schema."""
+    """A file that a rule names cannot be run, or what it defines is not what the rule needs."""
 
     code = "schema-failed"
 
@@ -57,19 +57,12 @@ class SchemaJob:
                 return
             yield [_failure(each) for each in cases.to_dict("records")]
         except Exception as error:  # whatever a check of somebody does
-            raise self._failed(error) from None
+            raise failed(self.file, error) from None
         else:
             yield []
 
     def _schema(self) -> Any:
-        module = types.ModuleType("dsm_schema")
-        module.__file__ = self.file
-        sys.modules[module.__name__] = module  # where annotations of its classes are looked up
-        try:
-            exec(compile(self.source, self.file, "exec", dont_inherit=True), module.__dict__)
-        except BaseException as error:
-            raise self._failed(error) from None
-        found = getattr(module, self.name, None)
+        found = getattr(loaded(self.file, self.source), self.name, None)
         if not callable(getattr(found, "validate", None)):
             raise SchemaFailed(
                 f"{printable(self.file)} has no schema {printable(self.name)}",
@@ -77,15 +70,29 @@ class SchemaJob:
             )
         return found
 
-    def _failed(self, error: BaseException) -> SchemaFailed:
-        line = ""
-        trace = error.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.file:
-                line = f":{trace.tb_lineno}"
-            trace = trace.tb_next
-        told = printable(f"{type(error).__name__}: {error}")[:300]
-        return SchemaFailed(f"{printable(self.file)}{line} failed: {told}")
+
+def loaded(file: str, source: bytes) -> types.ModuleType:
+    """Runs a Python file that its user trusts, and returns its module. Raises SchemaFailed."""
+    module = types.ModuleType("dsm_schema")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # where annotations of its classes are looked up
+    try:
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+    except BaseException as error:
+        raise failed(file, error) from None
+    return module
+
+
+def failed(file: str, error: BaseException) -> SchemaFailed:
+    """Returns what to say of an error in such a file, with its line."""
+    line = ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = f":{trace.tb_lineno}"
+        trace = trace.tb_next
+    told = printable(f"{type(error).__name__}: {error}")[:300]
+    return SchemaFailed(f"{printable(file)}{line} failed: {told}")
 
 
 def _failure(case: dict[str, Any]) -> SchemaFailure:

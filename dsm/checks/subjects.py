@@ -88,7 +88,8 @@ class Subjects:
         return Subject(
             table=table, fresh=table, contents=self._contents, view=self._view,
             facts=self._facts, target=self._target, parts=self._parts, near=self._near,
-            baseline=self._baseline, validate=self._validate, fields=self._fields(layers),
+            baseline=self._baseline, validate=self._validate, people=self._people,
+            fields=self._fields(layers),
         )  # fmt: skip
 
     def _change(
@@ -98,7 +99,7 @@ class Subjects:
         return Subject(
             table=table, fresh=fresh, before=before, trailers=trailers, contents=self._contents,
             view=self._view, facts=self._facts, target=self._target, parts=self._parts,
-            near=self._near, baseline=self._baseline, validate=self._validate,
+            near=self._near, baseline=self._baseline, validate=self._validate, people=self._people,
             fields=self._fields(layers),
         )  # fmt: skip
 
@@ -128,6 +129,13 @@ class Subjects:
         from dsm.checks.trusted_schema import validated
 
         return validated(self._repository, file, name, table)
+
+    def _people(
+        self, file: str, name: str, texts: Iterable[list[str]]
+    ) -> Iterator[list[list[str]]]:
+        from dsm.checks.trusted_schema import names_found
+
+        return names_found(self._repository, file, name, texts)
 
     def _contents(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         store = self._repository.store

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import ipc
 
+from dsm.checks.names_job import NamesJob
 from dsm.checks.rule import SchemaFailure
 from dsm.checks.schema_job import SchemaJob
 from dsm.errors import NotFound, Refused
@@ -24,23 +26,52 @@ class SchemaUntrusted(Refused):
     code = "schema-untrusted"
 
 
+def _trusted(repository: Repository, file: str, rule: str, such_as: str) -> bytes:
+    """Returns the bytes of a file that this user trusts. Raises NotFound, SchemaUntrusted."""
+    found = read_code(repository, file)
+    if found is None:
+        raise NotFound(
+            f"there is no file {printable(file)} beside dsm.toml",
+            hint=f'the rule {rule} names a module of the folder of .dsm: "{such_as}"',
+        )
+    code, source = found
+    if code.state != TRUSTED:
+        raise SchemaUntrusted(
+            f"{printable(file)} is {code.state}, and the rule {rule} would run it", hint=mend(code)
+        )
+    return source
+
+
+def names_found(
+    repository: Repository, file: str, name: str, texts: Iterable[list[str]]
+) -> Iterator[list[list[str]]]:
+    """Yields the names that a function of a file finds in lists of texts, masked, by a worker.
+
+    Exactly the bytes that are trusted are run. Raises NotFound without the file, SchemaUntrusted,
+    SchemaFailed and WorkerLost.
+    """
+    source = _trusted(repository, file, "personal-data", "people:names_in")
+    crew: list[Worker] = start([NamesJob(file, source, name)])
+    if not crew:
+        raise WorkerLost("no process can be started to look for names")
+    try:
+        for part in texts:
+            crew[0].order(part)
+            answer = crew[0].hear()
+            assert isinstance(answer, list)
+            yield answer
+    finally:
+        for worker in crew:
+            worker.end()
+
+
 def validated(repository: Repository, file: str, name: str, table: pa.Table) -> list[SchemaFailure]:
     """Returns what fails in a table, by a worker process.
 
     Exactly the bytes that are trusted are run. Raises NotFound without the file, SchemaUntrusted,
     SchemaFailed, LibraryMissing and WorkerLost.
     """
-    found = read_code(repository, file)
-    if found is None:
-        raise NotFound(
-            f"there is no file {printable(file)} beside dsm.toml",
-            hint='the rule pandera names a module of the folder of .dsm: "schemas:Photos"',
-        )
-    code, source = found
-    if code.state != TRUSTED:
-        raise SchemaUntrusted(
-            f"{printable(file)} is {code.state}, and the rule pandera would run it", hint=mend(code)
-        )
+    source = _trusted(repository, file, "pandera", "schemas:Photos")
     sink = pa.BufferOutputStream()
     with ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

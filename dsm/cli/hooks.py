@@ -121,16 +121,17 @@ def list_(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 def _schemas(s: Session) -> list[Hook]:
-    """Returns the Python files with schemas that the contract of the dataset names."""
+    """Returns the Python files that rules in the contract of the dataset name."""
     if not os.path.lexists(os.path.join(s.repo.root, "dsm.toml")):
         return []
     from dsm.checks.rules.pandera import PanderaSchema
+    from dsm.checks.rules.personal import PersonalData
     from dsm.checks.verb import contract_of
 
     contract = contract_of(s.repo.root, s.dataset.name)
     rules = () if contract is None else contract.rules
-    files = dict.fromkeys(rule.file for rule in rules if isinstance(rule, PanderaSchema))
-    found = (find_hook(s.repo, file) for file in files)
+    named = [rule.file for rule in rules if isinstance(rule, PanderaSchema | PersonalData)]
+    found = (find_hook(s.repo, file) for file in dict.fromkeys(named) if file is not None)
     return [each for each in found if each is not None]
 
 

@@ -30,9 +30,14 @@ _OWN = ("path", "labels", "size", "time")
 
 def schema(value: Any) -> tuple[str, str]:
     """A schema in a Python file, "module:Schema", as file and name. Raises ValueError."""
+    return in_module(value, 'is a module and a schema of it, such as "schemas:Photos"')
+
+
+def in_module(value: Any, wrong: str) -> tuple[str, str]:
+    """What stands in a Python file, "module:name", as file and name. Raises ValueError."""
     found = options.text(value)
     if not _SCHEMA.fullmatch(found):
-        raise ValueError('is a module and a schema of it, such as "schemas:Photos"')
+        raise ValueError(wrong)
     module, _, name = found.partition(":")
     return f"{module.replace('.', '/')}.py", name
 

@@ -7,7 +7,6 @@ surrogate, which no column of text can hold), it holds each value as JSON text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from dsm.history.fold import files_of, records_mask
 from dsm.model.column_names import CELLS, JSON, RECORD_FIELD, WRITTEN
 from dsm.views.reading.orders import in_windows
+from dsm.views.selection.half_characters import json_text, shown_name
 from dsm.views.selection.read_as import read_as, settings_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def table_with_fields(selection: Selection) -> pa.Table:
     columns = columns_of(lambda: _records(selection), texts)
     cells = only_cells(table.filter(records_mask(table)), files_of_cells(table))
     for name, column in columns.items():
-        field = column_field(RECORD_FIELD + _shown(name), column, name in texts, cells)
+        field = column_field(RECORD_FIELD + shown_name(name), column, name in texts, cells)
         table = table.append_column(field, column)
     return table
 
@@ -82,24 +82,6 @@ def columns_of(
         texts |= mixed
 
 
-def _json_text(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if is_unicode(text) else json.dumps(value)
-
-
-def _shown(name: str) -> str:
-    return name if is_unicode(name) else name.encode(errors="backslashreplace").decode()
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text has no half characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _parts(
     records: Iterator[Mapping[str, Any]], texts: set[str], mixed: set[str]
 ) -> Iterator[_Part]:
@@ -109,7 +91,7 @@ def _parts(
         for name in dict.fromkeys(name for row in rows for name in row):
             values = [row.get(name) for row in rows]
             if name in texts:
-                values = [None if v is None else _json_text(v) for v in values]
+                values = [None if v is None else json_text(v) for v in values]
             try:
                 columns[name] = pa.array(values)
             except (pa.ArrowException, ValueError, OverflowError):

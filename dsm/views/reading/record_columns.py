@@ -22,10 +22,10 @@ from dsm.views.reading.fields import (
     column_field,
     columns_of,
     files_of_cells,
-    is_unicode,
 )
 from dsm.views.reading.orders import in_windows
 from dsm.views.selection.classes import ClassList
+from dsm.views.selection.half_characters import is_unicode
 
 if TYPE_CHECKING:
     from dsm.store.objects import ObjectStore

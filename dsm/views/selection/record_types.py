@@ -1,12 +1,12 @@
 """Types of the columns that fields of records make: learnt from values, or from the file's own.
 
-A field whose values have no type in common, or whose numbers would lose digits, is JSON text.
+A field whose values have no type in common, whose numbers would lose digits, or one of whose texts
+has half a character is JSON text.
 """
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.history.fold import files_of, records_mask
+from dsm.views.selection.half_characters import json_text
 from dsm.views.selection.read_as import objects_of, read_as, settings_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def columns_of(rows: Sequence[Fields], schema: pa.Schema) -> list[pa.Array]:
     for each in schema:
         values = [row.get(each.name) for row in rows]
         if (each.metadata or {}).get(b"dsm") == b"json":
-            values = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+            values = [None if v is None else json_text(v) for v in values]
         columns.append(_column(values, each.type))
     return columns
 

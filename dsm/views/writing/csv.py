@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from dsm.errors import InvalidInput
 from dsm.history.fold import files_of
+from dsm.views.selection.half_characters import is_unicode, json_text
 from dsm.views.selection.payloads import Collected, Counted, Write, all_batches
 from dsm.views.selection.read_as import read_as, settings_of
 from dsm.views.selection.record_types import has_fields
@@ -99,22 +98,17 @@ def _in_no_table(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _cell(value: Any) -> str:
-    """Returns the text of a cell: what is no text as JSON, nothing as nothing."""
-    if value is None or isinstance(value, str):
+    """Returns the text of a cell: what is no text of whole characters as JSON, nothing as
+    nothing."""
+    if value is None or (isinstance(value, str) and is_unicode(value)):
         return value or ""
-    return json.dumps(value, ensure_ascii=False)
+    return json_text(value)
 
 
 def _line(cells: list[str]) -> bytes:
     out = io.StringIO(newline="")
     csv.writer(out, lineterminator="\n").writerow(cells)
-    try:
-        return out.getvalue().encode()
-    except UnicodeEncodeError:
-        raise InvalidInput(
-            "a field holds half a character, which UTF-8 cannot write",
-            hint="--format jsonl writes records as they are",
-        ) from None
+    return out.getvalue().encode()
 
 
 WRITER = CsvWriter()

@@ -10,6 +10,7 @@ from dsm.model.names import printable
 from dsm.model.record_path import parts_of
 from dsm.records.jsonl import fields_of as json_fields_of
 from dsm.records.reader import fields_of
+from dsm.views.selection.half_characters import is_unicode, shown_name
 from dsm.views.selection.read_as import read_as, settings_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def _each(rows: pa.Table, data: Iterable[bytes | None]) -> Iterator[dict[str, An
         settings = files.get(parts_of(path)[0]) if files else None
         try:
             held = content or b""  # a record is never large
-            yield json_fields_of(held) if settings is None else fields_of(held, settings)
+            found = json_fields_of(held) if settings is None else fields_of(held, settings)
         except ValueError as error:
             raise InvalidInput(f"{printable(path)}: {error}", items=(path,)) from None
+        plain = all(map(is_unicode, found))
+        yield found if plain else {shown_name(name): each for name, each in found.items()}

@@ -113,6 +113,24 @@ def test_cells_of_csv_are_what_the_fields_are(work: Work, tmp_path: Path) -> Non
     )
 
 
+def test_half_characters_are_written_as_escapes(work: Work, tmp_path: Path) -> None:
+    """No text of a table or of Parquet can hold one: values come as JSON, names as their escape."""
+    work.write({
+        "a.jsonl": b'{"id": 1, "t": "\\ud800x", "m\\udc00": [1]}\n'
+        b'{"id": 2, "t": "y", "l": {"\\udfff": 1}}\n'
+    })  # fmt: skip
+    work.ds.add(["a.jsonl"], records=True, key_field="id")
+    work.ds.commit("first")
+    assert written(work, tmp_path / "csv", "csv").read_text() == (
+        'id,t,m\\udc00,l\n1,"""\\ud800x""",[1],\n2,y,,"{""\\udfff"": 1}"\n'
+    )
+    table = table_of(work, tmp_path / "parquet").select(["t", "m\\udc00", "l"])
+    assert table.to_pylist() == [
+        {"t": '"\\ud800x"', "m\\udc00": [1], "l": None},
+        {"t": '"y"', "m\\udc00": None, "l": '{"\\udfff": 1}'},
+    ]
+
+
 def test_members_of_webdataset_are_called_what_they_are(work: Work, tmp_path: Path) -> None:
     """A row is a .csv, a line a .txt; a JSON object is a payload, since .json is what dsm says."""
     work.write({"a.csv": "id\n1\n", "b.tsv": "id\n1\n", "c.txt": "x\n", "d.jsonl": "{}\n"})

@@ -165,6 +165,21 @@ class IgnoreRules:
             return None
         return f"ignored by {printable(level.shown)}" if level.shown else "ignored by default"
 
+    def rule(self, relpath: str, is_dir: bool) -> str | None:
+        """Says by which rule a path, or a folder above it, is ignored; None when it is not."""
+        parts = relpath.split("/")
+        for end in range(1, len(parts) + 1):
+            path, folder = "/".join(parts[:end]), end < len(parts) or is_dir
+            level = self._by(path, folder)
+            if level is None:
+                continue
+            found = level.last(_raw(path)[len(level.prefix) :], _raw(parts[end - 1]), folder)
+            if found is None or not level.shown:
+                return "ignored by default"
+            shown = printable(str(found.pattern, "utf-8", "replace")) + "/" * found.folders_only
+            return f"ignored by the rule '{shown}' in {printable(level.shown)}"
+        return None
+
     def _by(self, relpath: str, is_dir: bool) -> _Level | None:
         parent, _, name = relpath.rpartition("/")
         if name in _ALWAYS:

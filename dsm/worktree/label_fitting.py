@@ -8,6 +8,7 @@ from dsm.model.reports import Problem
 from dsm.model.rows import Rows
 from dsm.worktree.edit import stage_example
 from dsm.worktree.index import WorkIndex
+from dsm.worktree.named import ignored_by
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree
@@ -20,6 +21,8 @@ class LabelFitting:
         assert request.label_rows is not None
         self._tree, self._index, self._staged = tree, index, staged
         self._request, self._table = request, request.label_rows
+        if not request.force:
+            self._table.ignored = lambda path: ignored_by(tree, path)
 
     def rest(self, met: set[str], gone: Container[str]) -> tuple[Rows, int, list[Problem]]:
         """Returns rows that relabel, how many examples are so already, and what is to be told.

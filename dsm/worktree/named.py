@@ -39,6 +39,14 @@ def named_and_ignored(tree: WorkTree, index: WorkIndex, request: Request) -> Ite
             yield Problem(path, reason)
 
 
+def ignored_by(tree: WorkTree, path: str) -> str | None:
+    """Says by which rule a file that is here is ignored; None for one that is not, or not here."""
+    full = os.path.join(tree.root, path)
+    if not os.path.lexists(full):
+        return None
+    return tree.scan().rules_for(os.path.dirname(path)).rule(path, os.path.isdir(full))
+
+
 def label_table_paths(tree: WorkTree, request: Request) -> frozenset[str]:
     """Returns the paths in the dataset's folder, if any, of the label files that are read."""
     if request.label_table is None or request.force:

@@ -229,3 +229,35 @@ def test_a_table_relabels_what_is_tracked(four: Work) -> None:
     assert labels(four)["b/1.jpg"] == ("dog",)
     with pytest.raises(NoRowFits, match="no row of the label file fits an example that was"):
         four.ds.label(["a"], label_file=table("path,label\nb/1.jpg,x\n"))
+
+
+@pytest.mark.parametrize(
+    ("place", "rule", "shown"),
+    [
+        ("got/.dsmignore", "*", "*"), (".dsmignore", "img/", "img/"),
+        (".dsmignore", "# pictures\n!x\n/got/*/b.txt\na.*\n", "a.*"),
+    ],
+)  # fmt: skip
+def test_rows_of_ignored_files_say_by_which_rule(
+    work: Work, place: str, rule: str, shown: str
+) -> None:
+    """A file that is here and left out is no fault of the table: the rule and its file are told."""
+    work.write({"got/img/a.txt": "a", "got/img/b.txt": "b", "c.txt": "c", place: rule})
+    both = "path,label\nnone.txt,x\ngot/img/a.txt,x\n"
+    told = f"ignored by the rule '{shown}' in {place}"
+    with pytest.raises(NoRowFits) as caught:
+        work.ds.add(["."], label_file=table(both))
+    assert caught.value.message.endswith(f"is of got/img/a.txt, which is {told}")
+    with pytest.raises(InvalidInput, match=r"^2 rows of the label file name no") as strict:
+        work.ds.add(["."], label_file=table(both), strict=True)
+    assert strict.value.message.endswith(f"got/img/a.txt is {told}")
+    added = work.ds.add(["c.txt"], label_file=table(both + "c.txt,y\n"))
+    assert [(each.path, each.reason) for each in added.warnings] == [
+        (
+            "got/img/a.txt",
+            f"and 1 more of the label file name no example that was added: it is {told}",
+        )
+    ]
+    work.ds.add(["."], label_file=table(both), force=True)
+    work.ds.commit("all")
+    assert (labels(work)["got/img/a.txt"], labels(work)["c.txt"]) == (("x",), ("y",))

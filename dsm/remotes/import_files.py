@@ -77,7 +77,7 @@ def _sifted(work: ImportRun, entries: list[Entry]) -> _Found:
     known = tree.lookup(paths, tree.stage.load())
     records: set[str] = set()
     if not work.reference:
-        records = records_among(tree, work.request(paths, records=True), paths)
+        records = records_among(tree, work.request(paths, records=True), paths, known)
     new = [
         (entry, path) for entry, path in places
         if not is_same(work.record.get(entry.name), entry, known.get(path), update=work.update)
@@ -89,10 +89,11 @@ def _would(work: ImportRun, report: ImportReport, found: _Found) -> ImportReport
     """Returns what would be staged, with no file read."""
     plain = [path for _, path in found.new if path not in found.records]
     fresh = sum(path not in found.known for path in plain)
+    told = _relabelled(work, found, dry_run=True) if work.restates else None
     return replace(
         report, fetched=len(found.new), size=sum(entry.size for entry, _ in found.new),
         added=fresh, modified=len(plain) - fresh, record_files=len(found.new) - len(plain),
-        relabelled=_relabelled(work, found, dry_run=True).counts.relabelled,
+        relabelled=told.counts.relabelled if told else 0,
     )  # fmt: skip
 
 
@@ -195,7 +196,8 @@ def _microseconds(entry: Entry) -> int | None:
 
 def _restated(work: ImportRun, found: _Found, report: ImportReport) -> ImportReport:
     """Stages what is said of examples whose files have not changed; none of them is fetched."""
-    report = report.plus(0, _relabelled(work, found))
+    if work.restates:
+        report = report.plus(0, _relabelled(work, found))
     lines = [path for _, path in found.same if path in found.records]
     if lines and work.asked_of_records and not work.update:
         request = work.request(lines, records=True)
@@ -206,7 +208,7 @@ def _restated(work: ImportRun, found: _Found, report: ImportReport) -> ImportRep
 
 def _relabelled(work: ImportRun, found: _Found, *, dry_run: bool = False) -> AddReport:
     """Stages what is said of plain files that have not changed."""
-    plain = [path for _, path in found.same if path not in found.records and work.restates]
+    plain = [path for _, path in found.same if path not in found.records]
     return restate(work.dataset.tree, work.request(), plain, dry_run=dry_run)
 
 

@@ -5,7 +5,7 @@ and what is said anew of examples whose content is known.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
 from dsm.format.index import ABSENT
@@ -19,14 +19,18 @@ from dsm.worktree.outcome import Outcome
 from dsm.worktree.publish import publishing
 from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
+from dsm.worktree.stage import Staged
 from dsm.worktree.staging import refuse_nested, refuse_other_types, report, stage_rows
 from dsm.worktree.tree import WorkTree
 
 
-def records_among(tree: WorkTree, request: Request, paths: Iterable[str]) -> set[str]:
+def records_among(
+    tree: WorkTree, request: Request, paths: Iterable[str], known: Mapping[str, Example]
+) -> set[str]:
     """Returns those of these paths whose files are read as records: as the request has it, as they
-    are tracked, or as the settings of the dataset say of their place."""
-    return RecordsFiles(tree, request, tree.stage.load()).records_among(paths)
+    are tracked, or as the settings of the dataset say of their place; `known` are their examples.
+    """
+    return RecordsFiles(tree, request, Staged([])).records_among(paths, known)
 
 
 def add_record_files(

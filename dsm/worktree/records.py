@@ -7,7 +7,7 @@ the dataset's settings say so of its place.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -178,7 +178,8 @@ class RecordsFiles:
         out = Added()
         store = self.tree.repository.store
         for path, file, time in files:
-            settings = self.settings_for(path, new=path not in self._tracked_among([path]))
+            new = path not in self.tree.lookup([path], self.staged)
+            settings = self.settings_for(path, new=new)
             assert settings is not None
             read = read_records(file, path, settings, store)
             if read.size < 0:
@@ -190,24 +191,18 @@ class RecordsFiles:
         self._refuse_shared(out.rows)
         return out
 
-    def records_among(self, paths: Iterable[str]) -> set[str]:
-        """Returns those of these paths whose files are to be read as records."""
-        listed = list(paths)
-        tracked, asked = self._tracked_among(listed), self.request.records
-        found = set()
-        for path in listed:
+    def records_among(self, paths: Iterable[str], known: Mapping[str, Example]) -> set[str]:
+        """Returns those of these paths whose files are to be read as records; `known` are tracked
+        examples by path."""
+        asked, found = self.request.records, set()
+        for path in paths:
             if asked is not None and _in_format(asked, path, named=path in self._named):
                 found.add(path)
-            elif path in tracked:
-                found.update([path] if tracked[path] else [])
+            elif path in known:
+                found.update([path] if is_records_file(known[path].records) else [])
             elif self.settings_for(path, new=True) is not None:
                 found.add(path)
         return found
-
-    def _tracked_among(self, paths: Sequence[str]) -> dict[str, bool]:
-        """Returns the tracked ones of these paths, and whether each is a file of records."""
-        known = self.tree.lookup(paths, self.staged)
-        return {path: is_records_file(each.records) for path, each in known.items()}
 
     def _take(self, out: Added, path: str, read: Read, seen: Stat) -> None:
         samples = tuple(read.keys[:SAMPLES])

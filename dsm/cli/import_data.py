@@ -42,6 +42,11 @@ Hub = Annotated[
     ),
 ]
 
+Members = Annotated[
+    bool,
+    typer.Option("--members", help="Files in archives of a folder are examples, not the archives"),
+]
+
 
 def command(
     ctx: typer.Context,
@@ -56,7 +61,7 @@ def command(
     columns: add_options.Columns = None, delimiter: add_options.Delimiter = None,
     quote: add_options.Quote = None, encoding: add_options.Encoding = None,
     label_sep: add_options.LabelSep = None,
-    reference: Reference = False, hub: Hub = None,
+    reference: Reference = False, hub: Hub = None, members: Members = False,
     dry_run: add_options.DryRun = False,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
@@ -82,6 +87,7 @@ def command(
       dsm import s3://lab-bucket/scans --into scans
       dsm import /mnt/camera/2026-05 --into may --label outdoor
       dsm import gs://public/birds.tar --into birds --pattern 'birds/{label}/{_}'
+      dsm import s3://lab-bucket/shards --members --into shards
       dsm import https://example.org/reviews.csv --records --label-field stars
       dsm import hf://datasets/lab/birds --into birds
       dsm import --reference s3://lab-bucket/scans --into scans
@@ -98,8 +104,8 @@ def command(
         asked["label_file"] = standard_input()
     with Session(ctx) as s:
         report = s.repo.import_from(
-            url, into, reference=reference, hub=hub, dry_run=dry_run, jobs=jobs,
-            dataset=s.dataset.name, progress=s.progress(), **asked,
+            url, into, reference=reference, hub=hub, members=members, dry_run=dry_run,
+            jobs=jobs, dataset=s.dataset.name, progress=s.progress(), **asked,
         )  # fmt: skip
         if as_json:
             print_json(import_answer(report))

@@ -49,10 +49,15 @@ class _Found:
         return [(e, path) for e, path in self.places if path not in new and path in self.known]
 
 
-def import_files(work: ImportRun, backend: Backend, entries: list[Entry]) -> ImportReport:
-    """Stages the files that are new or have changed since, in batches; see `import_from`."""
-    found = _sifted(work, entries)
+def import_files(
+    work: ImportRun, backend: Backend, entries: list[Entry], left: Sequence[Entry] = ()
+) -> ImportReport:
+    """Stages the files that are new or have changed since, in batches, but for those `left` to
+    others; see `import_from`."""
     there = {entry.name for entry in entries}
+    others = {entry.name for entry in left}
+    entries = [entry for entry in entries if entry.name not in others]
+    found = _sifted(work, entries)
     report = replace(
         work.report, files=len(entries), vanished=tuple(sorted(set(work.record.names()) - there)),
         warnings=tuple(lookalikes(path for _, path in found.places)),

@@ -59,6 +59,14 @@ class ImportReport:
             records=(*self.records, *done.records), warnings=(*self.warnings, *done.warnings),
         )  # fmt: skip
 
+    def with_all(self, other: ImportReport) -> ImportReport:
+        """Returns the report of both, of other files at the same address."""
+        numbers = ("files", "fetched", "size", "added", "modified", "relabelled", "deleted",
+                   "record_files")  # fmt: skip
+        lists = ("records", "skipped", "warnings", "vanished")
+        both = {name: getattr(self, name) + getattr(other, name) for name in (*numbers, *lists)}
+        return replace(self, **both)
+
 
 @dataclass(slots=True, kw_only=True)
 class ImportRun:

@@ -44,6 +44,7 @@ def import_from(
     update: bool = False,
     reference: bool = False,
     hub: bool | None = None,
+    members: bool = False,
     progress: Progress = SILENT,
 ) -> ImportReport:
     """Stages what lies at an address, below the folder `into` of a dataset.
@@ -51,7 +52,8 @@ def import_from(
     `asked` are options of `Dataset.add`: those of ASKED_OF_ALL, and of records. With `update` what
     was imported before and has not changed there is left alone, whatever became of it here. With
     `reference` bytes are read once and not kept. With `hub` rows of tables are examples, as of a
-    dataset of Hugging Face; None for tables on the Hub alone.
+    dataset of Hugging Face; None for tables on the Hub alone. With `members` files in archives of a
+    folder are examples, and not the archives.
 
     Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
     options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
@@ -67,6 +69,8 @@ def import_from(
         asked_of_records=given, progress=progress, update=update, reference=reference,
         report=ImportReport(full, into, dry_run=dry_run, reference=reference),
     )  # fmt: skip
+    if members and (given or hub):
+        raise InvalidInput("members of archives are examples: neither records nor tables of rows")
     if given and (reference or hub):
         raise InvalidInput(
             "rows of a dataset of Hugging Face are no records"
@@ -84,6 +88,7 @@ def import_from(
         if work.asked.get("labels") is not None:
             kept["labels"] = list(work.asked["labels"])
         kept |= {"reference": True} if reference else {}
+        kept |= {"members": True} if members else {}
         record.keep_options(kept | ({} if hub is None else {"hub": hub}))
     if hub is None:
         on_hub = full.startswith("hf://") and not (given or reference)
@@ -93,7 +98,10 @@ def import_from(
     elif work.single and archive_kind(entries[0].name) and not given:
         done = import_archive(work, backend, entries[0])
     else:
-        done = import_files(work, backend, entries)
+        archives = [each for each in entries if members and archive_kind(each.name)]
+        done = import_files(work, backend, entries, left=archives)
+        for each in archives:
+            done = done.with_all(import_archive(work, backend, each))
     if not dry_run:
         work.spool.clear()
     return replace(done, skipped=tuple(work.skipped))
@@ -130,7 +138,8 @@ def update_imports(
             dataset, record.url, record.into,
             asked={k: v for k, v in record.options.items() if k in ASKED_OF_ALL}, update=True,
             dry_run=dry_run, reference=record.options.get("reference") is True,
-            hub=record.options.get("hub"), progress=progress,
+            hub=record.options.get("hub"), members=record.options.get("members") is True,
+            progress=progress,
         )
         for record in records
     ]  # fmt: skip

@@ -292,6 +292,7 @@ class SharedRepository(Repository):
         dataset: str | None = None,
         reference: bool = False,
         hub: bool | None = None,
+        members: bool = False,
         dry_run: bool = False,
         jobs: int | None = None,
         progress: Progress = SILENT,
@@ -309,7 +310,8 @@ class SharedRepository(Repository):
         ETag and content id, and they are read there, and verified, whenever an example is. With
         `hub` each row of its Parquet or Arrow tables is an example, as for
         `Dataset.add_hub_dataset`; None is that for tables of the Hub (`hf://`), unless they are to
-        be records.
+        be records. With `members` the files in archives of a folder are examples, such as those of
+        shards of WebDataset.
 
         Raises NotFound when nothing lies there or for the dataset, InvalidInput for the address,
         the folder or the options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
@@ -319,14 +321,14 @@ class SharedRepository(Repository):
         from dsm.worktree.request import ImportAsked
 
         refuse_unknown("import_from", asked, [
-            *ImportAsked.__annotations__, "dataset", "reference", "hub", "dry_run", "jobs",
-            "progress",
+            *ImportAsked.__annotations__, "dataset", "reference", "hub", "members", "dry_run",
+            "jobs", "progress",
         ])  # fmt: skip
         self.require_ours()
         with at_once_wanted(jobs):
             return import_from(
                 self.opened(dataset), url, into, asked=asked, dry_run=dry_run,
-                reference=reference, hub=hub, progress=progress,
+                reference=reference, hub=hub, members=members, progress=progress,
             )  # fmt: skip
 
     def update_imports(

@@ -69,6 +69,27 @@ def killed_at(root: Path, url: str, at: int) -> bool:
     return os.WIFSIGNALED(status)
 
 
+def test_killed_within_a_folder_it_goes_on(
+    origin: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches that were staged are not read again, and nothing half is staged."""
+    monkeypatch.setattr("dsm.remotes.import_files.BATCH_FILES", 10)
+    place, root, read = fill(str(tmp_path / "data"), MANY), origin.root, []
+    origin.repo.close()
+    for at in (15, 35, 60):
+        assert killed_at(root, place, at)
+        with dsm.open(root) as repo:
+            copy = Copy(repo)
+            read.append(repo.import_from(place, "in", dry_run=True).fetched)
+            assert len(staged(copy)) % 10 == 0 and fsck(repo).findings == ()
+    assert read == sorted(read, reverse=True) and read[-1] < 40
+    with dsm.open(root) as repo:
+        assert repo.import_from(place, "in").fetched == read[-1]
+        copy = Copy(repo)
+        copy.dataset.commit("imported")
+        assert kept(copy) == MANY
+
+
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
 def test_killed_at_any_moment_it_goes_on(
     origin: Copy, tmp_path: Path, in_few: None, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -199,6 +220,27 @@ def test_members_stay_in_their_archive(origin: Copy, place: str, kind: str) -> N
     open_backend(place).delete(f"x.{kind}")
     with pytest.raises(ReferenceBroken, match="is gone"):
         origin.again().dataset.read("in/d/008.bin")
+
+
+def test_archives_of_a_folder(origin: Copy, place: str) -> None:
+    """With `members` the files of all shards are examples, beside files that are none; an update reads
+    the shards that are new or have changed."""
+    shards = {
+        f"{n}.tar": tar_of({f"{n}/{k}.txt": b"%d %d" % (n, k) for k in range(3)}) for n in range(3)
+    }
+    fill(place, {**shards, "note.txt": b"note"})
+    report = origin.repo.import_from(place, "in", members=True, labels=["m"])
+    assert (report.files, report.fetched, report.added, report.vanished) == (4, 10, 10, ())
+    origin.dataset.commit("imported")
+    assert origin.repo.import_from(place, "in", members=True, labels=["m"]).fetched == 0
+    fill(place, {"1.tar": tar_of({"1/0.txt": b"1 0", "1/9.txt": b"new"})})
+    (report,) = origin.repo.update_imports()
+    assert (report.added, report.modified, report.vanished) == (1, 0, ("1/1.txt", "1/2.txt"))
+    origin.dataset.commit("updated")
+    assert origin.dataset.example("in/1/9.txt").labels == ("m",)
+    assert len(kept(origin)) == 11
+    with pytest.raises(InvalidInput, match="neither records"):
+        origin.repo.import_from(place, "in", members=True, records=True)
 
 
 def test_what_is_compressed_cannot_stay(origin: Copy, tmp_path: Path) -> None:

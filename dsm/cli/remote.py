@@ -220,7 +220,7 @@ def default(ctx: typer.Context, name: Name, as_json: Json = False) -> None:
 
 @app.command("stats", cls=Command)
 def stats(ctx: typer.Context, name: Optional = None, as_json: Json = False) -> None:
-    """Count what lies on a remote, and what the last transfer took
+    """Count what lies on a remote, and in the last transfer
 
     The last push, fetch, pull or clone of this copy is told with its requests by kind, and the
     bytes that went up and came down.

@@ -98,13 +98,20 @@ def import_from(
     elif work.single and archive_kind(entries[0].name) and not given:
         done = import_archive(work, backend, entries[0])
     else:
-        archives = [each for each in entries if members and archive_kind(each.name)]
-        done = import_files(work, backend, entries, left=archives)
-        for each in archives:
-            done = done.with_all(import_archive(work, backend, each))
+        done = _import_folder(work, backend, entries, members=members)
     if not dry_run:
         work.spool.clear()
     return replace(done, skipped=tuple(work.skipped))
+
+
+def _import_folder(
+    work: ImportRun, backend: Backend, entries: list[Entry], *, members: bool
+) -> ImportReport:
+    archives = [each for each in entries if members and archive_kind(each.name)]
+    done = import_files(work, backend, entries, left=archives)
+    for each in archives:
+        done = done.with_all(import_archive(work, backend, each))
+    return done
 
 
 def _keep_table(asked: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-u
 
 
 class Browser:
-    """One page of a browser of its own; `requests` are the addresses that it asked for."""
+    """One page of a browser of its own; `requests` are the addresses that a page asked for."""
 
     def __init__(self, folder: Path):
         assert CHROMIUM is not None
@@ -28,6 +28,7 @@ class Browser:
             *FLAGS,
             f"--user-data-dir={folder / 'profile'}",
             "--remote-debugging-pipe",
+            "about:blank",
         ]
         self._process = subprocess.Popen(
             ["bash", "-c", shell, "sh", *line], pass_fds=(from_us, to_us),
@@ -37,9 +38,8 @@ class Browser:
         os.close(to_us)
         self._numbers = itertools.count(1)
         self._unread = b""
-        self._session = ""
+        self._session = self._address = ""
         self.requests: list[str] = []
-        self._waiting: list[dict[str, Any]] = []
         (target,) = [
             each for each in self.call("Target.getTargets")["targetInfos"] if each["type"] == "page"
         ]
@@ -70,10 +70,11 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Opens a page, and returns when it is loaded."""
-        self._waiting.clear()
         self.requests.clear()
+        self._address = address
         self.call("Page.navigate", url=address)
-        while not any(each["method"] == "Page.loadEventFired" for each in self._waiting):
+        loaded = f"location.href === {json.dumps(address)} && document.readyState === 'complete'"
+        while not self.value(loaded):  # the browser's own first page is loaded, too
             self._note(self._hear())
 
     def value(self, script: str) -> Any:
@@ -93,8 +94,11 @@ class Browser:
             )  # fmt: skip
 
     def _note(self, heard: dict[str, Any]) -> None:
-        self._waiting.append(heard)
-        if heard["method"] == "Network.requestWillBeSent":
+        # What the browser's own first page still asks for is no request of ours.
+        if (
+            heard["method"] == "Network.requestWillBeSent"
+            and heard["params"]["documentURL"] == self._address
+        ):
             self.requests.append(heard["params"]["request"]["url"])
 
     def _hear(self) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def test_the_gallery_is_turned_by_keys(browser: Browser) -> None:
         browser.press(key)
         assert where(browser) == expected
     own = browser.value("location.href")
+    assert browser.requests[0] == own
     assert [each[:40] for each in browser.requests if not each.startswith((own, "data:image/jpeg"))] == []  # fmt: skip
     assert browser.value("document.title") == "dsm report: changeset 2 of data"
 

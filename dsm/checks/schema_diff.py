@@ -17,6 +17,9 @@ EXAMPLES_MAX = 10
 _LOWER_IS_WIDER = ("min", "min-share", "silence")
 _HIGHER_IS_WIDER = ("max", "factor")
 _FLAGS = ("required", "unique", "labels-stay")
+# Lists of what is looked at: more of it asks for more, and none (but of `fields`) for all.
+_LOOKED_AT = ("kinds", "in", "columns", "extensions", "labels", "of", "views", "fields")
+_CODE = ("schema", "names")  # what stands in a file of Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ def schema_diff(old: Contract, new: Contract, subject: Subject) -> tuple[SchemaC
     before, after = _by_key(old), _by_key(new)
     found: list[SchemaChange] = []
     for key in sorted({*before, *after}):
-        mine = list(_compared(before.get(key), after.get(key)))
+        mine = list(compared(before.get(key), after.get(key)))
         rule = after.get(key)
         line = None if rule is None else rule.line
         narrows = rule is not None and any(kind != WIDER for kind, _ in mine)
@@ -85,7 +88,8 @@ def _broken(rule: Rule, subject: Subject) -> tuple[int, tuple[str, ...]]:
     return ran.count, tuple(paths)
 
 
-def _compared(old: Rule | None, new: Rule | None) -> Iterator[tuple[str, str]]:
+def compared(old: Rule | None, new: Rule | None) -> Iterator[tuple[str, str]]:
+    """Yields how one rule differs from another one: WIDER, NARROWER or OTHER, and in what."""
     if old is None:
         yield NARROWER, "it is new"
         return
@@ -102,7 +106,11 @@ def _compared(old: Rule | None, new: Rule | None) -> Iterator[tuple[str, str]]:
 def _option(option: str, old: Any, new: Any) -> Iterator[tuple[str, str]]:
     if old == new:
         return
-    if isinstance(old, tuple) or isinstance(new, tuple):
+    if option == "optional":
+        yield (WIDER, "optional now") if new else (NARROWER, "not optional any more")
+    elif option in _LOOKED_AT and (isinstance(old, tuple) or isinstance(new, tuple)):
+        yield from _looked_at(option, old, new)
+    elif option not in _CODE and (isinstance(old, tuple) or isinstance(new, tuple)):
         yield from _lists(option, old, new)
     elif option in _FLAGS:
         yield (NARROWER, f"{option} now") if new else (WIDER, f"not {option} any more")
@@ -122,6 +130,20 @@ def _moved(option: str, old: Any, new: Any) -> str:
     if old is None:
         return f"{option} is {_shown(new)}"
     return f"{option} is {'any' if new is None else _shown(new)}, was {_shown(old)}"
+
+
+def _looked_at(
+    option: str, old: Sequence[Any] | None, new: Sequence[Any] | None
+) -> Iterator[tuple[str, str]]:
+    if old is None or new is None:
+        more = (new is None) != (option == "fields")
+        yield (NARROWER if more else WIDER), _moved(option, old, new)
+        return
+    more_of, less_of = ([v for v in a if v not in b] for a, b in ((new, old), (old, new)))
+    if more_of:
+        yield NARROWER, f"{option} has {_shown(more_of)}, too"
+    if less_of:
+        yield WIDER, f"{option} has {_shown(less_of)} no more"
 
 
 def _lists(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 from situations import Work
 
 from dsm.checks.contract import BadContract, read_contract
+from dsm.checks.schema_diff import compared
 from dsm.errors import NotFound
 
 SCHEMA = """\
@@ -187,6 +190,43 @@ size = { max = "6 B" }
 attributes.width = { type = "int", min = 0 }
 attributes.height = { required = true }
 """
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new", "changes"),
+    [
+        ("personal-data", {"kinds": ["email"]}, {"kinds": ["email", "ip"]},
+         [("narrower", "kinds has ip, too")]),
+        ("personal-data", {"in": ["path", "labels"]}, {"in": ["path"]},
+         [("wider", "in has labels no more")]),
+        ("personal-data", {}, {"kinds": ["ip"]}, [("wider", "kinds is ip")]),
+        ("personal-data", {"kinds": ["ip"]}, {}, [("narrower", "kinds is any, was ip")]),
+        ("personal-data", {}, {"names": "a:b"}, [("narrower", "names is a.py, b")]),
+        ("personal-data", {"names": "a:b"}, {"names": "a:c"},
+         [("other", "names is a.py, c, was a.py, b")]),
+        ("pandera", {"schema": "a:b"}, {"schema": "a:b", "fields": ["x"]},
+         [("narrower", "fields is x")]),
+        ("decodes", {"extensions": [".a"]}, {"extensions": [".a", ".b"]},
+         [("narrower", "extensions has .b, too")]),
+        ("attribute", {"name": "record.a"}, {"name": "record.a", "optional": True},
+         [("wider", "optional now")]),
+        ("attribute", {"name": "record.a", "optional": True}, {"name": "record.a"},
+         [("narrower", "not optional any more")]),
+        ("attribute", {"name": "record.a", "min-chars": 2}, {"name": "record.a", "min-chars": 3},
+         [("narrower", "min-chars is 3, was 2")]),
+    ],
+)  # fmt: skip
+def test_what_is_looked_at_is_wider_the_less_it_is(
+    rule: str, old: dict[str, Any], new: dict[str, Any], changes: list[tuple[str, str]]
+) -> None:
+    """More kinds, places and files that are looked at ask for more, as do rules not optional."""
+    contracts = []
+    for asked in (old, new):
+        said = ", ".join(f"{key} = {json.dumps(value)}" for key, value in asked.items())
+        text = f"[dataset.data.rules]\n{rule} = {{ {said} }}\n"
+        contracts.append(read_contract(text.encode(), "dsm.toml", "data"))
+    before, after = (each.rules[0] for each in contracts)
+    assert list(compared(before, after)) == changes
 
 
 def test_what_is_wider_and_what_is_narrower(work: Work, tmp_path: Path) -> None:

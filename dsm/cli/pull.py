@@ -167,7 +167,7 @@ def tell(s: Session, each: DatasetPulled, remote: str) -> None:
     if each.carried:
         s.say(f"moved with them: {', '.join(each.carried)}")
     for name in each.uncarried:
-        s.say(f"note: {name} selects nothing any more; it stayed behind")
+        s.say(f"note: {name} could not be prepared for the new history; it is not there any more")
     for line in listed([_settled(one) for one in each.settled], LISTED_MAX):
         s.say(line)
     for name in each.differing:

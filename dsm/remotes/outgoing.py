@@ -104,7 +104,9 @@ def send(
     Packs that are `condemned` there, and go up again, are so no longer.
     """
     sent: list[Entry] = []
-    progress.start("uploading", None, shipment.size)
+    # Of packs that are yet to be gathered it is not known how many there will be.
+    packs = None if shipment.parts else len(shipment.whole)
+    progress.start("uploading", packs, shipment.size)
     tick = Meter(progress, lambda: backend.sent)
     put = partial(_put_pack, backend, condemned)
     whole = [(pack.name, pack.path) for pack in shipment.whole]

@@ -34,6 +34,7 @@ from dsm.remotes.collisions import (
 from dsm.remotes.incoming import Incoming
 from dsm.remotes.remote import Remote
 from dsm.remotes.reports import Collision, Renumbered
+from dsm.repo import documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +81,37 @@ def plan_renumbering(
 
 
 def refuse_what_stays(remote: Remote, dataset: Dataset, incoming: Incoming) -> bool:
-    """Raises HistoriesDiverged for what no choice settles: what is staged, and queries that both
-    sides moved. Returns whether a side moved any."""
+    """Raises HistoriesDiverged for what no choice settles: what is staged, exact shares of what
+    would change, and queries that both sides moved. Returns whether a side moved any."""
     if dataset.tree.stage.load().names:
         raise HistoriesDiverged(
             f"dataset {dataset.name} has staged changes, and changesets of its own to put on top of"
             f" those of {remote.entry.name}",
             hint="nothing was changed; `dsm commit` what is staged, or `dsm restore --staged` it",
         )
+    _refuse_exact_shares(dataset, incoming.base)
     log = dataset.log_
     old = tuple(log.get(number) for number in range(incoming.base + 1, log.head() + 1))
     return _refuse_queries(dataset, incoming, old)
+
+
+def _refuse_exact_shares(dataset: Dataset, base: int) -> None:
+    """Raises HistoriesDiverged for a split whose shares are dealt out of a changeset after `base`:
+    with the remote's examples in it, what was trained on could become what is tested on."""
+    place = documents.definitions(dataset.repo.layout, dataset.name, "split")
+    for name in place.names():
+        fields = place.read(name) or {}
+        definition = fields.get("definition")
+        at = definition.get("at") if isinstance(definition, Mapping) else None
+        number = at.get("number") if isinstance(at, Mapping) else None
+        if type(number) is int and number > base:
+            raise HistoriesDiverged(
+                f"split {name} deals out the examples of changeset {number}, which would get"
+                " another number, and the remote's examples",
+                hint=f"nothing was changed; `dsm split rm {name}`, pull, and create it again: it"
+                " deals them out anew, so models that were tested by it have to be trained anew",
+                items=(name,),
+            )
 
 
 def _refuse_queries(dataset: Dataset, incoming: Incoming, old: tuple[Changeset, ...]) -> bool:

@@ -163,9 +163,10 @@ class DatasetPulled:
     """What a pull did for one dataset: changesets `first` to `last` came, none for 0.
 
     `renumbered` are local changesets that went on top of them, `carried` the tags and views that
-    were moved with these, `uncarried` views that select nothing any more; `written` and `removed`
-    count files, `left` names files that were left alone because they hold something else. `dropped`
-    are examples of which one side gave way, and `settled` says which, and what each side had.
+    were moved with these, `uncarried` views that could not be prepared anew, such as those that
+    select nothing now; `written` and `removed` count files, `left` names files that were left alone
+    because they hold something else. `dropped` are examples of which one side gave way, and
+    `settled` says which, and what each side had.
     """
 
     dataset: str

@@ -422,3 +422,26 @@ def test_the_same_records_file_on_both_sides(pair: tuple[Copy, Copy]) -> None:
     assert two.dataset.changeset("head").records_files == 1
     assert two.dataset.changeset("head").examples == 3 + 3
     assert two.sound()
+
+
+def test_exact_shares_are_not_dealt_out_anew_unasked(pair: tuple[Copy, Copy]) -> None:
+    """A split with exact shares of a changeset that would be renumbered is named, and nothing moves;
+    splits by hash and segments outlive it."""
+    one, two = pair
+    one.commit("theirs", a="a")
+    one.repo.push()
+    two.commit("mine", b="b", c="c")
+    two.dataset.splits.create("old", parts=["train=50%", "test=50%"], exact=True, at=2)
+    two.dataset.splits.create("hashed", parts=["train=50%", "test=50%"])
+    two.dataset.segments.create("mine", paths=["b"])
+    two.dataset.splits.create("new", parts=["train=50%", "test=50%"], exact=True)
+    before = [c.id for c in two.dataset.log()]
+    with pytest.raises(HistoriesDiverged) as caught:
+        two.repo.pull(side="ours")
+    assert (caught.value.items, before) == (("new",), [c.id for c in two.dataset.log()])
+    two.dataset.splits.remove("new")
+    two.repo.pull()
+    for split in ("old:train", "hashed:train"):
+        assert len(two.dataset.prepare(split=split)) > 0
+    assert [e.path for e in two.dataset.prepare(segment=["mine"])] == ["b"]
+    assert two.sound()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsm.checks.conditions import Condition, Unknown
-from dsm.checks.metrics import judge, read_metrics
+from dsm.checks.metrics import Metrics, judge, read_metrics
 from dsm.errors import DsmError, InvalidInput, NotFound
 
 NUMBERS = {"a": 1.0, "b": 2.0, "test.loss": 0.5, "val/acc": 0.9, "nan": float("nan")}
@@ -58,17 +58,17 @@ def test_any_text_has_an_answer(text: str) -> None:
 def test_what_cannot_be_told_fails() -> None:
     """NaN and a division by zero let nothing pass, whatever else the condition says."""
     for text in ("nan < 0", "a < 0 or nan < 0", "a / (b - 2) > 1", "not nan > 1"):
-        (found,) = judge(NUMBERS, [text])
+        (found,) = judge(Metrics(NUMBERS, {}), [text])
         assert found.fails and found.why is not None
 
 
 def test_a_metric_that_is_missing_is_an_error() -> None:
     """A gate on a number that is not there would never close; near matches are told."""
     with pytest.raises(NotFound) as caught:
-        judge(NUMBERS, ["a > 5 and test.los < 1"])
+        judge(Metrics(NUMBERS, {}), ["a > 5 and test.los < 1"])
     assert caught.value.hint == "did you mean test.loss?"
     with pytest.raises(NotFound) as caught:  # eval, less loss
-        judge({"eval-loss": 1.0}, ["eval-loss < 1"])
+        judge(Metrics({"eval-loss": 1.0}, {}), ["eval-loss < 1"])
     assert caught.value.hint == 'did you mean "eval-loss"?'
 
 
@@ -80,10 +80,15 @@ def test_numbers_are_read_by_name() -> None:
         + "}"
     )
     found = read_metrics(text.encode(), "m.json")
-    assert list(found) == ["a", "b.c", "g", "n", "h"]
+    assert list(found.numbers) == ["a", "b.c", "g", "n", "h"]
     (judged,) = judge(found, ["n < 0"])  # as NaN does, it passes no gate
     assert judged.fails
-    assert (found["b.c"], found["h"]) == (2.5, float("inf"))
+    told = [each.why for each in judge(found, ["b.d < 1", "a > 0 and e > 1", "f == 1"])]
+    assert told == [
+        "b.d is a text, not a number", "e is a list, not a number",
+        "f is a truth value, not a number",
+    ]  # fmt: skip
+    assert (found.numbers["b.c"], found.numbers["h"]) == (2.5, float("inf"))
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{}", b'{"a": "x"}', b"\xff", b"[" * 100_000])

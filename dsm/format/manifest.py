@@ -10,13 +10,14 @@ pyarrow; it is imported by commands that need rows, never by `status` or `log`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
+from dsm.model.attribute_columns import CODED, INTS, AttributeColumns, Column
 from dsm.model.names import check_path
 from dsm.model.record_path import RECORD, checked_records
 from dsm.model.rows import ADDED, DELETED, Rows
@@ -88,13 +89,37 @@ def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:
     if any(each is not None for each in rows.records):
         arrays.append(pa.array(rows.records, pa.string()))
         fields.append(RECORDS)
-    used = sorted({name for attributes in rows.attributes for name in attributes})
-    for name in used:
-        kind = ARROW_TYPES[types[name]]
-        values = [attributes.get(name) for attributes in rows.attributes]
-        arrays.append(pa.array(values, kind))
-        fields.append(pa.field(ATTRIBUTE + name, kind))
+    for name, values in _attribute_arrays(rows, types):
+        arrays.append(values)
+        fields.append(pa.field(ATTRIBUTE + name, values.type))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _attribute_arrays(rows: Rows, types: Mapping[str, str]) -> Iterator[tuple[str, pa.Array]]:
+    """Yields the attributes that a row has, sorted by name, with their values."""
+    columns = rows.attributes
+    if isinstance(columns, AttributeColumns):
+        columns.fill()
+        for name, column in sorted(columns.columns.items()):
+            if column.types():
+                yield name, _array_of(column, ARROW_TYPES[types[name]])
+        return
+    for name in sorted({name for attributes in columns for name in attributes}):
+        values = [attributes.get(name) for attributes in columns]
+        yield name, pa.array(values, ARROW_TYPES[types[name]])
+
+
+def _array_of(column: Column, kind: pa.DataType) -> pa.Array:
+    """Returns the values of a column whose rows are filled."""
+    count, data = len(column.data), pa.py_buffer(column.data)
+    if column.kind == CODED:
+        widths = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32()}
+        codes = pa.Array.from_buffers(widths[column.data.itemsize], count, [None, data])
+        return pa.array(column.values, kind).take(codes)
+    there = pa.Array.from_buffers(pa.uint8(), count, [None, pa.py_buffer(column.there)])
+    valid = there.cast(pa.bool_()).buffers()[1]
+    numbers = pa.int64() if column.kind == INTS else pa.float64()
+    return pa.Array.from_buffers(numbers, count, [valid, data]).cast(kind)
 
 
 def rows_id(table: pa.Table) -> str:

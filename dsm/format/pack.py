@@ -16,6 +16,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,7 @@ TRAILER = struct.Struct("<QIIII32s8s8x")  # contents at, frames, objects, dictio
 FRAME = struct.Struct("<IIBx")  # stored bytes, raw bytes, codec
 PREFIX = 10
 LOCATION = 7
+_RUN_ROWS = 1 << 16
 
 RAW, ZSTD = 0, 1
 DICTIONARY_0 = 2  # codec 2 + n: zstd with the pack's n-th dictionary
@@ -94,12 +96,71 @@ def table_rows(oids: Iterable[bytes], locations: Sequence[int]) -> list[bytes]:
     return [prefix + end for (prefix,), (end,) in zip(ids, ends, strict=True)]
 
 
+class TableRows:
+    """Rows of objects in any order, most of them as bytes: each as an object takes four times as
+    much memory, and packs of records have millions."""
+
+    def __init__(self) -> None:
+        self._rows: list[bytes] = []
+        self._runs: list[bytes] = []  # of sorted rows
+        self._in_runs = 0
+
+    def __len__(self) -> int:
+        return len(self._rows) + self._in_runs
+
+    def append(self, row: bytes) -> None:
+        """Takes a row, as `table_row` makes it."""
+        self._rows.append(row)
+        if len(self._rows) >= _RUN_ROWS:
+            self._end_run()
+
+    def extend(self, rows: list[bytes]) -> None:
+        """Takes several rows."""
+        self._rows += rows
+        if len(self._rows) >= _RUN_ROWS:
+            self._end_run()
+
+    def _end_run(self) -> None:
+        self._rows.sort()
+        self._in_runs += len(self._rows)
+        self._runs.append(b"".join(self._rows))
+        self._rows.clear()
+
+    def joined(self) -> bytes:
+        """Returns all rows end to end, sorted, and forgets them."""
+        self._end_run()
+        runs, self._runs, self._in_runs = self._runs, [], 0
+        width = PREFIX + LOCATION
+        if len(runs) == 1:
+            return runs[0]
+        parts = []
+        for first in range(0, 256, 8):  # by their first byte, so that few are objects at a time
+            rows: list[bytes] = []
+            for run in runs:
+                start, end = (_first_from(run, byte) * width for byte in (first, first + 8))
+                rows += [run[at : at + width] for at in range(start, end, width)]
+            rows.sort()
+            parts.append(b"".join(rows))
+        return b"".join(parts)
+
+
+def _first_from(run: bytes, byte: int) -> int:
+    """Returns the number of the first of sorted rows whose first byte is this one or a later."""
+    width = PREFIX + LOCATION
+    return bisect_left(range(len(run) // width), byte, key=lambda row: run[row * width])
+
+
 def encode_rows(position: int, frames: list[tuple[int, int, int]], rows: list[bytes]) -> bytes:
     """Like `encode_contents`, for rows in any order, which are sorted."""
     rows.sort()
-    joined = b"".join(rows)
+    return encode_joined(position, frames, b"".join(rows))
+
+
+def encode_joined(position: int, frames: list[tuple[int, int, int]], joined: bytes) -> bytes:
+    """Like `encode_contents`, for sorted rows end to end."""
     width = PREFIX + LOCATION
-    prefixes, locations = bytearray(PREFIX * len(rows)), bytearray(LOCATION * len(rows))
+    count = len(joined) // width
+    prefixes, locations = bytearray(PREFIX * count), bytearray(LOCATION * count)
     # Column by column: no Python object for a row.
     for at in range(PREFIX):
         prefixes[at::PREFIX] = joined[at::width]
@@ -108,7 +169,7 @@ def encode_rows(position: int, frames: list[tuple[int, int, int]], rows: list[by
     tables = b"".join((b"".join([FRAME.pack(*frame) for frame in frames]), prefixes, locations))
     dictionaries = sum(1 for _, _, codec in frames if codec == DICTIONARY_FRAME)
     digest = blake3(tables).digest()
-    return tables + TRAILER.pack(position, len(frames), len(rows), dictionaries, 0, digest, END)
+    return tables + TRAILER.pack(position, len(frames), count, dictionaries, 0, digest, END)
 
 
 def pack_location(start: int, size: int, is_list: bool) -> int:

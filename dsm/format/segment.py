@@ -23,6 +23,7 @@ from typing import Any
 from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
+from dsm.model.attribute_columns import CODED, FLOATS, INTS, AttributeColumns, Column
 from dsm.model.deflated import (
     PATHS_RATIO,
     deflate,
@@ -33,12 +34,16 @@ from dsm.model.deflated import (
 )
 from dsm.model.names import check_paths
 from dsm.model.record_path import checked_records
-from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, RELABELLED, Rows, shared
+from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows, shared
 
 MAGIC = b"DSMSTAG\x01"
 LENGTH = struct.Struct("<I")
 DIGEST = 32
 PARTS = (11, 12, 14)
+# Of a column of attributes: what each row has, and the values that codes stand for or which rows
+# have one.
+_COLUMN_PARTS = 2
+_CODES = {1: "B", 2: "H", 4: "I"}
 _KINDS = frozenset((ADDED, MODIFIED, RELABELLED, DELETED, FORGET))
 # Rows beyond as many as their deflated paths have bytes: a path costs more than that.
 _ROWS_FREE = 1024
@@ -47,6 +52,7 @@ _PATHS_AT_ONCE = 1 << 16  # when they are deflated, and inflated
 
 def encode(header: dict[str, Any], rows: Rows) -> bytes:
     """Returns the bytes of a segment; `header` is any JSON object."""
+    columns = rows.attributes if isinstance(rows.attributes, AttributeColumns) else None
     parts = [
         _paths(rows.paths),
         zlib.compress("".join(rows.kinds).encode(), 1),
@@ -55,14 +61,20 @@ def encode(header: dict[str, Any], rows: Rows) -> bytes:
         _numbers(rows.times),
         *_dictionary(rows.labels),
         *_dictionary(rows.annotations),
-        *_dictionary(rows.attributes),
+        *_dictionary([NOTHING] * len(rows) if columns is not None else list(rows.attributes)),
     ]
-    has_records = any(each is not None for each in rows.records)
+    has_records = columns is not None or any(each is not None for each in rows.records)
     if has_records or any(rows.times_given):
         parts.append(zlib.compress(bytes(rows.times_given), 1))
     if has_records:
         parts += _dictionary(rows.records)
-    meta = {**header, "rows": len(rows), "parts": [len(part) for part in parts]}
+    meta = {**header, "rows": len(rows)}
+    if columns is not None:
+        columns.fill()
+        meta["columns"] = [[name, each.kind] for name, each in columns.columns.items()]
+        for each in columns.columns.values():
+            parts += _column(each)
+    meta["parts"] = [len(part) for part in parts]
     head = json.dumps(meta, separators=(",", ":")).encode()
     body = b"".join((MAGIC, LENGTH.pack(len(head)), head, *parts))
     return body + blake3(body).digest()
@@ -113,7 +125,9 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
         parts.append(body[at : at + size])
         at += size
     if not count:
+        header.pop("columns", None)
         return header, Rows()
+    columns = _read_columns(header.pop("columns", None), parts, count)
     if len(parts) not in PARTS or count > len(parts[0]) + _ROWS_FREE:
         raise ValueError("it has not as many rows as it says")
     paths = _read_paths(parts[0], count)
@@ -133,6 +147,8 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
     given = [False] * count
     if len(parts) > PARTS[0]:
         given = [flag == 1 for flag in inflate(parts[11], count)]
+    if columns is not None and len(parts) != PARTS[-1]:
+        raise ValueError("it has not the parts that columns come after")
     records: list[str | None] = [None] * count
     if len(parts) > PARTS[1]:
         records = _read_dictionary(parts[12], parts[13], count, _records)
@@ -144,7 +160,9 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
         times=_read_numbers(parts[4], count),
         labels=_read_dictionary(parts[5], parts[6], count, _labels),
         annotations=_read_dictionary(parts[7], parts[8], count, _annotation),
-        attributes=_read_dictionary(parts[9], parts[10], count, _attributes),
+        attributes=_read_dictionary(parts[9], parts[10], count, _attributes)
+        if columns is None
+        else columns,
         times_given=given,
         records=records,
     )
@@ -179,6 +197,63 @@ def _attributes(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and all(isinstance(v, str | int | float) for v in value.values()):
         return value
     raise ValueError("attributes are of another kind")
+
+
+def _column(column: Column) -> tuple[bytes, bytes]:
+    """Returns the parts of a column whose rows are filled."""
+    data = column.data
+    if column.kind == CODED:
+        width = 1 if len(column.values) <= 1 << 8 else 2 if len(column.values) <= 1 << 16 else 4
+        codes = array(_CODES[width], data)
+        text = json.dumps(column.values, separators=(",", ":"), ensure_ascii=False).encode()
+        return deflate(_planes(_little(codes), width), 1), deflate(text, 1)
+    there = b"" if 0 not in column.there else deflate(bytes(column.there), 1)
+    return deflate(_planes(_little(array(data.typecode, data)), 8), 1), there
+
+
+def _read_columns(listed: Any, parts: list[memoryview], count: int) -> AttributeColumns | None:
+    """Takes the parts of columns off the others; None where attributes are not in columns."""
+    if listed is None:
+        return None
+    first = len(parts) - _COLUMN_PARTS * len(listed)
+    if first < 0:
+        raise ValueError("it has not the parts of its columns")
+    taken, parts[first:] = parts[first:], []
+    columns: dict[str, Column] = {}
+    for at, (name, kind) in enumerate(listed):
+        if not isinstance(name, str) or name in columns:
+            raise ValueError("a column is of another kind")
+        data, more = taken[_COLUMN_PARTS * at : _COLUMN_PARTS * (at + 1)]
+        columns[name] = _read_column(kind, data, more, count)
+    return AttributeColumns(count, columns)
+
+
+def _read_column(kind: str, packed: memoryview, more: memoryview, count: int) -> Column:
+    plain = inflate(packed, most(packed))
+    values: list[Any] = [None]
+    if kind == CODED:
+        values = json.loads(inflate(more, most(more)))
+        sound = isinstance(values, list) and values[0] is None
+        if not sound or not all(v is None or isinstance(v, str | int | float) for v in values):
+            raise ValueError("a column has other values")
+        data = array(_CODES[len(plain) // count])
+    elif kind in (INTS, FLOATS):
+        data = array(kind)
+    else:
+        raise ValueError("a column is of another kind")
+    if len(plain) != count * data.itemsize:
+        raise ValueError("a column has not as many rows as it should")
+    data.frombytes(_interleaved(plain, data.itemsize))
+    if sys.byteorder == "big":
+        data.byteswap()
+    if kind == CODED:
+        if max(data) >= len(values):
+            raise ValueError("a column has other codes than values")
+        return Column(kind, data, bytearray(), values)
+    there = bytearray(inflate(more, most(more)) if len(more) else b"\1" * count)
+    if len(there) != count or there.strip(b"\0\1"):
+        raise ValueError("a column has not as many rows as it should")
+    return Column(kind, data, there, values)
 
 
 def _paths(paths: list[str]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dsm.errors import InvalidInput
+from dsm.model.attribute_columns import AttributeColumns
 from dsm.model.names import printable
 from dsm.model.rows import Rows
 
@@ -37,7 +38,9 @@ def attribute_types(rows: Rows, known: Mapping[str, str]) -> dict[str, str]:
     large: dict[str, int] = {}  # of each attribute, the row of an integer that no float can hold
     if not any(rows.attributes):  # of millions, at little cost
         return types
-    for row, attributes in enumerate(rows.attributes):
+    columns = rows.attributes
+    each = columns.examples() if isinstance(columns, AttributeColumns) else enumerate(columns)
+    for row, attributes in each:
         for name, value in attributes.items():
             mine = TYPE_NAMES[type(value)]
             theirs = types.setdefault(name, mine)

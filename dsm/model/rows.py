@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import islice
 from operator import lt
+from typing import Any
 
+from dsm.model.attribute_columns import AttributeColumns
 from dsm.model.example import Attributes, Example
 
 ADDED, MODIFIED, RELABELLED, DELETED, FORGET = "A", "M", "L", "D", "F"
@@ -46,7 +48,7 @@ class Rows:
     times: list[int] = field(default_factory=list)
     labels: list[tuple[str, ...]] = field(default_factory=list)
     annotations: list[str | None] = field(default_factory=list)
-    attributes: list[Attributes] = field(default_factory=list)
+    attributes: list[Attributes] | AttributeColumns = field(default_factory=list)
     times_given: list[bool] = field(default_factory=list)
     records: list[str | None] = field(default_factory=list)
 
@@ -95,6 +97,8 @@ class Rows:
 
     def change(self, row: int, example: Example) -> None:
         """Puts an example of the same path, in the place of what a row puts."""
+        if isinstance(self.attributes, AttributeColumns):
+            self.attributes = list(self.attributes)
         self.oids[row], self.sizes[row] = example.oid, example.size
         self.times[row], self.times_given[row] = example.time, example.time_given
         self.labels[row], self.annotations[row] = example.labels, example.annotation
@@ -102,7 +106,13 @@ class Rows:
 
     def take(self, rows: list[int]) -> Rows:
         """Returns the given rows, in that order."""
-        return Rows(*([column[row] for row in rows] for column in self.columns()))
+        columns: list[Any] = [
+            column.take(rows)
+            if isinstance(column, AttributeColumns)
+            else [column[row] for row in rows]
+            for column in self.columns()
+        ]
+        return Rows(*columns)
 
     def extend(self, other: Rows) -> None:
         """Appends all rows of another one."""
@@ -117,7 +127,7 @@ class Rows:
         for each in fields(self):
             setattr(self, each.name, getattr(other, each.name))
 
-    def columns(self) -> tuple[list, ...]:  # type: ignore[type-arg]
+    def columns(self) -> tuple[Any, ...]:
         return (
             self.paths, self.kinds, self.oids, self.sizes, self.times, self.labels,
             self.annotations, self.attributes, self.times_given, self.records,

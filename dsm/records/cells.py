@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 
+from dsm.model.attribute_columns import AttributeColumns
 from dsm.model.attributes import FLOAT_INT_MAX, MISSING_TEXTS
 from dsm.model.example import AttributeValue
 from dsm.model.names import printable
@@ -77,7 +78,7 @@ def seen(text: str) -> AttributeValue | None:
 
 
 def settled_types(
-    attributes: Sequence[dict[str, AttributeValue]],
+    attributes: AttributeColumns,
     before: Mapping[str, str],
     named: Container[str] = (),
 ) -> dict[str, str]:
@@ -88,22 +89,18 @@ def settled_types(
     others it makes texts of them.
     """
     types: dict[str, str | None] = dict(before)
-    for each in attributes:
-        for name, text in each.items():
-            known = types.get(name)
-            if known != "text":
-                types[name] = _wider(known, type_of(str(text)))
+    for name, column in attributes.columns.items():
+        for text in column.values[1:]:
+            if types.get(name) == "text":
+                break
+            types[name] = _wider(types.get(name), type_of(str(text)))
     for name in (name for name, kind in types.items() if kind == _INFINITE and name in named):
-        cells = enumerate(each.get(name) for each in attributes)
-        raise CellInvalid(next(at for at, cell in cells if type_of(str(cell)) == _INFINITY), name)
+        cells = enumerate(attributes.columns[name].values)
+        code = next(code for code, cell in cells if type_of(str(cell)) == _INFINITY)
+        raise CellInvalid(attributes.columns[name].data.index(code), name)
     found = {name: _TYPES.get(kind or "text", kind or "text") for name, kind in types.items()}
-    for each in attributes:
-        for name, text in list(each.items()):
-            value = typed(str(text), found[name])
-            if value is None:
-                del each[name]
-            else:
-                each[name] = value
+    for name, column in attributes.columns.items():
+        column.replace([typed(str(text), found[name]) for text in column.values[1:]])
     return {name: found[name] for name in sorted(found)}
 
 

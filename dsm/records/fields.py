@@ -67,7 +67,7 @@ def key_of(record: Mapping[str, Any], fields: tuple[str, ...]) -> str:
                 )
             value = json.dumps(value)
         parts.append(value)
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
             raise FieldInvalid(
                 f"has half a character (a lone surrogate) in the key '{printable(field)}'",
                 "mend it, or name another --key-field",
@@ -158,7 +158,7 @@ def _unfit(value: Any) -> str:
 def is_scalar(value: Any) -> bool:
     """Whether a value can be an attribute."""
     if isinstance(value, str):
-        return not any("\ud800" <= char <= "\udfff" for char in value)
+        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, bool):
         return True
     if isinstance(value, int):

@@ -9,10 +9,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from operator import lt
 from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.format.pack import OBJECT_BYTES_MAX
+from dsm.model.attribute_columns import AttributeColumns, Column
 from dsm.model.attributes import FLOAT_INT_MAX
 from dsm.model.example import AttributeValue
 from dsm.model.names import check_attribute_name, printable
@@ -30,6 +34,7 @@ from dsm.records.settings import ALL_FIELDS, RecordSettings
 
 LOOKED_AT = 1000  # records whose fields are told
 TYPE_WORDS = {str: "a text", int: "an integer", float: "a float", bool: "true or false"}
+LABELS_KEPT = 1 << 16  # different ones that are shared by records
 KEY_DIGITS = 16  # of the hash of a record without a key field
 
 
@@ -39,7 +44,7 @@ class Read:
 
     `settings` say how; `oid` and `size` are of the file, `numbers` the line (or what `unit` says)
     that each begins in. `labels`, `times` (microseconds UTC, None where there is none) and
-    `attributes` are empty lists where no field says them. `fields` tells the types of the fields of
+    `attributes` are empty where no field says them. `fields` tells the types of the fields of
     the first records. Where only the parts that changed were read, `before` has the records that
     were there, `held` what the head has of these, objects by path, and `records` is how many the
     whole file has.
@@ -53,7 +58,7 @@ class Read:
     unit: str = "line"
     labels: list[tuple[str, ...]] = field(default_factory=list)
     times: list[int | None] = field(default_factory=list)
-    attributes: list[dict[str, AttributeValue]] = field(default_factory=list)
+    attributes: AttributeColumns = field(default_factory=AttributeColumns)
     oid: bytes = b""
     size: int = 0
     fields: dict[str, str] = field(default_factory=dict)
@@ -81,6 +86,7 @@ class Gathering:
         self.out = Read(unit=unit)
         self.numbers = self.out.numbers
         self.said: set[str] = set()  # asked fields that were there
+        self._labels_by_text: dict[str, tuple[str, ...]] = {}
         self._asked = tuple(asked_fields(settings))
 
     def take(self, oid: bytes, size: int, number: int) -> None:
@@ -120,7 +126,7 @@ class Gathering:
         if settings.key:
             out.keys.append(key_of(record, settings.key))
         if settings.label is not None:
-            out.labels.append(_labels(record, settings.label, settings.label_sep))
+            out.labels.append(self._labels(record, settings.label))
         if settings.time is not None:
             out.times.append(time_of(value_at(record, settings.time), settings.time))
         if settings.attributes:
@@ -128,6 +134,18 @@ class Gathering:
         for name in self._asked:
             if name not in self.said and value_at(record, name) is not None:
                 self.said.add(name)
+
+    def _labels(self, record: dict[str, Any], name: str) -> tuple[str, ...]:
+        """Returns the labels of a record; equal ones are one object: there may be millions."""
+        value = value_at(record, name)
+        if not isinstance(value, str):
+            return _labels(record, name, self.settings.label_sep)
+        labels = self._labels_by_text.get(value)
+        if labels is None:
+            labels = _labels(record, name, self.settings.label_sep)
+            if len(self._labels_by_text) < LABELS_KEPT:
+                self._labels_by_text[value] = labels
+        return labels
 
     def finish(self, oid: bytes, size: int) -> Read:
         """Returns what was read of a file with this content. Raises RecordsInvalid."""
@@ -171,14 +189,15 @@ class Gathering:
     def _refuse_mixed(self) -> None:
         """Raises RecordsInvalid for an attribute that is of two types in this file."""
         for name in self.settings.attributes:
-            if len({type(each.get(name)) for each in self.out.attributes} - {type(None)}) > 1:
-                self._refuse_types_of(name)
+            column = self.out.attributes.columns.get(name)
+            if column is not None and len(column.types()) > 1:
+                self._refuse_types_of(name, column)
 
-    def _refuse_types_of(self, name: str) -> None:
+    def _refuse_types_of(self, name: str, column: Column) -> None:
         firsts: dict[type, int] = {}  # the line that each type comes in first
         long = None
-        for number, each in zip(self.numbers, self.out.attributes, strict=True):
-            value = each.get(name)
+        for row, number in enumerate(self.numbers):
+            value = column.get(row)
             if value is not None:
                 firsts.setdefault(type(value), number)
                 if long is None and type(value) is int and abs(value) > FLOAT_INT_MAX:
@@ -202,7 +221,9 @@ class Gathering:
             )
 
     def _refuse_repeated(self) -> None:
-        if len(set(self.out.keys)) == len(self.out.keys):
+        keys = self.out.keys
+        # Those in order need no set, which would take as much memory as they do.
+        if all(map(lt, keys, islice(keys, 1, None))) or len(set(keys)) == len(keys):
             return
         lines: dict[str, int] = {}
         for key, line in zip(self.out.keys, self.numbers, strict=True):
@@ -285,30 +306,30 @@ def _labels(record: dict[str, Any], name: str, between: str | None) -> tuple[str
 def _named(record: dict[str, Any], settings: RecordSettings) -> Iterator[str]:
     """Yields the fields that become attributes."""
     if ALL_FIELDS in settings.attributes:
-        taken = {*settings.key, settings.label, settings.time}
+        taken = {*settings.key, settings.label, settings.time, *settings.attributes}
         for name, value in record.items():
-            if name not in taken and name not in settings.attributes and is_scalar(value):
-                try:
-                    check_attribute_name(name)
-                except InvalidInput:
-                    continue
+            if name not in taken and is_scalar(value) and _may_be_attribute(name):
                 yield name
     yield from (name for name in settings.attributes if name != ALL_FIELDS)
 
 
-def _settle_types(attributes: list[dict[str, AttributeValue]], settings: RecordSettings) -> None:
+@lru_cache
+def _may_be_attribute(name: str) -> bool:
+    try:
+        check_attribute_name(name)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _settle_types(attributes: AttributeColumns, settings: RecordSettings) -> None:
     """Of all fields, those become attributes whose values are of one type."""
     if ALL_FIELDS not in settings.attributes:
         return
-    types: dict[str, set[type]] = {}
-    for each in attributes:
-        for name, value in each.items():
-            types.setdefault(name, set()).add(type(value))
+    types = {name: column.types() for name, column in attributes.columns.items()}
     mixed = {n for n, found in types.items() if len(found) > 1 and found != {int, float}}
-    mixed.difference_update(settings.attributes)
-    for each in attributes if mixed else ():
-        for name in mixed & each.keys():
-            del each[name]
+    for name in mixed.difference(settings.attributes):
+        del attributes.columns[name]
 
 
 def _type_name(value: Any) -> str:

@@ -44,7 +44,7 @@ class PackWriter:
         self._buffer: list[bytes | memoryview] = []
         self._buffered = 0
         self._frames: list[tuple[int, int, int]] = []
-        self._objects: list[bytes] = []  # rows of the table
+        self._objects = fmt.TableRows()
         self._raw_end = 0
         self._raw_run = 0  # bytes of the raw frame being extended, not yet in `_frames`
         self._dictionaries = 0
@@ -120,7 +120,7 @@ class PackWriter:
         if group.oid in members:
             members = {oid: place for oid, place in members.items() if oid != group.oid}
         places = [start + at | n << 32 for at, n in members.values()]
-        self._objects += fmt.table_rows(members, places)
+        self._objects.extend(fmt.table_rows(members, places))
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
         """Appends the chunk list of a large object."""
@@ -243,7 +243,7 @@ class PackWriter:
             self._place(group)
         self._end_raw_run()
         self._drain()
-        self._write(fmt.encode_rows(self.size, self._frames, self._objects))
+        self._write(fmt.encode_joined(self.size, self._frames, self._objects.joined()))
         self._drain()
         self._file.sync()
         self._file.close()

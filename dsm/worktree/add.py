@@ -353,7 +353,7 @@ class Adder:
             rows.times += [st[0] // 1000 for st in stats]
             rows.times_given += [False] * len(paths)
             rows.annotations += [None] * len(paths)
-            rows.attributes += [NOTHING] * len(paths)
+            rows.attributes.extend([NOTHING] * len(paths))
         rows.records += [None] * len(paths)
         before = 0 if moment is None else moment - RACY_NS
         marks = [

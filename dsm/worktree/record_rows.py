@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsm.errors import Conflict
-from dsm.model.example import AttributeValue, Example
+from dsm.model.example import Attributes, Example
 from dsm.model.names import check_paths, printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
 from dsm.model.rows import ADDED, FORGET, Rows
@@ -111,11 +111,13 @@ class RecordsJudge:
                 else [base.time_given] * count
             )
             rows.annotations += [None] * count
-            rows.attributes += (
-                [{**base.attributes, **each} for each in read.attributes]
-                if read.attributes
-                else [base.attributes] * count
-            )
+            if read.attributes and not base.attributes and not any(rows.attributes):
+                read.attributes.lead(len(rows.attributes))
+                rows.attributes = read.attributes
+            elif read.attributes:
+                rows.attributes.extend({**base.attributes, **each} for each in read.attributes)
+            else:
+                rows.attributes.extend([base.attributes] * count)
             rows.records += [RECORD] * count
         self.out.count("added", count)
 
@@ -217,7 +219,7 @@ class RecordsJudge:
             for at, key in enumerate(old.keys)
         }
 
-    def _said(self, position: int) -> tuple[tuple[str, ...], int | None, dict[str, AttributeValue]]:
+    def _said(self, position: int) -> tuple[tuple[str, ...], int | None, Attributes]:
         read = self.read
         return (
             read.labels[position] if read.labels else (),

@@ -18,7 +18,8 @@ from mutation import damaged
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.format import manifest as fmt
-from dsm.model.attributes import attribute_types
+from dsm.model.attribute_columns import AttributeColumns
+from dsm.model.attributes import AttributeDiffers, attribute_types
 from dsm.model.example import Example
 from dsm.model.rows import ADDED, DELETED, MODIFIED, Rows
 
@@ -112,6 +113,42 @@ def test_golden_manifest(
     fmt.check_rows(table, "m")
     assert table == expected
     assert as_rows(table) == [(path, example) for path, _, example in GOLDEN[name]]
+
+
+@given(all_rows())
+def test_attributes_in_columns_make_the_same_manifest(rows: Rows) -> None:
+    """Whether attributes are kept by row or in columns shows neither in rows nor in types."""
+    expected, types = table_of(rows), attribute_types(rows, {})
+    columns = AttributeColumns()
+    columns.extend(rows.attributes)
+    rows.attributes = columns
+    assert attribute_types(rows, {}) == types
+    assert table_of(rows) == expected
+
+
+MIXED = st.dictionaries(
+    st.sampled_from("ab"), st.sampled_from([1, 2**60, -(2**60), 0.5, True, "x"]), max_size=2
+)
+
+
+@given(st.lists(MIXED, max_size=6), st.sampled_from([{}, {"a": "float"}, {"a": "int"}]))
+def test_attributes_in_columns_are_refused_alike(
+    said: list[dict[str, Any]], known: dict[str, str]
+) -> None:
+    """What has no one type by row has none in columns, and the types are the same."""
+    rows = Rows()
+    for row, attributes in enumerate(said):
+        rows.put(ADDED, Example(f"{row}", blake3(b"").digest(), 0, 0, (), attributes))
+    columns = AttributeColumns()
+    columns.extend(said)
+    in_columns = dataclasses.replace(rows, attributes=columns)
+    outcomes = []
+    for each in (rows, in_columns):
+        try:
+            outcomes.append(attribute_types(each, known))
+        except AttributeDiffers as error:
+            outcomes.append({"refused": type(error).__name__})
+    assert outcomes[0] == outcomes[1]
 
 
 def test_the_column_of_given_times_is_there_when_one_was_given() -> None:

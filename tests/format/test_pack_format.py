@@ -55,6 +55,20 @@ def test_golden_pack(tmp_path: Path, golden: Callable[[str, str], None]) -> None
     golden("format/pack-v1.hex", dump(written(tmp_path, CONTENTS)))
 
 
+def test_rows_of_a_table_are_sorted_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were kept as bytes come out as those that are sorted at once."""
+    monkeypatch.setattr(fmt, "_RUN_ROWS", 50)
+    for count in (0, 1, 49, 50, 51, 1000):
+        ids = [blake3(bytes([n % 7, n // 7 % 256])).digest() for n in range(count)]
+        rows = [fmt.table_row(oid[: fmt.PREFIX], n << 32) for n, oid in enumerate(ids)]
+        table = fmt.TableRows()
+        table.extend(rows[: count // 3])
+        for row in rows[count // 3 :]:
+            table.append(row)
+        assert len(table) == count
+        assert table.joined() == b"".join(sorted(rows))
+
+
 def test_golden_pack_reads(tmp_path: Path) -> None:
     """The golden pack is read, and verified, by what is there now."""
     text = (Path(__file__).parent.parent / "golden/format/pack-v1.hex").read_text()

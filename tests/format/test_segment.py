@@ -14,6 +14,7 @@ from mutation import damaged
 
 from dsm.errors import DamagedData
 from dsm.format import segment as fmt
+from dsm.model.attribute_columns import AttributeColumns
 from dsm.model.example import Example
 from dsm.model.rows import ADDED, FORGET, MODIFIED, RELABELLED, Rows
 
@@ -79,10 +80,22 @@ def golden_rows_with_records() -> Rows:
     return rows
 
 
+def golden_rows_with_columns() -> Rows:
+    rows = golden_rows_with_records()
+    columns = AttributeColumns()
+    columns.extend([
+        {"n": 3, "score": 0.5, "topic": "cat", "ok": True}, {}, {}, {},
+        {"n": -(2**63), "topic": "猫"}, {"score": -0.0, "ok": 1}, {},
+    ])  # fmt: skip
+    rows.attributes = columns
+    return rows
+
+
 GOLDEN = {
     "segment-v1": golden_rows(),
     "segment-v1-time": golden_rows_with_time(),
     "segment-v1-records": golden_rows_with_records(),
+    "segment-v1-columns": golden_rows_with_columns(),
 }
 
 
@@ -108,6 +121,31 @@ def test_what_was_encoded_is_decoded(rows: Rows, header: dict[str, int]) -> None
     found_header, found = fmt.decode(fmt.encode(header, rows), "s")
     assert found_header == header
     assert typed(found) == typed(rows)
+
+
+@given(all_rows())
+def test_columns_of_attributes_are_rows_alike(rows: Rows) -> None:
+    """Attributes that are kept in columns come back as those that are kept by row."""
+    expected = typed(rows)
+    columns = AttributeColumns()
+    columns.extend(rows.attributes)
+    rows.attributes = columns
+    _, found = fmt.decode(fmt.encode({}, rows), "s")
+    assert by_name(typed(found)) == by_name(typed(rows)) == by_name(expected)
+    backwards = list(range(len(rows)))[::-1]
+    assert by_name(typed(found.take(backwards))) == by_name(expected)[::-1]
+
+
+def by_name(rows: list[Any]) -> list[Any]:
+    """Typed rows with the attributes of each in the order of their names."""
+    return [(*row, kinds and sorted(kinds, key=repr)) for *row, kinds in rows]
+
+
+@given(damaged(fmt.encode(HEADER, golden_rows_with_columns())))
+def test_no_damaged_segment_with_columns_is_read(changed: bytes) -> None:
+    """Any change of a byte is found."""
+    with pytest.raises(DamagedData):
+        fmt.decode(changed, "stage/1.stage")
 
 
 @given(damaged(fmt.encode(HEADER, golden_rows())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import RemoteDamaged
 from dsm.remotes.contents import RemoteDataset
-from dsm.remotes.incoming import Incoming, fetch_changesets
+from dsm.remotes.incoming import HistoryRewritten, Incoming, fetch_changesets
 from dsm.remotes.remote import Remote
 from dsm.remotes.reports import DatasetFetched, FetchReport
 from dsm.repo.log import ChangesetLog
@@ -41,6 +41,8 @@ def fetch_all(
         for each in only or ()
     )
     datasets = remote.datasets(wanted)
+    if not datasets and only is None:
+        _refuse_emptied(remote)
     # Where nothing of it is known here, it must be this repository that lies there.
     if not any(id in names for id in datasets) and not remote.require_ours():
         return []
@@ -52,6 +54,18 @@ def fetch_all(
             (name, fetch_changesets(remote.backend, remote.tracking, dataset, log, progress))
         )
     return found
+
+
+def _refuse_emptied(remote: Remote) -> None:
+    """Raises HistoryRewritten for a place that has nothing of what was seen there: most often a
+    disk that is not mounted."""
+    seen = remote.tracking.folders()
+    if any(found is not None and found.head for found in map(remote.tracking.seen, seen)):
+        raise HistoryRewritten(
+            f"there is nothing at {remote.entry.url}, where dataset {min(seen.values())} was",
+            hint="see whether the disk is mounted, and the address right; `dsm push` brings it all"
+            f" back, `dsm remote set-url {remote.entry.name} URL` forgets what was seen",
+        )
 
 
 def local_names(repository: Repository) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import dsm
 from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound, Refused
 from dsm.remotes.address import open_backend
+from dsm.remotes.incoming import HistoryRewritten
 from dsm.remotes.push import RemoteMoved
 from dsm.remotes.remote import OtherRepository
 from dsm.remotes.tables import PACKS
@@ -395,3 +397,19 @@ def test_names_that_stand_for_something_else_there(
     assert (clone.dataset.resolve("same"), origin.dataset.resolve("same")) == (2, 1)
     (same,) = origin.repo.push(tags=True).datasets
     assert same.differing == ()
+
+
+def test_a_place_that_was_emptied_is_named(origin: Copy, tmp_path: Path) -> None:
+    """Where a remote was and nothing is, as without its disk, fetch and pull say so; a push brings it
+    back."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
+    assert origin.repo.fetch().datasets == ()
+    origin.repo.push()
+    shutil.rmtree(tmp_path / "remote")
+    for act in (origin.repo.fetch, origin.repo.pull):
+        with pytest.raises(
+            HistoryRewritten, match="there is nothing at .*, where dataset birds was"
+        ):
+            act()
+    origin.repo.push()
+    assert origin.repo.pull().datasets[0].changesets == 0

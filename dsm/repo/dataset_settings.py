@@ -97,14 +97,15 @@ def change_settings(
     place = documents.dataset_settings(repository.layout, dataset)
     identity = repository.identity(dataset)
     for _ in range(_ATTEMPTS):
+        log = ChangesetLog(repository, dataset, identity.id)
+        head = log.head()
+        # A number that was lost stays free for the document that had it. It is taken before the
+        # settings are read, so that nobody's are replaced that were not seen.
+        number = newest_settings(repository, dataset, log.get(head) if head else None) + 1
         settings = _read(repository, dataset)[1]
         changed = change(settings)
         if changed == settings:
             return settings
-        log = ChangesetLog(repository, dataset, identity.id)
-        head = log.head()
-        # A number that was lost stays free for the document that had it.
-        number = newest_settings(repository, dataset, log.get(head) if head else None) + 1
         disk.make_dir(place.folder)  # not those above it, which a rename may have moved
         fields = {"number": number, "settings": changed.to_json()}
         if place.create(f"{number:0{NUMBER_DIGITS}d}", fields):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from dsm.errors import DamagedData, InvalidInput
 from dsm.format import document
 from dsm.model.unmatched import SKIP, UNLABELLED, WORDS
 from dsm.repo import documents
+from dsm.repo.dataset_settings import DatasetSettings, change_settings
 from dsm.store.whole_file import read_file
 
 PATTERN = "{label}/{_}.txt"
@@ -145,6 +147,20 @@ def test_the_pattern_can_be_changed_and_taken_away(animals: Work) -> None:
         animals.ds.set_pattern("{label")
     with pytest.raises(InvalidInput, match="one of skip, unlabelled, refuse"):
         animals.ds.set_unmatched("keep")
+
+
+def test_settings_that_were_not_seen_are_not_replaced(animals: Work) -> None:
+    """A change that comes between the reading of settings and their writing stays."""
+    ds, rounds = animals.ds, iter(range(9))
+
+    def slow(now: DatasetSettings) -> DatasetSettings:
+        if next(rounds) == 0:
+            ds.set_pattern("{label}/{_}")
+        return replace(now, unmatched="refuse")
+
+    change_settings(animals.repo, "data", slow)
+    found = animals.reopen()
+    assert (found.pattern, found.unmatched) == ("{label}/{_}", "refuse")
 
 
 def test_settings_of_one_kind_keep_the_others(animals: Work) -> None:

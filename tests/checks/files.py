@@ -7,6 +7,7 @@ import random
 import struct
 import wave
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -70,10 +71,10 @@ def endless_flac() -> bytes:
     return b"fLaC" + b"\x80\x00\x00\x22" + info
 
 
-def table() -> bytes:
-    """A Parquet file."""
+def table(values: Sequence[Any] = range(1000)) -> bytes:
+    """A Parquet file of one column."""
     out = io.BytesIO()
-    parquet.write_table(pa.table({"a": list(range(1000))}), out)
+    parquet.write_table(pa.table({"a": values}), out, compression="zstd", use_dictionary=False)
     return out.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from situations import Work
 
 from dsm.checks import examining, facts
 from dsm.checks.probes import content as content_probe
-from dsm.checks.probes.probe import Probe
+from dsm.checks.probes import parquet
+from dsm.checks.probes.probe import Content, Probe
 from dsm.checks.rule import LibraryMissing
 
 from . import files
@@ -89,6 +91,7 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "a broken line": ("x.jsonl", b'{"a": 1}\n{"a": \n', {"decodes"}),
     "a cut table": ("x.parquet", PARQUET[:-5], {"decodes"}),
     "a table without its data": ("x.parquet", b"PAR1" + PARQUET[-200:], {"decodes"}),
+    "a table damaged within": ("x.parquet", PARQUET[:40] + bytes(20) + PARQUET[60:], {"decodes"}),
     "a cut video": ("x.mp4", MP4[:-5], {"decodes"}),
     "a video that nothing describes": ("x.mp4", MP4[:24], {"decodes"}),
     "a cut WebM": ("x.webm", WEBM[:-5], {"decodes"}),
@@ -122,6 +125,26 @@ def test_whole_files_pass(whole: Work) -> None:
     report = whole.ds.check()
     assert [finding.told for finding in report.findings()] == []
     assert report.judged == len(WHOLE)
+
+
+def test_tables_that_stand_for_much_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small Parquet file of very many values, or of very large ones, is found in bounded time and
+    memory, whatever its footer says."""
+    large = files.table([b"\0" * (8 << 20)] * 2)
+
+    def problem(data: bytes) -> str:
+        return str(parquet.examine(Content(io.BytesIO(data), len(data)), "")["problem"])
+
+    assert len(large) < 1 << 20
+    monkeypatch.setattr(parquet, "COLUMN_BYTES_MAX", 10 << 20)
+    assert problem(large) == "a column of a group is too large to be decoded"
+    monkeypatch.setattr(parquet, "VALUES_MAX", 100_000)
+    monkeypatch.setattr(parquet, "VALUES_PER_BYTE", 1)
+    many = files.table([1] * 1_000_000)
+    assert f"its 1,000,000 values in {len(many):,} bytes are too many" in problem(many)
+    with parquet.memory_of_at_most(64 << 20), pytest.raises(MemoryError):
+        bytearray(1 << 30)
+    assert len(bytearray(1 << 30)) == 1 << 30
 
 
 def test_each_broken_file_is_found(whole: Work) -> None:

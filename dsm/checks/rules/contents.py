@@ -112,7 +112,7 @@ class Decodes(ContentRule):
     """Pictures, sounds, JSON and CSV are decoded to the end."""
 
     name = "decodes"
-    about = "pictures, sounds, JSON and CSV are decoded to the end; Parquet and videos are whole"
+    about = "pictures, sounds, JSON, CSV and Parquet are decoded to the end; videos are whole"
     options = {**EXTENSIONS}  # noqa: RUF012
 
     needs = ("image/", "audio/")

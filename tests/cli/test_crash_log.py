@@ -204,7 +204,7 @@ def test_outside_a_repository(dsm: Runner, tmp_path: Path, monkeypatch: pytest.M
 def test_no_link_is_followed(
     dsm: Runner, two_changesets: Path, tmp_path: Path, broken: Callable[[str], None], planted: str
 ) -> None:
-    """Where the folder is a link or a file, nothing is written, there or behind it."""
+    """Where the folder is a link or a file, nothing is written, there or behind it; a link is refused."""
     outside = tmp_path / "outside"
     local = two_changesets / ".dsm/local"
     broken("message")
@@ -219,7 +219,7 @@ def test_no_link_is_followed(
             (local / "crashes").write_text("")
         else:
             (local / "crashes").symlink_to(outside)
-    said = dsm("commit", "-m", "x", status=7 if planted == "local" else 70)
+    said = dsm("commit", "-m", "x", status=70 if planted == "file" else 7)
     assert "please report it with" not in said.err
     assert sorted(os.listdir(outside)) == before
 

@@ -171,7 +171,7 @@ def test_classes(dsm: Runner, two_changesets: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("\ufeffcat\n\ndog\n", "utf-8")
     dsm("dataset", "set", "--classes", f"@{tmp_path / 'classes.txt'}")
     assert dsm("dataset", "show", "--json").json["target"] == {
-        "column": "labels", "classes": ["cat", "dog"],
+        "column": "labels", "classes": ["cat", "dog"], "categories": [],
     }  # fmt: skip
     view = dsm("prepare", "-q", "--label", "dog").out.strip()
     answer = dsm("get", view, "-o", out, "--force", "--json")

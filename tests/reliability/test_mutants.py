@@ -136,7 +136,7 @@ MUTANTS = [
            lambda patch: patch.setattr("dsm.maintenance.uses.staged_segments", lambda *_: ())),
     Direct("gc without a second look", checks.gc_with_an_old_plan, _plan_once),
     Direct("gc blind to changesets", checks.gc_of_what_is_used,
-           setting(gc, "referenced_ids", lambda _: set())),
+           setting(gc, "used_ids", lambda _: set())),
     Direct("a failed fsync tried again", checks.a_failed_fsync, _fsync_again),
     Direct("no rule for racy timestamps", checks.a_racy_file, _settled_always),
     Direct("no look at a file after reading it", checks.a_file_that_changes, _read_once),

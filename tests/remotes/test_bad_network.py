@@ -143,5 +143,5 @@ def test_an_interrupt_does_not_wait_for_a_server(
     finally:
         proxy.close()
     assert (process.returncode, said) == (
-        130, "interrupted: nothing was lost; run it again to go on where it ended\n",
+        130, "interrupted: nothing was lost; run it again to go on, or go back by `dsm pull --abort`\n",
     )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas
 import pyarrow as pa
 
 
@@ -12,8 +11,10 @@ def data_frame(table: pa.Table) -> Any:
     """Returns `table` as a `pandas.DataFrame`, a column each.
 
     Integers of which some are null are a nullable column (`Int64`, …): by itself pandas makes them
-    floating-point numbers, which cannot tell 2^53 + 1 from 2^53.
+    floating-point numbers, which cannot tell 2^53 + 1 from 2^53. Raises ImportError without pandas.
     """
+    import pandas
+
     frame = table.to_pandas()
     nullable = {
         kind: getattr(pandas, f"{name}Dtype")()

@@ -26,6 +26,7 @@ from dsm.worktree.label_row import (
     LabelRow,
     annotation_text,
     annotations_of,
+    as_said,
     is_utf8,
     json_text,
 )
@@ -305,7 +306,7 @@ def _read_jsonl(source: LabelSource) -> _Table:
         for values in columns.values():
             if len(values) < len(lines):
                 values.append(None)
-    columns = {name: source.told(name, values) for name, values in columns.items()}
+    columns = as_said({name: source.told(name, values) for name, values in columns.items()})
     if _is_hugging_face(columns):
         kinds = (dict, list)
         nested = [

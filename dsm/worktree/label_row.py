@@ -108,6 +108,19 @@ def annotations_of(
     return found
 
 
+def as_said(columns: dict[str, Any]) -> dict[str, Any]:
+    """Returns the columns of a table; of metadata that `dsm get` wrote, those that say something.
+
+    There `attr.NAME` is an attribute, and the object, the size and the like are of the bytes.
+    """
+    if not {"file_name", "path", "object", "changeset"} <= columns.keys():
+        return columns
+    other = {"path", "object", "offset", "length", "size", "changeset", "label"}
+    return {
+        name.removeprefix("attr."): values for name, values in columns.items() if name not in other
+    }
+
+
 def is_utf8(text: str) -> bool:
     """Whether the text can be written: no half of a character is in it."""
     return text.isascii() or not _SURROGATE.search(text)

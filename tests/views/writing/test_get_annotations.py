@@ -321,14 +321,15 @@ def test_datasets_reads_an_image_folder(work: Work, tmp_path: Path) -> None:
     }
 
 
-def test_an_image_folder_goes_in_again(work: Work, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["imagefolder", "files"])
+def test_what_was_written_goes_in_again(work: Work, tmp_path: Path, form: str) -> None:
     """Labels, attributes and annotations are those that it was written from."""
     coco_work(work)
     work.ds.label(["images/a.png"], set=["dog", "tag"], attributes={"camera": "north", "n": 7})
     work.ds.label(["images/c.png"], annotation='"a text"')
     work.ds.commit("more")
     before = {e.path: (e.labels, dict(e.attributes), e.annotation) for e in work.ds.ls()}
-    get(work, tmp_path / "out", "imagefolder")
+    get(work, tmp_path / "out", form)
     other = Work(tmp_path / "other")
     other.write(
         {n: d for n, d in tree(tmp_path / "out").items() if n.startswith(("data/", "meta"))}

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dsm.datasets import Dataset
 from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound
 from dsm.format import document
-from dsm.model.names import check_dataset_name, printable
+from dsm.model.names import check_dataset_name, close_matches, printable
 from dsm.progress import SILENT, Progress
 from dsm.remotes.address import check_url, open_backend
-from dsm.remotes.backend import RemoteDamaged
+from dsm.remotes.backend import Backend, RemoteDamaged
 from dsm.remotes.book import ORIGIN, RemoteEntry, Remotes
-from dsm.remotes.contents import IDENTITY, read_identity
+from dsm.remotes.contents import IDENTITY, list_datasets, read_identity
 from dsm.remotes.pull import PullAsked, pull
 from dsm.remotes.remote import Remote
 from dsm.remotes.reports import CloneReport
@@ -64,12 +64,14 @@ def clone(
     for name in datasets or ():
         check_dataset_name(name)
     target = os.path.normpath(os.path.join(here, folder or default_folder(full)))
-    identity = read_identity(open_backend(full))
+    backend = open_backend(full)
+    identity = read_identity(backend)
     if identity is None:
         raise NotFound(
             f"there is no dsm remote at {full}",
             hint="`dsm push` makes one; the address is the one that was given to `dsm remote add`",
         )
+    _require(backend, datasets or ())
     _prepare(target, identity, full)
     repository = open_repository(target)
     try:
@@ -81,9 +83,6 @@ def clone(
         remote = Remote(repository, RemoteEntry(ORIGIN, full, datasets or ()))
         with remote.noted("clone"):
             report = pull(remote, datasets, PullAsked(files=False, objects=objects), progress)
-        missing = set(datasets or ()) - {each.dataset for each in report.datasets}
-        if missing:
-            raise NotFound(f"{full} has no dataset {printable(min(missing))!r}")
         if files and objects:
             _restore(repository, progress)
         else:
@@ -97,6 +96,19 @@ def clone(
         return CloneReport(target, full, report.datasets, report.transfer)
     finally:
         repository.close()
+
+
+def _require(backend: Backend, datasets: tuple[str, ...]) -> None:
+    """Raises NotFound for a dataset that is not there, before anything is made."""
+    missing = sorted(set(datasets) - set(list_datasets(backend, datasets))) if datasets else []
+    if missing:
+        names = sorted(list_datasets(backend))
+        near = close_matches(missing[0], names, 1)
+        known = ", ".join(map(printable, names[:10])) or "none"
+        raise NotFound(
+            f"{backend.url} has no dataset {printable(missing[0])!r}",
+            hint=f"did you mean {near[0]}?" if near else f"datasets there: {known}",
+        )
 
 
 def _prepare(target: str, identity: bytes, url: str) -> None:

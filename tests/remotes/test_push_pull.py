@@ -191,8 +191,14 @@ def test_only_the_named_datasets_come(origin: Copy, tmp_path: Path) -> None:
     dsm.clone(remote, tmp_path / "all")
     with dsm.open(tmp_path / "all") as repo:
         assert repo.datasets() == ["birds", "other"]
-    with pytest.raises(NotFound, match="nothere"):
-        dsm.clone(remote, tmp_path / "none", datasets=["nothere"])
+    for name, hint in (
+        ("moon", "datasets there: birds, other"),
+        ("bird", "did you mean birds?"),
+    ):
+        with pytest.raises(NotFound, match=f"has no dataset '{name}'") as caught:
+            dsm.clone(remote, tmp_path / "none", datasets=["other", name])
+        assert caught.value.hint == hint
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_renamed_dataset_keeps_its_folder_there(

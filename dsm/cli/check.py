@@ -63,7 +63,7 @@ def command(
       dsm check --staged
       dsm check v1..head --fail-on warning
       dsm check baseline --only leakage --only labels
-      dsm check --failing bad.txt || dsm rm --keep-files $(cat bad.txt)
+      dsm check --failing bad.txt || dsm rm --keep-files --from-file bad.txt
       dsm check --junit > report.xml
       dsm check --metrics metrics.json --fail-if 'accuracy < 0.9 or test.loss > 1'
       git show main:dsm.toml > /tmp/old.toml && dsm check --schema-diff /tmp/old.toml

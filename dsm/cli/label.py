@@ -8,10 +8,11 @@ import typer
 
 from dsm.answers.staging import labelled_answer
 from dsm.cli import suggestions
+from dsm.cli.listed_paths import FromFile, listed_paths
 from dsm.cli.output import count_text, print_json
 from dsm.cli.session import Session
 from dsm.cli.standard_input import standard_input
-from dsm.errors import InvalidInput, NotFound, StorageFailed
+from dsm.errors import InvalidInput
 from dsm.model.changeset import Counts
 from dsm.model.example import AttributeValue
 from dsm.model.names import printable
@@ -85,10 +86,7 @@ def command(
         typer.Option("--labels-format", metavar="F", help="Format of FILE, see `dsm add`"),
     ] = None,
     where: Where = None,
-    from_file: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Read more paths, one a line; '-' is standard input"),
-    ] = None,
+    from_file: FromFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
     """Stage other labels for examples, leaving their content alone
@@ -107,7 +105,7 @@ def command(
     said = label_file is not None or annotation is not None or bool(attributes)
     _refuse_wrong(set_, [*(add or ()), *(remove or ())], said)
     everywhere = _all_are_meant(paths, from_file, label_file, chosen=bool(where or label_file))
-    named = [*(paths or ()), *(_listed(from_file) if from_file is not None else ())]
+    named = [*(paths or ()), *listed_paths(from_file)]
     wanted = None if set_ is None else [label for label in set_ if label]
     with Session(ctx) as s:
         counts = s.dataset.label(
@@ -158,20 +156,3 @@ def _typed(s: Session, given: list[str]) -> dict[str, AttributeValue | None]:
         texts[name.strip()] = text
     types = s.dataset.changeset("head").attributes if texts and s.dataset.head else {}
     return typed_attributes(texts, types)
-
-
-def _listed(name: str) -> list[str]:
-    """Reads paths, one a line, or parted by NUL as `find -print0` writes them."""
-    try:
-        if name == "-":
-            data = standard_input().read()
-        else:
-            with open(name, "rb") as file:
-                data = file.read()
-    except FileNotFoundError:
-        raise NotFound(f"there is no file {printable(name)}") from None
-    except OSError as error:
-        raise StorageFailed(f"cannot read {printable(name)}: {error.strerror}") from error
-    text = data.decode("utf-8", "surrogateescape")
-    parts = text.split("\0") if "\0" in text else text.replace("\r\n", "\n").split("\n")
-    return [part for part in parts if part]

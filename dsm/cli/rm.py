@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dsm.answers.staging import removed_answer
+from dsm.cli.listed_paths import FromFile, listed_paths
 from dsm.cli.output import count_text, print_json, quoted
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput, NotFound
@@ -31,6 +32,7 @@ def command(
         list[str] | None,
         typer.Option("--query", metavar="NAME", help="Stage the removal of this query"),
     ] = None,
+    from_file: FromFile = None,
     recursive: Annotated[bool, typer.Option("-r", hidden=True)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
@@ -45,9 +47,14 @@ def command(
       dsm rm -n images/night
       dsm rm --keep-files drafts
       dsm rm --query fraud
+      dsm check --failing bad.txt || dsm rm --keep-files --from-file bad.txt
     """
-    if not paths and not query:
-        raise InvalidInput("what is to be removed?", hint="name examples, folders, or a --query")
+    if not paths and not query and from_file is None:
+        raise InvalidInput(
+            "what is to be removed?",
+            hint="name examples, folders, a --query, or a file with --from-file",
+        )
+    paths = [*(paths or ()), *listed_paths(from_file)]
     # -r is for hands that know git: folders are always taken whole.
     with Session(ctx) as s:
         known = {**s.dataset.queries(), **s.dataset.staged_queries()} if query else {}

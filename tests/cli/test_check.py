@@ -94,6 +94,13 @@ def test_failing_paths_are_written_to_a_new_file(dsm: Runner, checked: Path) -> 
     assert "is there already" in dsm("check", "--failing", "bad.txt", status=2).err
     dsm("check", "--failing", ".dsm/bad.txt", status=2)
     assert not (checked / ".dsm/bad.txt").exists()
+    dsm("rm", "--from-file", "nowhere.txt", status=4)
+    said = dsm("rm", "-n", "--from-file", "bad.txt")
+    assert (said.lines, said.err) == (["rm cat/2.txt", "rm cat/3.txt"], "would remove 2 examples\n")
+    dsm("rm", "-q", "--keep-files", "--from-file", "bad.txt")
+    dsm("check", "--staged")
+    (checked / "none.txt").write_text("")
+    assert dsm("rm", "--from-file", "none.txt").err == ""
 
 
 def test_forms_that_forges_read(

@@ -20,6 +20,7 @@ from dsm.store import disk
 from dsm.views.selection.prepared import list_records
 
 from .conftest import Copy
+from .test_killed import killed
 
 Clones = Callable[..., Copy]
 
@@ -239,9 +240,9 @@ def test_killed_through_pulls_and_aborts(origin: Copy, tmp_path: Path) -> None:
         with dsm.open(other) as repo:
             before = state(Copy(repo))
         for _ in range(3):
-            deaths += dies(other, settle, draw.randint(1, 110))
+            deaths += killed(other, settle, draw.randint(1, 110))
             if draw.random() < 0.5:
-                deaths += dies(other, give_up, draw.randint(1, 70))
+                deaths += killed(other, give_up, draw.randint(1, 70))
             with dsm.open(other) as repo:
                 try:
                     repo.abort_pull()
@@ -271,26 +272,3 @@ def settle(repo: dsm.Catalog) -> object:
 
 def give_up(repo: dsm.Catalog) -> object:
     return repo.abort_pull()
-
-
-def dies(root: Path, act: Callable[[dsm.Catalog], object], at: int) -> bool:
-    """Runs in a child that is killed before its n-th write; False when it ended before."""
-    import signal
-
-    child = os.fork()
-    if not child:
-        count = 0
-
-        def die(_operation: str, _path: str) -> None:
-            nonlocal count
-            count += 1
-            if count >= at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            with dsm.open(root) as repo, disk.observe(die):
-                act(repo)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL

@@ -90,6 +90,7 @@ class Base:
     """A decoded base file; pages are decoded when asked for. Raises ValueError when damaged."""
 
     def __init__(self, data: bytes):
+        self.size = len(data)
         body, self.digest = memoryview(data)[:-32], data[-32:]
         if bytes(body[:8]) != MAGIC or blake3(body).digest() != self.digest:
             raise ValueError("not an intact index")

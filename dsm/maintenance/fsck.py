@@ -36,7 +36,7 @@ from dsm.repo.repository import Repository
 from dsm.sources.query import SourceQuery
 from dsm.sources.source import find as find_source
 from dsm.store.objects import ObjectStore
-from dsm.store.pack_files import is_pack_file, is_shelf, pack_path, pack_paths
+from dsm.store.pack_files import bytes_of, is_pack_file, is_shelf, pack_path, pack_paths
 from dsm.store.packs import Pack
 from dsm.store.whole_file import read_file
 from dsm.views.query.view_query import ViewQuery
@@ -384,7 +384,7 @@ class Checker:
                 if not is_pack_file(entry):
                     self.findings.stray(inner, entry)
         paths = pack_paths(folder)
-        total = sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+        total = bytes_of(paths)
         self.progress.start("checking packs", len(paths), total if self.full else None)
         for path in paths:
             self.packs += 1

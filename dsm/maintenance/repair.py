@@ -29,7 +29,7 @@ from dsm.repo.log import ChangesetLog
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import Lease
-from dsm.store.pack_files import pack_paths, publish_pack
+from dsm.store.pack_files import bytes_of, pack_paths, publish_pack
 from dsm.store.packs import Pack, PackWriter
 from dsm.store.repacking import copy_live, faulty_objects, prefixes_of
 from dsm.store.whole_file import read_file
@@ -188,13 +188,13 @@ def _mend_manifests(remote: Remote, dataset: RemoteDataset, name: str) -> list[s
 def _put_aside(repository: Repository, progress: Progress) -> tuple[str, ...]:
     """Moves damaged packs out of the way, after their sound objects were copied into new ones."""
     paths = pack_paths(repository.layout.packs)
-    progress.start("reading packs", len(paths), sum(map(os.path.getsize, paths)))
+    progress.start("reading packs", len(paths), bytes_of(paths))
     damaged: list[tuple[str, set[bytes]]] = []
     for path in paths:
         sound = _sound_objects(path)
         if sound is not None:
             damaged.append((path, sound))
-        progress.advance(1, os.path.getsize(path))
+        progress.advance(1, bytes_of([path]))
     progress.finish()
     with Lease(repository.layout.temporary) as lease:
         for path, sound in damaged:

@@ -22,7 +22,7 @@ from dsm.remotes.tables import PACKS, Tables, pack_name, remote_path
 from dsm.repo.repository import Repository
 from dsm.store import disk, disk_at
 from dsm.store.objects import ObjectStore
-from dsm.store.pack_files import publish_pack
+from dsm.store.pack_files import bytes_of, publish_pack
 from dsm.store.packs import Pack
 from dsm.store.pieces import large_among, pieces_of
 from dsm.store.repacking import prefixes_of, verify_objects
@@ -77,7 +77,7 @@ def _bring_packs(
 ) -> None:
     progress.start("downloading", len(chosen), sum(entry.size for entry in chosen))
     begun = (partial_path(repository, pack_name(entry) or "") for entry in chosen)
-    progress.advance(0, sum(os.path.getsize(path) for path in begun if os.path.exists(path)))
+    progress.advance(0, bytes_of(begun))
     names = side_by_side(
         lambda entry: download(repository, backend, entry), chosen, PACKS_AT_ONCE,
         tick := Meter(progress, lambda: backend.received),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 from blake3 import blake3
 
@@ -47,6 +48,15 @@ def pack_paths(folder: str) -> list[str]:
                 continue
             paths += [os.path.join(shelf.path, n) for n in sorted(names) if is_pack_file(n)]
     return paths
+
+
+def bytes_of(paths: Iterable[str]) -> int:
+    """Returns how many bytes files take; one that another process has removed takes none."""
+    total = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            total += os.path.getsize(path)
+    return total
 
 
 def publish_pack(folder: str, temporary: str, name: str) -> None:

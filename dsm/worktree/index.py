@@ -242,11 +242,10 @@ class WorkIndex:
         if self._moved():
             return False
         disk.make_dirs(os.path.dirname(self._base_path), durable=False)
-        base_bytes = 0 if self._base is None else os.path.getsize(self._base_path)
         record = None
         if self._base is not None and self._log_bytes >= 0 and not self._rewrite:
             record = fmt.encode_record(self.position.to_json(), self._changes)
-            if self._log_bytes + len(record) > base_bytes // 4 + 65536:
+            if self._log_bytes + len(record) > self._base.size // 4 + 65536:
                 record = None
         if record is None:
             folders = {name: self.folder(name) for name in self.folders()}

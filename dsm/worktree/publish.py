@@ -17,7 +17,7 @@ from dsm.errors import StorageFailed
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.lease import Lease
-from dsm.store.pack_files import pack_path, pack_paths
+from dsm.store.pack_files import bytes_of, pack_path, pack_paths
 
 if TYPE_CHECKING:
     from dsm.model.rows import Rows
@@ -39,11 +39,7 @@ class Publisher:
 
     def stored_bytes(self) -> int:
         """Returns how many bytes all packs take."""
-        total = 0
-        for path in pack_paths(self._repository.layout.packs):
-            with contextlib.suppress(OSError):
-                total += os.path.getsize(path)
-        return total
+        return bytes_of(pack_paths(self._repository.layout.packs))
 
     def __enter__(self) -> Publisher:
         layout = self._repository.layout

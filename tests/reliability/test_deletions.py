@@ -6,10 +6,12 @@ never was. The index knows which; these tests take it away in every manner.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from situations import Work
 from tiers import LONG, thinned
 
 from dsm.errors import AnswerIsNo, Conflict, StorageFailed
+from dsm.store import disk
 from reliability.operations import OPERATIONS, Operation, lay_out, open_repo, primitives_of, write
 from reliability.test_kill import killed_at
 from reliability.test_writers import insist, together
@@ -256,6 +259,25 @@ def with_a_deletion(operation: Operation) -> Operation:
     return Operation(operation.name, start, operation.run)
 
 
+def nothing_forgotten(root: Path, name: str, where: str) -> None:
+    """The deletion waits, or is staged or recorded by the operation, and no other is there."""
+    with open_repo(root) as repo:
+        ds = repo.dataset("data")
+        told = [c.path for c in ds.status().unstaged if c.kind == "deleted"]
+        asked = name in ("add again", "commit all")  # these stage deletions themselves
+        assert [path for path in told if path.startswith(("zebra", "thin"))] == ["zebra/1"] or (
+            asked and told == []
+        ), where
+        ds.add(["."], deletions=True)
+        try:
+            ds.commit("after")
+        except AnswerIsNo:
+            pass
+        kept = [path for path in ds.snapshot().column("path").to_pylist()
+                if path.startswith(("zebra", "thin"))]  # fmt: skip
+        assert kept == ["thin/1", "zebra/2"], where
+
+
 CHANGING = ("add again", "label", "commit", "commit paths", "commit all", "revert", "rm", "mv",
             "unstage", "unstage all")  # fmt: skip
 
@@ -273,21 +295,27 @@ def test_killed_at_every_write(name: str, lost: bool, tmp_path: Path) -> None:
         killed_at(operation, root, at)
         if lost:
             shutil.rmtree(root / ".dsm/local/index/data", ignore_errors=True)
-        with open_repo(root) as repo:
-            ds = repo.dataset("data")
-            told = [c.path for c in ds.status().unstaged if c.kind == "deleted"]
-            asked = name in ("add again", "commit all")  # these stage deletions themselves
-            assert [path for path in told if path.startswith(("zebra", "thin"))] == ["zebra/1"] or (
-                asked and told == []
-            )
-            ds.add(["."], deletions=True)
-            try:
-                ds.commit("after")
-            except AnswerIsNo:
-                pass
-            kept = [path for path in ds.snapshot().column("path").to_pylist()
-                    if path.startswith(("zebra", "thin"))]  # fmt: skip
-            assert kept == ["thin/1", "zebra/2"], f"killed before primitive {at} of {count}"
+        nothing_forgotten(root, name, f"killed before primitive {at} of {count}")
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_the_index_removed_before_a_write(name: str, tmp_path: Path) -> None:
+    """The index may go at any moment, also while it is written: what is lost is learnt again."""
+    operation = with_a_deletion(next(each for each in OPERATIONS if each.name == name))
+    root = lay_out(operation.start, tmp_path / "work")
+    primitives = primitives_of(operation.run, root)
+    writes_index = [at for at, (_, path) in enumerate(primitives) if "/local/index/" in path]
+    for at in {*writes_index, *thinned(range(len(primitives)), 5)}:
+        lay_out(operation.start, root)
+        seen = itertools.count()
+
+        def lose(_operation: str, _path: str, at: int = at, seen: Iterator[int] = seen) -> None:
+            if next(seen) == at:
+                shutil.rmtree(root / ".dsm/local/index/data", ignore_errors=True)
+
+        with disk.observe(lose), contextlib.suppress(StorageFailed, Conflict):
+            operation.run(root)
+        nothing_forgotten(root, name, f"removed before {primitives[at]}")
 
 
 # --- many writers -----------------------------------------------------------------------------------

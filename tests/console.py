@@ -1,8 +1,9 @@
 """Console blocks of Markdown pages, run in a shell: what the documentation shows is what happens.
 
 A page is one shell session that starts in an empty home folder. A block ```console holds commands
-("$ dsm status", going on in lines that begin with "> ") and what they print; a comment `<!-- run`
-holds commands that a reader need not see; the block after `<!-- file: NAME -->` becomes that file.
+("$ dsm status", going on in lines that begin with "> ") and what they print; the block after
+`<!-- run -->` holds commands whose output does not matter; the block after `<!-- file: NAME -->`
+becomes that file. Nothing is run that a reader could not paste.
 Ids, times, sizes and the home folder may differ; a line "…" stands for any lines.
 """
 
@@ -32,10 +33,10 @@ _VARIABLE = (
 
 @dataclass(frozen=True)
 class Step:
-    """A command (or hidden ones) and the lines `first` to `end` of the page that it prints."""
+    """A command (or a file or set-up, whose output is not shown) and the lines `first` to `end` of the page that it prints."""
 
     command: str
-    hidden: bool
+    silent: bool
     first: int
     end: int
 
@@ -44,9 +45,10 @@ def steps(lines: list[str]) -> Iterator[Step]:
     """Yields what a page runs, in order."""
     at = 0
     while at < len(lines):
-        if lines[at] == "<!-- run":
-            end = lines.index("-->", at)
-            yield Step("\n".join(lines[at + 1 : end]), True, end, end)
+        assert lines[at] != "<!-- run", f"line {at + 1} runs what no reader sees"
+        if lines[at] == "<!-- run -->":
+            end = lines.index("```", at)
+            yield Step("\n".join(lines[at + 2 : end]), True, end, end)
             at = end
         elif lines[at].startswith("<!-- file: "):
             end = lines.index("```", at)
@@ -77,7 +79,7 @@ def _block(lines: list[str], at: int, end: int) -> Iterator[Step]:
 
 def played(text: str, folder: Path, dsm: Sequence[str] = DSM) -> str:
     """Runs a page in a folder, where `dsm` is what commands begin with; returns it with the output of every command that printed
-    something else than the page says. Raises AssertionError when a hidden command fails.
+    something else than the page says. Raises AssertionError when a command whose output is not shown fails.
 
     One thing has one id on a page: where the page gives it two, all outputs are those of this run.
     """
@@ -89,11 +91,11 @@ def played(text: str, folder: Path, dsm: Sequence[str] = DSM) -> str:
         for each, (_, output) in zip(found, outputs, strict=True)
     ]
     for step, (status, output) in zip(found, outputs, strict=True):
-        assert status == 0 or not step.hidden, f"{step.command}\n{output}"
-    seen = [(lines[step.first : step.end], now) for step, now in results if not step.hidden]
+        assert status == 0 or not step.silent, f"{step.command}\n{output}"
+    seen = [(lines[step.first : step.end], now) for step, now in results if not step.silent]
     anew = not _one_id_each(pair for pair in seen if _same(*pair))
     for step, now in reversed(results):
-        if not step.hidden and (anew or not _same(lines[step.first : step.end], now)):
+        if not step.silent and (anew or not _same(lines[step.first : step.end], now)):
             lines[step.first : step.end] = now
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from blake3 import blake3
 
 from dsm.repo.copy_key import TAG_BYTES, CopyKey
 from dsm.store import disk
+from dsm.store.digests import threaded_hasher
 
 MAGIC = b"DSMSNAP\x02"
 _LIKE_IT = b"DSMSNAP"
@@ -68,7 +69,7 @@ def _state(file: io.FileIO, name: str, key: CopyKey) -> State:
         return State.CUT_SHORT if MAGIC.startswith(magic.rstrip(b"\0")) else State.DAMAGED
     if os.pread(fd, len(_ARROW_END), size - _END - len(_ARROW_END)) != _ARROW_END:
         return State.CUT_SHORT
-    hasher = blake3(max_threads=blake3.AUTO if left > HASH_BYTES else 1)
+    hasher = threaded_hasher() if left > HASH_BYTES else blake3()
     view = memoryview(bytearray(min(left, HASH_BYTES)))
     while left:
         count = file.readinto(view[:left])

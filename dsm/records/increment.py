@@ -20,6 +20,7 @@ from dsm.records.groups import LARGEST, GroupStore
 from dsm.records.piecewise import Uneven
 from dsm.records.reader import piecewise
 from dsm.records.settings import ALL_FIELDS, RecordSettings
+from dsm.store.digests import threaded_hasher
 
 BLOCK_BYTES = 8 << 20
 FEWEST_GROUPS = 8  # a smaller file is read as a whole
@@ -165,7 +166,7 @@ class _Window:
     def __init__(self, file: BinaryIO):
         self._file = file
         self._data, self._at, self._ended = b"", 0, False
-        self.whole = blake3(max_threads=blake3.AUTO)
+        self.whole = threaded_hasher()
         self.total = 0
 
     @property

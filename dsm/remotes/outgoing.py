@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from blake3 import blake3
-
 from dsm.errors import DamagedData
 from dsm.format import pack as fmt
 from dsm.progress import SILENT, Progress
@@ -22,6 +20,7 @@ from dsm.remotes.parallel import Meter, side_by_side
 from dsm.remotes.tables import Tables, marker_path, pack_name, remote_path
 from dsm.repo.repository import Repository
 from dsm.store import disk
+from dsm.store.digests import threaded_hasher
 from dsm.store.lease import Lease
 from dsm.store.objects import ObjectStore
 from dsm.store.packs import Pack, PackWriter
@@ -147,7 +146,7 @@ def _require_sound(name: str, path: str) -> None:
 
     What was spoilt here would be refused by all who pull it; the hash costs less than the line.
     """
-    hasher = blake3(max_threads=blake3.AUTO)
+    hasher = threaded_hasher()
     with open(path, "rb") as file:
         while block := file.read(HASH_BYTES):
             hasher.update(block)

@@ -1,10 +1,14 @@
-"""Hashes of many small pieces, at less than a hasher for each costs."""
+"""Hashes of much data: of many small pieces, and of large ones by all processors."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from blake3 import blake3
+
+# The process whose hashers have threads, which are made once and never end.
+_threaded: list[int] = []
 
 
 def digests(pieces: Iterable[bytes]) -> list[bytes]:
@@ -18,3 +22,13 @@ def digests(pieces: Iterable[bytes]) -> list[bytes]:
         update(piece)
         take(digest())
     return found
+
+
+def threaded_hasher() -> blake3:
+    """Returns a hasher that uses all processors, for data of a megabyte or more.
+
+    Its threads do not outlive a fork, and a child would wait for them for ever: it hashes alone.
+    """
+    if not _threaded:
+        _threaded.append(os.getpid())
+    return blake3(max_threads=blake3.AUTO if _threaded[0] == os.getpid() else 1)

@@ -23,6 +23,23 @@ BUCKET = "bucket"
 PACKET_BYTES = 256 << 10
 
 
+class OneWriteAtATime:
+    """A WSGI application around moto's, which looks whether a name is free and then takes it.
+
+    Of two who ask at once both would win, which no bucket lets happen.
+    """
+
+    def __init__(self, app: App):
+        self._app = app
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._app(environ, start_response)
+        with self._lock:
+            return self._app(environ, start_response)
+
+
 class Counting:
     """A WSGI application around another one."""
 
@@ -95,7 +112,7 @@ def main() -> None:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     keep_what_was_read()
-    app = Counting(DomainDispatcherApplication(create_backend_app))
+    app = Counting(OneWriteAtATime(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, app, True, request_handler=MotoRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_address[1]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.utils
 import hmac
 import http.client
 import itertools
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from benchmarks.s3_server import OneWriteAtATime
 
 import dsm
 from dsm.catalog import Catalog
@@ -32,15 +37,8 @@ _numbers = itertools.count()
 def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a bucket on a server that speaks S3 on loopback."""
     pytest.importorskip("obstore", reason="dsm-datasets[s3] is not installed")
-    server = pytest.importorskip("moto.server", reason="moto[server] is not installed")
-    import logging
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    address = f"http://{host}:{port}"
-    with pytest.MonkeyPatch.context() as patch:
+    pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    with _moto(lambda app: app) as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -48,7 +46,26 @@ def s3_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("AWS_CONFIG_FILE", str(tmp_path_factory.mktemp("aws") / "config"))
         urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT")).close()
         yield "s3://bucket"
-    running.stop()
+
+
+@contextlib.contextmanager
+def _moto(around: Callable[[Any], Any]) -> Iterator[str]:
+    """Serves S3 on loopback, with another WSGI application around it; gives its address."""
+    import logging
+
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    app = around(OneWriteAtATime(DomainDispatcherApplication(create_backend_app)))
+    server = make_server("127.0.0.1", 0, app, True, request_handler=MotoRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -60,18 +77,8 @@ def google_bucket() -> Iterator[str]:
     """
     pytest.importorskip("obstore", reason="dsm-datasets[gcs] is not installed")
     pytest.importorskip("moto.server", reason="moto[server] is not installed")
-    import threading
 
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
-    from werkzeug.serving import make_server
-
-    s3 = DomainDispatcherApplication(create_backend_app)
-
-    def google(environ: dict[str, str], start: object) -> object:
+    def google(s3: Any, environ: dict[str, str], start: object) -> object:
         environ["HTTP_AUTHORIZATION"] = "AWS4 Credential=test/20260101/us-east-1/s3/aws4_request"
         environ["RAW_URI"] = urllib.parse.unquote(environ["RAW_URI"])
         condition = environ.pop("HTTP_X_GOOG_IF_GENERATION_MATCH", None)
@@ -80,16 +87,12 @@ def google_bucket() -> Iterator[str]:
             environ["HTTP_IF_NONE_MATCH"] = "*"
         return s3(environ, start)
 
-    server = make_server("127.0.0.1", 0, google, True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    with pytest.MonkeyPatch.context() as patch:
+    with _moto(lambda s3: partial(google, s3)) as address, pytest.MonkeyPatch.context() as patch:
         key = {"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": True}
         patch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps({**key, "gcs_base_url": address}))
         made = urllib.request.Request(f"{address}/google-bucket", method="PUT")
         urllib.request.urlopen(made).close()
         yield "gs://google-bucket"
-    server.shutdown()
 
 
 @pytest.fixture(scope="session")
@@ -113,19 +116,15 @@ def azure_container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if program is None:
         pytest.skip("azurite is not installed: npm install -g azurite")
     pytest.importorskip("obstore", reason="dsm-datasets[azure] is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     server = subprocess.Popen(
-        [program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--silent",
+        [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--silent",
          "--skipApiVersionCheck", "--location", str(tmp_path_factory.mktemp("azurite"))],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
         assert server.stdout is not None
-        for line in server.stdout:
-            if b"successfully listen" in line:
-                break
+        said = next(line for line in server.stdout if b"successfully listen" in line)
+        port = int(re.findall(rb"127\.0\.0\.1:([0-9]+)", said)[-1])
         _make_container(f"http://127.0.0.1:{port}", "container")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)

@@ -61,7 +61,7 @@ def test_a_stream_that_nobody_reads_ends_its_query(
         assert asks or process.kill()
         assert until(lambda: process.poll() is not None) or process.kill()
         assert (process.returncode, process.stderr.read()) == (141, b"")
-    assert sessions(server) == 0
+    assert until(lambda: sessions(server) == 0)
     assert project.outcomes()[0] == ("stopped", None)
 
 

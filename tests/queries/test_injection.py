@@ -168,8 +168,9 @@ class Listening:
             ready, _, _ = select.select([self.socket, self.waker], [], [])
             if self.waker in ready:
                 return
-            self.socket.accept()[0].close()
-            self.came += 1
+            comes, _ = self.socket.accept()
+            self.came += 1  # before the client can go on
+            comes.close()
 
     def close(self) -> None:
         os.write(self.woken, b"x")

@@ -49,7 +49,7 @@ def read_only(folder: Path, place: Path) -> Iterator[Path]:
 
 def unmount(folder: Path) -> None:
     """Unmounts, when the last process has let go."""
-    for _ in range(400):
+    for _ in range(3000):
         if _run("umount", folder).returncode == 0:
             return
         time.sleep(0.02)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from blake3 import blake3
+from tiers import LONG
 
 from dsm.errors import StorageFailed
 from dsm.store import ingest
@@ -164,7 +164,7 @@ def test_a_writer_in_a_loop(root: Path) -> None:
     states = [bytes([65 + n]) * (20 + 7 * (n % 3)) for n in range(26)]
     names = [f"{n}" for n in range(6)]
     write(root, dict.fromkeys(names, states[0]))
-    stop = threading.Event()
+    stop, written = threading.Event(), threading.Event()
 
     def rewrite() -> None:
         rng = random.Random(5)
@@ -172,23 +172,23 @@ def test_a_writer_in_a_loop(root: Path) -> None:
             temporary = root / "writing"
             temporary.write_bytes(rng.choice(states))
             os.replace(temporary, root / rng.choice(names))
+            written.set()
 
     thread = threading.Thread(target=rewrite)
     thread.start()
     try:
-        end, turns = time.monotonic() + 1.5, 0
-        while time.monotonic() < end:
+        for turn in range(100 if LONG else 12):
+            assert written.wait(300)
+            written.clear()
             with open_repo(root) as repo:
                 ds = repo.dataset()
                 ds.add([root / name for name in names], keep_going=True)
-                ds.commit(f"turn {turns}", allow_empty=True)
+                ds.commit(f"turn {turn}", allow_empty=True)
                 for example in ds.ls():
                     assert ds.read(example.path) in states
-            turns += 1
     finally:
         stop.set()
         thread.join()
-    assert turns > 5
     check(root, *names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -162,15 +163,18 @@ def test_killed_at_random_moments(many: Path) -> None:
     rng = random.Random(seed)
     seconds = dict.fromkeys(COMMANDS, 0.3)  # how long each takes, learnt as we go
     killed = 0
-    for turn in range(MOMENTS):
-        name = list(COMMANDS)[turn % len(COMMANDS)]
+    for turn in itertools.count():
+        if killed == MOMENTS:
+            break
+        name = list(COMMANDS)[killed % len(COMMANDS)]
         if name in ("add", "commit paths"):
             change_everything(many, seed + turn)
         head = heads(many)
         process = run(many, *COMMANDS[name])
         time.sleep(rng.uniform(0.02, seconds[name]))
         # The parent alone, as the kernel would: its workers have to notice by themselves.
-        killed += process.poll() is None
+        late = process.poll() is not None  # then it is tried again, and sooner
+        killed += not late
         process.kill()
         process.communicate()
         where = f"{name}, turn {turn}, seed {seed}"
@@ -180,12 +184,11 @@ def test_killed_at_random_moments(many: Path) -> None:
         assert head <= heads(many) <= head + 1, where
         began = time.monotonic()
         completed(many, *COMMANDS[name], good=(0, 1))
-        seconds[name] = 0.8 * (time.monotonic() - began)
+        seconds[name] = seconds[name] / 2 if late else 0.8 * (time.monotonic() - began)
         assert problems(many) == [], where
     completed(many, "gc", "--prune")
     completed(many, "gc", "--prune")
     assert leftovers(many) == []
-    assert killed > MOMENTS // 4, f"only {killed} of {MOMENTS} were still running, seed {seed}"
 
 
 def heads(root: Path) -> int:

@@ -50,13 +50,13 @@ def start_writer(root: Path, seed: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def acknowledged(writer: subprocess.Popen[str], first: str) -> dict[int, str]:
-    """Kills the writer and all it started; returns what it had acknowledged since `first`."""
+def acknowledged(writer: subprocess.Popen[str], read: list[str]) -> dict[int, str]:
+    """Kills the writer and all it started; returns what it had acknowledged, in lines `read` too."""
     try:
         os.killpg(writer.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
-    lines = [first, *writer.communicate()[0].splitlines()]
+    lines = [*read, *writer.communicate()[0].splitlines()]
     words = [line.split() for line in lines if line.startswith("ACK ") and line.count(" ") == 2]
     return {int(number): transaction for _, number, transaction in words}
 
@@ -71,21 +71,19 @@ def test_no_acknowledged_commit_is_lost(loop: LoopDisk) -> None:
     dsm.init(root, dataset="data").close()
     os.sync()
     known: dict[int, str] = {}
-    commits = 0
     for cut in range(CUTS):
         writer = start_writer(root, seed + cut)
         assert writer.stdout is not None
-        # A first commit, for as long as this machine takes to get there; then at any moment.
-        first = writer.stdout.readline()
-        time.sleep(rng.uniform(0, 0.65))
+        # Some commits, for as long as this machine takes to get there; then at any moment.
+        read = [writer.stdout.readline() for _ in range(rng.randrange(2, 9))]
+        time.sleep(rng.uniform(0, 0.1))
         loop.cut()
-        fresh = acknowledged(writer, first)
+        fresh = acknowledged(writer, read)
+        assert len(fresh) >= len(read)
         known.update(fresh)
-        commits += len(fresh)
         loop.unmount()
         loop.mount()
         check(root, known, f"cut {cut} of seed {seed}")
-    assert commits > 3 * CUTS, f"only {commits} commits in {CUTS} cuts: they prove little"
 
 
 def check(root: Path, known: dict[int, str], where: str) -> None:
@@ -114,10 +112,10 @@ def test_what_a_cut_leaves_is_removed_by_gc(loop: LoopDisk) -> None:
     for turn in range(3):
         writer = start_writer(root, turn)
         assert writer.stdout is not None
-        for _ in range(3):  # some commits are done, and the next one is on its way
-            line = writer.stdout.readline()
+        # Some commits are done, and the next one is on its way.
+        read = [writer.stdout.readline() for _ in range(3)]
         loop.cut()
-        assert acknowledged(writer, line)
+        assert acknowledged(writer, read)
         loop.unmount()
         loop.mount()
     with dsm.open(root) as repo:

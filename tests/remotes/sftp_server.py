@@ -42,7 +42,7 @@ def serving(home: Path, data: Path, factory: Any = True) -> Iterator[str]:
             authorized_client_keys=str(allowed), sftp_factory=factory,
         )  # fmt: skip
 
-    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+    server = asyncio.run_coroutine_threadsafe(listen(), loop).result(300)
     port = server.get_port()
     line = keys["host"].export_public_key().decode().strip()
     (home / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {line}\n")

@@ -228,7 +228,7 @@ def test_a_place_that_looks_before_it_writes_is_found_out() -> None:
             return False
         except NotOnRemote:
             if threading.current_thread() is not threading.main_thread():
-                all_looked.wait(10)
+                all_looked.wait(300)
             backend.put(name, data)
             return True
 

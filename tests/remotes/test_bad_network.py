@@ -129,7 +129,7 @@ def test_an_interrupt_does_not_wait_for_a_server(
     place = f"{s3_bucket}/stalled-{os.getpid()}"
     origin.repo.remotes.add("origin", place)
     origin.repo.push()
-    proxy = FaultProxy(os.environ["AWS_ENDPOINT_URL"], seed=2, patience=60)
+    proxy = FaultProxy(os.environ["AWS_ENDPOINT_URL"], seed=2, patience=300)
     proxy.rate, proxy.kinds = 1.0, frozenset(("stall",))
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     try:
@@ -137,9 +137,9 @@ def test_an_interrupt_does_not_wait_for_a_server(
             [sys.executable, "-m", "dsm", "-C", str(origin.root), "pull"],
             stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        assert proxy.stalled.wait(60)
+        assert proxy.stalled.wait(300)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=40)
+        _, said = process.communicate(timeout=240)
     finally:
         proxy.close()
     assert (process.returncode, said) == (

@@ -12,7 +12,7 @@ def test_an_iterator_that_nobody_holds_waits_for_nobody() -> None:
     release = threading.Event()
 
     def ask(number: int) -> int:
-        assert number == 0 or release.wait(60)
+        assert number == 0 or release.wait(600)
         return number
 
     answers = side_by_side(ask, range(9), 2)
@@ -20,7 +20,7 @@ def test_an_iterator_that_nobody_holds_waits_for_nobody() -> None:
     try:
         closing = threading.Thread(target=answers.close)  # type: ignore[attr-defined]
         closing.start()
-        closing.join(30)
+        closing.join(120)
         assert not closing.is_alive()
     finally:
         release.set()

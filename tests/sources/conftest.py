@@ -161,11 +161,11 @@ def any_source(request: pytest.FixtureRequest) -> Asked:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], bool]], bool]:
-    """Looks again and again whether something has come true, for at most ten seconds."""
+    """Looks again and again whether something has come true, for at most five minutes."""
     import time
 
     def wait(holds: Callable[[], bool]) -> bool:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 300
         while not holds():
             if time.monotonic() > end:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -32,3 +33,24 @@ class Silent:
 
 
 SILENT: Progress = Silent()
+
+
+class FetchedAhead:
+    """Counts the bytes of files that are fetched before they are written: each once, by which comes
+    first. So a task moves on while it waits for a remote, and ends at its total."""
+
+    def __init__(self, advance: Callable[[int, int], object], size: int):
+        self._advance, self._to_come, self._ahead = advance, size, 0
+
+    def came(self, size: int) -> None:
+        """Counts bytes that were fetched."""
+        counted = min(size, self._to_come)
+        self._to_come -= counted
+        self._ahead += counted
+        self._advance(0, counted)
+
+    def wrote(self, files: int, size: int) -> None:
+        """Counts files that were written, and of their bytes those that did not come before."""
+        counted = min(size, self._ahead)
+        self._ahead -= counted
+        self._advance(files, size - counted)

@@ -20,7 +20,7 @@ from dsm.files.stat import Stat, file_stat, hash_file
 from dsm.files.writing import MOVE_AWAY, Done, File, UnsafeTarget, Writer, not_a_folder
 from dsm.model.example import Example
 from dsm.model.names import check_path, printable
-from dsm.progress import SILENT, Progress
+from dsm.progress import SILENT, FetchedAhead, Progress
 from dsm.store import disk
 from dsm.store.chunks import Chunking
 from dsm.store.elsewhere import Elsewhere
@@ -248,12 +248,14 @@ def perform(
     progress.start("restoring", len(examples), sum(example.size for example in examples))
     result = Outcome()
     _clear(planned, result)
-    store.bring((example.oid for example in examples), sum(example.size for example in examples))
+    size = sum(example.size for example in examples)
+    ahead = FetchedAhead(progress.advance, size)
+    store.bring((example.oid for example in examples), size, ahead.came)
     files = [(e.path, e.oid, e.size, planned.over.get(e.path)) for e in examples]
     for part in _written(planned.target, store, files, workers):
         result.written.update((path, st) for path, st in part if st is not None)
         result.left += [path for path, st in part if st is None]
-        progress.advance(len(part), sum(st[3] for _, st in part if st is not None))
+        ahead.wrote(len(part), sum(st[3] for _, st in part if st is not None))
     with Folders(planned.target) as folders:
         _remove_all(folders, planned.remove, result)
         remove_empty(folders, {path.rpartition("/")[0] for path in planned.remove}, stay)

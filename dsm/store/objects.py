@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
@@ -194,15 +194,23 @@ class ObjectStore(OpenPacks):
         some = next_of(iter(rows), PIECES_BYTES)
         return {oid: data for oid, data in self.fetched(oid for oid, _ in some) if data is not None}
 
-    def bring(self, oids: Iterable[bytes], size: int) -> None:
-        """Fetches objects of `size` bytes, with their pieces, if they stay until they are read."""
+    def bring(self, oids: Iterable[bytes], size: int, came: Callable[[int], object]) -> None:
+        """Fetches objects of `size` bytes, with their pieces, if they stay until they are read.
+
+        `came` hears of the bytes of each.
+        """
         if self.elsewhere is None or 2 * size > self.elsewhere.cache.most:
             return
-        large = [oid for oid, data in self.fetched(oids) if data is None]
+        large: list[bytes] = []
+        for oid, data in self.fetched(oids):
+            if data is None:
+                large.append(oid)
+            else:
+                came(len(data))
         for oid in large:
             pieces = (piece for piece, _ in chunks_of(self._part, self._fetch(oid)[0]))
-            for _ in self.fetched(pieces):
-                pass
+            for _, data in self.fetched(pieces):
+                came(len(data or b""))
 
     def read_many(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) for each distinct id, in the order they lie on disk, each verified.

@@ -105,6 +105,69 @@ def test_every_place_serves_what_is_read(place: str, origin: Copy, clone_of: Clo
     assert requests(copy.repo) == 0
 
 
+class Watched:
+    """A progress that notes each step, and what lay in the cache by then."""
+
+    def __init__(self, repo: Catalog):
+        self.repo = repo
+        self.total: tuple[int | None, int | None] = (None, None)
+        self.steps: list[tuple[int, int]] = []
+        self.largest = 0
+
+    def start(self, task: str, files: int | None = None, size: int | None = None) -> None:
+        self.total = (files, size)
+
+    def advance(self, files: int = 0, size: int = 0) -> None:
+        self.steps.append((files, size))
+
+    def finish(self) -> None: ...
+
+    def before_a_file(self) -> int:
+        """How many bytes were told before the first file was."""
+        count = next(n for n, (files, _) in enumerate(self.steps) if files)
+        return sum(size for _, size in self.steps[:count])
+
+
+@pytest.mark.parametrize("format_", ["files", "webdataset", "tar", "parquet"])
+def test_what_is_fetched_is_told_as_it_comes(
+    share: Path, clone_of: CloneOf, tmp_path: Path, format_: str
+) -> None:
+    """Of a view that is not here, bytes are told while a part of it is fetched, and each once."""
+    copy = clone_of(str(share), objects=False)
+    view = copy.repo.view("a")
+    for number in range(2):  # the second time all of it is here
+        told = Watched(copy.repo)
+        view.get(tmp_path / str(number), format=format_, progress=told)
+        files, size = map(sum, zip(*told.steps, strict=True))
+        assert (files, size) == told.total
+        assert told.before_a_file() == (0 if number else size)
+        assert all(step >= 0 for pair in told.steps for step in pair)
+    assert max(size for _, size in told.steps) > 0
+
+
+def test_workers_tell_what_is_fetched(
+    share: Path, clone_of: CloneOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where parts are fetched while processes write those before them."""
+    monkeypatch.setattr("dsm.views.writing.parts.is_much", lambda *_: True)
+    copy = clone_of(str(share), objects=False)
+    told = Watched(copy.repo)
+    copy.repo.view("a").get(tmp_path / "out", shard_size=40_000, workers=2, progress=told)
+    files, size = map(sum, zip(*told.steps, strict=True))
+    assert (files, size) == told.total
+    assert 0 < told.before_a_file() <= size
+
+
+def test_a_restore_tells_what_is_fetched(share: Path, clone_of: CloneOf) -> None:
+    """Large files too, whose pieces come one by one."""
+    copy = clone_of(str(share), objects=False)
+    told = Watched(copy.repo)
+    copy.dataset.restore(progress=told)
+    files, size = map(sum, zip(*told.steps, strict=True))
+    assert ((files, size), told.before_a_file()) == (told.total, size)
+    assert max(size for _, size in told.steps) < 9_000_000
+
+
 def test_all_that_reads_reads_the_same(
     share: Path, files: dict[str, bytes], clone_of: CloneOf, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from dsm.progress import FetchedAhead
 from dsm.store.workers import Worker, ready, start
 from dsm.views.selection.columns import hashes
 from dsm.views.selection.payloads import Counted, uncounted
@@ -71,53 +72,57 @@ def build_all(
         crew = start([job] * min(workers, len(parts)))
     if not crew:
         for part in parts:
-            _bring(store, part)
-            yield part, _build(recipe, store, part, counted, workers)
+            ahead = _bring(store, part, counted)
+            yield part, _build(recipe, store, part, ahead.wrote, workers)
         return
     try:
-        for number, written in _answers(crew, parts, store):
-            counted(parts[number].table.num_rows, parts[number].size)
-            yield parts[number], written
+        yield from _answers(crew, parts, store, counted)
     finally:
         for worker in crew:
             worker.end()
 
 
-def _bring(store: ObjectStore, part: Part) -> None:
+def _bring(store: ObjectStore, part: Part, counted: Counted) -> FetchedAhead:
     """Fetches what a part needs, before it is built, while workers build those before it."""
+    ahead = FetchedAhead(counted, part.size)
     if store.elsewhere is not None:
-        store.bring(hashes(part.table.column("object")), part.size)
+        store.bring(hashes(part.table.column("object")), part.size, ahead.came)
+    return ahead
 
 
 def _answers(
-    crew: list[Worker], parts: Sequence[Part], store: ObjectStore
-) -> Iterator[tuple[int, tuple[Written, ...]]]:
+    crew: list[Worker], parts: Sequence[Part], store: ObjectStore, counted: Counted
+) -> Iterator[tuple[Part, tuple[Written, ...]]]:
     """Keeps every worker busy with one part, and the next one waiting."""
-    given = 0
+    given: list[FetchedAhead] = []
+
+    def order(worker: Worker) -> None:
+        """Sends the next part, or that there is none."""
+        if len(given) >= len(parts):
+            worker.order(None)
+            return
+        given.append(_bring(store, parts[len(given)], counted))
+        _send(worker, parts[len(given) - 1], len(given) - 1)
+
     running = list(crew)
     for _ in range(2):
         for worker in running:
-            given += _order(worker, parts, given, store)
+            order(worker)
     while running:
         for position in reversed(ready(running)):
             message = running[position].hear()
             if message is None:
                 del running[position]
                 continue
-            given += _order(running[position], parts, given, store)
-            yield cast(tuple[int, tuple[Written, ...]], message)
+            order(running[position])
+            number, written = cast(tuple[int, tuple[Written, ...]], message)
+            given[number].wrote(parts[number].table.num_rows, parts[number].size)
+            yield parts[number], written
 
 
-def _order(worker: Worker, parts: Sequence[Part], number: int, store: ObjectStore) -> int:
-    """Sends the next part, or that there is none; returns how many were sent."""
-    if number >= len(parts):
-        worker.order(None)
-        return 0
-    part = parts[number]
-    _bring(store, part)
+def _send(worker: Worker, part: Part, number: int) -> None:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, part.table.schema) as writer:
         writer.write_table(part.table)
     rows = sink.getvalue().to_pybytes()
     worker.order((number, part.name, part.temporary, part.size, rows))
-    return 1

@@ -25,6 +25,8 @@ _AFTER_INTERRUPT = {
     "add": "nothing was lost and nothing is half staged; running it again is safe",
     "commit": "nothing was lost; `dsm log` shows whether it was done, and running it again is safe",
     "revert": "nothing was lost; `dsm log` shows whether it was done, `dsm status` what is left",
+    "import": "nothing is half staged; what was staged stays, run it again to go on",
+    "update-import": "nothing is half staged; what was staged stays, run it again to go on",
     "restore": "nothing was lost; some files may be back already, run it again for the rest",
     "get": "nothing was lost; run it again to go on",
     "push": "nothing was lost; what went up is kept, run it again to go on",

@@ -144,6 +144,9 @@ def test_an_interrupt_says_that_nothing_is_lost(capsys: Any) -> None:
     for command in ("add", "commit"):
         said = said_of(KeyboardInterrupt(), capsys, (command, "."))[1]
         assert said.startswith("interrupted: nothing was lost") and "again is safe" in said
+    for command in ("import", "update-import"):  # which stage batch after batch
+        said = said_of(KeyboardInterrupt(), capsys, (command, "s3://lab/x"))[1]
+        assert "what was staged stays, run it again to go on" in said
 
 
 def test_a_current_folder_that_is_gone(

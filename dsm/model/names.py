@@ -112,7 +112,7 @@ def _check_unusual_path(path: str) -> str:
             raise _bad_path(path, f"has a component of over {COMPONENT_BYTES_MAX} bytes")
         if component in _PROTECTED:
             raise _bad_path(path, f"lies in {component}, which is never part of a dataset")
-        if (component[0] == "." or not component.isascii()) and _is_protected(component):
+        if (component[0] == "." or not component.isascii()) and is_protected_name(component):
             raise _bad_path(
                 path,
                 f"has the component {quoted(component)}, which some file systems take for "
@@ -122,7 +122,8 @@ def _check_unusual_path(path: str) -> str:
     return path
 
 
-def _is_protected(component: str) -> bool:
+def is_protected_name(component: str) -> bool:
+    """Whether this is the name of a folder of dsm or git, or some file system takes it so."""
     return _folded(component) in _PROTECTED
 
 

@@ -24,6 +24,7 @@ from dsm.remotes.foreign_archives import archive_kind
 from dsm.remotes.import_archive import import_archive
 from dsm.remotes.import_files import import_files
 from dsm.remotes.import_record import ImportRecord, records_of
+from dsm.remotes.import_repository import refuse_own, without_own
 from dsm.remotes.import_run import ImportReport, ImportRun
 from dsm.remotes.import_tables import import_tables, is_table
 from dsm.remotes.spooled import Spool
@@ -55,11 +56,15 @@ def import_from(
     dataset of Hugging Face; None for tables on the Hub alone. With `members` files in archives of a
     folder are examples, and not the archives.
 
-    Raises NotFound when nothing lies there, InvalidInput for the address, the folder or the
-    options, RecordsInvalid, Conflict, RemoteRefused, RemoteFailed.
+    Files of a repository of dsm or git, and of a remote, are left out.
+
+    Raises NotFound when nothing lies there, InvalidInput for the address, also one within a
+    repository or of a remote, the folder or the options, RecordsInvalid, Conflict, RemoteRefused,
+    RemoteFailed.
     """
     repository = dataset.repo
     full = check_url(url, repository.environment.current_folder())
+    refuse_own(full)
     into = check_path(into) if into not in ("", ".") else ""
     given = {name: value for name, value in (asked or {}).items() if value not in (None, False)}
     record = ImportRecord(repository.layout, dataset.id, full, into)
@@ -81,15 +86,13 @@ def import_from(
     if record.options.get("reference") is True and not reference:
         record.forget()  # their bytes are wanted now
     backend, entries, work.single = _listed(full, may_be_gone=update)
+    if not work.single:
+        entries, own = without_own(backend, entries)
+        work.skipped += own
     if not dry_run:
         if reference:
             _trust(repository, full)
-        kept: dict[str, Any] = {k: v for k, v in work.asked.items() if k == "pattern"}
-        if work.asked.get("labels") is not None:
-            kept["labels"] = list(work.asked["labels"])
-        kept |= {"reference": True} if reference else {}
-        kept |= {"members": True} if members else {}
-        record.keep_options(kept | ({} if hub is None else {"hub": hub}))
+        record.keep_options(_to_keep(work, hub, members=members))
     if hub is None:
         on_hub = full.startswith("hf://") and not (given or reference)
         hub = on_hub and any(is_table(each.name) for each in entries)
@@ -102,6 +105,16 @@ def import_from(
     if not dry_run:
         work.spool.clear()
     return replace(done, skipped=tuple(work.skipped))
+
+
+def _to_keep(work: ImportRun, hub: bool | None, *, members: bool) -> dict[str, Any]:
+    """Returns what `update_imports` asks for again."""
+    kept: dict[str, Any] = {k: v for k, v in work.asked.items() if k == "pattern"}
+    if work.asked.get("labels") is not None:
+        kept["labels"] = list(work.asked["labels"])
+    kept |= {"reference": True} if work.reference else {}
+    kept |= {"members": True} if members else {}
+    return kept | ({} if hub is None else {"hub": hub})
 
 
 def _import_folder(

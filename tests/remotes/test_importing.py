@@ -181,14 +181,52 @@ def test_a_damaged_archive_is_refused(origin: Copy, tmp_path: Path, kind: str) -
 
 
 def test_odd_names_are_told(origin: Copy, tmp_path: Path) -> None:
-    """Hidden files and names that cannot be paths are left out; other letters are fine."""
+    """Hidden files and those of git are left out; other letters are fine."""
     folder = tmp_path / "data"
     for name in ("ä b.txt", ".hidden", ".git/config", "line\nbreak"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
     report = origin.repo.import_from(str(folder), "in")
     assert staged(origin) == {"in/ä b.txt": "A", "in/line\nbreak": "A"}
-    assert [each.path for each in report.skipped] == [".git/config", ".hidden"]
+    assert [each.path for each in report.skipped] == [".git", ".hidden"]
+
+
+def test_a_repositorys_own_files_are_no_data(origin: Copy, place: str, tmp_path: Path) -> None:
+    """Folders of dsm and git, and remotes, are left out by a line each, wherever they lie."""
+    origin.repo.remotes.add("origin", str(tmp_path / "share"))
+    origin.repo.push()
+    data = {"a.txt": b"a", "in/.git/objects/x": b"x", "in/.GIT/y": b"x", "in/b.txt": b"b"}
+    for name, top in (("lab/share", tmp_path / "share"), ("birds/.dsm", Path(origin.repo.path))):
+        data |= {
+            f"{name}/{file.relative_to(top)}": file.read_bytes()
+            for file in top.rglob("*") if file.is_file() and file.suffix in (".json", ".pack")
+        }  # fmt: skip
+    data |= {  # what only looks like one
+        "own/repo.json": b"{}", "own/packs/wolves.txt": b"w", "shapes/repo.json": data[
+            "lab/share/repo.json"
+        ],
+    }  # fmt: skip
+    report = origin.repo.import_from(fill(place, data), "all")
+    taken = ("a.txt", "in/b.txt", "own/packs/wolves.txt", "own/repo.json", "shapes/repo.json")
+    assert staged(origin) == {f"all/{name}": "A" for name in taken}
+    assert [(each.path, each.reason) for each in report.skipped] == [
+        ("birds/.dsm", "is never part of a dataset"), ("in/.GIT", "is never part of a dataset"),
+        ("in/.git", "is never part of a dataset"),
+        ("lab/share", "is a dsm remote: its files are no data"),
+    ]  # fmt: skip
+
+
+def test_a_repository_is_not_imported(origin: Copy, place: str) -> None:
+    """An address of a remote, or within a repository, is refused before anything is staged."""
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push()
+    with pytest.raises(InvalidInput, match="is a dsm remote: its files are no data"):
+        origin.repo.import_from(place)
+    own = Path(origin.repo.path)
+    for within in (own, own / "packs", own / "repo.json"):
+        with pytest.raises(InvalidInput, match=r"lies in \.dsm, which is never part of a dataset"):
+            origin.repo.import_from(str(within))
+    assert staged(origin) == {}
 
 
 def test_a_file_that_changes_meanwhile_is_not_staged(

@@ -10,7 +10,7 @@ from dsm.model.example import Change
 
 if TYPE_CHECKING:
     from dsm.model.status_report import Status
-    from dsm.remotes.reports import ObjectsHere
+    from dsm.remotes.reports import ObjectsHere, PullUnderWay
     from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
@@ -21,12 +21,13 @@ def status_answer(
     checks: Iterable[QueryCheck] | None = None,
     lock: Sequence[str] | None = None,
     here: ObjectsHere | None = None,
+    pull: PullUnderWay | None = None,
 ) -> dict[str, Any]:
     """Returns what `dsm status` answers; with `checks` also what the sources said.
 
     `distance` is how far the dataset is from its remote, if that was ever seen; `lock` says how it
     differs from dsm.lock, if there is one; `here` how much is here of a copy that fetches objects
-    when they are read.
+    when they are read; `pull` is one that was stopped or refused.
     """
     fields: dict[str, Any] = {
         "dataset": status.dataset,
@@ -42,6 +43,7 @@ def status_answer(
         "absent": status.absent,
         "files_at": status.files_at,
         "remote": None if distance is None else _distance_fields(distance),
+        "pull": None if pull is None else {"remote": pull.remote, "waits": pull.waits},
         "objects": None if here is None else _objects_fields(here),
         "lock": None if lock is None else list(lock),
         "failed": [{"path": p.path, "reason": p.reason} for p in status.failed],

@@ -24,6 +24,9 @@ def command(
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the hook pre-push")
     ] = False,
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="Put all of it again to a place that was emptied")
+    ] = False,
     jobs: options.Jobs = None,
     as_json: options.Json = False,
 ) -> None:
@@ -38,6 +41,7 @@ def command(
       dsm push
       dsm push -n
       dsm push backup --all --tags
+      dsm push backup --all --recreate
     """
     with Session(ctx) as s:
         names = s.repo.datasets() if every else [s.dataset.name]
@@ -46,8 +50,9 @@ def command(
 
             before(s, "pre-push", {"remote": s.repo.remotes.find(remote).name, "datasets": names})
         report = s.repo.push(
-            remote, datasets=names, tags=tags, dry_run=dry_run, jobs=jobs, progress=s.progress()
-        )
+            remote, datasets=names, tags=tags, dry_run=dry_run, recreate=recreate, jobs=jobs,
+            progress=s.progress(),
+        )  # fmt: skip
         if as_json:
             print_json(push_answer(report))
             return

@@ -17,7 +17,7 @@ from dsm.model.status_report import Status
 if TYPE_CHECKING:
     import typer
 
-    from dsm.remotes.reports import ObjectsHere
+    from dsm.remotes.reports import ObjectsHere, PullUnderWay
     from dsm.remotes.tracking import Distance
     from dsm.sources.checking import QueryCheck
 
@@ -76,6 +76,7 @@ def command(
                 status_answer(
                     status, s.repo.distance(status.dataset), checks if sources else None,
                     s.repo.lock_differences(status.dataset), _here(s),
+                    s.repo.pull_under_way(status.dataset),
                 )
             )  # fmt: skip
         elif zero:
@@ -115,6 +116,7 @@ def _long(status: Status, s: Session, distance: Distance | None) -> list[str]:
     where = f"changeset {status.head}" if status.head else "no changeset yet"
     lines = [f"On dataset {status.dataset}, {where}, {count_text(status.examples, 'example')}"]
     lines += _distance(distance)
+    lines += _pull(s.repo.pull_under_way(status.dataset))
     if (here := _here(s)) is not None:
         sizes = f"{size_text(here.stored)} are here, {size_text(here.cached)} in the cache"
         lines.append(f"Objects are fetched from {here.remote} when they are read: {sizes}")
@@ -174,6 +176,18 @@ def _distance(found: Distance | None) -> list[str]:
         return [f'Behind {found.remote} by {count}, as of the last fetch (use "dsm pull")']
     count = count_text(found.ahead, "changeset")
     return [f'Ahead of {found.remote} by {count} (use "dsm push")']
+
+
+def _pull(found: PullUnderWay | None) -> list[str]:
+    """Tells of a pull that was stopped or refused; nothing where none was."""
+    if found is None:
+        return []
+    if not found.waits:
+        said = f"A pull from {found.remote} was stopped"
+        return [f'{said} (use "dsm pull" to complete it, "dsm pull --abort" to go back)']
+    count = count_text(found.waits, "example")
+    said = f"A pull from {found.remote} was refused: {count} changed on both sides"
+    return [f'{said} (use "dsm pull" to list them, "dsm pull --abort" to give it up)']
 
 
 def _lock(differences: tuple[str, ...] | None) -> list[str]:

@@ -42,9 +42,11 @@ def fetch_all(
     )
     datasets = remote.datasets(wanted)
     if not datasets and only is None:
-        _refuse_emptied(remote)
+        refuse_emptied(remote)
     # Where nothing of it is known here, it must be this repository that lies there.
     if not any(id in names for id in datasets) and not remote.require_ours():
+        if only is not None and not remote.datasets():
+            refuse_emptied(remote)
         return []
     found = []
     for id, dataset in sorted(datasets.items(), key=lambda item: item[1].folder):
@@ -56,15 +58,16 @@ def fetch_all(
     return found
 
 
-def _refuse_emptied(remote: Remote) -> None:
-    """Raises HistoryRewritten for a place that has nothing of what was seen there: most often a
+def refuse_emptied(remote: Remote) -> None:
+    """Raises HistoryRewritten for a place that has no dataset, where some were seen: most often a
     disk that is not mounted."""
     seen = remote.tracking.folders()
     if any(found is not None and found.head for found in map(remote.tracking.seen, seen)):
         raise HistoryRewritten(
             f"there is nothing at {remote.entry.url}, where dataset {min(seen.values())} was",
-            hint="see whether the disk is mounted, and the address right; `dsm push` brings it all"
-            f" back, `dsm remote set-url {remote.entry.name} URL` forgets what was seen",
+            hint="see whether the disk is mounted, and the address right; `dsm push --recreate`"
+            f" puts it all there again, `dsm remote set-url {remote.entry.name} URL` forgets what"
+            " was seen",
         )
 
 

@@ -20,7 +20,7 @@ from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.remotes.collisions import rows_of
 from dsm.remotes.exchange import copy_history
-from dsm.remotes.reports import PullAborted
+from dsm.remotes.reports import PullAborted, PullUnderWay
 from dsm.remotes.tracking import Tracking
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.renaming import REMOVED
@@ -105,6 +105,23 @@ def forget_pulling(repository: Repository, name: str) -> None:
             disk.remove_tree(folder)
 
 
+def under_way(repository: Repository, name: str) -> PullUnderWay | None:
+    """Returns the pull of a dataset that was stopped or refused; None where none is under way."""
+    note = pulling(repository, name)
+    if note is None:
+        return None
+    dataset = Dataset(repository, repository.identity(name))
+    if not (note.waits or _is_where_it_was(dataset, note)) and _moved_on(repository, dataset, note):
+        return None
+    return PullUnderWay(note.remote, note.waits)
+
+
+def _is_where_it_was(dataset: Dataset, note: Pulling) -> bool:
+    """Whether the pull has moved nothing yet."""
+    head = dataset.head
+    return (head, dataset.log_.get(head).id if head else "") == (note.number, note.id)
+
+
 def abort(repository: Repository, names: list[str]) -> tuple[PullAborted, ...]:
     """Gives up the pulls of datasets: what was there before is there again, and no file is lost.
 
@@ -118,10 +135,9 @@ def abort(repository: Repository, names: list[str]) -> tuple[PullAborted, ...]:
             disk.discard(repository.layout.pulling(name))  # damaged: it says nothing
             continue
         dataset = Dataset(repository, repository.identity(name))
-        head = dataset.head
-        id = dataset.log_.get(head).id if head else ""
-        if note.waits or (head, id) == (note.number, note.id):
-            if (head, id) == (note.number, note.id) and not note.waits:
+        head, stays = dataset.head, _is_where_it_was(dataset, note)
+        if note.waits or stays:
+            if stays and not note.waits:
                 forget_following(dataset.tree)
             forget_pulling(repository, name)
             told.append(PullAborted(name, note.remote, head, head, waited=bool(note.waits)))

@@ -32,6 +32,7 @@ from dsm.remotes.contents import (
     get_document,
 )
 from dsm.remotes.differing import differing_documents, note_documents
+from dsm.remotes.fetch import refuse_emptied
 from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
@@ -78,25 +79,31 @@ def push(
     *,
     tags: bool = False,
     dry_run: bool = False,
+    recreate: bool = False,
     progress: Progress = SILENT,
 ) -> PushReport:
     """Pushes datasets by name. Raises RemoteMoved when the remote has changesets that are not here.
 
-    Raises also OtherRepository, NotExclusive, RemoteRefused, RemoteDamaged, RemoteFailed, and
+    Raises also HistoryRewritten for a place that was emptied since, unless it is to be made anew
+    (`recreate`); OtherRepository, NotExclusive, RemoteRefused, RemoteDamaged, RemoteFailed, and
     PushUnknown when it cannot be told whether a changeset landed.
     """
     repository, backend = remote.repository, remote.backend
     if not backend.writable:
         backend.refuse_writing()
     there = remote.require_ours()
+    # Where some were seen, its identity alone may have been lost.
+    known = remote.datasets() if there or remote.tracking.folders() else {}
+    if not there and not known:
+        if not recreate:
+            refuse_emptied(remote)
+        _refuse_strays(remote)
     if not dry_run:
-        require_exclusive(remote)
+        require_exclusive(remote, again=recreate)
         if not there:
             _create_identity(remote)
-            there = bool(remote.tracking.folders())  # its identity alone was lost
-    known = remote.datasets() if there else {}
     outgoing = [_judged(remote, known, name) for name in names]
-    listed = backend.entries(PACKS) if there else []
+    listed = backend.entries(PACKS) if there or known else []
     entries = counted_on(listed)
     shipment = _planned(remote, outgoing, entries)
     if dry_run:
@@ -119,24 +126,32 @@ def push(
     )  # fmt: skip
 
 
-def require_exclusive(remote: Remote) -> None:
-    """Makes sure that two who push do not overwrite each other. Raises NotExclusive."""
-    if remote.entry.single_writer or remote.tracking.is_exclusive(remote.entry.url):
+def require_exclusive(remote: Remote, *, again: bool = False) -> None:
+    """Makes sure that two who push do not overwrite each other. Raises NotExclusive.
+
+    With `again` what an earlier probe found does not count.
+    """
+    known = not again and remote.tracking.is_exclusive(remote.entry.url)
+    if remote.entry.single_writer or known:
         return
     if not creates_exclusively(remote.backend):
         raise not_exclusive(remote.entry.url)
     remote.tracking.saw_exclusive(remote.entry.url)
 
 
-def _create_identity(remote: Remote) -> None:
-    """Makes an empty place, or one whose identity was lost, a remote of this repository."""
+def _refuse_strays(remote: Remote) -> None:
+    """Raises Refused for a place that holds something else, which is not to be mixed with ours."""
     strays = [entry.name for entry in remote.backend.entries("")]
     ours = ("probe/", PACKS)  # a push that was interrupted leaves packs
-    if not remote.tracking.folders() and not all(name.startswith(ours) for name in strays):
+    if not all(name.startswith(ours) for name in strays):
         raise Refused(
             f"{remote.entry.url} is not empty, and no remote: it holds {strays[0]}",
             hint="choose an empty folder or prefix",
         )
+
+
+def _create_identity(remote: Remote) -> None:
+    """Makes an empty place, or one whose identity was lost, a remote of this repository."""
     if not remote.backend.create_settled(IDENTITY, remote.identity()):
         remote.require_ours()  # somebody else was first: with which repository?
 

@@ -200,6 +200,14 @@ class PullReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PullUnderWay:
+    """A pull from a remote that was stopped, or that waits for the choice of `waits` examples."""
+
+    remote: str
+    waits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PullAborted:
     """A pull that was given up: the dataset is at changeset `number` again, and was at `was`.
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from dsm.remotes.merging import MergePlan, RemoteStats
     from dsm.remotes.pruning import RemoteGc
     from dsm.remotes.references import References
-    from dsm.remotes.reports import FetchReport, PullAborted, PullReport, PushReport
+    from dsm.remotes.reports import (
+        FetchReport,
+        PullAborted,
+        PullReport,
+        PullUnderWay,
+        PushReport,
+    )
     from dsm.remotes.tracking import Distance
     from dsm.repo.trusted_places import TrustedPlaces
     from dsm.store.elsewhere import Elsewhere
@@ -91,18 +97,20 @@ class SharedRepository(Repository):
         datasets: Sequence[str] | None = None,
         tags: bool = False,
         dry_run: bool = False,
+        recreate: bool = False,
         jobs: int | None = None,
         progress: Progress = SILENT,
     ) -> PushReport:
         """Uploads the changesets of datasets (the current one) to a remote (the default one).
 
         With `tags` their tags as well; with `dry_run` nothing is uploaded. Views, splits, segments
-        and settings of the datasets go along. `jobs` transfers go on at a time.
+        and settings of the datasets go along. A place where nothing is left of what was seen there
+        is made anew with `recreate` alone. `jobs` transfers go on at a time.
 
         Raises InvalidInput for the jobs, NotFound for the remote or a dataset, RemoteMoved when the
-        remote has changesets that are not here, OtherRepository, NotExclusive, RemoteRefused,
-        RemoteDamaged, RemoteFailed, and PushUnknown when it cannot be told whether a changeset
-        landed.
+        remote has changesets that are not here, HistoryRewritten for one that was emptied, Refused
+        where something else lies, OtherRepository, NotExclusive, RemoteRefused, RemoteDamaged,
+        RemoteFailed, and PushUnknown when it cannot be told whether a changeset landed.
         """
         from dsm.remotes.parallel import at_once_wanted
         from dsm.remotes.push import push
@@ -112,7 +120,9 @@ class SharedRepository(Repository):
         names = [self.current] if datasets is None else list(datasets)
         opened = Remote(self, self.remotes.find(remote))
         with at_once_wanted(jobs), nullcontext() if dry_run else opened.noted("push"):
-            return push(opened, names, tags=tags, dry_run=dry_run, progress=progress)
+            return push(
+                opened, names, tags=tags, dry_run=dry_run, recreate=recreate, progress=progress
+            )
 
     def fetch(
         self,
@@ -192,6 +202,19 @@ class SharedRepository(Repository):
 
         self.require_ours()
         return abort(self, self.datasets() if datasets is None else list(datasets))
+
+    def pull_under_way(self, dataset: str | None = None) -> PullUnderWay | None:
+        """Returns the pull of a dataset (the current one) that was stopped or refused, if there is
+        one: `pull` completes it, and `abort_pull` gives it up.
+
+        Raises NotFound with near matches.
+        """
+        name = self.identity(dataset or self.current).name
+        if not os.path.exists(self.layout.pulling(name)):
+            return None  # so that nothing is loaded where no pull was stopped
+        from dsm.remotes.pulling import under_way
+
+        return under_way(self, name)
 
     def remote_stats(self, remote: str | None = None) -> RemoteStats:
         """Counts what lies on a remote (the default one).

@@ -43,6 +43,7 @@ from dsm.remotes.reports import (
     DatasetPulled,
     PullAborted,
     PullReport,
+    PullUnderWay,
     Renumbered,
     Transfer,
 )
@@ -216,6 +217,7 @@ def _rare(status: Any) -> dict[str, object]:
     return status_answer(
         Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,)),
         lock=("it names changeset 1, which is not here",),
+        pull=PullUnderWay("origin", 2),
     )
 
 

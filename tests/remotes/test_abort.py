@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 from collections.abc import Callable
@@ -13,9 +14,12 @@ import pytest
 from tiers import LONG
 
 import dsm
+from dsm.__main__ import main
+from dsm.errors import NotFound
 from dsm.maintenance.gc import apply_gc, plan_gc
 from dsm.remotes.collisions import HistoriesDiverged
 from dsm.remotes.pulling import NoPull, PullGoesOn
+from dsm.remotes.reports import PullUnderWay
 from dsm.store import disk
 from dsm.views.selection.prepared import list_records
 
@@ -213,6 +217,53 @@ def test_what_came_since_is_kept(
     two.repo.pull()
     assert before == [c.id for c in two.dataset.log()]
     assert two.sound()
+
+
+def test_status_tells_of_a_pull(
+    pair: tuple[Copy, Copy], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that was refused and one that was stopped, until it is complete or given up; not one that
+    a later commit has left behind."""
+
+    def status(*words: str) -> str:
+        monkeypatch.chdir(two.root)
+        assert main(["status", *words]) == 0
+        return capsys.readouterr().out
+
+    one, two = pair
+    assert ("pull" in status(), json.loads(status("--json"))["pull"]) == (False, None)
+    with monkeypatch.context() as patch:
+        two = interrupted(one, two, patch)
+    assert (
+        'A pull from origin was stopped (use "dsm pull" to complete it, "dsm pull --abort" to go'
+        " back)\n"
+    ) in status()
+    assert json.loads(status("--json"))["pull"] == {"remote": "origin", "waits": 0}
+    assert two.repo.pull_under_way() == PullUnderWay("origin", 0)
+    two.repo.abort_pull()
+    two = two.again()
+    assert (two.repo.pull_under_way(), "pull" in status()) == (None, True)  # 'use "dsm pull"'
+    with pytest.raises(HistoriesDiverged):
+        two.repo.pull()
+    assert (
+        "A pull from origin was refused: 3 examples changed on both sides (use"
+        ' "dsm pull" to list them, "dsm pull --abort" to give it up)\n'
+    ) in status()
+    assert json.loads(status("--json"))["pull"] == {"remote": "origin", "waits": 3}
+    two.repo.pull(side="ours", theirs=["new"])
+    assert (two.repo.pull_under_way(), "A pull" in status()) == (None, False)
+    with pytest.raises(NotFound):
+        two.repo.pull_under_way("nobody")
+
+
+def test_a_pull_that_was_left_behind_is_not_told(
+    pair: tuple[Copy, Copy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit on top of what a stopped pull brought takes it for complete."""
+    one, two = pair
+    two = interrupted(one, two, monkeypatch)
+    two.commit("since", since="since")
+    assert two.repo.pull_under_way() is None
 
 
 def test_killed_through_pulls_and_aborts(origin: Copy, tmp_path: Path) -> None:

@@ -406,16 +406,48 @@ def test_names_that_stand_for_something_else_there(
 
 
 def test_a_place_that_was_emptied_is_named(origin: Copy, tmp_path: Path) -> None:
-    """Where a remote was and nothing is, as without its disk, fetch and pull say so; a push brings it
-    back."""
+    """Where a remote was and nothing is, as without its disk, all say so, and none makes it anew but
+    a push that is told to."""
     origin.repo.remotes.add("origin", str(tmp_path / "remote"))
     assert origin.repo.fetch().datasets == ()
     origin.repo.push()
     shutil.rmtree(tmp_path / "remote")
-    for act in (origin.repo.fetch, origin.repo.pull):
+    acts: list[Callable[[], object]] = [
+        origin.repo.fetch, origin.repo.pull, origin.repo.push,
+        lambda: origin.repo.fetch(datasets=["birds"]), lambda: origin.repo.push(dry_run=True),
+    ]  # fmt: skip
+    for act in acts:
         with pytest.raises(
             HistoryRewritten, match="there is nothing at .*, where dataset birds was"
         ):
             act()
-    origin.repo.push()
+    assert not (tmp_path / "remote").exists()
+    (told,) = origin.repo.push(recreate=True).datasets
+    assert (told.first, told.last) == (1, origin.dataset.head)
     assert origin.repo.pull().datasets[0].changesets == 0
+    assert origin.repo.check_remote(share=1.0)[0].findings == []
+
+
+def test_a_place_that_others_took_is_not_recreated(origin: Copy, tmp_path: Path) -> None:
+    """Where something else lies by now, a push that is told to make the remote anew refuses."""
+    place = tmp_path / "remote"
+    origin.repo.remotes.add("origin", str(place))
+    origin.repo.push()
+    shutil.rmtree(place)
+    place.mkdir()
+    (place / "README").write_text("where the disk is mounted")
+    with pytest.raises(HistoryRewritten):
+        origin.repo.push()
+    with pytest.raises(Refused, match="is not empty, and no remote: it holds README"):
+        origin.repo.push(recreate=True)
+    assert [each.name for each in place.iterdir()] == ["README"]
+
+
+def test_an_identity_that_was_lost_is_put_back(origin: Copy, tmp_path: Path) -> None:
+    """Where its datasets are, a remote is no place that was emptied."""
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
+    origin.repo.push()
+    (tmp_path / "remote" / "repo.json").unlink()
+    (told,) = origin.repo.push().datasets
+    assert told.last == 0
+    assert (tmp_path / "remote" / "repo.json").exists()

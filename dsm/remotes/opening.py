@@ -71,6 +71,7 @@ def open_remote(
     finally:
         disk.unlock(lock)
     repo.keep_unchanged(partial(OnlyRead, full))
+    repo.opened_from = full
     return repo
 
 
@@ -100,6 +101,7 @@ def open_unkept(
         _remove(place, lock, os.getpid())
         raise
     repo.keep_unchanged(partial(OnlyRead, full))
+    repo.opened_from = full
     repo.when_closed(weakref.finalize(repo, _remove, place, lock, os.getpid()))
     return repo
 

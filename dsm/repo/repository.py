@@ -107,6 +107,8 @@ class Repository:
         self.config = Config(self.layout.config, self.layout.temporary, user)
         self._store: ObjectStore | None = None
         self._refusal: Callable[[], disk.NotOurs] | None = None
+        # The address of the remote that it was opened from, to be read; empty for one that is here.
+        self.opened_from = ""
         # Held by a thread that writes objects: the store gathers them for one writer at a time.
         self.writing = RLock()
         if not os.path.isdir(self.layout.temporary):

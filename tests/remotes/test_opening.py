@@ -43,6 +43,21 @@ def test_every_place_is_opened(place: str, origin: Copy) -> None:
         assert {example.path: example.bytes for example in repo.view("owls")} == wanted
 
 
+def test_a_view_that_was_not_pushed_is_named(share: str, origin: Copy) -> None:
+    """It is told that the remote has none, and the push that its hint names brings it there."""
+    version = origin.dataset.prepare(paths=["owl/1"]).version
+    for wanted in (version, version[:12], "nobody"):
+        with dsm.open(share) as repo, pytest.raises(NotFound) as caught:
+            repo.view(wanted)
+        assert caught.value.message == f"there is no view {wanted!r} at {share[7:]}"
+        assert caught.value.hint is not None and caught.value.hint.startswith("`dsm push` in the")
+    with pytest.raises(NotFound, match="there is no view 'nobody' here"):
+        origin.repo.view("nobody")
+    origin.repo.push()
+    with dsm.open(share) as repo:
+        assert [example.path for example in repo.view(version)] == ["owl/1"]
+
+
 def test_it_is_brought_up_to_date(share: str, origin: Copy) -> None:
     """What is pushed later is there when the address is opened again, for few requests."""
     with dsm.open(share) as repo:

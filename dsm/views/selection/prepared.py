@@ -207,6 +207,16 @@ def find_named(repository: Repository, name: str) -> Record:
     return record
 
 
+def _where(repository: Repository) -> str:
+    return f"at {repository.opened_from}" if repository.opened_from else "here"
+
+
+def _how_to_get_one(repository: Repository) -> str:
+    if not repository.opened_from:
+        return "`dsm prepare` names a view and prints its version"
+    return "`dsm push` in the copy where it was prepared brings it there, with its dataset"
+
+
 def remove_record(repository: Repository, dataset: str, version: str) -> None:
     """Forgets a view and its names; its examples are untouched."""
     for name in names_of(repository, dataset, version):
@@ -244,10 +254,9 @@ def find_record(repository: Repository, text: str) -> Record:
                 hint=f"did you mean {' or '.join(near)}? else {more}" if near else more,
             )
         raise NotFound(
-            f"there is no view {wanted!r} here",
-            hint=f"did you mean {near[0]}?" if near
-            else "`dsm prepare` names a view and prints its version",
-        )  # fmt: skip
+            f"there is no view {wanted!r} {_where(repository)}",
+            hint=f"did you mean {near[0]}?" if near else _how_to_get_one(repository),
+        )
     if len(found) > 1:
         named = wanted in known
         raise AmbiguousName(

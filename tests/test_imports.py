@@ -109,6 +109,7 @@ CONFINED = {
     "obstore": ("remotes/object_store.py",),
     "botocore": ("remotes/object_store.py", "remotes/forked_s3.py"),
     "asyncssh": ("remotes/sftp.py",),
+    "webdav4": ("remotes/webdav.py",),
     "torch": ("torch.py",),
     "adbc_driver_manager": ("sources/",),
     "keyring": ("api.py",),

@@ -98,6 +98,10 @@ def open_backend(url: str) -> Backend:
         from dsm.remotes.web import WebBackend
 
         return WebBackend(url)
+    if urlsplit(url).scheme in ("webdav", "webdavs"):
+        from dsm.remotes.webdav import WebdavBackend
+
+        return WebdavBackend(url)
     from dsm.remotes.fsspec_files import FsspecBackend
 
     return FsspecBackend(url)

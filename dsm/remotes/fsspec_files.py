@@ -32,10 +32,21 @@ class FsspecBackend(Backend):
 
     def __init__(self, url: str):
         super().__init__(url)
+        self._fs, root = self._connected(url)
+        self._root = str(root).rstrip("/")
+        # The Hub keeps files in git, where nothing is created exclusively.
+        self.writable = not url.startswith("hf:")
+
+    def _connected(self, url: str) -> tuple[Any, str]:
+        """Returns the file system of an address, and where in it that is.
+
+        Raises InvalidInput, RemoteFailed.
+        """
         import fsspec
 
         try:
-            self._fs, root = fsspec.core.url_to_fs(url)
+            found: tuple[Any, str] = fsspec.core.url_to_fs(url)
+            return found
         except ImportError as error:
             wanted = "pip install 'dsm-datasets[hf]'" if url.startswith("hf:") else str(error)
             raise InvalidInput(
@@ -43,11 +54,13 @@ class FsspecBackend(Backend):
             ) from None
         except ValueError as error:
             raise InvalidInput(f"{url} cannot be used: {printable(str(error)[:200])}") from None
+        except TypeError as error:  # what it needs stands in no address
+            raise InvalidInput(
+                f"{url} cannot be used: {printable(str(error)[:200])}",
+                hint="mount it, and name the folder",
+            ) from None
         except OSError as error:  # some connect at once
             raise RemoteFailed(f"cannot reach {url}: {printable(str(error)[:200])}") from None
-        self._root = str(root).rstrip("/")
-        # The Hub keeps files in git, where nothing is created exclusively.
-        self.writable = not url.startswith("hf:")
 
     def _path(self, name: str) -> str:
         name = self.checked(name)
@@ -144,6 +157,8 @@ class FsspecBackend(Backend):
         except PermissionError:
             raise RemoteRefused(f"{self.url} does not let you {what} {name}") from None
         except Exception as error:  # every file system has errors of its own
+            if getattr(error, "status_code", None) in (401, 403):
+                raise RemoteRefused(f"{self.url} does not let you {what} {name}") from None
             reason = printable(str(error).splitlines()[0][:160]) if str(error) else ""
             told = f"{type(error).__name__}{': ' + reason if reason else ''}"
             raise RemoteFailed(f"cannot {what} {name} on {self.url}: {told}") from None

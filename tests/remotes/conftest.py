@@ -105,6 +105,34 @@ def ssh_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="session")
+def webdav_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a WebDAV server on loopback that asks nobody who they are."""
+    with webdav_server(tmp_path_factory.mktemp("webdav"), {"*": True}) as address:
+        yield address
+
+
+@contextlib.contextmanager
+def webdav_server(folder: Path, users: dict[str, object]) -> Iterator[str]:
+    """Serves a folder by WebDAV to users, as wsgidav spells them."""
+    pytest.importorskip("webdav4", reason="dsm-datasets[webdav] is not installed")
+    app = pytest.importorskip("wsgidav.wsgidav_app", reason="wsgidav is not installed")
+    cheroot = pytest.importorskip("cheroot.wsgi", reason="cheroot is not installed")
+    import threading
+
+    config = {
+        "provider_mapping": {"/": str(folder)}, "verbose": 0,
+        "simple_dc": {"user_mapping": users}, "logging": {"enable": False},
+    }  # fmt: skip
+    server = cheroot.Server(("127.0.0.1", 0), app.WsgiDAVApp(config))
+    server.prepare()
+    threading.Thread(target=server.serve, daemon=True).start()
+    try:
+        yield f"webdav://127.0.0.1:{server.bind_addr[1]}"
+    finally:
+        server.stop()
+
+
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -164,7 +192,7 @@ def shared_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return _address(request, tmp_path)
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "google", "ssh", "azure"])
+@pytest.fixture(params=["folder", "memory", "s3", "google", "ssh", "azure", "webdav"])
 def every_place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A fresh address of each kind that a server on this machine stands for."""
     return _address(request, tmp_path)
@@ -178,6 +206,7 @@ def _address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"memory://remote-{os.getpid()}-{number}"
     server = {
         "s3": "s3_bucket", "google": "google_bucket", "ssh": "ssh_host", "azure": "azure_container",
+        "webdav": "webdav_host",
     }[request.param]  # fmt: skip
     return f"{request.getfixturevalue(server)}/remote-{number}"
 

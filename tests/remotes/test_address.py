@@ -64,6 +64,13 @@ def test_secrets_in_an_address_are_refused_unseen(given: str) -> None:
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
 
 
+def test_what_its_address_does_not_open_is_refused() -> None:
+    """A file system of fsspec that needs more than an address is a mistake of the user, told so."""
+    with pytest.raises(InvalidInput, match="github://a/b cannot be used: ") as caught:
+        open_backend(check_url("github://a/b", "/"))
+    assert caught.value.hint == "mount it, and name the folder"
+
+
 def test_a_place_that_is_not_there_is_named() -> None:
     """A file system that connects when it is opened tells which address did not answer."""
     with pytest.raises(RemoteFailed, match=r"cannot reach ftp://127\.0\.0\.1:1/data: "):

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dsm.remotes import webdav
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import (
     Backend,
@@ -21,6 +23,7 @@ from dsm.remotes.backend import (
 from dsm.remotes.listing_file import LISTING, write_listing
 from dsm.remotes.probe import creates_exclusively
 
+from .conftest import webdav_server
 from .web_servers import Files, FilesByRange, Hub, on_hub, serving
 
 
@@ -234,6 +237,45 @@ def test_a_place_that_looks_before_it_writes_is_found_out() -> None:
 
     backend.create = create  # type: ignore[method-assign]
     assert creates_exclusively(backend) is False
+
+
+def test_webdav_asks_for_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that wants a name refuses, and no password of ~/.netrc is sent in the clear."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".netrc").write_text("machine 127.0.0.1 login ada password hunter2\n")
+    (tmp_path / "home" / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("dsm.remotes.backend.PAUSE_SECONDS", 0.0)
+    users: dict[str, object] = {"*": {"ada": {"password": "hunter2"}}}
+    (tmp_path / "data").mkdir()
+    with webdav_server(tmp_path / "data", users) as address:
+        with pytest.raises(RemoteRefused, match="does not let you create a"):
+            open_backend(address).create("a", b"x")
+        # As by HTTPS, where it is sent.
+        monkeypatch.setitem(webdav.SCHEMES, "webdavs", "http")
+        monkeypatch.setattr(webdav, "is_encrypted", lambda _: True)
+        opened = open_backend(address.replace("webdav:", "webdavs:"))
+        assert opened.create("a", b"x") is True
+
+
+def test_a_file_that_did_not_come_whole_has_no_name(
+    webdav_host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put to WebDAV that ends in the middle leaves nothing under its name, nor beside it."""
+    backend = open_backend(f"{webdav_host}/half")
+
+    def half(fs: Any, path: str) -> None:
+        fs.pipe_file(path, b"ha")
+        raise ConnectionError("the line was cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(webdav, "_pipe", lambda _: half)
+        for write in (backend.put, backend.create):
+            with pytest.raises(RemoteFailed, match="the line was cut"):
+                write("packs/a", b"half")
+    assert backend.entries("") == []
+    backend.foreign = True  # temporary names, too
+    assert backend.entries("") == []
 
 
 def test_folders_refuse_links_on_the_way(tmp_path: Path) -> None:

@@ -54,10 +54,11 @@ class HashCache:
 
     def _drop_old(self) -> None:
         """Keeps so many files: those that were written last."""
-        paths = [
-            os.path.join(self.folder, name)
-            for name in os.listdir(self.folder) if name.endswith(SUFFIX)
-        ]  # fmt: skip
+        try:
+            names = os.listdir(self.folder)
+        except OSError:
+            return  # another process has removed it
+        paths = [os.path.join(self.folder, name) for name in names if name.endswith(SUFFIX)]
         if len(paths) > FILES_MAX:
             for path in sorted(paths, key=_changed)[: len(paths) - FILES_MAX]:
                 disk.discard(path)

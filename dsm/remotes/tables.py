@@ -141,9 +141,9 @@ class Tables:
             disk.rewrite(os.path.join(self._folder, name), kept, temporary)
 
     def keep_of(self, path: str, name: str) -> None:
-        """Keeps the table of a pack that lies at a path of this machine for now."""
-        size = os.path.getsize(path)
-        with open(path, "rb") as file:
+        """Keeps the table of a pack that lies at a path of this machine for now; or no more."""
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
             file.seek(size - fmt.TRAILER.size)
             at, _ = fmt.read_trailer(file.read(), size, name)
             file.seek(at)

@@ -237,7 +237,10 @@ class UserConfig(Config):
         folder, name = os.path.split(real)
         disk.make_dirs(folder, mode=0o700, durable=False)
         temporary = os.path.join(folder, f".{name}-{os.urandom(8).hex()}")
-        mode = stat.S_IMODE(os.stat(real).st_mode) if os.path.exists(real) else 0o644
+        try:
+            mode = stat.S_IMODE(os.stat(real).st_mode)
+        except FileNotFoundError:
+            mode = 0o644
         disk.rewrite(real, data, temporary, mode=mode, durable=True)
 
 

@@ -62,10 +62,10 @@ def find_hook(repository: Repository, name: str) -> Hook | None:
         code = read_code(repository, name)
         return None if code is None else code[0]
     path = hook_path(repository, name)
-    if not os.path.lexists(path):
+    try:
+        folder, found = os.lstat(os.path.dirname(path)), os.lstat(path)
+    except OSError:
         return None
-    folder = os.lstat(os.path.dirname(path))
-    found = os.lstat(path)
     mine = (os.geteuid(), 0)
     others = stat.S_IWGRP | stat.S_IWOTH
     if (

@@ -236,6 +236,17 @@ class Runs:
             points.verify(self._layout.run(run.id), sealed)
 
     def _read(self, run: str, *, quick: bool = False) -> Run | None:
+        try:
+            found = self._put_together(run, quick=quick)
+        except (StorageFailed, DamagedData):
+            if os.path.exists(self._starts.path(run)):
+                raise
+            return None  # another process has removed it meanwhile
+        # Of a run that is being removed the begin goes first: what is seen then may be a half.
+        whole = found is None or found.end is not None or os.path.exists(self._starts.path(run))
+        return found if whole else None
+
+    def _put_together(self, run: str, *, quick: bool) -> Run | None:
         fields = self._starts.read(run)
         if fields is None:
             return None

@@ -103,7 +103,7 @@ def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None
 
 # --- real processes with workers -----------------------------------------------------------------
 
-FILES = 3000
+FILES = 2200  # more than are restored without workers
 MOMENTS = 200 if LONG else 6
 
 
@@ -124,7 +124,7 @@ def completed(root: Path, *words: str, good: tuple[int, ...] = (0,)) -> str:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with 3000 small files added by several workers, and one changeset."""
+    """A repository with many small files added by several workers, and one changeset."""
     root = tmp_path_factory.mktemp("many")
     rng = random.Random(3)
     for number in range(FILES):

@@ -217,7 +217,7 @@ def test_a_crash_at_any_write_leaves_one_or_the_other(pair: tuple[Copy, Copy]) -
 
 def test_many_push_at_once(origin: Copy, shared_place: str, tmp_path: Path) -> None:
     """Clones that commit, pull and push side by side: nothing is lost, no number skipped."""
-    writers, each = (8, 10) if LONG else (4, 2)
+    writers, each = (8, 10) if LONG else (3, 2)
     place = shared_place
     origin.repo.remotes.add("origin", place)
     origin.repo.push()

@@ -28,6 +28,7 @@ from dsm.remotes.backend import (
     RemoteFailed,
     RemoteRefused,
 )
+from dsm.store.turns import CHANGING
 
 T = TypeVar("T")
 TEMPORARY = "tmp"
@@ -61,6 +62,7 @@ class SftpBackend(Backend):
         self._lock = threading.Lock()
         self._connection: Any = None
         self._client: Any = None
+        self._process = 0  # which has the connection: it does not outlive a fork
 
     # --- the contract ---
 
@@ -209,12 +211,12 @@ class SftpBackend(Backend):
         with self._lock:
             if self._client is client:
                 self._client = None
-                _loops[0].call_soon_threadsafe(self._connection.abort)
+                _loop().call_soon_threadsafe(self._connection.abort)
 
     def _connected(self) -> Any:
         with self._lock:
-            if self._client is None:
-                self._client = self._connect()
+            if self._client is None or self._process != os.getpid():
+                self._client, self._process = self._connect(), os.getpid()
             return self._client
 
     def _connect(self) -> Any:
@@ -255,8 +257,17 @@ def _brief(error: BaseException) -> str:
     return printable(text.splitlines()[0][:160]) if text else type(error).__name__
 
 
-_loops: list[asyncio.AbstractEventLoop] = []
-_making = threading.Lock()
+# The loop of a process, whose thread does not outlive a fork.
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    process = os.getpid()
+    with CHANGING:
+        if process not in _loops:
+            _loops[process] = asyncio.new_event_loop()
+            threading.Thread(target=_loops[process].run_forever, daemon=True).start()
+        return _loops[process]
 
 
 async def _soon(asked: Awaitable[T]) -> T:
@@ -266,15 +277,11 @@ async def _soon(asked: Awaitable[T]) -> T:
 
 def _waited(asked: Awaitable[T], patience: float | None = ANSWER_SECONDS) -> T:
     """Runs a coroutine in the thread of the loop, and waits for it. Raises TimeoutError."""
-    with _making:
-        if not _loops:
-            _loops.append(asyncio.new_event_loop())
-            threading.Thread(target=_loops[0].run_forever, daemon=True).start()
 
     async def run() -> T:
         return await asked
 
-    future = asyncio.run_coroutine_threadsafe(run(), _loops[0])
+    future = asyncio.run_coroutine_threadsafe(run(), _loop())
     try:
         return future.result(patience)
     except BaseException:

@@ -457,6 +457,24 @@ def test_a_forked_process_reads_s3(s3_bucket: str) -> None:
             write()
 
 
+def test_a_forked_process_reads_by_ssh(ssh_host: str) -> None:
+    """By a connection of its own, also through what its parent has opened, which goes on."""
+    address = f"{ssh_host}/forked"
+    place = open_backend(address)
+    place.put("packs/one", b"0123456789")
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            signal.alarm(120)  # one that waits for the thread of its parent waits for ever
+            found = [b"".join(each.read("packs/one")) for each in (open_backend(address), place)]
+            status = 0 if found == [b"0123456789"] * 2 else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"".join(place.read("packs/one")) == b"0123456789"
+
+
 def test_workers_of_a_store_ask_as_well(share: Path, clone_of: CloneOf) -> None:
     """The door goes to other processes by pickle, and asks there by itself."""
     import pickle

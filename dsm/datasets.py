@@ -14,7 +14,7 @@ from dsm.dataset_checks import DatasetChecks
 from dsm.dataset_history import Paths
 from dsm.errors import InvalidInput
 from dsm.files.typed_path import file_given, refuse_address, refuse_store
-from dsm.model.changeset import Changeset, Counts
+from dsm.model.changeset import Changeset
 from dsm.model.example import AttributeValue
 from dsm.model.keywords import refuse_unknown, verbs_suggest
 from dsm.model.names import check_labels
@@ -24,7 +24,7 @@ from dsm.progress import SILENT, Progress
 if TYPE_CHECKING:
     from dsm.model.difference_report import Diff
     from dsm.model.removal_reports import MassDeletion
-    from dsm.model.reports import AddReport
+    from dsm.model.reports import AddReport, LabelReport
     from dsm.model.restore_reports import AppliedRecords, RestoreReport
     from dsm.model.status_report import Status
     from dsm.sources.query import SourceQuery
@@ -204,19 +204,21 @@ class Dataset(DatasetChecks):
         where: Sequence[str] | None = None,
         label_file: str | os.PathLike[str] | BinaryIO | None = None,
         label_format: str | None = None,
-    ) -> Counts:
+        strict: bool = False,
+    ) -> LabelReport:
         """Says something else of tracked examples; content and files are not touched.
 
         Paths are examples, folders or globs; `where` takes those of them that meet all conditions.
         `set` replaces all labels, then `add` and `remove` apply. An attribute of None is taken
         away, and an annotation of "" is; another annotation is JSON, or a text. `label_file`, a
         path or an open binary file, says of each example what its row says, in a `label_format`
-        (see `add`).
+        (see `add`); `strict` refuses rows that fit nothing that is tracked.
 
         Raises NotFound for a path, an attribute or a table that is not there, InvalidInput for what
         is no label, attribute, condition, table, or path in the dataset, NoRowFits when the table
         says nothing of them.
         """
+        from dsm.model.reports import LabelReport
         from dsm.repo.dataset_settings import know_classes
         from dsm.worktree.label_formats.places import Places
         from dsm.worktree.label_formats.table import read_labels
@@ -234,6 +236,8 @@ class Dataset(DatasetChecks):
             table, _ = read_labels(file_given(label_file), folder, missing, places, label_format)
         elif label_format is not None:
             raise InvalidInput("a format of labels is given, but no labels", hint="--labels FILE")
+        elif strict:
+            raise InvalidInput("there is no label file to be strict about", hint="--labels FILE")
         said = Relabelling(
             None if set is None else check_labels(set), check_labels(add), check_labels(remove),
             attributes or {}, annotation, table,
@@ -243,12 +247,12 @@ class Dataset(DatasetChecks):
         wanted = chosen(self.tree, index, staged, named)
         if where:
             wanted = self._meeting(where, wanted, staged)
-        rows = said.rows(self.tree, staged, wanted)
+        rows, warnings, unused = said.rows(self.tree, staged, wanted, strict=strict)
         refuse_other_types(self.tree, staged, rows)
         counts = stage_without_content(self.tree, index, staged, rows, {})
         if table is not None:
             know_classes(self.repo, self.name, table.categories)
-        return counts
+        return LabelReport.of(counts, warnings, unused)
 
     def _meeting(self, where: Sequence[str], paths: list[str], staged: Staged) -> list[str]:
         """Returns those tracked examples that meet all conditions, as the next commit has them."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dsm.model.changeset import Counts
-from dsm.model.reports import AddReport, Problem
+from dsm.model.reports import AddReport, LabelReport, Problem
 from dsm.model.restore_reports import AppliedRecords, RestoreReport
 
 
@@ -42,13 +41,15 @@ def _problems(problems: Iterable[Problem]) -> list[dict[str, str]]:
     return [{"path": problem.path, "reason": problem.reason} for problem in problems]
 
 
-def labelled_answer(dataset: str, counts: Counts) -> dict[str, Any]:
+def labelled_answer(dataset: str, report: LabelReport) -> dict[str, Any]:
     """Returns what `dsm label` answers."""
     return {
         "dataset": dataset,
-        "added": counts.added,
-        "modified": counts.modified,
-        "relabelled": counts.relabelled,
+        "added": report.added,
+        "modified": report.modified,
+        "relabelled": report.relabelled,
+        "unused_rows": report.unused,
+        "warnings": _problems(report.warnings),
     }
 
 

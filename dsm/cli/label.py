@@ -85,6 +85,9 @@ def command(
         str | None,
         typer.Option("--labels-format", metavar="F", help="Format of FILE, see `dsm add`"),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse rows of FILE that fit no tracked example")
+    ] = False,
     where: Where = None,
     from_file: FromFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
@@ -112,8 +115,9 @@ def command(
             s.dataset.root if everywhere else named, set=wanted, add=add, remove=remove,
             attributes=_typed(s, attributes or []), annotation=annotation, where=where,
             label_file=standard_input() if label_file == "-" else label_file,
-            label_format=label_format,
+            label_format=label_format, strict=strict,
         )  # fmt: skip
+        s.warn("warning", counts.warnings)
         if as_json:
             print_json(labelled_answer(s.dataset.name, counts))
         s.say(_summary(counts))

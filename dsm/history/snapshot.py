@@ -21,6 +21,7 @@ from dsm.history.fold import (
     Layer,
     empty,
     examples_in,
+    examples_mask,
     fold,
     numbered,
     overlay_of,
@@ -312,6 +313,19 @@ def records_below(table: pa.Table, file: str) -> dict[str, bytes]:
     part = part.filter(records_mask(part))
     paths, oids = part.column("path").to_pylist(), part.column("object").to_pylist()
     return dict(zip(paths, oids, strict=True))
+
+
+def files_read(table: pa.Table) -> dict[str, str]:
+    """Returns how each records file is read, by path."""
+    mask = examples_mask(table)
+    if mask is None:
+        return {}
+    import pyarrow.compute as pc
+
+    files = table.filter(pc.invert(mask))
+    return dict(
+        zip(files.column("path").to_pylist(), files.column("records").to_pylist(), strict=True)
+    )
 
 
 def count_below(table: pa.Table, file: str) -> int:

@@ -23,6 +23,8 @@ _ESCAPED = re.compile(
     r"[%#/\\\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 
+_PERCENTS = re.compile("(?:%[0-9A-F]{2})+")
+
 
 def checked_records(value: str | None) -> str | None:
     """Returns what a row says of records. Raises ValueError for what no dsm writes there."""
@@ -87,6 +89,15 @@ def parts_of(path: str) -> tuple[str, str]:
     """Returns file and key of a record's path; the file is "" when it cannot be one."""
     file, _, key = path.rpartition("#")
     return (file, key) if file and key and "/" not in key else ("", path)
+
+
+def member_name(path: str) -> str:
+    """Returns the name that a file in an archive has there, by its path as an example; cut where
+    the key is."""
+    return _PERCENTS.sub(
+        lambda found: bytes.fromhex(found[0].replace("%", "")).decode("utf-8", "replace"),
+        parts_of(path)[1],
+    )
 
 
 def is_below(path: str, tops: Collection[str], records: str | None = None) -> bool:

@@ -18,6 +18,22 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelReport(Counts):
+    """What `label` staged; `unused` counts rows of a label file that fit nothing tracked."""
+
+    warnings: tuple[Problem, ...] = ()
+    unused: int = 0
+
+    @classmethod
+    def of(cls, counts: Counts, warnings: tuple[Problem, ...], unused: int) -> LabelReport:
+        """Returns what was counted, and what is to be told of the label file."""
+        return cls(
+            counts.added, counts.modified, counts.relabelled, counts.deleted, counts.files,
+            warnings, unused,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class AddReport:
     """What `add` staged (or would stage).
 

@@ -250,14 +250,14 @@ class Adder:
         changed: list[str] = []
         changed_stats: list[Stat] = []
         relook, get = self.request.restates_meaning, page.get
-        records = self._records if self.request.records is not None else None
+        records = self._records
         for name, st in zip(folder.names, folder.stats, strict=True):
             mark = get(name)
             if fits(mark, st):
                 if records is not None and records.asked_again(lead + name):
                     changed.append(lead + name)
                     changed_stats.append(st)
-                elif relook:
+                elif relook and not (records is not None and records.is_tracked(lead + name)):
                     self._relook.append((lead + name, st))
                 else:
                     self.out.unchanged += 1

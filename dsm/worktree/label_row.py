@@ -6,10 +6,10 @@ import contextlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dsm.model.example import AttributeValue
+from dsm.model.example import AttributeValue, Example
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -38,6 +38,17 @@ class LabelRow:
             if isinstance(held, dict):
                 return json_text({**held, **json.loads(self.annotation)})
         return self.annotation
+
+    def said_of(self, example: Example) -> Example:
+        """Returns an example as this row has it; what it does not say stays."""
+        return replace(
+            example,
+            labels=example.labels if self.labels is None else tuple(sorted(set(self.labels))),
+            time=example.time if self.time_us is None else self.time_us,
+            time_given=example.time_given or self.time_us is not None,
+            annotation=self.annotated(example.annotation),
+            attributes={**example.attributes, **self.attributes},
+        )
 
 
 def _strict_decoder() -> json.JSONDecoder:

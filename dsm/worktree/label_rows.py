@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dsm.errors import AnswerIsNo, InvalidInput
 from dsm.model.categories import Category
 from dsm.model.names import printable
+from dsm.model.record_path import member_name
 from dsm.model.reports import Problem
 from dsm.worktree.label_row import LabelRow
 
@@ -37,11 +38,14 @@ class LabelRows:
         self.exists: Callable[[str], bool] = lambda path: False
         self.ignored: Callable[[str], str | None] = lambda path: None
         self.respelt: dict[str, str] = {}  # paths that a row spells otherwise, with its spelling
+        self.members: dict[str, str] = {}  # files in archives, with the name in the row of each
         self._forms: dict[str, str | None] | None = None
 
     def get(self, path: str) -> LabelRow | None:
         """Returns the row of a path."""
         row = self.rows.get(path)
+        if row is None and path in self.members:
+            return self.rows[self.members[path]]
         if row is not None or path.isascii():
             return row
         spelling = self._by_form().get(unicodedata.normalize("NFC", path))
@@ -49,6 +53,32 @@ class LabelRows:
             return None
         self.respelt[path] = spelling
         return self.rows[spelling]
+
+    def fit_members(self, paths: Iterable[str]) -> None:
+        """Fits rows that name no example to files in archives: to one of just that name, else to
+        the only one whose name ends like it, or the other way round.
+
+        Raises InvalidInput for a row that could be of several.
+        """
+        names = {
+            path: member_name(path) for path in paths
+            if path not in self.rows and path not in self.members
+        }  # fmt: skip
+        taken = {row: path for path, row in self.members.items()}
+        free = [row for row in self.rows if row not in taken and not self.exists(row)]
+        exact = {*free} & {*names.values()}
+        by_end: dict[str, list[str]] = {}
+        for row in free:
+            if row not in exact:
+                by_end.setdefault(_end(row), []).append(row)
+        for path, name in names.items():
+            fits = [name] if name in exact else _likest(name, by_end.get(_end(name), []))
+            if len(fits) > 1:
+                raise _several(f"{printable(path)} may be", fits)
+            for row in fits:
+                if taken.setdefault(row, path) != path:
+                    raise _several(f"{printable(row)} of the label file may be", [taken[row], path])
+                self.members[path] = row
 
     def _by_form(self) -> dict[str, str | None]:
         if self._forms is None:
@@ -62,11 +92,11 @@ class LabelRows:
 
     def unused(self, met: Iterable[str]) -> list[str]:
         """Returns the paths of rows that none of the `met` paths took."""
-        used = {*met, *self.respelt.values()}
+        used = {*met, *self.respelt.values(), *self.members.values()}
         return [path for path in self.rows if path not in used]
 
-    def warnings(self, unused: list[str]) -> list[Problem]:
-        """Says which rows are spelt otherwise, and that others name nothing."""
+    def warnings(self, unused: list[str], what: str = "example that was added") -> list[Problem]:
+        """Says which rows are spelt otherwise, and that others name nothing, which is `what`."""
         found = [
             Problem(path, "is written in another Unicode form in the label file")
             for path in sorted(self.respelt)
@@ -74,9 +104,9 @@ class LabelRows:
         if unused:
             first, rule = self._first(unused)
             reason = (
-                f"and {len(unused) - 1} more of the label file name no example that was added"
+                f"and {len(unused) - 1:,} more of the label file name no {what}"
                 if len(unused) > 1
-                else "in the label file names no example that was added"
+                else f"in the label file names no {what}"
             )
             found.append(Problem(first, reason + (f": it is {rule}" if rule else "")))
         return found
@@ -87,7 +117,14 @@ class LabelRows:
         looked = ((path, self.ignored(path)) for path in unused[:_LOOKED_AT])
         return next(((path, rule) for path, rule in looked if rule), (unused[0], None))
 
-    def refuse(self, unused: list[str], met: Iterable[str], *, strict: bool) -> None:
+    def refuse(
+        self,
+        unused: list[str],
+        met: Iterable[str],
+        *,
+        strict: bool,
+        what: str = "example that was added",
+    ) -> None:
         """Raises NoRowFits when no row fits; when `strict`, InvalidInput when one does not."""
         if not unused or (len(unused) < len(self.rows) and not strict):
             return
@@ -101,14 +138,43 @@ class LabelRows:
         few = f"{len(unused):,} row{'s' * (len(unused) > 1)} of the label file"
         if strict:
             raise InvalidInput(
-                f"{few} name{'s' * (len(unused) == 1)} no example that was added, so nothing was"
+                f"{few} name{'s' * (len(unused) == 1)} no {what}, so nothing was"
                 f" staged{(rule and f': {printable(first)} is {rule}') or ''}",
-                hint=hint + "; leave out --strict to add the rest",
+                hint=hint + "; leave out --strict to take the rest",
                 items=tuple(unused[:1000]),
             )
         raise NoRowFits(
-            f"no row of the label file fits an example that was added, so nothing was staged: the"
-            f" first is of {printable(first)}{(rule and f', which is {rule}') or ''}",
+            f"no row of the label file fits {_a(what)}, so nothing was staged: the first is of"
+            f" {printable(first)}{(rule and f', which is {rule}') or ''}",
             hint=hint,
             items=tuple(unused[:1000]),
         )
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what.startswith('e') else 'a'} {what}"
+
+
+def _end(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
+
+
+def _likest(name: str, rows: list[str]) -> list[str]:
+    """Returns those rows of which the name is the end, or that are the end of the name; of the
+    longest ones that are."""
+    mine = unicodedata.normalize("NFC", name).split("/")[::-1]
+    shared: dict[int, list[str]] = {}
+    for row in rows:
+        theirs = unicodedata.normalize("NFC", row.replace("\\", "/")).split("/")[::-1]
+        most = min(len(mine), len(theirs))
+        if mine[:most] == theirs[:most]:
+            shared.setdefault(most, []).append(row)
+    return shared[max(shared)] if shared else []
+
+
+def _several(what: str, names: list[str]) -> InvalidInput:
+    return InvalidInput(
+        f"{what} {printable(names[0])} or {printable(names[1])}",
+        hint="add, or label, the archive that the file speaks of",
+        items=tuple(names),
+    )

@@ -53,6 +53,7 @@ class RecordsJudge:
         self.settings, self.read = read.settings, read
         self.file = file
         self.restated = request.records is not None
+        self._says = not self.restated and request.says_of(file.path)  # of all records of the file
         self._reread = False  # whether the same bytes may say something else than before
         self.out = Judged()
         self._base = request.meaning(file.path, file.time, None, [])
@@ -68,6 +69,8 @@ class RecordsJudge:
         for at in range(0, len(paths), AT_ONCE):  # in place: there may be millions
             paths[at : at + AT_ONCE] = [lead + key for key in paths[at : at + AT_ONCE]]
         check_paths(paths)
+        if self.request.label_rows is not None and self.settings.row().said_beside:
+            self.request.label_rows.fit_members(paths)
         # It sorts before its records.
         if before is None or (before.oid, before.records) != (file.oid, file.records):
             self.out.rows.put(kind_against_head(file, committed), file)
@@ -138,10 +141,11 @@ class RecordsJudge:
         before: Example | None,
     ) -> None:
         read, out = self.read, self.out
+        anew = self.restated or self._reread or self._says
         wanted: dict[str, int] = {}
         for position, path in enumerate(paths):
             same = held.get(path) == read.oids[position]
-            if path not in withdrawn and (self.restated or self._reread or not same):
+            if path not in withdrawn and (anew or not same):
                 wanted[path] = position
         now = self.tree.lookup((p for p in wanted if p in held), self.staged)
         committed = self.tree.committed(
@@ -274,22 +278,19 @@ class RecordsJudge:
                 n: v for n, v in attributes.items() if self.restated or v != old_attributes.get(n)
             }
             after = replace(after, attributes={**kept, **told})
+        if self._says:
+            said = self.request.meaning(self.file.path, after.time, after, [])
+            after = replace(
+                after, labels=said.labels, time=said.time, time_given=said.time_given,
+                annotation=said.annotation, attributes=said.attributes,
+            )  # fmt: skip
         return self._by_table(after)
 
     def _by_table(self, example: Example) -> Example:
         """Returns a record as a label file that was given has it."""
         table = self.request.label_rows
         row = None if table is None else table.get(example.path)
-        if row is None:
-            return example
-        return replace(
-            example,
-            labels=example.labels if row.labels is None else tuple(sorted(set(row.labels))),
-            time=example.time if row.time_us is None else row.time_us,
-            time_given=example.time_given or row.time_us is not None,
-            annotation=example.annotation if row.annotation is None else row.annotation,
-            attributes={**example.attributes, **row.attributes},
-        )
+        return example if row is None else row.said_of(example)
 
 
 def _is_reread(now: RecordSettings, before: Example | None) -> bool:

@@ -27,7 +27,7 @@ from dsm.store.ingest import FileUnreadable
 from dsm.worktree.outcome import Outcome
 from dsm.worktree.request import Request
 from dsm.worktree.stage import Staged
-from dsm.worktree.tracked_records import remove_records_with
+from dsm.worktree.tracked_records import records_files, remove_records_with
 from dsm.worktree.tree import WorkTree, settled
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class RecordsFiles:
         self.settings: DatasetSettings = read_settings(tree.repository, tree.log.name)
         self.waiting: dict[str, Stat] = {}
         self._known: dict[str, Example] = {}
+        self._tracked_files: dict[str, str] | None = None
         self._named = frozenset(request.paths)
 
     def settings_for(self, path: str, *, new: bool) -> RecordSettings | None:
@@ -94,10 +95,17 @@ class RecordsFiles:
         return True
 
     def asked_again(self, path: str) -> bool:
-        """Whether an unchanged file is to be read as records all the same: it was named so."""
+        """Whether an unchanged file is to be read as records all the same: it was named so, or
+        something is said of it, which is of its records."""
         if self.request.records is None:
-            return False
+            return self.request.says_of(path) and self.is_tracked(path)
         return self.settings_for(path, new=False) is not None
+
+    def is_tracked(self, path: str) -> bool:
+        """Whether a path is that of a tracked records file."""
+        if self._tracked_files is None:
+            self._tracked_files = records_files(self.tree, self.staged)
+        return path in self._tracked_files
 
     def add_to(self, out: Outcome, progress: Progress, moment: int | None) -> None:
         """Reads the records files that were met, and takes their rows. Raises what `add` does."""
@@ -238,7 +246,7 @@ class RecordsFiles:
         """Returns what changed of a file since the head, if that can be told without the rest."""
         from dsm.worktree.record_increments import what_changed
 
-        if self.request.records is not None or self.request.label_rows is not None:
+        if self.request.records is not None or self.request.restates_meaning:
             return None
         return what_changed(self.tree, self.staged, file, path, settings)
 

@@ -14,6 +14,7 @@ from dsm.model.attributes import TYPE_NAMES
 from dsm.model.example import AttributeValue, Example
 from dsm.model.names import check_attribute_name, printable
 from dsm.model.record_path import is_records_file
+from dsm.model.reports import Problem
 from dsm.model.rows import Rows
 from dsm.model.wildmatch import compile_pattern
 from dsm.worktree.edit import named_records, stage_example, tracked_below
@@ -22,10 +23,16 @@ from dsm.worktree.label_file import attribute_problem, attribute_value
 from dsm.worktree.label_row import annotation_text
 from dsm.worktree.label_rows import LabelRows
 from dsm.worktree.stage import Staged
-from dsm.worktree.tracked_records import has_records, records_of
+from dsm.worktree.tracked_records import (
+    archive_members,
+    has_records,
+    records_files,
+    records_of,
+)
 from dsm.worktree.tree import WorkTree
 
 _WILD = re.compile(r"[*?\[]")
+_TRACKED = "tracked example"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +71,7 @@ class Relabelling:
         after = before
         row = None if self.table is None else self.table.get(before.path)
         if row is not None:
-            after = replace(
-                before,
-                labels=before.labels if row.labels is None else tuple(sorted(set(row.labels))),
-                time=before.time if row.time_us is None else row.time_us,
-                time_given=before.time_given or row.time_us is not None,
-                annotation=row.annotated(before.annotation),
-                attributes={**before.attributes, **row.attributes},
-            )
+            after = row.said_of(before)
         labels = set(after.labels if self.replacing is None else self.replacing)
         labels = (labels | set(self.add)) - set(self.remove)
         said = {**after.attributes, **self.attributes}
@@ -83,24 +83,36 @@ class Relabelling:
             attributes={name: value for name, value in said.items() if value is not None},
         )  # fmt: skip
 
-    def rows(self, tree: WorkTree, staged: Staged, paths: Iterable[str]) -> Rows:
-        """Returns rows that relabel tracked examples; unchanged ones are left out.
+    def rows(
+        self, tree: WorkTree, staged: Staged, paths: Iterable[str], *, strict: bool = False
+    ) -> tuple[Rows, tuple[Problem, ...], int]:
+        """Returns rows that relabel tracked examples (unchanged ones are left out), what is to be
+        told of the table, and how many of its rows fit nothing that is tracked.
 
-        Raises NoRowFits when there is a table, and it says nothing of any of them.
+        Raises NoRowFits when there is a table, and it says nothing of any of them; InvalidInput
+        when it is to be `strict`, and a row fits nothing.
         """
         wanted = list(paths)
         known = tree.lookup(wanted, staged)
         committed = tree.committed(path for path in wanted if path in staged.where)
+        unused: list[str] = []
         if self.table is not None:
+            in_archives = archive_members(tree, staged, lambda file: True)
+            self.table.fit_members(path for path in wanted if path in in_archives)
             wanted = [path for path in wanted if self.table.get(path) is not None]
-            self.table.refuse(self.table.unused(wanted), known, strict=False)
+            unused = self.table.unused(wanted)
+            self.table.refuse(unused, known, strict=False, what="example that was asked for")
+            elsewhere = tree.lookup(unused, staged)  # tracked, and not among those that are meant
+            unused = [path for path in unused if path not in elsewhere]
+            self.table.refuse(unused, known, strict=strict, what=_TRACKED)
+        warnings = () if self.table is None else tuple(self.table.warnings(unused, _TRACKED))
         rows = Rows()
         for path in wanted:
             after = self.of(known[path])
             if after != known[path]:
                 base = committed.get(path) if path in staged.where else known[path]
                 stage_example(rows, after, base)
-        return rows
+        return rows, warnings, len(unused)
 
 
 def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> list[str]:
@@ -120,6 +132,8 @@ def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str
         if path and _WILD.search(path) and next(iter(index.below(path)), None) is None:
             fits = compile_pattern(path if "/" in path else f"**/{path}", paths=True)
             selected = [each for each in index.below("") if any(map(fits, _and_above(each)))]
+            if with_records and "#" in path:
+                selected += filter(fits, records_of(tree, staged, records_files(tree, staged)))
             found.update(selected or tracked_below(index, [path]))
         else:
             found.update(tracked_below(index, [path]))

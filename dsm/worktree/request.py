@@ -86,6 +86,13 @@ class Request:
         """Whether labels are to be set on files whose content is unchanged too."""
         return bool(self.labels or self.pattern or self.label_rows is not None)
 
+    def says_of(self, path: str) -> bool:
+        """Whether it says something of a file whose content is unchanged, too."""
+        table = self.label_rows
+        return bool(self.labels or self.pattern) or (
+            table is not None and table.get(path) is not None
+        )
+
     def leaves_out(self, path: str) -> bool:
         """Whether a new file is not taken, since no pattern and no row of a table says a thing of
         it, and the dataset is not to hold such files."""

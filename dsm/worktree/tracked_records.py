@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from dsm.model.record_path import RECORD, is_records_file
 from dsm.model.rows import DELETED, FORGET, Rows
@@ -38,6 +38,38 @@ def has_records(tree: WorkTree, staged: Staged) -> bool:
     return bool(head and tree.log.get(head).records_files) or any(
         any(each is not None for each in segment.rows.records) for segment in staged.segments
     )
+
+
+def records_files(tree: WorkTree, staged: Staged) -> dict[str, str]:
+    """Returns the tracked files of records, staged state first: how each is read, by path."""
+    found: dict[str, str] = {}
+    head = tree.log.head()
+    if head and tree.log.get(head).records_files:
+        from dsm.history.snapshot import files_read
+
+        found.update(files_read(tree.snapshots().table(head)))
+    for path, (segment, row) in staged.where.items():
+        said = segment.rows.records[row]
+        if said is not None and is_records_file(said) and segment.rows.oids[row] is not None:
+            found[path] = said
+        else:
+            found.pop(path, None)
+    return found
+
+
+def archive_members(
+    tree: WorkTree, staged: Staged, is_meant: Callable[[str], bool]
+) -> dict[str, bytes]:
+    """Returns the tracked records of those archives that are meant: their objects by path."""
+    if not has_records(tree, staged):
+        return {}
+    from dsm.records.settings import RecordSettings
+
+    archives = [
+        path for path, said in records_files(tree, staged).items()
+        if is_meant(path) and RecordSettings.from_text(said)[0].row().said_beside
+    ]  # fmt: skip
+    return records_of(tree, staged, archives)
 
 
 def removed_records(

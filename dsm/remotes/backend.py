@@ -81,6 +81,8 @@ class Backend(ABC):
     foreign = False
     # Whether reading a file again costs more than reading one of this machine.
     is_far = True
+    # Whether a part of a file is had without what lies before it.
+    reads_ranges = True
     # Whether an ETag that looks like an MD5 is that of the bytes of its file.
     etag_is_md5 = False
 

@@ -13,6 +13,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 from dsm.model.names import printable
@@ -26,8 +27,12 @@ from dsm.remotes.backend import (
     pauses,
     retried,
 )
+from dsm.remotes.parallel import side_by_side
 
 T = TypeVar("T")
+
+# A large file is asked for in ranges of this size, several at a time: one answer fills no line.
+RANGE_BYTES, RANGES_AT_ONCE = 4 << 20, 8
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -95,9 +100,15 @@ def stream(
 ) -> Iterator[bytes]:
     """Yields a file from `start` on, in one state: asked again for the rest where an answer ends.
 
-    `before` are the bytes that lie before `start`, where they are here. Raises RemoteFailed when
-    nothing more comes, and Changed, perhaps at the end.
+    `before` are the bytes that lie before `start`, where they are here. Of a large file several
+    ranges are on their way at a time. Raises RemoteFailed when nothing more comes, and Changed,
+    perhaps at the end.
     """
+    if comes_in_ranges(backend, entry, start):
+        ask = partial(range_of, backend, entry)
+        parts = side_by_side(ask, starts_of(entry, start), RANGES_AT_ONCE)
+        yield from joined(backend, entry, parts, start, before)
+        return
     check = _Check.of(backend, entry) if not start or before is not None else None
     if check is not None:
         for part in before or ():
@@ -129,6 +140,67 @@ def stream(
         time.sleep(pause)
     if several:
         require_unchanged(backend, entry)
+    if check is not None:
+        check.end(backend, entry)
+
+
+def comes_in_ranges(backend: Backend, entry: Entry, start: int = 0) -> bool:
+    """Whether a file is asked for in several ranges at a time."""
+    return backend.is_far and backend.reads_ranges and entry.size - start > RANGE_BYTES
+
+
+def starts_of(entry: Entry, start: int = 0) -> range:
+    """Returns where the ranges of a file begin."""
+    return range(start, entry.size, RANGE_BYTES)
+
+
+def range_of(backend: Backend, entry: Entry, start: int) -> bytes:
+    """Returns the range of a file that begins at `start`: asked again for the rest where an answer
+    ends. Raises RemoteFailed when nothing more comes, and Changed."""
+    end, got, waits = min(start + RANGE_BYTES, entry.size), bytearray(), pauses()
+    while True:
+        failure: RemoteFailed | None = None
+        at = start + len(got)
+        try:
+            # At the end of the file one more is asked for, which must not be there.
+            for part in backend.read(entry.name, at, end - at + (end == entry.size)):
+                got += part
+                waits = pauses()
+                if start + len(got) > end:
+                    raise other_size(backend, entry, start + len(got))
+        except NotOnRemote as error:
+            raise Changed(f"{error.message}, though it was listed") from None
+        except Changed:
+            raise
+        except RemoteFailed as error:
+            failure = error
+        if start + len(got) == end:
+            return bytes(got)
+        require_unchanged(backend, entry)
+        pause = next(waits, None)
+        if pause is None:
+            raise failure or other_size(backend, entry, start + len(got))
+        time.sleep(pause)
+
+
+def joined(
+    backend: Backend, entry: Entry, parts: Iterator[bytes], start: int = 0,
+    before: Iterator[bytes] | None = None,
+) -> Iterator[bytes]:  # fmt: skip
+    """Yields the ranges of a file, from `start` on, which are of one state.
+
+    `before` are the bytes that lie before `start`, where they are here. Raises Changed, perhaps at
+    the end, and Garbled.
+    """
+    check = _Check.of(backend, entry) if not start or before is not None else None
+    if check is not None:
+        for part in before or ():
+            check.add(part)
+    for part in parts:
+        if check is not None:
+            check.add(part)
+        yield part
+    require_unchanged(backend, entry)
     if check is not None:
         check.end(backend, entry)
 
@@ -181,10 +253,10 @@ class _Check:
 
 
 class RemoteFile(io.RawIOBase):
-    """A file of an address as a stream; see `stream`."""
+    """A file of an address as a stream, of its parts as `stream` yields them."""
 
-    def __init__(self, backend: Backend, entry: Entry, start: int = 0):
-        self._parts = stream(backend, entry, start)
+    def __init__(self, parts: Iterator[bytes]):
+        self._parts = parts
         self._part: bytes = b""
 
     def readable(self) -> bool:

@@ -9,13 +9,23 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, BinaryIO, cast
 
 from dsm.format.reference import Reference
 from dsm.model.example import Example
 from dsm.model.reports import AddReport
 from dsm.remotes.backend import Backend, Entry
-from dsm.remotes.foreign_file import RemoteFile, again_if_garbled, whole
+from dsm.remotes.foreign_file import (
+    RemoteFile,
+    again_if_garbled,
+    comes_in_ranges,
+    joined,
+    range_of,
+    starts_of,
+    stream,
+    whole,
+)
 from dsm.remotes.import_record import Imported
 from dsm.remotes.import_run import ImportReport, ImportRun, is_same, lookalikes
 from dsm.remotes.parallel import side_by_side
@@ -24,8 +34,8 @@ from dsm.repo.dataset_settings import know_classes
 from dsm.worktree.imported import add_record_files, records_among, restate
 
 BATCH_FILES, BATCH_BYTES = 5_000, 256 << 20
-# Smaller files are read side by side, whole; larger ones one after the other, as streams; and those
-# of which much would be lost are brought to this disk first, where the next run goes on.
+# Smaller files are read whole, larger ones in ranges, side by side; those of which much would be
+# lost are brought to this disk first, where the next run goes on.
 SMALL_BYTES, SPOOLED_BYTES = 4 << 20, 256 << 20
 MICRO = 1_000_000
 
@@ -152,23 +162,49 @@ def _contents(
     """Yields (path, bytes or a stream, or a reference) of each file, read side by side but for
     streams."""
 
-    def read(item: Place) -> bytes | Reference | None:
-        entry, path = item
+    def read(asked: tuple[Place, int | None]) -> bytes | Reference:
+        (entry, path), start = asked
+        if start is not None:
+            return range_of(backend, entry, start)
         if work.reference:
             return again_if_garbled(lambda: refer_to(backend, entry, path))
-        return whole(backend, entry) if entry.size <= SMALL_BYTES else None
+        return whole(backend, entry)
 
-    for (entry, path), content in zip(batch, side_by_side(read, batch), strict=True):
-        if content is not None:
-            yield path, content
+    # The ranges of a large file are on their way while the files before it are staged.
+    asked: list[tuple[Place, int | None]] = []
+    counts: list[int] = []  # of each file; 0 for one that is a stream, or is brought here
+    for place in batch:
+        if work.reference or place[0].size <= SMALL_BYTES:
+            starts: Sequence[int | None] = [None]
+        elif place[0].size <= SPOOLED_BYTES and comes_in_ranges(backend, place[0]):
+            starts = starts_of(place[0])
+        else:
+            starts = []
+        asked += [(place, start) for start in starts]
+        counts.append(len(starts))
+    answers = side_by_side(read, asked)
+    for (entry, path), count in zip(batch, counts, strict=True):
+        if count == 1:
+            yield path, next(answers)
             work.progress.advance(1, entry.size)
-        elif entry.size <= SPOOLED_BYTES or not backend.is_far:
-            yield path, cast(BinaryIO, RemoteFile(backend, entry))
-            work.progress.advance(1, entry.size)
+        elif count or entry.size <= SPOOLED_BYTES or not backend.is_far:
+            some = cast(Iterator[bytes], islice(answers, count))
+            parts = joined(backend, entry, some) if count else stream(backend, entry)
+            parts = _told(work, parts)
+            yield path, cast(BinaryIO, RemoteFile(parts))
+            for _ in parts:  # none is left to the next file
+                pass
+            work.progress.advance(1)
         else:
             with work.spool.brought(backend, entry, work.count_bytes) as file:
                 yield path, file
             work.progress.advance(1)
+
+
+def _told(work: ImportRun, parts: Iterator[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        yield part
+        work.count_bytes(len(part))
 
 
 def _opened(

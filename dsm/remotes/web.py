@@ -40,6 +40,7 @@ class WebBackend(Backend):
     """Files below an address of the web, which are read and listed."""
 
     writable = False
+    reads_ranges = False  # until the server said or did so
 
     def __init__(self, url: str):
         super().__init__(url)
@@ -67,6 +68,7 @@ class WebBackend(Backend):
                 found = _RANGE.fullmatch(answer.header("Content-Range"))
                 if found is None or int(found[1]) != start:
                     raise RemoteFailed(f"{self.url} sent other bytes of {name} than were asked for")
+                self.reads_ranges = True
             yield from self._wanted(answer, name, ahead, size)
         finally:
             self._requests.done(answer)
@@ -165,6 +167,8 @@ class WebBackend(Backend):
         answer = self._asked("HEAD", name, self._at(self.checked(name)), {})
         length, time = answer.header("Content-Length"), answer.header("Last-Modified")
         etag = answer.header("ETag") or None
+        if answer.header("Accept-Ranges").strip().lower() == "bytes":
+            self.reads_ranges = True
         answer.response.read()
         self._requests.done(answer)
         if not length.isdigit() or len(length) > 19:

@@ -199,6 +199,14 @@ class TestReadOnly(Reading):
     def listed(self, writer: Backend) -> None:
         write_listing(writer)
 
+    def test_who_sends_parts_is_found_out(
+        self, kind: str, backend: Backend, writer: Backend
+    ) -> None:
+        """A server that sends whole files is not asked for their parts side by side."""
+        writer.put("a", b"0123456789")
+        assert backend.get("a", 10, 3, 3) == b"345"
+        assert backend.reads_ranges is (kind != "pages")
+
     def test_nothing_is_written(self, backend: Backend, writer: Backend, tmp_path: Path) -> None:
         """Whatever would write is refused, and says where to push to instead."""
         (tmp_path / "file").write_bytes(b"x")

@@ -6,9 +6,11 @@ import errno
 import io
 import itertools
 import os
+import random
 import tarfile
+import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from dsm.errors import InvalidInput, NotFound, StorageFailed
 from dsm.remotes import import_files, importing
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import Backend, Entry, RemoteFailed
+from dsm.remotes.foreign_file import RANGES_AT_ONCE
 from dsm.store import disk
 
 from .conftest import Copy
@@ -261,6 +264,134 @@ def test_labels_for_what_is_here_already(origin: Copy, tmp_path: Path) -> None:
         assert len(staged(origin)) == (0 if dry_run else 4)
     assert origin.repo.import_from(place, "in", labels=["old"]).relabelled == 0
     assert origin.dataset.status().clean
+
+
+class Large(Backend):
+    """Two large files and a small one; an answer comes when `together` others are asked for."""
+
+    is_far = True
+    state = "1"
+    cut = 0
+
+    def __init__(self, url: str, together: int = 1):
+        super().__init__(url)
+        self.files = {
+            "a": random.Random(1).randbytes((12 << 20) + 5), "b": b"small",
+            "c": random.Random(2).randbytes(6 << 20),
+        }  # fmt: skip
+        self.gate = threading.Barrier(together)
+        self.now = self.most = 0
+        self.read_names: list[str] = []
+        self.lock = threading.Lock()
+
+    def listing(self, prefix: str) -> Iterator[Entry]:
+        yield from (Entry(name, len(data), 1.0, self.state) for name, data in self.files.items())
+
+    def named(self, name: str) -> Iterator[Entry]:
+        yield Entry(name, len(self.files[name]), 1.0, self.state)
+
+    def read(self, name: str, start: int = 0, size: int | None = None) -> Iterator[bytes]:
+        with self.lock:
+            self.read_names.append(name)
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            if len(self.read_names) <= self.gate.parties:
+                self.gate.wait(60)
+            data = self.files[name][start : None if size is None else start + size]
+            half = len(data) // 2
+            yield data[:half]
+            with self.lock:
+                self.cut -= 1
+                if self.cut >= 0:
+                    raise RemoteFailed("the line was cut")
+            yield data[half:]
+        finally:
+            with self.lock:
+                self.now -= 1
+
+    put = put_file = create = delete = None  # type: ignore[assignment]
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Large]:
+    def make(**options: int) -> Large:
+        made = Large("memory://large", **options)
+        monkeypatch.setattr(importing, "open_backend", lambda url: made)
+        return made
+
+    monkeypatch.setattr(Large, "__abstractmethods__", frozenset())
+    monkeypatch.setattr("dsm.remotes.backend.PAUSE_SECONDS", 0.0)
+    return make
+
+
+@pytest.mark.parametrize("spooled", [False, True])
+def test_large_files_come_in_ranges_at_a_time(
+    origin: Copy, large: Callable[..., Large], monkeypatch: pytest.MonkeyPatch, spooled: bool
+) -> None:
+    """Ranges of one file, and of the next ones meanwhile: none is answered before four are asked
+    for. Bytes are what lies there, and told as they come."""
+    if spooled:
+        monkeypatch.setattr(import_files, "SPOOLED_BYTES", 8 << 20)
+    place = large(together=4)
+    told: list[tuple[int, int]] = []
+
+    class Watch:
+        def start(self, task: str, files: int | None = None, size: int | None = None) -> None: ...
+        def advance(self, files: int = 0, size: int = 0) -> None:
+            told.append((files, size))
+
+        def finish(self) -> None: ...
+
+    report = origin.repo.import_from("memory://large", "in", progress=Watch())
+    assert (report.added, report.size) == (3, sum(map(len, place.files.values())))
+    origin.dataset.commit("imported")
+    assert {f"in/{name}": data for name, data in place.files.items()}.items() <= (
+        origin.contents().items()
+    )
+    assert 4 <= place.most <= 16 + RANGES_AT_ONCE
+    assert [sum(each) for each in zip(*told, strict=True)] == [3, report.size]
+    assert max(size for _, size in told) <= 4 << 20
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_a_range_that_ends_early_is_asked_for_again(
+    origin: Copy, large: Callable[..., Large], cut: int
+) -> None:
+    """From where it ended, and the file is whole."""
+    place = large()
+    place.cut = cut
+    origin.repo.import_from("memory://large", "in")
+    origin.dataset.commit("imported")
+    assert place.files["a"] == origin.contents()["in/a"]
+    assert len(place.read_names) == 7 + cut
+
+
+def test_ranges_of_two_states_are_no_file(origin: Copy, large: Callable[..., Large]) -> None:
+    """A file that is another one by the time its last range has come is not staged."""
+    place = large()
+
+    def changed(name: str) -> Iterator[Entry]:
+        yield Entry(name, len(place.files[name]), 1.0, "2")
+
+    place.named = changed  # type: ignore[method-assign]
+    with pytest.raises(RemoteFailed, match=r"^a on .* was changed while it was read"):
+        origin.repo.import_from("memory://large", "in")
+    assert staged(origin) == {}
+
+
+@pytest.mark.parametrize("by", [-3, 3])
+def test_ranges_of_another_size_are_no_file(
+    origin: Copy, large: Callable[..., Large], monkeypatch: pytest.MonkeyPatch, by: int
+) -> None:
+    """Nor is one that has become shorter or longer."""
+    place = large()
+    before = list(place.listing(""))
+    place.files["a"] = place.files["a"][:by] if by < 0 else place.files["a"] + bytes(by)
+    monkeypatch.setattr(place, "listing", lambda _: iter(before))
+    with pytest.raises(RemoteFailed, match=r"^a on .* (was changed|was cut short|has 12,)"):
+        origin.repo.import_from("memory://large", "in")
+    assert staged(origin) == {}
 
 
 def test_names_of_a_hostile_listing(origin: Copy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from dsm.remotes.parallel import interruptible
 # A pack goes up in parts of this size, so many at a time: both together bound the memory.
 PART_BYTES, PARTS_AT_ONCE = 48 << 20, 4
 EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+_DENIED = re.compile(r"non-2xx status code: 40[13]\b")
 _RETRY = {"max_retries": 4}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}
 
@@ -171,7 +172,8 @@ class BucketBackend(Backend):
             raise error
         if isinstance(error, FileNotFoundError):
             raise NotOnRemote(f"{self.url} has no file {name}") from None
-        if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
+        denied = isinstance(error, (PermissionDeniedError, UnauthenticatedError))
+        if denied or _DENIED.search(str(error)):  # not every answer has a class of its own
             raise RemoteRefused(
                 f"{self.url} does not let you {what} {name}",
                 hint="check the credentials that the provider's own tools use",
@@ -219,7 +221,10 @@ def _store_of(url: str) -> Any:
     except InvalidInput:
         raise
     except Exception as error:
-        raise InvalidInput(f"{url} cannot be used: {_brief(error)}") from None
+        hint = None
+        if "Account must be specified" in str(error):
+            hint = "set AZURE_STORAGE_ACCOUNT_NAME, and a key or token in AZURE_STORAGE_…"
+        raise InvalidInput(f"{url} cannot be used: {_brief(error)}", hint=hint) from None
 
 
 def _s3_store(bucket: str, prefix: str | None, options: dict[str, Any]) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dsm.errors import InvalidInput
 from dsm.remotes import webdav
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import (
@@ -245,6 +248,43 @@ def test_a_place_that_looks_before_it_writes_is_found_out() -> None:
 
     backend.create = create  # type: ignore[method-assign]
     assert creates_exclusively(backend) is False
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_bucket_that_says_no_is_asked_once(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """401 and 403 are refusals, with what to check, and not failures that may pass."""
+    pytest.importorskip("obstore", reason="dsm-datasets[gcs] is not installed")
+
+    class No(Files):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_error(status)
+
+        do_GET = do_PUT
+
+    acts: tuple[Callable[[Backend], object], ...] = (
+        lambda b: b.put("a", b"x"), lambda b: b.get("a", 1), lambda b: b.entries(""),
+    )  # fmt: skip
+    with serving(No, Path(".")) as (address, asked):
+        key = {"private_key": "", "private_key_id": "", "client_email": "", "disable_oauth": True}
+        monkeypatch.setenv(
+            "GOOGLE_SERVICE_ACCOUNT_KEY", json.dumps({**key, "gcs_base_url": address})
+        )
+        for act in acts:
+            with pytest.raises(RemoteRefused, match="does not let you") as caught:
+                act(open_backend("gs://bucket/x"))
+            assert caught.value.hint is not None and "credentials" in caught.value.hint
+        assert len(asked) == len(acts)
+
+
+def test_an_account_of_azure_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in no address; the message says where it is looked for."""
+    pytest.importorskip("obstore", reason="dsm-datasets[azure] is not installed")
+    for name in [name for name in os.environ if name.startswith("AZURE")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(InvalidInput, match="Account must be specified") as caught:
+        open_backend("az://container/birds").get("a", 1)
+    assert caught.value.hint is not None and "AZURE_STORAGE_ACCOUNT_NAME" in caught.value.hint
 
 
 def test_webdav_asks_for_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

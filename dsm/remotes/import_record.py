@@ -6,6 +6,7 @@ another. A line that was cut off by a crash is passed over.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from dsm.store.whole_file import read_file
 
 SUFFIX = ".jsonl"
 RECORD_BYTES_MAX = 4 << 30
+LINES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +158,18 @@ def _folder(layout: Layout) -> str:
 
 
 def _lines(path: str) -> Iterator[dict[str, Any]]:
-    for line in (read_file(path, RECORD_BYTES_MAX) or b"").split(b"\n"):
+    lines = (read_file(path, RECORD_BYTES_MAX) or b"").split(b"\n")
+    for start in range(0, len(lines), LINES_AT_ONCE):
+        some = [line for line in lines[start : start + LINES_AT_ONCE] if line]
         try:
-            fields = json.loads(line)
+            # One call for many lines: most of the time of a call goes into the call.
+            found: list[Any] = json.loads(b"[" + b",".join(some) + b"]")
         except ValueError:
-            continue
-        if isinstance(fields, dict):
-            yield fields
+            found = [_fields(line) for line in some]
+        yield from (fields for fields in found if isinstance(fields, dict))
+
+
+def _fields(line: bytes) -> Any:
+    with contextlib.suppress(ValueError):
+        return json.loads(line)
+    return None

@@ -37,14 +37,12 @@ def without_own(backend: Backend, entries: list[Entry]) -> tuple[list[Entry], li
 
     Raises InvalidInput where all of it is one remote.
     """
-    own: dict[str, str] = {}
-    data: list[Entry] = []
-    for entry in entries:
-        folder = _protected(entry.name)
-        if folder is None:
-            data.append(entry)
-        else:
-            own[folder] = "is never part of a dataset"
+    folders = {entry.name.rpartition("/")[0] for entry in entries}
+    within = {each: folder for each in folders if (folder := _protected(each)) is not None}
+    own = dict.fromkeys(within.values(), "is never part of a dataset")
+    data = entries
+    if within:
+        data = [each for each in entries if each.name.rpartition("/")[0] not in within]
     for place in _remotes(backend, data):
         if not place:
             raise InvalidInput(f"{backend.url} is a dsm remote: its files are no data", hint=_HINT)
@@ -53,12 +51,10 @@ def without_own(backend: Backend, entries: list[Entry]) -> tuple[list[Entry], li
     return data, [Problem(printable(name), reason) for name, reason in sorted(own.items())]
 
 
-def _protected(name: str) -> str | None:
-    """Returns the folder of a repository that a file lies in; None where it lies in none."""
-    if "." not in name and name.isascii():
-        return None
-    parts = name.split("/")
-    for count, part in enumerate(parts[:-1], 1):
+def _protected(path: str) -> str | None:
+    """Returns the folder of a repository that a folder is or lies in; None where in none."""
+    parts = path.split("/")
+    for count, part in enumerate(parts, 1):
         if part and is_protected_name(part):
             return "/".join(parts[:count])
     return None

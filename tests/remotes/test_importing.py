@@ -253,6 +253,22 @@ def test_a_file_that_changes_meanwhile_is_not_staged(
     assert staged(origin) == {}
 
 
+@pytest.mark.parametrize("spoil", ["cut", "garbage", "other"])
+def test_a_spoilt_line_of_the_record_is_passed_over(
+    origin: Copy, tmp_path: Path, spoil: str
+) -> None:
+    """What the other lines say counts, and the file of that one alone is read again."""
+    place = fill(str(tmp_path / "data"), FILES)
+    origin.repo.import_from(place, "in")
+    (record,) = (Path(origin.repo.path) / "local" / "imports").glob("*.jsonl")
+    data = record.read_bytes()
+    record.write_bytes({
+        "cut": data[:-9], "garbage": data + b"\n\0{]", "other": data + b"\n[1, 2]\n3\n\"x\"",
+    }[spoil])  # fmt: skip
+    report = origin.again().repo.import_from(place, "in")
+    assert (report.files, report.fetched) == (4, 1 if spoil == "cut" else 0)
+
+
 def test_labels_for_what_is_here_already(origin: Copy, tmp_path: Path) -> None:
     """An import again fetches nothing, and labels what has not changed, as a dry run tells before."""
     place = fill(str(tmp_path / "data"), FILES)

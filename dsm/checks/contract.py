@@ -28,6 +28,7 @@ from dsm.model.names import close_matches, printable, quoted
 
 NAME = "dsm.toml"
 BYTES_MAX = 1 << 20
+_TWICE = "a rule that stands several times is an array of tables: [[dataset.NAME.rules.RULE]]"
 
 
 class BadContract(InvalidInput):
@@ -81,7 +82,7 @@ class _Reader:
         elif isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
             yield from ((each, (*place, index)) for index, each in enumerate(value))
         else:
-            self.wrong(place, f"{printable(str(place[-1]))} is no table")
+            self.wrong(place, f"{printable(str(place[-1]))} is no table{_table_for(value, place)}")
 
     def rules(self, given: Any, place: Place) -> Iterator[Rule]:
         if not isinstance(given, dict):
@@ -187,6 +188,16 @@ def read_contract(data: bytes, file: str, dataset: str) -> Contract:
     return Contract(file, tuple(sorted(mine, key=lambda rule: rule.line or 0)), others)
 
 
+def _table_for(value: Any, place: Place) -> str:
+    """Returns what to write in place of a value that is no table of a rule, if that is plain."""
+    kind = BY_NAME.get(str(place[-1]))
+    if kind is not None and value is True and not kind.needed:
+        return f": write {kind.name} = {{}}"
+    if kind is not None and isinstance(value, list) and value and len(kind.needed) == 1:
+        return f": write {kind.name} = {{ {kind.needed[0]} = [...] }}"
+    return ""
+
+
 def _parsed(data: bytes, file: str) -> tuple[str, dict[str, Any]]:
     if len(data) > BYTES_MAX:
         raise BadContract(f"{file} has {len(data):,} bytes, more than {BYTES_MAX:,}")
@@ -197,6 +208,10 @@ def _parsed(data: bytes, file: str) -> tuple[str, dict[str, Any]]:
         line = data[: error.start].count(b"\n") + 1
         raise BadContract(f"{file}:{line}: it is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise BadContract(f"{file} is no TOML: {printable(str(error))}") from None
-    except (RecursionError, ValueError, OverflowError):
+        said = printable(str(error))
+        twice = any(word in said for word in ("overwrite", "twice", "immutable"))
+        raise BadContract(f"{file} is no TOML: {said}", hint=_TWICE if twice else None) from None
+    except RecursionError:
         raise BadContract(f"{file} cannot be read: it is nested too deeply") from None
+    except (ValueError, OverflowError):
+        raise BadContract(f"{file} cannot be read: a number in it is too large") from None

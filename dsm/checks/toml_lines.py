@@ -12,8 +12,10 @@ from typing import Any
 
 Place = tuple[str | int, ...]
 
-_TABLE = re.compile(r"\s*(\[\[?)([^#]*?)\]\]?\s*(?:#.*)?")
-_KEY = re.compile(r"""\s*((?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+|\s*\.\s*)+)\s*=""")
+_NAME = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)"""
+_NAMES = rf"({_NAME}(?:\s*\.\s*{_NAME})*)\s*"
+_TABLE = re.compile(rf"\s*(\[\[?)\s*{_NAMES}\]")
+_KEY = re.compile(rf"\s*{_NAMES}=")
 # Whatever a bracket, a quote or a sign of a comment can be part of.
 _TOKEN = re.compile(
     r'"{3}(?:[^\\]|\\.)*?"{3,5}|\'{3}.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*|[\[{]|[\]}]',

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dsm.checks.contract import BYTES_MAX, BadContract, read_contract
 from dsm.checks.rules.table import RULES
-from dsm.checks.toml_lines import lines_of
+from dsm.checks.toml_lines import Place, lines_of
 
 TEXT = """\
 # The pictures that the trainer of model 3 reads.
@@ -116,6 +116,35 @@ def test_equal_rules_have_one_id() -> None:
             "[dataset.a.rules.leakage]\nviews = ['one']",
             ["f:1: rule leakage: views names two views or more"],
         ),
+        ("[dataset.'a]b'.rules]\nsize = 3", ["f:2: size is no table"]),
+        ('[dataset."a#b" . rules] # ]\nsize = 3', ["f:2: size is no table"]),
+        (
+            "[dataset.a.rules]\nduplicates = true\nextensions = ['.jpg']",
+            [
+                "f:2: duplicates is no table: write duplicates = {}",
+                "f:3: extensions is no table: write extensions = { allow = [...] }",
+            ],
+        ),
+        (
+            "[dataset.a.rules.change]\napproved-by = 'ok'",
+            ["f:1: rule change: it needs one of max-removed, max-relabelled, max-growth and labels-stay"],
+        ),
+        (
+            "[dataset.a.rules.change]\nlabels-stay = true\napproved-by = 'o k'",
+            ["f:3: 'o k' is no key of a trailer"],
+        ),
+        (
+            "[dataset.a.rules.image]\nmodes = ['rgb']",
+            ["f:2: modes names 'rgb', which is no mode of Pillow; did you mean RGB?"],
+        ),
+        (
+            "[dataset.a.rules.attribute]\nname = 'x'\ntype = 'int'\nvalues = ['a']",
+            ["f:1: rule attribute: its values are of another type than int"],
+        ),
+        (
+            "[dataset.a.rules]\npandera = 'schemas.py:Photos'",
+            ['f:2: schema is a module and a schema of it, such as "schemas:Photos"'],
+        ),
     ],
 )  # fmt: skip
 def test_every_mistake_has_its_line(text: str, said: list[str]) -> None:
@@ -132,6 +161,7 @@ def test_every_mistake_has_its_line(text: str, said: list[str]) -> None:
         (b"a = 1\na = 2", "f is no TOML: Cannot overwrite a value (at end of document)"),
         (b"a = 1\nb = '\xff'", "f:2: it is not UTF-8"),
         (b"a = " + b"[" * 100_000, "f cannot be read: it is nested too deeply"),
+        (b"a = " + b"9" * 5000, "f cannot be read: a number in it is too large"),
         (b"#" * (BYTES_MAX + 1), "f has 1,048,577 bytes, more than 1,048,576"),
     ],
 )
@@ -142,6 +172,32 @@ def test_what_is_no_contract(data: bytes, said: str) -> None:
     assert caught.value.message == said
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[dataset.a.rules]\nduplicates = {}\nduplicates = {}",
+        "[dataset.a.rules.outliers]\nof = 'size'\n[dataset.a.rules.outliers]\nof = 'attr.x'",
+        "[dataset.a.rules]\noutliers = {of = 'size'}\n[[dataset.a.rules.outliers]]\nof = 'attr.x'",
+    ],
+)
+def test_a_rule_that_stands_twice_in_the_wrong_way(text: str) -> None:
+    """It is told how a rule stands several times."""
+    with pytest.raises(BadContract) as caught:
+        read_contract(text.encode(), "f", "a")
+    assert "[[dataset.NAME.rules.RULE]]" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("values", ["[1, 2]", "[1.0]"])
+def test_values_of_the_type_that_is_asked_for(values: str) -> None:
+    """Whole numbers are integers however they are written, and floats as well."""
+    for kind in ("int", "float"):
+        rule = f"name = 'x'\ntype = '{kind}'\nvalues = {values}"
+        assert read_contract(f"[dataset.a.rules.attribute]\n{rule}".encode(), "f", "a").rules
+
+
+HEADERS = st.sampled_from(
+    [("[t]", ("t",)), ("[ t ] # ]", ("t",)), ("['t']", ("t",)), ('["u]#" . t]', ("u]#", "t"))]
+)
 KEYS = st.sampled_from(["a", "b-c", '"d.e"', "'f'", '"g\\"#["'])
 VALUES = st.sampled_from(
     ["1", '"x"', "'#'", '"""a\nb = 1\n[c]"""', "'''\n[d]\n'''", "[1,\n 2, # ]\n 3]", "{ x = 1 }", '["]"]']
@@ -149,22 +205,23 @@ VALUES = st.sampled_from(
 
 
 @given(
+    HEADERS,
     st.lists(st.tuples(KEYS, VALUES), unique_by=lambda pair: pair[0], max_size=5),
     st.text("\n #[]=\"'ab", max_size=20),
 )
-def test_lines_of_keys(pairs: list[tuple[str, str]], noise: str) -> None:
+def test_lines_of_keys(header: tuple[str, Place], pairs: list[tuple[str, str]], noise: str) -> None:
     """The line of each key is that on which it stands, whatever its value holds."""
-    lines = ["[t]"]
+    lines, table = [header[0]], header[1]
     wanted = {}
     for key, value in pairs:
         (name,) = tomllib.loads(f"{key} = 0")
         lines.append("# " + noise.replace("\n", " "))
-        wanted["t", name] = sum(text.count("\n") + 1 for text in lines) + 1
+        wanted[*table, name] = sum(text.count("\n") + 1 for text in lines) + 1
         lines.append(f"{key} = {value}")
     text = "\n".join(lines)
     tomllib.loads(text)
     found = lines_of(text)
-    assert {place: line for place, line in found.items() if len(place) == 2} == wanted
+    assert {place: line for place, line in found.items() if len(place) > len(table)} == wanted
 
 
 def test_every_rule_is_documented() -> None:

@@ -8,12 +8,11 @@ from typing import Any
 
 from dsm.checks.media_types import UTF_16
 from dsm.checks.personal_data import GPS, find
-from dsm.checks.probes.exif import exif_of, has_position
+from dsm.checks.probes.picture_texts import position_in, texts_of
 from dsm.checks.probes.probe import Content, Facts, Probe
 
 FOUND_MAX = 20  # different ones of an object
 _PART, _OVERLAP = 1 << 20, 256
-_HEAD = 1 << 20  # in which pictures say it
 
 
 def examine(content: Content) -> Facts:
@@ -21,12 +20,13 @@ def examine(content: Content) -> Facts:
     kind = content.media_type()
     found: dict[tuple[str, str], None] = {}
     if kind.startswith("image/"):
-        content.file.seek(0)
-        exif = exif_of(content.file.read(_HEAD))
-        if exif is not None:
-            if has_position(exif):
-                found[GPS, "a position in EXIF"] = None
-            found |= dict.fromkeys(find(exif.decode("latin-1")))
+        where = position_in(content.file, kind)
+        if where is not None:
+            found[GPS, f"a position in {where}"] = None
+        for text in texts_of(content.file, kind):
+            found |= dict.fromkeys(find(text))
+            if len(found) >= FOUND_MAX:
+                break
     elif kind in ("text/plain", "application/json") or _is_text(content):
         for text in _parts(content):
             found |= dict.fromkeys(find(text))
@@ -58,4 +58,4 @@ def _is_text(content: Content) -> bool:
     return bool(head) and not any(byte < 32 and byte not in b"\t\n\r\f" for byte in head)
 
 
-PROBE = Probe("personal", 2, examine)
+PROBE = Probe("personal", 3, examine)

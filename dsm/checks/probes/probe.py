@@ -7,6 +7,7 @@ otherwise than before, its version changes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ from dsm.model.names import printable
 Facts = Mapping[str, Any]
 # Facts that are not kept: which library is needed, and that a decoder ended its process.
 MISSING, CRASHED = "missing", "crashed"
+_ADDRESS = re.compile(r"<[^<>]{1,200} at 0x[0-9a-fA-F]+>")
 WHOLE_BYTES_MAX = 64 << 20  # of content that has to be held in memory
 
 
@@ -54,7 +56,7 @@ class Probe:
 
 def told(error: Exception) -> str:
     """Returns what a decoder says, without addresses of memory, in a line that fits."""
-    text = printable(str(error)).strip()
+    text = _ADDRESS.sub("it", printable(str(error))).strip()
     if not text or " at 0x" in text:
         return f"the decoder says {type(error).__name__}"
     return f"the decoder says {text[:120]}"

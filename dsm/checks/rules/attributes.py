@@ -61,6 +61,8 @@ class Attribute(Rule):
             return f"type {kind} is no number: it has no range"
         if kind not in (None, STRING) and {"pattern", "min-chars", "max-chars"} & self.asked.keys():
             return f"type {kind} is no text: it has no pattern and no characters"
+        if kind is not None and "values" in self.asked and not _can_be(kind, self.asked["values"]):
+            return f"its values are of another type than {kind}"
         low, high = self.asked.get("min-chars"), self.asked.get("max-chars")
         if low is not None and high is not None and low > high:
             return "min-chars is above max-chars"
@@ -216,6 +218,14 @@ def _but(
     """Yields what is of another type, but for what was said before."""
     mask = other if told is None else pc.and_not(other, told)
     yield from failing(table, mask, text, values)
+
+
+def _can_be(kind: str, values: Sequence[Any]) -> bool:
+    """Whether values can be those of a column of a type."""
+    has = _type_of(values)
+    if has != NUMBER or kind != INT:
+        return has == kind or (has == NUMBER and kind == FLOAT)
+    return all(float(each).is_integer() for each in values)
 
 
 def _type_of(values: Sequence[Any]) -> str:

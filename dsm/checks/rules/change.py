@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,12 @@ from dsm.checks.columns import joined, one_array
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.checks.rules.labels import counted
 from dsm.model.names import printable
+from dsm.model.trailers import check_key
+
+
+def _key(value: Any) -> str:
+    """The key of a trailer. Raises ValueError."""
+    return check_key(options.text(value))
 
 
 class Change(Rule):
@@ -21,8 +28,13 @@ class Change(Rule):
     about = "a change removes, relabels and adds at most these shares; no label vanishes"
     options = {  # noqa: RUF012
         "max-removed": options.share, "max-relabelled": options.share,
-        "max-growth": options.growth, "labels-stay": options.flag, "approved-by": options.text,
+        "max-growth": options.growth, "labels-stay": options.flag, "approved-by": _key,
     }  # fmt: skip
+
+    def problem(self) -> str | None:
+        if not self.asked.keys() - {"approved-by"}:
+            return "it needs one of max-removed, max-relabelled, max-growth and labels-stay"
+        return super().problem()
 
     def check(self, subject: Subject) -> Iterator[Failing]:
         before = subject.before

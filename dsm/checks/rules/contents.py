@@ -15,9 +15,12 @@ from dsm.checks.facts import TableFacts
 from dsm.checks.probes.probe import Facts
 from dsm.checks.rule import Failing, LibraryMissing, Rule, Subject, failing
 from dsm.history.fold import records_mask
+from dsm.model.names import close_matches, quoted
 
 ENCODINGS = ("utf-8", "ascii")
 _TEXT, _JSON = "text/plain", "application/json"
+_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB",
+          "HSV", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # fmt: skip
 # What names of files promise; what is not here promises nothing.
 _PROMISED = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".png": "image/png",
@@ -39,6 +42,17 @@ def encoding(value: Any) -> str:
     if value not in ENCODINGS:
         raise ValueError(f"is one of {', '.join(ENCODINGS)}")
     return str(value)
+
+
+def _modes(value: Any) -> tuple[str, ...]:
+    """A list of modes as Pillow writes them. Raises ValueError."""
+    found = options.texts(value)
+    for mode in found:
+        if mode not in _MODES:
+            near = close_matches(mode, _MODES, 1)
+            meant = f"; did you mean {near[0]}?" if near else f": it has {', '.join(_MODES)}"
+            raise ValueError(f"names {quoted(mode)}, which is no mode of Pillow{meant}")
+    return found
 
 
 def numbers(value: Any) -> tuple[int, ...]:
@@ -167,7 +181,7 @@ class Image(ContentRule):
     about = "examples are pictures of these sizes (pixels) and modes, by Pillow"
     options = {  # noqa: RUF012
         "min-width": options.count, "max-width": options.count, "min-height": options.count,
-        "max-height": options.count, "max-pixels": options.count, "modes": options.texts,
+        "max-height": options.count, "max-pixels": options.count, "modes": _modes,
         **EXTENSIONS,
     }  # fmt: skip
     needs = ("image/",)

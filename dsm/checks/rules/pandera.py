@@ -36,9 +36,9 @@ def schema(value: Any) -> tuple[str, str]:
 def in_module(value: Any, wrong: str) -> tuple[str, str]:
     """What stands in a Python file, "module:name", as file and name. Raises ValueError."""
     found = options.text(value)
-    if not _SCHEMA.fullmatch(found):
-        raise ValueError(wrong)
     module, _, name = found.partition(":")
+    if not _SCHEMA.fullmatch(found) or module.endswith(".py"):
+        raise ValueError(wrong)
     return f"{module.replace('.', '/')}.py", name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def command(
             return _schema_diff(s, schema_diff, rules, as_json)
         report = _checked(s, what, {"staged": staged, "rules": rules, "only": only})
         if failing is not None:
-            _write(failing, "".join(f"{path}\n" for path in report.failing_paths()), "x")
+            _write(failing, _listed(report.failing_paths()), "x")
         name = s.dataset.name
         if as_json:
             from dsm.answers.checks import check_answer
@@ -191,6 +192,14 @@ def _print_for_machines(
             _write(summary, check_formats.markdown(name, report, fail_on) + "\n", "a")
     else:
         print(check_formats.markdown(name, report, fail_on))
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """Returns paths as --pick and --from-file read them: one a line, and where a line breaks within
+    one of them, parted by NUL."""
+    told = list(paths)
+    ends = "\0" if any("\n" in path or path != path.strip("\r") for path in told) else "\n"
+    return "".join(f"{path}{ends}" for path in told)
 
 
 def _in_workspace(file: str) -> str:

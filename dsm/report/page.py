@@ -224,15 +224,15 @@ def _figures(report: Report) -> Iterator[str]:
     for column in report.summary.columns:
         if column.kind == CATEGORY and column.counts:
             yield from _classes(column)
-    yield "<h3>Numbers</h3><div class=scroll><table><thead><tr><th>column<th class=n>missing"
+    yield "<h3>Numbers</h3><div class=scroll><table class=numbers><thead><tr><th>column"
+    yield "<th class=n>missing"
     yield "<th class=n>min<th class=n>p5<th class=n>median<th class=n>p95<th class=n>max</thead>"
     for column in report.summary.columns:
         if column.numbers is not None:
             told = (column.numbers.quantiles[at] for at in (0, 2, 4, 6, 8))
-            cells = "".join(
-                f"<td class=n>{text(value_text(value, column.column, column.kind))}"
-                for value in told
-            )
+            shown = (text(value_text(value, column.column, column.kind)) for value in told)
+            # A time may be broken before its hour, so that seven columns fit a page.
+            cells = "".join(f"<td class=n>{each.replace('T', 'T<wbr>')}" for each in shown)
             yield f"<tr><td>{text(column.column)}<td class=n>{column.missing:,}{cells}</tr>"
     yield "</table></div></section>"
 

@@ -87,6 +87,24 @@ def test_what_is_judged(dsm: Runner, checked: Path) -> None:
     dsm("check", "--staged", "v1", status=2)
 
 
+def test_failing_paths_of_any_name_come_back(dsm: Runner, empty_repo: Path) -> None:
+    """`label` and `rm` read the file of --failing, and `prepare` picks by it, also where a line breaks
+    within a path."""
+    names = ["a\nb.txt", "\rc.txt", " d.txt", '"e".txt', "#f.txt"]
+    for name in names:
+        write(empty_repo / name, name * 3)
+    dsm("add", "-q", *names)
+    dsm("commit", "-q", "-m", "odd names")
+    write(empty_repo / "dsm.toml", '[dataset.photos.rules]\nsize.max = "1 B"\n')
+    dsm("check", "--failing", "bad.txt", status=1)
+    dsm("prepare", "--pick", "bad.txt", "--name", "bad")
+    assert json.loads(dsm("view", "show", "bad", "--json").out)["examples"] == len(names)
+    dsm("label", "-q", "--set", "bad", "--from-file", "bad.txt")
+    dsm("rm", "-q", "--keep-files", "--from-file", "bad.txt")
+    dsm("commit", "-q", "-m", "none of them")
+    assert json.loads(dsm("ls", "--json").out)["examples"] == []
+
+
 def test_failing_paths_are_written_to_a_new_file(dsm: Runner, checked: Path) -> None:
     """One path a line, sorted; a file that is there, or a place in .dsm, is refused."""
     dsm("check", "--failing", "bad.txt", status=1)

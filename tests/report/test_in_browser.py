@@ -119,6 +119,30 @@ def test_no_window_scrolls_sideways(browser: Browser, width: int) -> None:
     assert cut == 0
 
 
+@pytest.mark.parametrize("width", [500, 1200])
+def test_tables_of_rules_and_numbers_fit_the_window(browser: Browser, width: int) -> None:
+    """No column of what the rules say is out of sight, nor of the numbers on a wide window; the links
+    to sections stand apart, and names of rules are not broken within a word."""
+    browser.call(
+        "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    hidden = """[...document.querySelectorAll(%s)].filter((it) => it.scrollWidth > it.clientWidth).length"""
+    rules = "section:has(#rules) .scroll"
+    tables = f"'{rules}, .scroll:has(.numbers)'" if width > 640 else f"'{rules}'"
+    assert browser.value(f"document.querySelectorAll({tables}).length") > 0
+    assert browser.value(hidden % tables) == 0
+    apart = browser.value(
+        """(() => { const at = [...document.querySelectorAll("nav a")].map((it) => it.getBoundingClientRect());
+        return at.slice(1).every((it, n) => it.top > at[n].top || it.left >= at[n].right + 8); })()"""
+    )
+    assert apart is True
+    lines = browser.value(
+        """[...document.querySelectorAll("section:has(#rules) td.k")].map((it) => {
+        const all = document.createRange(); all.selectNodeContents(it); return all.getClientRects().length; })"""
+    )
+    assert lines == [1, 1, 1]
+
+
 def test_all_of_it_is_printed(browser: Browser) -> None:
     """On paper what is folded is open, and what cannot be used there is gone; afterwards all is as
     before."""

@@ -15,11 +15,15 @@ from dsm.checks.columns import names_of, one_array
 from dsm.checks.rule import CHECK, ERROR, Rule, Subject
 from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
 from dsm.checks.rules.labels import counted
+from dsm.checks.rules.leakage import Leakage
 from dsm.checks.typed import FLOAT, INT, type_word
 from dsm.history.fold import records_mask
 from dsm.model.column_names import JSON, RECORD_FIELD, WRITTEN
 from dsm.statistics.samples import looked_at
 
+_PARTS = frozenset(
+    ("train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "holdout")
+)
 VALUES_MAX, LABELS_MAX, EXTENSIONS_MAX = 20, 1000, 20
 
 
@@ -50,18 +54,48 @@ def _files(table: pa.Table) -> Iterator[str]:
         least, most = pc.min_max(table.column("size")).as_py().values()
         yield f"# Sizes are {least:,} to {most:,} bytes; twice the largest is allowed."
         yield f"size = {{ min = {min(1, least)}, max = {2 * most} }}"
-    yield "# By content, whatever the name; this reads what it checks:"
+    yield "# By content, whatever the name; these read what they check, and each object once:"
     yield '# media-types.allow = ["image/*"]'
+    yield from (f"# {name} = {{}}" for name in ("decodes", "extension-fits", "personal-data"))
 
 
 def _twice(table: pa.Table) -> Iterator[str]:
     subject = Subject(table, table)
     for kind in (ConflictingLabels, Duplicates):
-        rule: Rule = kind({}, severity=ERROR, reason=None, on=(CHECK,), line=None)
-        found = sum(each.count for each in rule.check(subject))
+        found = _findings(kind, {}, subject)
+        yield from _told(found)
+        yield f"{'# ' * bool(found)}{kind.name} = {{}}"
+    sides = [
+        name for name in table.column_names
+        if name.startswith(("attr.", RECORD_FIELD)) and _are_parts(table.column(name))
+    ]  # fmt: skip
+    shared = {name: _findings(Leakage, {"by": name}, subject) for name in sides}
+    for name, found in shared.items():
+        yield from _told(found)
         if found:
-            yield f"# {found:,} findings in the data at hand:"
-        yield f"{'# ' * bool(found)}{rule.name} = {{}}"
+            yield f"# leakage = {{ by = {_text(name)} }}"
+    passed = ", ".join(f"{{ by = {_text(name)} }}" for name in sides if not shared[name])
+    if passed:
+        yield "# Nothing is in training and in testing; `near` finds what is nearly so."
+        yield f"leakage = [{passed}]"
+
+
+def _findings(kind: type[Rule], asked: dict[str, str], subject: Subject) -> int:
+    rule = kind(asked, severity=ERROR, reason=None, on=(CHECK,), line=None)
+    return sum(each.count for each in rule.check(subject))
+
+
+def _told(found: int) -> Iterator[str]:
+    if found:
+        yield f"# {found:,} finding{'s' * (found != 1)} in the data at hand:"
+
+
+def _are_parts(column: pa.ChunkedArray) -> bool:
+    """Whether values are names of parts that a model must not see both of."""
+    if not pa.types.is_string(column.type):
+        return False
+    names = {name.lower() for name in pc.unique(column.drop_null()).to_pylist()[: len(_PARTS) + 1]}
+    return len(names) > 1 and names <= _PARTS
 
 
 def _change() -> Iterator[str]:

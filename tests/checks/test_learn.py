@@ -33,6 +33,30 @@ def test_what_is_learnt(sound: Sound) -> None:
     }  # fmt: skip
 
 
+def test_parts_for_training_and_testing_share_nothing(sound: Sound) -> None:
+    """Where an attribute tells train from test, a copy of one in the other is found from then on;
+    where there is one already, the rule is a comment."""
+    work = sound.work
+    for part in ("train", "test"):
+        paths = [f"{part}/{label}/{n}.jpg" for n in range(12) for label in ("cat", "dog")]
+        have = set(work.ds.snapshot().column("path").to_pylist())
+        work.ds.label(
+            [path for path in paths if path in have],
+            attributes={"part": part, "fold": part.title()},
+        )
+    work.ds.commit("parts")
+    text = work.ds.learnt_contract()
+    assert '\nleakage = [{ by = "attr.fold" }, { by = "attr.part" }]\n' in text
+    work.path("learnt.toml").write_text(text)
+    assert work.ds.check(rules=str(work.path("learnt.toml"))).errors == 0
+    sound.put("test/cat/copy.jpg", JPEG + b"train/cat/0.jpg", "cat", part="test", fold="Train")
+    report = work.ds.check(staged=True, rules=str(work.path("learnt.toml")), only=["leakage"])
+    assert {each.path for each in report.findings()} == {"test/cat/copy.jpg", "train/cat/0.jpg"}
+    work.ds.commit("a leak", verify=False)
+    told = work.ds.learnt_contract()
+    assert '# 2 findings in the data at hand:\n# leakage = { by = "attr.part" }' in told
+
+
 @settings(max_examples=25)
 @given(steps=steps(max_size=2))
 def test_any_data_pass_what_is_learnt_of_them(

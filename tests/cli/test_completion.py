@@ -175,7 +175,7 @@ def test_a_condition_in_quotes_is_completed_in_bash(
 
     def heard(what: bytes) -> bytes:
         said = b""
-        while what not in said and select.select([master], [], [], 60)[0]:
+        while what not in said and select.select([master], [], [], 300)[0]:
             said += os.read(master, 4096)
         return said
 

@@ -234,7 +234,7 @@ def test_ctrl_c_ends_a_command_in_words(two_changesets: Path) -> None:
         # Until its reader opens the pipe this blocks; then add is at work for certain.
         with open(two_changesets / "labels.csv", "w"):
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=300)
     assert (process.returncode, said.count("\n")) == (130, 1), said
     assert said.startswith("interrupted: nothing was lost")
     assert run("fsck", "--full").returncode == 0

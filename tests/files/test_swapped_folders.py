@@ -238,7 +238,7 @@ def test_swapped_again_and_again(
         stop = threading.Event()
         thread = threading.Thread(target=swap.to_and_fro, args=("d/sub", stop))
         thread.start()
-        assert swap.turned.wait(60)
+        assert swap.turned.wait(300)
         try:
             with contextlib.suppress(DsmError):
                 VERBS[verb][1](work)

@@ -314,7 +314,7 @@ def test_a_tar_killed_at_random_moments(large: tuple[Path, str], tmp_path: Path)
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
-CROWD = 16 if LONG else 8
+CROWD = 16 if LONG else 5
 
 
 @pytest.mark.slow

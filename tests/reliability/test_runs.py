@@ -185,7 +185,7 @@ def test_a_clock_that_is_set_back_changes_no_order(
         found = repo.runs.find("back")
         assert (found.state, found.metrics) == ("complete", {"loss": 4.0})
         assert found.end is not None
-        assert found.end.time < found.start.time and 0 <= found.end.duration < 60_000_000
+        assert found.end.time < found.start.time and 0 <= found.end.duration < 3_000_000_000
         assert [each.id for each in repo.runs] == [found.id]
     assert points_of(root, found) == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert problems(root) == []

@@ -131,7 +131,7 @@ def add_and_commit(root: Path, writer: int, turns: int) -> None:
 
 def test_plain_add_and_commit_lose_no_example(root: Path) -> None:
     """8 processes share one stage: whoever commits, every example that was added is there."""
-    turns = 20 if LONG else 8
+    turns = 20 if LONG else 5
     together(*(
         lambda writer=writer: add_and_commit(root, writer, turns)  # type: ignore[misc]
         for writer in range(WRITERS)

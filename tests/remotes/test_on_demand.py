@@ -433,7 +433,7 @@ def test_loaders_of_torch_share_it(
     copy = clone_of(address, objects=False)
     view = copy.repo.view("a")
     copy.dataset.read("a/0.bin")
-    loader = DataLoader(ViewDataset(view), batch_size=None, num_workers=2, timeout=120)
+    loader = DataLoader(ViewDataset(view), batch_size=None, num_workers=2, timeout=600)
     found = {example.path: example.bytes for example in loader}
     assert found == {name: data for name, data in files.items() if name.startswith("a/")}
 

@@ -52,7 +52,7 @@ class Browser:
         os.close(self._out)
         os.close(self._in)
         self._process.terminate()
-        self._process.wait(60)
+        self._process.wait(300)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Returns what the browser answers to one command."""

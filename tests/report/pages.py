@@ -35,4 +35,4 @@ def in_browser(address: str, folder: Path) -> str:
     assert CHROMIUM is not None
     words = [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
              f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]  # fmt: skip
-    return subprocess.run(words, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(words, capture_output=True, text=True, timeout=600).stdout

@@ -136,7 +136,7 @@ def lent(path: Path, sizes: list[int], *, keep: int = 0) -> tuple[bytes, bytes]:
         if size < 0:
             stream.write(piece)
         else:
-            memory = free.get(timeout=60)
+            memory = free.get(timeout=300)
             memory[:] = b"\xaa" * len(memory)
             begin = len(given) % ALIGNED_BYTES
             memory[begin : begin + size] = piece
@@ -185,7 +185,7 @@ def test_lent_memory_comes_back_after_a_failure(
     with pytest.raises(disk.WriteFailed, match="No space left"):
         for number in range(3):
             stream.lend(memory, 0, 8192, partial(returned.put, number))
-            assert returned.get(timeout=60) == number
+            assert returned.get(timeout=300) == number
         stream.sync()
     stream.abandon()
     assert not (tmp_path / "x").exists()

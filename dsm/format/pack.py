@@ -16,8 +16,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blake3 import blake3
@@ -30,7 +29,7 @@ TRAILER = struct.Struct("<QIIII32s8s8x")  # contents at, frames, objects, dictio
 FRAME = struct.Struct("<IIBx")  # stored bytes, raw bytes, codec
 PREFIX = 10
 LOCATION = 7
-_RUN_ROWS = 1 << 16
+_ID = 32
 
 RAW, ZSTD = 0, 1
 DICTIONARY_0 = 2  # codec 2 + n: zstd with the pack's n-th dictionary
@@ -86,68 +85,46 @@ def table_row(prefix: bytes, location: int) -> bytes:
     return prefix + location.to_bytes(LOCATION, "big")
 
 
-def table_rows(oids: Iterable[bytes], locations: Sequence[int]) -> list[bytes]:
-    """Returns the row of each of many objects, given its whole id and its location."""
+def table_rows(ids: bytes, locations: Sequence[int]) -> bytes:
+    """Returns the rows of many objects end to end, given their whole ids so and their locations."""
     places = array("Q", locations)
     if sys.byteorder == "little":
         places.byteswap()
-    ids = struct.iter_unpack(f"{PREFIX}s{32 - PREFIX}x", b"".join(oids))
-    ends = struct.iter_unpack(f"{8 - LOCATION}x{LOCATION}s", places.tobytes())
-    return [prefix + end for (prefix,), (end,) in zip(ids, ends, strict=True)]
+    ends, width = places.tobytes(), PREFIX + LOCATION
+    rows = bytearray(width * len(places))
+    # Column by column: no Python object for a row.
+    for at in range(PREFIX):
+        rows[at::width] = ids[at::_ID]
+    for at in range(LOCATION):
+        rows[PREFIX + at :: width] = ends[8 - LOCATION + at :: 8]
+    return bytes(rows)
 
 
 class TableRows:
-    """Rows of objects in any order, most of them as bytes: each as an object takes four times as
-    much memory, and packs of records have millions."""
+    """Rows of objects in any order, as bytes: each as an object takes four times as much memory,
+    and packs of records have millions."""
 
     def __init__(self) -> None:
-        self._rows: list[bytes] = []
-        self._runs: list[bytes] = []  # of sorted rows
-        self._in_runs = 0
+        self._rows = bytearray()
 
     def __len__(self) -> int:
-        return len(self._rows) + self._in_runs
+        return len(self._rows) // (PREFIX + LOCATION)
 
     def append(self, row: bytes) -> None:
         """Takes a row, as `table_row` makes it."""
-        self._rows.append(row)
-        if len(self._rows) >= _RUN_ROWS:
-            self._end_run()
+        self._rows += row
 
-    def extend(self, rows: list[bytes]) -> None:
-        """Takes several rows."""
+    def extend(self, rows: bytes) -> None:
+        """Takes several rows, as `table_rows` makes them."""
         self._rows += rows
-        if len(self._rows) >= _RUN_ROWS:
-            self._end_run()
-
-    def _end_run(self) -> None:
-        self._rows.sort()
-        self._in_runs += len(self._rows)
-        self._runs.append(b"".join(self._rows))
-        self._rows.clear()
 
     def joined(self) -> bytes:
         """Returns all rows end to end, sorted, and forgets them."""
-        self._end_run()
-        runs, self._runs, self._in_runs = self._runs, [], 0
+        rows, self._rows = bytes(self._rows), bytearray()
         width = PREFIX + LOCATION
-        if len(runs) == 1:
-            return runs[0]
-        parts = []
-        for first in range(0, 256, 8):  # by their first byte, so that few are objects at a time
-            rows: list[bytes] = []
-            for run in runs:
-                start, end = (_first_from(run, byte) * width for byte in (first, first + 8))
-                rows += [run[at : at + width] for at in range(start, end, width)]
-            rows.sort()
-            parts.append(b"".join(rows))
-        return b"".join(parts)
-
-
-def _first_from(run: bytes, byte: int) -> int:
-    """Returns the number of the first of sorted rows whose first byte is this one or a later."""
-    width = PREFIX + LOCATION
-    return bisect_left(range(len(run) // width), byte, key=lambda row: run[row * width])
+        each = [rows[at : at + width] for at in range(0, len(rows), width)]
+        each.sort()
+        return b"".join(each)
 
 
 def encode_rows(position: int, frames: list[tuple[int, int, int]], rows: list[bytes]) -> bytes:

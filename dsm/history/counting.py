@@ -75,8 +75,13 @@ def size_put(rows: Rows) -> int:
 
 def _files_in(rows: Rows) -> list[int]:
     """Returns which rows are of records files."""
-    texts = {each for each in set(rows.records) if is_records_file(each)}
-    return [row for row, each in enumerate(rows.records) if each in texts] if texts else []
+    found = []
+    for text in {each for each in set(rows.records) if is_records_file(each)}:
+        row = -1
+        for _ in range(rows.records.count(text)):
+            row = rows.records.index(text, row + 1)  # millions of others are passed over fast
+            found.append(row)
+    return sorted(found)
 
 
 def _counts(kinds: Counter[str], files: int) -> Counts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from dsm.errors import InvalidInput
@@ -48,7 +49,9 @@ class FieldsAlone:
     def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         return bytes(32)
 
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
         return bytes(32)
 
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None:

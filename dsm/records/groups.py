@@ -10,18 +10,22 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, repeat
+from operator import add
 from typing import Protocol
 
 from blake3 import blake3
 
 from dsm.format import chunk_list
 from dsm.store.chunks import ReadInto
+from dsm.store.members import Members
 
 # In bytes. A read of one record decompresses one group; an edit of one stores one anew.
 SMALLEST, TYPICAL, LARGEST = 16 << 10, 32 << 10, 128 << 10
 _ENDS_AT = (1 << 32) // (TYPICAL - SMALLEST)
+_ID = 32
 
 
 class GroupStore(Protocol):
@@ -30,7 +34,7 @@ class GroupStore(Protocol):
     def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes: ...
 
     def put_group(
-        self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
     ) -> bytes: ...
 
     def put_list(self, oid: bytes, size: int, rows: bytes) -> None: ...
@@ -38,6 +42,29 @@ class GroupStore(Protocol):
     def put_stream(
         self, readinto: ReadInto, suffix: str = "", pieces: list[bytes] | None = None
     ) -> tuple[bytes, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines that are records from their beginning to their end, which is one byte: end to end, with
+    their ids, sizes and where each ends, 0 first; `repeated` says that some are equal."""
+
+    data: bytes
+    oids: Sequence[bytes]
+    joined: bytes
+    sizes: Sequence[int]
+    ends: Sequence[int]
+    repeated: bool
+
+    def members(self, first: int, end: int, held: int) -> Mapping[bytes, tuple[int, int]]:
+        """Returns where some lines lie in a group that has so many bytes before the first."""
+        shift = held - self.ends[first]
+        starts = [at + shift for at in self.ends[first:end]]
+        sizes = self.sizes[first:end]
+        if not self.repeated:
+            return Members(self.joined[_ID * first : _ID * end], starts, sizes)
+        places = zip(reversed(starts), reversed(sizes), strict=True)
+        return dict(zip(reversed(self.oids[first:end]), places, strict=True))
 
 
 class Grouper:
@@ -49,7 +76,7 @@ class Grouper:
         self._suffix = suffix
         self._whole = blake3()
         self._lines: list[bytes] = []
-        self._members: dict[bytes, tuple[int, int]] = {}
+        self._members: Mapping[bytes, tuple[int, int]] = {}
         self._held = 0  # bytes of the group so far
         self._rows: list[bytes] = []
         self.size = 0
@@ -63,7 +90,10 @@ class Grouper:
             held = 0
         self._lines.append(line)
         if oid is not None:
-            self._members.setdefault(oid, (held + at, size))
+            members = self._members
+            if not isinstance(members, dict):
+                members = self._members = dict(members)
+            members.setdefault(oid, (held + at, size))
         held = self._held = held + len(line)
         if held >= SMALLEST:
             ends = oid is not None and int.from_bytes(oid[:4], "little") < _ENDS_AT * len(line)
@@ -73,10 +103,13 @@ class Grouper:
     def add_lines(self, data: bytes, oids: Sequence[bytes], sizes: Sequence[int]) -> None:
         """Appends lines that are records from their beginning to their end, which is one byte; as
         `add` does for each."""
-        heads = array("I", b"".join(oids))[:: len(oids[0]) // 4]
+        joined = b"".join(oids)
+        heads = array("I", joined)[:: len(oids[0]) // 4]
         if sys.byteorder == "big":
             heads.byteswap()
-        ends = [0, *accumulate([size + 1 for size in sizes])]  # the end of line n is n + 1
+        ends = array("q", accumulate(map(add, sizes, repeat(1)), initial=0))  # of line n: n + 1
+        # Of equal records the first counts.
+        lines = _Lines(data, oids, joined, sizes, ends, len({*oids}) < len(oids))
         first, count = 0, len(sizes)
         while first < count:
             base = ends[first] - self._held  # so that ends count from the group's beginning
@@ -93,30 +126,21 @@ class Grouper:
                 end, full = max(over, first + (not self._held)), True
             else:
                 end, full = count, False
-            self._take(data, oids, sizes, ends, first, end)
+            self._take(lines, first, end)
             if full:
                 self._end()
             first = end
 
-    def _take(
-        self,
-        data: bytes,
-        oids: Sequence[bytes],
-        sizes: Sequence[int],
-        ends: Sequence[int],
-        first: int,
-        end: int,
-    ) -> None:
+    def _take(self, lines: _Lines, first: int, end: int) -> None:
         if first == end:
             return
-        shift = self._held - ends[first]
-        starts = [at + shift for at in ends[first:end]]
-        # Of equal records the first counts.
-        places = zip(reversed(starts), reversed(sizes[first:end]), strict=True)
-        members = dict(zip(reversed(oids[first:end]), places, strict=True))
-        self._members = {**members, **self._members} if self._members else members
-        self._lines.append(data[ends[first] : ends[end]])
-        self._held += ends[end] - ends[first]
+        members = lines.members(first, end, self._held)
+        if self._members:
+            members = {**members, **self._members}
+        self._members = members
+        data = lines.data[lines.ends[first] : lines.ends[end]]
+        self._lines.append(data)
+        self._held += len(data)
 
     def _end(self) -> None:
         data = b"".join(self._lines)

@@ -33,7 +33,7 @@ _ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no text
 _OPEN, _CLOSE = ord("{"), ord("}")
 _first, _last = itemgetter(0), itemgetter(-1)
 ReadBytes = Callable[[int], bytes]
-Columns = dict[str, list[Any]]  # the values of some fields, one for each record: text or None
+Columns = dict[str, Any]  # Arrow's of some fields, which are texts
 # Less than this is read sooner than a thread is there.
 _BESIDE_BYTES = 1 << 20
 
@@ -65,13 +65,34 @@ def fields_of(data: bytes) -> dict[str, Any]:
     return found
 
 
+class _Waiting:
+    """Whole lines whose fields are to be read; the first is that of the record number `at`."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.at = self.size = 0
+        self._parts: list[bytes] = []
+
+    def add(self, data: bytes, lines: list[bytes], at: int) -> None:
+        """Appends lines, and the same with their ends; the first is number `at`."""
+        if not self.lines:
+            self.lines, self.at = lines, at
+        else:
+            self.lines += lines
+        self._parts.append(data)
+        self.size += len(data)
+
+    def data(self) -> bytes:
+        """Returns the lines with their ends."""
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+
 class Incremental:
     """Reads lines as they come; see `Piecewise`."""
 
     def __init__(self, name: str, settings: RecordSettings, store: GroupStore | None):
         self.settings = settings
         self._gathered = Gathering(name, settings)
-        self.out = self._gathered.out
         self.grouper = Grouper(store, os.path.splitext(name)[1].lower())
         self._lines = 0  # so far
         self._cut_off = False  # whether the last line was read, and has no end
@@ -85,6 +106,15 @@ class Incremental:
             or any("." in f for f in texts)
         )
         self._texts = tuple(dict.fromkeys(texts))
+        # Records whose fields are to be read, and some that Arrow is at.
+        self._waiting = _Waiting()
+        self._begun: tuple[_Waiting, Callable[[], Columns | None]] | None = None
+
+    @property
+    def out(self) -> Read:
+        """See `Piecewise.out`."""
+        self._end_fields()
+        return self._gathered.out
 
     def run(self, read: ReadBytes) -> Read:
         rest = b""
@@ -95,6 +125,7 @@ class Incremental:
             end = data.rfind(b"\n") + 1
             rest = data[end:]
             if len(rest) > OBJECT_BYTES_MAX:
+                self._end_fields()
                 raise self._gathered.wrong(
                     self._lines + data.count(b"\n") + 1, *too_long(len(rest))
                 )
@@ -103,6 +134,7 @@ class Incremental:
         if rest:
             self._cut_off = True
             self._block([rest], b"", self._first)
+        self._end_fields()
         oid = self.grouper.finish()
         return self._gathered.finish(oid, self.grouper.size)
 
@@ -144,17 +176,20 @@ class Incremental:
             return False
         if bytes(map(_first, lines)).strip(b"{") or bytes(map(_last, lines)).strip(b"}"):
             return False
-        # Arrow reads the fields while lines are hashed: it lets other threads run.
-        columns = self._columns_beside(data, count)
+        self._waiting.add(data, lines, len(self._gathered.out))
+        # Arrow reads the fields while lines are hashed, these and the next ones: it lets other
+        # threads run. What is read by parts comes in small ones, of which it takes many at once.
+        if self._waiting.size >= _BESIDE_BYTES:
+            self._begin_fields()
         oids = digests(lines)
         self.grouper.add_lines(data, oids, sizes)
         self._gathered.take_all(oids, sizes, range(self._lines + 1, self._lines + count + 1))
         self._lines += count
-        self._fields(lines, columns)
         return True
 
     def _block(self, lines: list[bytes], end: bytes, first: bool) -> None:
         """Takes whole lines; each is a record, unless it is blank."""
+        self._end_fields()
         add, before = self.grouper.add, self._lines
         records: list[bytes] = []
         plain = True  # whether each record certainly begins and ends as an object does
@@ -174,16 +209,17 @@ class Incremental:
             self._gathered.take(oid, len(data), number)
         self._lines += len(lines)
         if records:
+            at = len(self._gathered.out) - len(records)
             columns = self._columns(b"\n".join(records), len(records)) if plain else None
-            self._fields(records, lambda: columns)
+            self._fields(records, at, columns)
 
-    def _fields(self, records: list[bytes], columns: Callable[[], Columns | None]) -> None:
-        """Takes the fields of records from what Arrow has read, if it has."""
-        for data in records[: max(0, LOOKED_AT - len(self.out) + len(records))]:
+    def _fields(self, records: list[bytes], at: int, columns: Columns | None) -> None:
+        """Takes the fields of records, of which the first is number `at`, from what Arrow has read,
+        if it has."""
+        for data in records[: max(0, LOOKED_AT - at)]:
             self._look_at(data)
-        found = columns()
-        if found is None or not self._fields_by_arrow(found):
-            self._fields_by_python(records)
+        if columns is None or not self._fields_by_arrow(columns):
+            self._fields_by_python(records, at)
 
     def _look_at(self, data: bytes) -> None:
         """Notes the types of the fields, for people; what is wrong with a record is told later."""
@@ -194,12 +230,26 @@ class Incremental:
 
     # --- fields ---
 
-    def _columns_beside(self, data: bytes, count: int) -> Callable[[], Columns | None]:
-        """Begins to read the fields of a block in a thread; returns what waits for them."""
-        if len(data) < _BESIDE_BYTES or not self._by_arrow:
+    def _begin_fields(self) -> None:
+        """Ends what was begun, and begins to read the fields of the records that wait."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        self._end_begun()
+        data, count = waiting.data(), len(waiting.lines)
+        if self._by_arrow and waiting.size >= _BESIDE_BYTES:
+            self._begun = waiting, _beside(lambda: self._columns(data, count))
+        elif count:
             columns = self._columns(data, count)
-            return lambda: columns
-        return _beside(lambda: self._columns(data, count))
+            self._begun = waiting, lambda: columns
+
+    def _end_begun(self) -> None:
+        if self._begun is not None:
+            (waiting, columns), self._begun = self._begun, None
+            self._fields(waiting.lines, waiting.at, columns())
+
+    def _end_fields(self) -> None:
+        """Takes the fields of all records so far."""
+        self._begin_fields()
+        self._end_begun()
 
     def _columns(self, data: bytes, count: int) -> Columns | None:
         """Reads the fields of so many records with Arrow, each of which begins and ends as an
@@ -211,7 +261,8 @@ class Incremental:
 
         schema = pa.schema([(name, pa.string()) for name in self._texts])
         try:
-            str(data, "utf-8")
+            if not data.isascii():
+                str(data, "utf-8")
             table = pj.read_json(
                 pa.BufferReader(data),
                 # One block: a record may be longer than those that Arrow would cut.
@@ -220,12 +271,13 @@ class Incremental:
             )
             if table.num_rows != count:
                 return None
-            return {name: table.column(name).to_pylist() for name in self._texts}
+            return {name: table.column(name) for name in self._texts}
         except (pa.ArrowException, ValueError):
             return None
 
-    def _fields_by_arrow(self, columns: Columns) -> bool:
+    def _fields_by_arrow(self, found: Columns) -> bool:
         """Takes fields that Arrow has read; False when Python has to look at them."""
+        columns = {name: column.to_pylist() for name, column in found.items()}
         for name in self._texts:
             if any(value is not None for value in columns[name]):
                 self._gathered.said.add(name)
@@ -239,8 +291,8 @@ class Incremental:
             labels = self._labels(columns[self.settings.label]) if self.settings.label else []
         except ValueError:
             return False
-        self.out.keys += made
-        self.out.labels += labels
+        self._gathered.out.keys += made
+        self._gathered.out.labels += labels
         return True
 
     def _labels(self, texts: Sequence[str | None]) -> list[tuple[str, ...]]:
@@ -249,8 +301,8 @@ class Incremental:
             known[text] = labels_of(text, self.settings.label or "")
         return [known[text] for text in texts]
 
-    def _fields_by_python(self, records: list[bytes]) -> None:
-        numbers = self._gathered.numbers[len(self.out) - len(records) :]
+    def _fields_by_python(self, records: list[bytes], at: int) -> None:
+        numbers = self._gathered.numbers[at : at + len(records)]
         for number, data in zip(numbers, records, strict=True):
             try:
                 record = fields_of(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from blake3 import blake3
@@ -30,7 +31,9 @@ class Parts:
         """Stores an object, unless it is the empty one that stands for no record at all."""
         return self._store.put(data, self._ending, pieces) if data else bytes(32)
 
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
         """Stores a group; see `ObjectStore.put_group`."""
         return self._store.put_group(data, members, self._ending)
 

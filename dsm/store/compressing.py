@@ -5,11 +5,12 @@ Which are compressed, and what lies where, depends on the groups and their order
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsm.store.codec import Kind, many_compressor
+from dsm.store.members import Members
 
 if TYPE_CHECKING:
     from threading import Thread
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 BATCH_BYTES = 4 << 20
 DENSE_PROBES = 16
 LEVEL = 3
-Members = Mapping[bytes, tuple[int, int]]
 
 
 @dataclass(slots=True)

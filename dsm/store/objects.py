@@ -341,7 +341,6 @@ class ObjectStore(OpenPacks):
         if oid not in self._fresh_groups and not self._holds_group(oid, data, members):
             self._fresh_groups.add(oid)
             self._fresh.add(oid)
-            self._fresh.update(members)
             self._room().add_group(oid, data, members, suffix)
         return oid
 

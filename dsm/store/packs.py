@@ -20,6 +20,7 @@ from dsm.errors import DamagedData, StorageFailed
 from dsm.format import pack as fmt
 from dsm.store.codec import Kind, choose, compressor, decompressor, grouped
 from dsm.store.compressing import DENSE_PROBES, Compressing, Group
+from dsm.store.members import Members
 from dsm.store.prefixes import SortedPrefixes
 from dsm.store.stream import Stream
 
@@ -106,7 +107,7 @@ class PackWriter:
         kind = self._kinds.get(suffix)
         if kind is None:
             kind = self._kinds[suffix] = Kind(suffix)
-        for group in self._groups.take(Group(oid, data, members, kind)):
+        for group in self._groups.take(Group(oid, data, Members.of(members), kind)):
             self._place(group)
 
     def _place(self, group: Group) -> None:
@@ -116,11 +117,10 @@ class PackWriter:
             self._add_raw(group.oid, group.data, False)
         else:
             self._frame(group.frame, size, fmt.ZSTD, [(group.oid, size)])
-        members = group.members
-        if group.oid in members:
-            members = {oid: place for oid, place in members.items() if oid != group.oid}
-        places = [start + at | n << 32 for at, n in members.values()]
-        self._objects.extend(fmt.table_rows(members, places))
+        members = group.members.without(group.oid)
+        spans = zip(members.offsets, members.sizes, strict=True)
+        places = [start + at | n << 32 for at, n in spans]
+        self._objects.extend(fmt.table_rows(members.ids, places))
 
     def add_list(self, oid: bytes, payload: bytes) -> None:
         """Appends the chunk list of a large object."""

@@ -439,8 +439,8 @@ class Adder:
         if self.request.dry_run:  # which has not read them
             return
         new = [
-            row for row, path in enumerate(rows.paths)
-            if rows.kinds[row] == ADDED and rows.records[row] is None and index.get(path) is None
+            row for row, records in enumerate(rows.records)
+            if records is None and rows.kinds[row] == ADDED and index.get(rows.paths[row]) is None
         ]  # fmt: skip
         self._carrier.carry(rows, new, self._gone)
         carried = set(self._carrier.carried)
@@ -455,8 +455,8 @@ class Adder:
         """New files take the place of examples that they cannot be beside: `a` and `a/b`."""
         rows = self.out.rows
         new = [
-            path for path, oid, records in zip(rows.paths, rows.oids, rows.records, strict=True)
-            if oid is not None and records != RECORD
+            rows.paths[row] for row, records in enumerate(rows.records)
+            if records != RECORD and rows.oids[row] is not None
         ]  # fmt: skip
         for path in self.index.in_the_way(p for p in new if self.index.get(p) is None):
             if path not in self.out.marks or self.out.marks[path] is not None:

@@ -31,7 +31,9 @@ class _Wanted:
     def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
         return bytes(32)
 
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
         for oid in self._oids & members.keys():
             at, size = members[oid]
             self.found[oid] = data[at : at + size]

@@ -314,12 +314,13 @@ def refuse_files_as_records(
 
     taken = set(names)
     shared, files = [], []
-    for path, each, oid in zip(rows.paths, rows.records, rows.oids, strict=True):
-        if each == RECORD:
-            if taken and path in taken:
-                shared.append(path)
-        elif "#" in path and oid is not None and parts_of(path)[0]:
-            files.append((path, parts_of(path)[0]))
+    for row, each in enumerate(rows.records):
+        if each != RECORD:
+            path = rows.paths[row]
+            if "#" in path and rows.oids[row] is not None and parts_of(path)[0]:
+                files.append((path, parts_of(path)[0]))
+        elif taken and rows.paths[row] in taken:
+            shared.append(rows.paths[row])
     if not shared and files and has_records(tree, staged):
         above = tree.lookup({file for _, file in files}, staged)
         known = records_of(

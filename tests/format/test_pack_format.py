@@ -55,18 +55,19 @@ def test_golden_pack(tmp_path: Path, golden: Callable[[str, str], None]) -> None
     golden("format/pack-v1.hex", dump(written(tmp_path, CONTENTS)))
 
 
-def test_rows_of_a_table_are_sorted_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that were kept as bytes come out as those that are sorted at once."""
-    monkeypatch.setattr(fmt, "_RUN_ROWS", 50)
+def test_rows_of_a_table_are_sorted_however_they_came() -> None:
+    """Rows that were made together are those that are made one by one, sorted, equal ones, too."""
     for count in (0, 1, 49, 50, 51, 1000):
-        ids = [blake3(bytes([n % 7, n // 7 % 256])).digest() for n in range(count)]
-        rows = [fmt.table_row(oid[: fmt.PREFIX], n << 32) for n, oid in enumerate(ids)]
-        table = fmt.TableRows()
-        table.extend(rows[: count // 3])
-        for row in rows[count // 3 :]:
+        ids = [blake3(bytes([n % 7, n * n // 7 % 256])).digest() for n in range(count)]
+        places = [(n * 2654435761) % (1 << 55) for n in range(count)]
+        rows = [fmt.table_row(oid[: fmt.PREFIX], at) for oid, at in zip(ids, places, strict=True)]
+        table, split = fmt.TableRows(), count // 3
+        table.extend(fmt.table_rows(b"".join(ids[:split]), places[:split]))
+        for row in rows[split:]:
             table.append(row)
         assert len(table) == count
         assert table.joined() == b"".join(sorted(rows))
+        assert not len(table)
 
 
 def test_golden_pack_reads(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blake3 import blake3
 
 from dsm.format import chunk_list
@@ -24,7 +26,9 @@ class Groups:
             pieces.append(chunk_list.row(oid, len(data)))
         return oid
 
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
         self.groups.append(data)
         for oid, (at, size) in members.items():
             self.parts[oid] = data[at : at + size]

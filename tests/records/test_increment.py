@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,7 +76,9 @@ class Stored(Groups):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def put_group(self, data: bytes, members: dict[bytes, tuple[int, int]], suffix: str) -> bytes:
+    def put_group(
+        self, data: bytes, members: Mapping[bytes, tuple[int, int]], suffix: str
+    ) -> bytes:
         oid = super().put_group(data, members, suffix)
         self.held[oid] = data
         return oid

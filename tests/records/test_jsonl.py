@@ -312,3 +312,17 @@ def test_many_lines_are_grouped_as_each_alone_is(
     assert alone.groups == together.groups
     assert alone.parts == together.parts
     assert alone.listed == together.listed
+
+
+@pytest.mark.parametrize("beside", [1, 1 << 20])
+@pytest.mark.parametrize("later", [b"[1]", b'{"id": "a", }', b"x" * 9_000_000])
+def test_of_several_wrong_lines_the_first_is_told(
+    later: bytes, beside: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fields are read while later lines are looked at already."""
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(jsonl, "_BESIDE_BYTES", beside)
+    good = b"".join(b'{"id": "%03d", "text": "some words"}\n' % n for n in range(20))
+    data = good + b'{"id": "", "text": "no key"}\n' + good.replace(b'"0', b'"1') + later + b"\n"
+    with pytest.raises(RecordsInvalid, match="line 21: has nothing in the field 'id'"):
+        jsonl.read_jsonl(io.BytesIO(data).read, "t.jsonl", RecordSettings(key=("id",)))

@@ -8,9 +8,9 @@ Looking up a few paths never folds anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -40,6 +40,8 @@ from dsm.repo.repository import Repository
 from dsm.steps import step
 from dsm.store import disk
 
+T = TypeVar("T")
+
 # A new snapshot is cached once this many rows, or this share of the base, lie over the old one.
 OVERLAY_ROWS = 20_000
 OVERLAY_CHANGESETS = 64
@@ -50,6 +52,8 @@ MERGE_ROWS = 4_000_000
 READERS = 4
 # From here on rows become examples together, so many at a time.
 MANY_ROWS, BATCH_ROWS = 32, 8192
+# One path is searched for in the time in which so many rows are gone through.
+SEARCH_ROWS = 512
 
 
 @dataclass(slots=True)
@@ -76,8 +80,21 @@ class Snapshots:
 
     def lookup(self, number: int, paths: Iterable[str]) -> dict[str, Example]:
         """Returns those of the examples that are live after changeset `number`."""
+        return self._newest(number, paths, _at)
+
+    def objects(self, number: int, paths: Iterable[str]) -> dict[str, bytes]:
+        """Like `lookup`, for many paths of which only the objects are asked for."""
+        return self._newest(number, paths, _objects_at)
+
+    def _newest(
+        self,
+        number: int,
+        paths: Iterable[str],
+        read: Callable[[pa.Table, list[int]], Iterator[tuple[str, T | None]]],
+    ) -> dict[str, T]:
+        """Returns what the newest row of each path says, by `read`; not of those that delete."""
         wanted = set(paths)
-        found: dict[str, Example] = {}
+        found: dict[str, T] = {}
         base = self._nearest(number)
         for current in range(number, base.number, -1):
             if not wanted:
@@ -85,14 +102,14 @@ class Snapshots:
             table = self.manifests.of(current)
             if table is None:
                 continue
-            for path, example in _at(table, _positions(table.column("path"), wanted)):
+            for path, said in read(table, _positions(table.column("path"), wanted)):
                 wanted.discard(path)
-                if example is not None:
-                    found[path] = example
+                if said is not None:
+                    found[path] = said
         if wanted and base.table is not None:
-            for path, example in _at(base.table, _positions(base.table.column("path"), wanted)):
-                if example is not None:
-                    found[path] = example
+            for path, said in read(base.table, _positions(base.table.column("path"), wanted)):
+                if said is not None:
+                    found[path] = said
         return found
 
     def example(self, number: int, path: str) -> Example:
@@ -257,6 +274,12 @@ def _at(table: pa.Table, rows: list[int]) -> Iterator[tuple[str, Example | None]
             yield path, example
 
 
+def _objects_at(table: pa.Table, rows: list[int]) -> Iterator[tuple[str, bytes | None]]:
+    """Yields path and object of these rows, None for one that deletes."""
+    part = table.select(["path", "object"]).take(pa.array(rows, pa.int64()))
+    return zip(*(column.to_pylist() for column in part.columns), strict=True)
+
+
 def example_at(table: pa.Table, row: int) -> Example | None:
     """Returns the example of a manifest's or snapshot's row; None when the row deletes."""
     oid = table.column("object")[row].as_py()
@@ -359,7 +382,7 @@ def paths_below(table: pa.Table, path: str) -> list[str]:
 def _positions(column: pa.ChunkedArray, wanted: set[str]) -> list[int]:
     """Rows whose path is wanted. Few: binary search, since rows are sorted; many: one pass."""
     count = len(column)
-    if len(wanted) * 64 > count:
+    if len(wanted) * SEARCH_ROWS > count:
         import pyarrow.compute as pc
 
         mask = pc.is_in(column, value_set=pa.array(sorted(wanted), pa.string()))

@@ -26,6 +26,7 @@ BLOCK_BYTES = 8 << 20
 FEWEST_GROUPS = 8  # a smaller file is read as a whole
 # How many groups that follow a changed one may be changed as well, and how much may be put in.
 _GROUPS_AHEAD, _BYTES_AHEAD = 16, 16 << 20
+_BYTES_NEAR = 1 << 20  # looked at before more of the file is read
 _HEAD_BYTES = 4 << 10
 # Where more than this share of the groups changed, all is read.
 _CHANGED_MAX = 3
@@ -213,11 +214,14 @@ class _Window:
 
     def find(self, head: bytes, reach: int) -> int | None:
         """Returns where a line that begins so begins, within so many bytes; None for nowhere."""
-        self._fill(reach + LARGEST)
-        if self._data.startswith(head, self._at):
-            return 0
-        found = self._data.find(b"\n" + head, self._at, self._at + reach)
-        return None if found < 0 else found + 1 - self._at
+        for most in (min(reach, _BYTES_NEAR), reach):  # nearly always it is near
+            self._fill(most + LARGEST)
+            if self._data.startswith(head, self._at):
+                return 0
+            found = self._data.find(b"\n" + head, self._at, self._at + most)
+            if found >= 0:
+                return found + 1 - self._at
+        return None
 
     def last_line_end(self) -> int:
         """Returns how many of the bytes at hand are whole lines; all of them at the file's end."""

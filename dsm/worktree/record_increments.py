@@ -13,6 +13,7 @@ from dsm.history.snapshot import count_below
 from dsm.model.record_path import is_records_file
 from dsm.records.increment import FEWEST_GROUPS, read_increment, reads_increments
 from dsm.records.settings import RecordSettings
+from dsm.store.lookup import ROW_BITS
 from dsm.store.object_file import ObjectFile
 from dsm.worktree.stage import Staged
 from dsm.worktree.tree import WorkTree
@@ -55,8 +56,8 @@ def what_changed(
     was = {lead + key for key in read.before.keys}
     new = {lead + key for key in read.keys} - was
     again = set() if settings.key else {f"{each}-2" for each in was | new}
-    read.held = {each.path: each.oid for each in tree.committed(was).values()}
-    if tree.committed(new | again) or len(read.held) != len(was):
+    read.held = tree.snapshots().objects(head, was)
+    if tree.snapshots().objects(head, new | again) or len(read.held) != len(was):
         return None  # a key, or without one a content, that another part of the file has, too
     _rely_on(tree, groups)
     read.records = count - len(read.before) + len(read)
@@ -67,6 +68,8 @@ def _rely_on(tree: WorkTree, groups: list[tuple[bytes, int]]) -> None:
     """Notes the packs of the groups, so that gc leaves them until the stage names them."""
     store = tree.repository.store
     store.lookup.expect(len(groups))
+    packs = store.lookup.packs
     for oid, _ in groups:
-        for pack, _row in store.lookup.holders(oid)[:1]:
-            store.relied_on.add(pack.name)
+        place = store.lookup.place(oid)
+        if place is not None:
+            store.relied_on.add(packs[place >> ROW_BITS].name)

@@ -228,6 +228,8 @@ def test_looking_up_paths_agrees_with_the_table(work: Work, many: bool) -> None:
                 path: labels for path, (_, labels) in state.items() if path in asked
             }
             assert all(isinstance(example, Example) for example in found.values())
+            objects = ds.snapshots.objects(number, [*asked, "nowhere", "dir1"])
+            assert objects == {path: example.oid for path, example in found.items()}
 
 
 def test_large_and_small_changes_over_a_large_snapshot(work: Work) -> None:

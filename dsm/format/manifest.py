@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from dsm.errors import DamagedData, InvalidInput
 from dsm.model.attribute_columns import CODED, INTS, AttributeColumns, Column
+from dsm.model.ids import Ids
 from dsm.model.names import check_path
 from dsm.model.record_path import RECORD, checked_records
 from dsm.model.rows import ADDED, DELETED, Rows
@@ -59,22 +60,28 @@ class ManifestDamaged(DamagedData):
 
 def to_table(rows: Rows, types: Mapping[str, str]) -> pa.Table:
     """Builds the Arrow table of rows that are sorted by path; `types` as from `attribute_types`."""
-    puts = [oid is not None for oid in rows.oids]
-    everything = all(puts)
-    mask = None if everything else pa.array([not put for put in puts])
+    oids = rows.oids
+    if isinstance(oids, Ids) and not oids.lacking:
+        ids = pa.Array.from_buffers(pa.binary(32), len(oids), [None, pa.py_buffer(oids.data)])
+    else:
+        ids = pa.array(list(oids), pa.binary(32))
+    everything = not ids.null_count
+    puts = [] if everything else [oid is not None for oid in oids]
 
     def column(values: Any, kind: pa.DataType) -> pa.Array:
         return (
             pa.array(values, kind)
-            if mask is None
+            if everything
             else pa.array([v if put else None for v, put in zip(values, puts, strict=True)], kind)
         )
 
     count = len(rows)
     arrays = [
         pa.array(rows.paths, pa.string()),
-        pa.array(["put" if put else "delete" for put in puts], pa.string()),
-        pa.array(rows.oids, pa.binary(32)),
+        pa.repeat("put", count)
+        if everything
+        else pa.array(["put" if put else "delete" for put in puts], pa.string()),
+        ids,
         pa.nulls(count, pa.int64()),
         pa.nulls(count, pa.int64()),
         column(rows.sizes, pa.int64()),

@@ -32,6 +32,7 @@ from dsm.model.deflated import (
     inflate_pieces,
     most,
 )
+from dsm.model.ids import Ids
 from dsm.model.names import check_paths
 from dsm.model.record_path import checked_records
 from dsm.model.rows import ADDED, DELETED, FORGET, MODIFIED, NOTHING, RELABELLED, Rows, shared
@@ -56,7 +57,7 @@ def encode(header: dict[str, Any], rows: Rows) -> bytes:
     parts = [
         _paths(rows.paths),
         zlib.compress("".join(rows.kinds).encode(), 1),
-        b"".join([oid for oid in rows.oids if oid is not None]),
+        _ids(rows.oids),
         _numbers(rows.sizes),
         _numbers(rows.times),
         *_dictionary(rows.labels),
@@ -76,8 +77,15 @@ def encode(header: dict[str, Any], rows: Rows) -> bytes:
             parts += _column(each)
     meta["parts"] = [len(part) for part in parts]
     head = json.dumps(meta, separators=(",", ":")).encode()
-    body = b"".join((MAGIC, LENGTH.pack(len(head)), head, *parts))
-    return body + blake3(body).digest()
+    body = (MAGIC, LENGTH.pack(len(head)), head, *parts)
+    digest = blake3()
+    for part in body:  # not joined: once more of millions of ids is too much
+        digest.update(part)
+    return b"".join((*body, digest.digest()))
+
+
+def _ids(oids: list[bytes | None] | Ids) -> bytes | bytearray:
+    return oids.there() if isinstance(oids, Ids) else b"".join(filter(None, oids))
 
 
 def decode(data: bytes, where: str) -> tuple[dict[str, Any], Rows]:
@@ -135,14 +143,14 @@ def _decode(body: memoryview) -> tuple[dict[str, Any], Rows]:
     if len(kinds) != count or not _KINDS.issuperset(kinds):
         raise ValueError("it has not as many rows as it says")
     check_paths(paths)
-    ids = bytes(parts[2])
-    oids: list[bytes | None]
+    ids = bytearray(parts[2])
+    oids: list[bytes | None] | Ids
     if len(ids) != 32 * (count - kinds.count(DELETED) - kinds.count(FORGET)):
         raise ValueError("it has not as many ids as rows that put something")
     if len(ids) == 32 * count:
-        oids = [ids[at : at + 32] for at in range(0, len(ids), 32)]
+        oids = Ids(ids)
     else:
-        stored = iter([ids[at : at + 32] for at in range(0, len(ids), 32)])
+        stored = iter(Ids(ids))
         oids = [None if kind in "DF" else next(stored) for kind in kinds]
     given = [False] * count
     if len(parts) > PARTS[0]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from dsm.model.attribute_columns import AttributeColumns
 from dsm.model.example import Attributes, Example
+from dsm.model.ids import Ids
 
 ADDED, MODIFIED, RELABELLED, DELETED, FORGET = "A", "M", "L", "D", "F"
 KIND_NAMES = {ADDED: "added", MODIFIED: "modified", RELABELLED: "relabelled", DELETED: "deleted"}
@@ -43,7 +44,7 @@ class Rows:
 
     paths: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
-    oids: list[bytes | None] = field(default_factory=list)
+    oids: list[bytes | None] | Ids = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     labels: list[tuple[str, ...]] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Rows:
         """Returns the given rows, in that order."""
         columns: list[Any] = [
             column.take(rows)
-            if isinstance(column, AttributeColumns)
+            if isinstance(column, AttributeColumns | Ids)
             else [column[row] for row in rows]
             for column in self.columns()
         ]
@@ -116,6 +117,8 @@ class Rows:
 
     def extend(self, other: Rows) -> None:
         """Appends all rows of another one."""
+        if isinstance(other.oids, Ids):
+            self.oids = Ids.of(self.oids)
         for mine, theirs in zip(self.columns(), other.columns(), strict=True):
             mine.extend(theirs)
 

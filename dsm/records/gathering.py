@@ -19,6 +19,7 @@ from dsm.format.pack import OBJECT_BYTES_MAX
 from dsm.model.attribute_columns import AttributeColumns, Column
 from dsm.model.attributes import FLOAT_INT_MAX
 from dsm.model.example import AttributeValue
+from dsm.model.ids import Ids
 from dsm.model.names import check_attribute_name, printable
 from dsm.records.cells import typed
 from dsm.records.fields import (
@@ -52,7 +53,7 @@ class Read:
 
     settings: RecordSettings = field(default_factory=RecordSettings)
     keys: list[str] = field(default_factory=list)
-    oids: list[bytes] = field(default_factory=list)
+    oids: Ids = field(default_factory=Ids)
     sizes: list[int] = field(default_factory=list)
     numbers: array[int] = field(default_factory=lambda: array("q"))
     unit: str = "line"
@@ -260,10 +261,12 @@ def asked_fields(settings: RecordSettings) -> Iterator[str]:
     yield from (name for name in settings.attributes if name != ALL_FIELDS)
 
 
-def keys_of_content(oids: list[bytes]) -> list[str]:
+def keys_of_content(oids: Ids) -> list[str]:
     """Returns for each record a key by its content; of equal ones a later one has a number."""
+    keys = [oid[: KEY_DIGITS // 2].hex() for oid in oids if oid is not None]
+    if len(set(keys)) == len(keys):
+        return keys
     seen: dict[str, int] = {}
-    keys = [oid[: KEY_DIGITS // 2].hex() for oid in oids]
     for position, key in enumerate(keys):
         count = seen[key] = seen.get(key, 0) + 1
         if count > 1:

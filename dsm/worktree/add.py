@@ -338,7 +338,7 @@ class Adder:
         out, rows, request = self.out, self.out.rows, self.request
         rows.paths += paths
         rows.kinds += [ADDED] * len(paths)
-        rows.oids += oids
+        rows.oids.extend(oids)
         rows.sizes += [st[3] for st in stats]
         if request.pattern or request.default_pattern or request.label_rows:
             for path, st in zip(paths, stats, strict=True):

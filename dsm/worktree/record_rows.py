@@ -12,6 +12,7 @@ from typing import Any
 
 from dsm.errors import Conflict
 from dsm.model.example import Attributes, Example
+from dsm.model.ids import Ids
 from dsm.model.names import check_paths, printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
 from dsm.model.rows import ADDED, FORGET, Rows
@@ -100,6 +101,7 @@ class RecordsJudge:
         else:
             rows.paths += paths
             rows.kinds += [ADDED] * count
+            rows.oids = Ids.of(rows.oids)
             rows.oids += read.oids
             rows.sizes += read.sizes
             rows.labels += self._all_labels() if read.labels else [base.labels] * count
@@ -231,6 +233,11 @@ class RecordsJudge:
             read.attributes[position] if read.attributes else {},
         )
 
+    def _oid(self, position: int) -> bytes:
+        oid = self.read.oids[position]
+        assert oid is not None  # what was read is there
+        return oid
+
     def _new(self, position: int, path: str) -> Example:
         labels, time, attributes = self._said(position)
         base = self._base
@@ -246,7 +253,7 @@ class RecordsJudge:
     def _example(self, position: int, path: str, said: Meaning) -> Example:
         read = self.read
         return Example(
-            path, read.oids[position], read.sizes[position], said.time, said.labels,
+            path, self._oid(position), read.sizes[position], said.time, said.labels,
             said.attributes, said.annotation, said.time_given, RECORD,
         )  # fmt: skip
 
@@ -256,7 +263,7 @@ class RecordsJudge:
         labels, time, attributes = self._said(position)
         same = current.oid == self.read.oids[position]
         after = replace(
-            current, oid=self.read.oids[position], size=self.read.sizes[position],
+            current, oid=self._oid(position), size=self.read.sizes[position],
             time=current.time if same or current.time_given else self.file.time,
         )  # fmt: skip
         old_labels, old_time, old_attributes = ((), None, {}) if old is None else old

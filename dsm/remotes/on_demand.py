@@ -172,18 +172,21 @@ class OnDemand:
     def _fetch(self, oids: Iterable[bytes], keep: Callable[[Extract], object]) -> Iterator[Found]:
         rest = iter(oids)
         collected = Extract()
-        while some := list(islice(rest, PLANNED)):
-            for each, found in self._ranges(some):
-                if not collected.has_room_for(each.pack, each.codecs):
-                    keep(collected)
-                    collected = Extract()
-                each.collect(collected)
-                yield from found
-                if collected.size >= EXTRACT_BYTES:
-                    keep(collected)
-                    collected = Extract()
-        if len(collected):
-            keep(collected)
+        try:
+            while some := list(islice(rest, PLANNED)):
+                for each, found in self._ranges(some):
+                    if not collected.has_room_for(each.pack, each.codecs):
+                        collected, full = Extract(), collected
+                        keep(full)
+                    each.collect(collected)
+                    yield from found
+                    if collected.size >= EXTRACT_BYTES:
+                        collected, full = Extract(), collected
+                        keep(full)
+        finally:
+            # Also when the line was cut, or by Ctrl-C: the next run goes on from there.
+            if len(collected):
+                keep(collected)
 
     def _ranges(self, oids: list[bytes]) -> Iterator[tuple[Range, list[Found]]]:
         """Yields ranges of the remote's packs with the objects in them, each once."""

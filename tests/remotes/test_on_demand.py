@@ -168,6 +168,38 @@ def test_a_restore_tells_what_is_fetched(share: Path, clone_of: CloneOf) -> None
     assert max(size for _, size in told.steps) < 9_000_000
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RemoteFailed("the line was cut")])
+def test_what_came_before_it_was_stopped_is_kept(
+    share: Path, clone_of: CloneOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+) -> None:  # fmt: skip
+    """By Ctrl-C or by the network: what has come is in the cache, and the rest alone is asked for."""
+    copy = clone_of(str(share), objects=False)
+    real = OnDemand._ranges
+
+    def cut(self: OnDemand, oids: list[bytes]) -> object:
+        yield next(real(self, oids))
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OnDemand, "_ranges", cut)
+        with pytest.raises(type(error)):
+            copy.dataset.restore()
+    wanted = {example.oid for example in copy.dataset.ls()}
+    here = wanted - set(copy.repo.store.absent(wanted))
+    assert 0 < len(here) < len(wanted)
+    asked: list[bytes] = []
+
+    def noted(self: OnDemand, oids: list[bytes]) -> object:
+        asked.extend(oids)
+        return real(self, oids)
+
+    monkeypatch.setattr(OnDemand, "_ranges", noted)
+    copy.dataset.restore()
+    assert not here & set(asked)
+    assert copy.contents() == copy.files()
+
+
 def test_all_that_reads_reads_the_same(
     share: Path, files: dict[str, bytes], clone_of: CloneOf, tmp_path: Path
 ) -> None:

@@ -28,9 +28,15 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def proxy(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+def server(s3_bucket: str) -> str:
+    """The address of the server itself."""
+    return os.environ["AWS_ENDPOINT_URL"]
+
+
+@pytest.fixture
+def proxy(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
     """What stands between obstore and the server; addresses lead to it from now on."""
-    made = FaultProxy(os.environ["AWS_ENDPOINT_URL"], seed=1, patience=PATIENCE)
+    made = FaultProxy(server, seed=1, patience=PATIENCE)
     monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
     monkeypatch.setattr(contract, "PAUSE_SECONDS", 0.0)
     quick = {
@@ -59,7 +65,7 @@ def until_done(ask: Callable[[], object], between: Callable[[], None] = lambda: 
 
 
 def test_transfers_survive_a_bad_network(
-    origin: Copy, proxy: FaultProxy, s3_bucket: str, tmp_path: Path
+    origin: Copy, server: str, proxy: FaultProxy, s3_bucket: str, tmp_path: Path
 ) -> None:
     """Push, fetch, pull and clone while answers are dropped, late, cut, flipped, doubled or lost: what
     arrives is what was sent, and no header shows before what it names."""
@@ -69,9 +75,11 @@ def test_transfers_survive_a_bad_network(
     clone: Copy | None = None
 
     def check() -> None:
-        proxy.rate, rate = 0.0, proxy.rate
-        assert objects_before_headers(place)
-        proxy.rate = rate
+        # By a line of its own: a busy machine may be later than the proxy's patience.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", server)
+            patch.setattr(object_store, "_CLIENT", {"timeout": "120s", "connect_timeout": "60s"})
+            assert objects_before_headers(place)
 
     proxy.rate = 0.15
     for number in itertools.count():

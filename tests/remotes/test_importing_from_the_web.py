@@ -209,7 +209,9 @@ def test_imports_survive_faults(
     monkeypatch.setattr("dsm.remotes.object_store._RETRY", retry)
     draw, place = random.Random(11), f"{s3_bucket}/faults-{os.getpid()}"
     files = {f"f{n:02d}.bin": draw.randbytes(3_000) for n in range(30)}
-    fill(place, {**files, "x.tar": tar_of(files), "lines.jsonl": b'{"id":1}\n{"id":2}\n'})
+    large = draw.randbytes(6 << 20)  # which comes in two ranges
+    lines = b'{"id":1}\n{"id":2}\n'
+    fill(place, {**files, "x.tar": tar_of(files), "lines.jsonl": lines, "large.bin": large})
     proxy = FaultProxy(os.environ["AWS_ENDPOINT_URL"], seed=7, patience=1.0)
     proxy.kinds = frozenset({"drop", "500", "503", "cut", "short", "flip"})
     wanted, round_ = 500 if LONG else 40, 0
@@ -234,6 +236,7 @@ def test_imports_survive_faults(
             found = origin.contents()
             for name, data in files.items():
                 assert found[f"all{round_}/{name}"] == found[f"tar{round_}/{name}"] == data
+            assert found[f"all{round_}/large.bin"] == large
             assert sum(path.startswith(f"all{round_}/lines.jsonl#") for path in found) == 2
     finally:
         proxy.close()

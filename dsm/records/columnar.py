@@ -11,6 +11,7 @@ import base64
 import json
 import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -30,7 +31,15 @@ _ROWS = 1000
 _HELD_BYTES = 64 << 20
 _BASE64 = "base64"
 _TEXTS = (pa.types.is_string, pa.types.is_large_string)
-_BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+_BYTES = (
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
+    pa.types.is_binary_view,
+)  # fmt: skip
+_LISTS = (
+    pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list,
+    pa.types.is_list_view, pa.types.is_large_list_view,
+)  # fmt: skip
+_OUT_OF_RANGE = "<value out of range"  # how Arrow spells a moment that no calendar has
 _SPELT = (
     pa.types.is_date, pa.types.is_time, pa.types.is_duration, pa.types.is_decimal,
     pa.types.is_interval,
@@ -165,55 +174,104 @@ def _rows(batch: pa.RecordBatch, before: int, gathered: Gathering) -> Iterator[d
         part = batch.slice(first, step)
         try:
             columns = [_values(column) for column in part.columns]
-        except UnicodeDecodeError:
-            raise _undecodable(part, before + first, gathered) from None
+        except (UnicodeDecodeError, _Unspelt):
+            raise _unreadable(part, before + first, gathered) from None
         for values in zip(*columns, strict=True) if columns else ():
             yield dict(zip(names, values, strict=True))
 
 
-def _undecodable(part: pa.RecordBatch, before: int, gathered: Gathering) -> RecordsInvalid:
-    """Returns what tells the row and the field of a text that is none."""
+class _Unspelt(ValueError):
+    """A value of a type of times that stands for no moment."""
+
+
+def _unreadable(part: pa.RecordBatch, before: int, gathered: Gathering) -> RecordsInvalid:
+    """Returns what tells the row and the field of a value that cannot be read."""
     for number, row in enumerate(range(part.num_rows), before + 1):
         for name, column in zip(part.schema.names, part.columns, strict=True):
             try:
-                column[row].as_py()
+                _values(column.slice(row, 1))
             except UnicodeDecodeError:
                 return gathered.wrong(
                     number, f"is not UTF-8 in the field '{printable(name)}'",
                     "write such a column as binary, or convert it",
                 )  # fmt: skip
-    raise AssertionError("every text can be read")
+            except _Unspelt:
+                return gathered.wrong(
+                    number, f"has a time that no calendar has in the field '{printable(name)}'",
+                    "write null where there is none, or the column as numbers",
+                )  # fmt: skip
+    raise AssertionError("every value can be read")
 
 
 def _longest(column: pa.Array) -> int:
     """Returns how many bytes the longest value of a column of texts has, once it is taken apart."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary
+    if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
+        column = column.cast(pa.large_binary())
     if any(is_(column.type) for is_ in (*_TEXTS, *_BYTES)) and len(column):
         return int(pc.max(pc.binary_length(column)).as_py() or 0)
     return 8
 
 
 def _values(column: pa.Array) -> list[Any]:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if any(is_(kind) for is_ in _BYTES):
+    """Returns the values of a column as JSON has them, however deep they lie."""
+    kind, is_ = column.type, pa.types
+    if is_.is_dictionary(kind):
+        # Of texts that are there often each is in memory once.
+        texts = any(is_text(kind.value_type) for is_text in _TEXTS)
+        return list(column.to_pylist()) if texts else _values(column.dictionary_decode())
+    if is_.is_struct(kind) and len({field.name for field in kind}) == kind.num_fields:
+        return _objects(column)
+    if is_.is_map(kind):
+        return _pairs(column)
+    if any(is_list(kind) for is_list in _LISTS):
+        values = iter(_values(column.flatten()))
+        lengths = pc.list_value_length(column).to_pylist()
+        return [None if length is None else [*islice(values, length)] for length in lengths]
+    if is_.is_nested(kind) or any(is_bytes(kind) for is_bytes in _BYTES):
         return [_plain(value) for value in column.to_pylist()]
-    if pa.types.is_timestamp(kind):
+    if is_.is_timestamp(kind):
         if kind.tz is not None:
             column = column.cast(pa.timestamp(kind.unit, "UTC"))
-        texts = pc.replace_substring(column.cast(pa.string()), " ", "T")
-        found: list[Any] = texts.to_pylist()
-        return found
-    if any(is_(kind) for is_ in _SPELT):
+        return list(pc.replace_substring(_spelt(column), " ", "T").to_pylist())
+    if any(is_spelt(kind) for is_spelt in _SPELT):
         try:
-            return list(column.cast(pa.string()).to_pylist())
+            return list(_spelt(column).to_pylist())
         except pa.ArrowNotImplementedError:
             return [None if v is None else str(v) for v in column.to_pylist()]
-    return (
-        [_plain(value) for value in column.to_pylist()]
-        if pa.types.is_nested(kind)
-        else (list(column.to_pylist()))
-    )
+    return list(column.to_pylist())
+
+
+def _spelt(column: pa.Array) -> pa.Array:
+    """Returns values as the texts that Arrow makes of them. Raises _Unspelt."""
+    texts = column.cast(pa.string())
+    if pc.any(pc.starts_with(texts, _OUT_OF_RANGE)).as_py():
+        raise _Unspelt
+    return texts
+
+
+def _objects(column: pa.StructArray) -> list[Any]:
+    names = [field.name for field in column.type]
+    if not names:
+        return [None if value is None else {} for value in column.to_pylist()]
+    rows = zip(*map(_values, column.flatten()), strict=True)
+    there = column.is_valid().to_pylist()
+    return [
+        dict(zip(names, row, strict=True)) if valid else None
+        for row, valid in zip(rows, there, strict=True)
+    ]
+
+
+def _pairs(column: pa.MapArray) -> list[Any]:
+    ends = column.offsets.to_pylist()
+    first, count = ends[0], ends[-1] - ends[0]
+    keys, values = (_values(each.slice(first, count)) for each in (column.keys, column.items))
+    there = column.is_valid().to_pylist()
+    return [
+        [[keys[at], values[at]] for at in range(begin - first, end - first)] if valid else None
+        for begin, end, valid in zip(ends[:-1], ends[1:], there, strict=True)
+    ]
 
 
 def _plain(value: Any) -> Any:

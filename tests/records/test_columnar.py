@@ -162,3 +162,61 @@ def test_rows_are_json() -> None:
     store = Groups()
     found = read(as_parquet(pa.table({"a": [1], "b": ["x"]})), "parquet", store)
     assert json.loads(store.parts[found.oids[0]]) == {"a": 1, "b": "x"}
+
+
+def _rows(data: bytes, form: str) -> list[Any]:
+    store = Groups()
+    found = read(data, form, store)
+    return [json.loads(store.parts[oid]) for oid in found.oids]
+
+
+MOMENT = 1_704_110_400_123_456_789  # 2024-01-01T12:00:00.123456789Z
+NESTED: list[tuple[pa.DataType, Any, Any]] = [
+    (pa.timestamp("ns"), MOMENT, "2024-01-01T12:00:00.123456789"),
+    (pa.timestamp("us", "Europe/Berlin"), MOMENT // 1000, "2024-01-01T12:00:00.123456Z"),
+    (pa.duration("us"), 5, "5"),
+    (pa.time64("us"), 3_723_000_004, "01:02:03.000004"),
+    (pa.date32(), 19_723, "2024-01-01"),
+    (pa.decimal128(10, 2), decimal.Decimal("1.10"), "1.10"),
+    (pa.binary(), b"\xff", {"base64": "/w=="}),
+]
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), NESTED)
+@pytest.mark.parametrize(("form", "written"), FORMS[:2])
+def test_a_value_has_one_form_however_deep_it_lies(
+    form: str, written: Callable[[pa.Table], bytes], kind: pa.DataType, value: Any, expected: Any
+) -> None:
+    """In lists, structs and maps a value is spelt as in a column of its own, whatever is loaded."""
+    columns = {
+        "own": pa.array([value, None], kind),
+        "list": pa.array([[value, None], None], pa.list_(kind)),
+        "struct": pa.array([{"x": value}, None], pa.struct([("x", kind)])),
+        "map": pa.array([[("k", value)], None], pa.map_(pa.string(), kind)),
+        "deep": pa.array([[{"x": [value]}], []], pa.list_(pa.struct([("x", pa.list_(kind))]))),
+    }
+    first, second = _rows(written(pa.table(columns)), form)
+    assert first == {
+        "own": expected, "list": [expected, None], "struct": {"x": expected},
+        "map": [["k", expected]], "deep": [{"x": [expected]}],
+    }  # fmt: skip
+    assert second == {**dict.fromkeys(columns), "deep": []}
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_time_that_no_calendar_has_is_refused(nested: bool) -> None:
+    """It names the row and the field, instead of a text that says so."""
+    kind = pa.timestamp("us")
+    times = pa.array([[0], [2**62]] if nested else [0, 2**62], pa.list_(kind) if nested else kind)
+    with pytest.raises(RecordsInvalid, match="row 2: has a time that no calendar has in the"):
+        read(as_file(pa.table({"t": times})), "arrow")
+
+
+def test_views_of_bytes_are_bytes() -> None:
+    """Arrow has several layouts of texts and bytes, which say the same."""
+    table = pa.table(
+        {"b": pa.array([b"a", None], pa.binary_view()), "t": pa.array(["é", ""], pa.string_view())}
+    )
+    assert _rows(as_file(table), "arrow") == [
+        {"b": {"base64": "YQ=="}, "t": "é"}, {"b": None, "t": ""}
+    ]  # fmt: skip

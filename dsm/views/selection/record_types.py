@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 Fields = Mapping[str, Any]
 _EXACT = 1 << 53  # up to here floats hold integers
 _TEXT = pa.string()
+_BYTES = (
+    pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
+    pa.types.is_binary_view,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -33,12 +38,13 @@ class FieldTypes:
     found: dict[str, pa.DataType] = field(default_factory=dict)
     mixed: set[str] = field(default_factory=set)
     large: set[str] = field(default_factory=set)  # those with integers that no float holds
+    known: dict[str, pa.Field] = field(default_factory=dict)  # those that need not be learnt
 
     def learn(self, rows: Sequence[Fields]) -> None:
         """Takes the fields of some records."""
         for name in dict.fromkeys(name for row in rows for name in row):
             self.found.setdefault(name, pa.null())
-            if name in self.mixed:
+            if name in self.mixed or name in self.known:
                 continue
             values = [row.get(name) for row in rows]
             try:
@@ -62,7 +68,9 @@ class FieldTypes:
         """Returns a column for each field; those without one type are marked as JSON."""
         fields = []
         for name, kind in self.found.items():
-            if name in self.mixed:
+            if name in self.known:
+                fields.append(self.known[name])
+            elif name in self.mixed:
                 fields.append(pa.field(name, _TEXT, metadata={b"dsm": b"json"}))
             else:
                 fields.append(pa.field(name, _TEXT if pa.types.is_null(kind) else kind))
@@ -81,23 +89,56 @@ def columns_of(rows: Sequence[Fields], schema: pa.Schema) -> list[pa.Array]:
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(kind):
+    """Returns values as JSON has them as a column of a type, however deep they lie."""
+    is_ = pa.types
+    if is_.is_dictionary(kind):
         return _column(values, kind.value_type).cast(kind)
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
+    if is_.is_struct(kind) and kind.num_fields:
+        children = [
+            _column([None if v is None else v.get(f.name) for v in values], f.type) for f in kind
+        ]
+        missing = pa.array([value is None for value in values], pa.bool_())
+        return pa.StructArray.from_arrays(children, fields=list(kind), mask=missing)
+    if is_.is_map(kind) or is_.is_list(kind) or is_.is_large_list(kind):
+        return _lists(values, kind)
+    if is_.is_fixed_size_list(kind):
+        missing = pa.array([value is None for value in values], pa.bool_())
+        blank = [None] * kind.list_size
+        flat = [each for value in values for each in (blank if value is None else value)]
+        return pa.FixedSizeListArray.from_arrays(
+            _column(flat, kind.value_type), type=kind, mask=missing
+        )
+    if is_.is_timestamp(kind) and kind.tz is not None:
         moments = pa.array([v and v.rstrip("Z") for v in values], _TEXT)
         return moments.cast(pa.timestamp(kind.unit)).cast(pa.int64()).cast(kind)
-    if pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
+    if is_.is_duration(kind):
+        return pa.array([v and int(v) for v in values], pa.int64()).cast(kind)
+    if is_.is_time(kind):  # no text is cast to one
+        moments = pa.array([v and f"1970-01-01T{v}" for v in values], _TEXT)
+        return moments.cast(pa.timestamp(kind.unit)).cast(kind)
+    if is_.is_temporal(kind) or is_.is_decimal(kind):
         return pa.array(values, _TEXT).cast(kind)
-    return pa.array([_bytes(v) for v in values], kind)
+    if any(is_bytes(kind) for is_bytes in _BYTES):
+        return pa.array([v and base64.b64decode(v["base64"]) for v in values], kind)
+    return pa.array(values, kind)
 
 
-def _bytes(value: Any) -> Any:
-    """Returns a value with what stands for bytes as bytes."""
-    if isinstance(value, dict):
-        if value.keys() == {"base64"} and isinstance(value["base64"], str):
-            return base64.b64decode(value["base64"])
-        return {name: _bytes(each) for name, each in value.items()}
-    return [_bytes(each) for each in value] if isinstance(value, list) else value
+def _lists(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Returns a column of lists, or of maps, whose values are lists of pairs."""
+    flat = [each for value in values if value is not None for each in value]
+    ends = accumulate((len(value or ()) for value in values), initial=0)
+    offsets: list[int | None] = [*ends]
+    for at, value in enumerate(values):
+        if value is None:
+            offsets[at] = None
+    large = pa.types.is_large_list(kind)
+    starts = pa.array(offsets, pa.int64() if large else pa.int32())
+    if pa.types.is_map(kind):
+        keys = _column([key for key, _ in flat], kind.key_type)
+        items = _column([item for _, item in flat], kind.item_type)
+        return pa.MapArray.from_arrays(starts, keys, items, type=kind)
+    made = pa.LargeListArray if large else pa.ListArray
+    return made.from_arrays(starts, _column(flat, kind.value_type), type=kind)
 
 
 # --- what files say themselves ---
@@ -110,27 +151,38 @@ def has_fields(table: pa.Table) -> bool:
     return not any(settings_of(text).row().said_beside for text in read_as(table).values())
 
 
-def declared_schema(store: ObjectStore, table: pa.Table) -> pa.Schema | None:
-    """Returns the schema that all files of the rows have, if they are Parquet or Arrow; else None.
+def declared_schema(store: ObjectStore, table: pa.Table) -> tuple[pa.Schema, bool] | None:
+    """Returns the fields whose types all files of the rows say, if they are Parquet or Arrow, and
+    whether those are all; else None.
 
-    Not one with columns that values in JSON cannot be read back to.
+    A field is left out of which they say different types, or one that values in JSON cannot be read
+    back to.
     """
     objects = objects_of(table)
     paths = pc.unique(files_of(table.column("path")))
-    found: pa.Schema | None = None
+    found: list[pa.Schema] = []
     for path in paths.to_pylist():
-        if path not in objects or path in read_as(table):
+        own = None if path in read_as(table) else _schema_in(store, objects.get(path))
+        if own is None:
             return None
-        own = _schema_in(store, objects[path])
-        if own is None or not (found is None or own.equals(found)):
-            return None
-        found = own
-    return found
+        if own not in found:
+            found.append(own)
+    kinds: dict[str, set[pa.DataType]] = {}
+    for each in (each for own in found for each in own):
+        kinds.setdefault(each.name, set()).add(each.type)
+    agreed = [
+        pa.field(name, next(iter(told)))
+        for name, told in kinds.items()
+        if len(told) == 1 and all(map(_reads_back, told))
+    ]
+    return pa.schema(agreed), len(agreed) == len(kinds)
 
 
-def _schema_in(store: ObjectStore, oid: bytes) -> pa.Schema | None:
+def _schema_in(store: ObjectStore, oid: bytes | None) -> pa.Schema | None:
     import pyarrow.parquet as pq
 
+    if oid is None:
+        return None
     try:
         with store.open(oid) as file:
             head = file.read(6)
@@ -144,32 +196,39 @@ def _schema_in(store: ObjectStore, oid: bytes) -> pa.Schema | None:
     except (pa.ArrowException, OSError, ValueError):
         return None
     schema = schema.remove_metadata()
-    if len({*schema.names}) < len(schema) or not all(_reads_back(f.type) for f in schema):
+    if len({*schema.names}) < len(schema):
         return None
     return pa.schema([pa.field(f.name, f.type) for f in schema])
 
 
-def _reads_back(kind: pa.DataType, *, nested: bool = False) -> bool:
+def _reads_back(kind: pa.DataType) -> bool:
     """Whether what JSON has for values of a type can be made values of it again."""
     is_ = pa.types
-    if is_.is_dictionary(kind):
-        return not nested and _reads_back(kind.value_type)
+    if is_.is_dictionary(kind) or is_.is_list(kind) or is_.is_large_list(kind):
+        return _reads_back(kind.value_type)
+    if is_.is_fixed_size_list(kind):
+        return _reads_back(kind.value_type)
+    if is_.is_map(kind):
+        return _reads_back(kind.key_type) and _reads_back(kind.item_type)
     if is_.is_struct(kind):
-        return all(_reads_back(each.type, nested=True) for each in kind)
-    if is_.is_list(kind) or is_.is_large_list(kind) or is_.is_fixed_size_list(kind):
-        return _reads_back(kind.value_type, nested=True)
-    if is_.is_timestamp(kind) or is_.is_date(kind) or is_.is_time(kind) or is_.is_decimal(kind):
-        return not nested
+        return len({each.name for each in kind}) == kind.num_fields and all(
+            _reads_back(each.type) for each in kind
+        )
     plain = (
-        is_.is_integer, is_.is_floating, is_.is_boolean, is_.is_string, is_.is_large_string,
-        is_.is_binary, is_.is_large_binary, is_.is_fixed_size_binary, is_.is_null,
+        is_.is_integer, is_.is_floating, is_.is_boolean, is_.is_null, is_.is_timestamp, is_.is_date,
+        is_.is_time, is_.is_duration, is_.is_decimal, is_.is_string, is_.is_large_string,
+        is_.is_string_view, *_BYTES,
     )  # fmt: skip
     return any(each(kind) for each in plain)
 
 
-def learnt_schema(batches: Iterable[Sequence[Fields]]) -> pa.Schema:
-    """Returns the schema that the fields of all records make."""
+def learnt_schema(
+    batches: Iterable[Sequence[Fields]], declared: pa.Schema | None = None
+) -> pa.Schema:
+    """Returns the schema that the fields of all records make; what is declared is not learnt."""
     types = FieldTypes()
+    if declared is not None:
+        types.known = {each.name: each for each in declared}
     for rows in batches:
         types.learn(rows)
     return types.schema()

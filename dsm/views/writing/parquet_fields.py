@@ -29,10 +29,10 @@ def schema_with_fields(store: ObjectStore, table: pa.Table, own: pa.Schema) -> p
 
     Raises InvalidInput for a record that has no fields.
     """
-    fields = declared_schema(store, table)
-    if fields is None:
+    fields, complete = declared_schema(store, table) or (None, False)
+    if fields is None or not complete:
         read = (record_fields(rows, data) for _, rows, data in all_batches(store, [table]))
-        fields = learnt_schema(read)
+        fields = learnt_schema(read, fields)
     prefix = PREFIX
     while any(name.startswith(prefix) for name in fields.names):
         prefix += PREFIX

@@ -207,3 +207,61 @@ def test_lines_of_an_edited_file(work: Work, tmp_path: Path) -> None:
     work.ds.add(["t.jsonl"])
     work.ds.commit("second")
     assert written(work, tmp_path / "out", "jsonl").read_bytes() == b"".join(lines)
+
+
+def _rich() -> pa.Table:
+    return pa.table({
+        "id": [1, 2],
+        "duration": pa.array([5, None], pa.duration("us")),
+        "time": pa.array([datetime.time(1, 2, 3, 4), None], pa.time64("us")),
+        "short": pa.array([datetime.time(1, 2, 3), None], pa.time32("s")),
+        "map": pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int8())),
+        "times": pa.array([[1], None], pa.list_(pa.timestamp("us", "Europe/Berlin"))),
+        "amounts": pa.array([[decimal.Decimal("1.10")], []], pa.list_(pa.decimal128(9, 2))),
+        "pair": pa.array([[1, 2], None], pa.list_(pa.int16(), 2)),
+        "object": pa.array([{"d": 1, "b": b"x"}, None],
+                           pa.struct([("d", pa.duration("s")), ("b", pa.binary())])),
+        "view": pa.array(["a", None], pa.string_view()),
+        "bytes": pa.array([b"\xff", None], pa.binary()),
+    })  # fmt: skip
+
+
+def _add_table(work: Work, name: str, table: pa.Table) -> None:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    work.write({name: out.getvalue()})
+    work.ds.add([name], records=True, key_field="id")
+
+
+def test_all_types_of_parquet_come_back(work: Work, tmp_path: Path) -> None:
+    """Also those within lists, objects and maps, times of day and durations."""
+    _add_table(work, "t.parquet", _rich())
+    work.ds.commit("rows")
+    original = pq.read_table(work.root / "t.parquet")
+    table = table_of(work, tmp_path / "out").select(original.column_names)
+    assert table.schema.remove_metadata() == original.schema.remove_metadata()
+    assert table.to_pylist() == original.to_pylist()
+
+
+def test_columns_that_files_agree_on_keep_their_types(work: Work, tmp_path: Path) -> None:
+    """Of the others, and of lines beside them, types are learnt; bytes are base64 there."""
+    _add_table(work, "a.parquet", _rich())
+    other = (
+        _rich().set_column(1, "duration", pa.array([1.5, 2.5])).append_column("more", [["x", "y"]])
+    )
+    _add_table(work, "b.parquet", other)
+    work.ds.commit("rows")
+    table = table_of(work, tmp_path / "out")
+    assert table.schema.field("duration").type == pa.string()
+    assert table.column("duration").to_pylist() == ['"5"', None, "1.5", "2.5"]
+    kept = [name for name in _rich().column_names if name != "duration"]
+    assert [table.schema.field(name).type for name in kept] == [
+        pq.read_table(work.root / "a.parquet").schema.field(name).type for name in kept
+    ]
+    work.write({"c.jsonl": b'{"id": 3, "bytes": {"base64": "AA=="}}\n'})
+    work.ds.add(["c.jsonl"], records=True, key_field="id")
+    work.ds.commit("a line")
+    table = table_of(work, tmp_path / "all", "a.parquet", "c.jsonl")
+    assert [each and each["base64"] for each in table.column("bytes").to_pylist()] == [
+        "/w==", None, "AA=="
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dsm.model.reports import AddReport, LabelReport, Problem
+from dsm.model.reports import AddReport, LabelReport, Problem, RecordsReport
 from dsm.model.restore_reports import AppliedRecords, RestoreReport
 
 
@@ -34,6 +34,24 @@ def added_answer(dataset: str, report: AddReport, *, dry_run: bool) -> dict[str,
             {"kind": each.kind, "path": each.path, "renamed_from": each.renamed_from}
             for each in report.changes
         ],
+        "records": [_records(each) for each in report.records],
+    }
+
+
+def _records(report: RecordsReport) -> dict[str, Any]:
+    counts = ("added", "modified", "relabelled", "deleted")
+    return {
+        "path": report.path,
+        "format": report.format,
+        "written": report.written,
+        "records": report.records,
+        **{kind: report.counts.get(kind, 0) for kind in counts},
+        "fields": dict(report.fields),
+        "key": list(report.key),
+        "label": report.label,
+        "time": report.time,
+        "attributes": list(report.attributes),
+        "samples": list(report.samples),
     }
 
 

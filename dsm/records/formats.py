@@ -48,8 +48,8 @@ _ROWS = (
         compressed=False,
     ),
     RecordFormat(
-        name="arrow", words="Arrow IPC or Feather", endings=(".arrow", ".feather"),
-        module="dsm.records.columnar", compressed=False,
+        name="arrow", words="Arrow IPC or Feather", module="dsm.records.columnar",
+        endings=(".arrow", ".arrows", ".ipc", ".feather"), compressed=False,
     ),
     RecordFormat(
         name="tar", words="an archive: each file in it", module="dsm.records.tar",

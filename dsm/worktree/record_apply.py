@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from dsm.errors import Conflict, InvalidInput, NotFound
@@ -20,9 +21,11 @@ from dsm.model.example import Example
 from dsm.model.names import printable
 from dsm.model.record_path import is_records_file
 from dsm.model.restore_reports import AppliedRecords
+from dsm.model.rows import Rows
 from dsm.records.gathering import Read
 from dsm.records.reader import read_lines, read_records
 from dsm.records.settings import RecordSettings
+from dsm.worktree.edit import stage_example
 from dsm.worktree.publish import publishing
 from dsm.worktree.records import RecordsFiles
 from dsm.worktree.request import Request
@@ -116,7 +119,7 @@ class _Change:
         keys = dict(zip(self.read.numbers, self.read.keys, strict=True))
         sizes = dict(zip(self.read.numbers, self.read.sizes, strict=True))
         gone, edited = {*self.gone}, {*self.edited}
-        last = b""
+        last, crlf = b"", False
         with self.store.open(self.file.oid) as content:
             number = 0
             for first in content:
@@ -126,6 +129,7 @@ class _Change:
                 while key is not None and len(row) < begin + size:  # a row of several lines
                     row += next(content)
                     number += 1
+                crlf = row.endswith(b"\r\n") or (crlf and not row.endswith(b"\n"))
                 if key in gone:
                     row = row[:begin]
                 elif key in edited:
@@ -134,22 +138,44 @@ class _Change:
                 if row:
                     last = row
                     yield row
+        end = b"\r\n" if crlf else b"\n"
         for key in self.new:
-            lead = b"" if not last or last.endswith(b"\n") else b"\n"
-            last = lead + self._content(key) + b"\n"
+            lead = b"" if not last or last.endswith(b"\n") else end
+            last = lead + self._content(key) + end
             yield last
 
     def _content(self, key: str) -> bytes:
         return self.store.read(self.tracked[key])
 
-    def require_same(self, read: Read) -> None:
-        """Raises Conflict when the new state has other records than those that are tracked."""
-        if dict(zip(read.keys, read.oids, strict=True)) != self.tracked:
+    def renumbered(self, read: Read) -> dict[str, str]:
+        """Returns the new keys of records that have others in the new state, by their old ones: of
+        equal contents without a key, later ones are counted.
+
+        Raises Conflict when the new state has other records than those that are tracked.
+        """
+        gone = {*self.gone}
+        before = [*(key for key in self.read.keys if key not in gone), *self.new]
+        same = [self.tracked[key] for key in before] == read.oids
+        if not same or (self.settings.key and before != read.keys):
             raise Conflict(
-                f"{printable(self.file.path)} cannot be made of its records alone: some are the"
-                " same but for their place, or come from a state with other columns",
+                f"{printable(self.file.path)} cannot be made of its records alone: some come from a"
+                " state with other columns, or their bytes are not one row here",
+                hint="`dsm get` writes the records as they are; add what comes of that",
                 items=(self.file.path,),
             )
+        pairs = zip(before, read.keys, strict=True)
+        return {old: new for old, new in pairs if old != new}
+
+
+def _take_along(
+    tree: WorkTree, staged: Staged, rows: Rows, file: str, renumbered: dict[str, str]
+) -> None:
+    """Appends rows that give records what was said of them under the keys that they had."""
+    known = tree.lookup((f"{file}#{old}" for old in renumbered), staged)
+    committed = tree.committed(f"{file}#{new}" for new in renumbered.values())
+    for old, new in renumbered.items():
+        after = replace(known[f"{file}#{old}"], path=f"{file}#{new}")
+        stage_example(rows, after, committed.get(after.path))
 
 
 def _perform(tree: WorkTree, change: _Change, now: int) -> None:
@@ -159,8 +185,9 @@ def _perform(tree: WorkTree, change: _Change, now: int) -> None:
         index = tree.index(staged)
         files = RecordsFiles(tree, Request((path,)), staged)
         read = read_lines(change.lines(), path, change.settings.asked(), tree.repository.store)
-        change.require_same(read)
+        renumbered = change.renumbered(read)
         added = files.take_read(path, read, now)
+        _take_along(tree, staged, added.rows, path, renumbered)
         here = os.path.lexists(os.path.join(tree.root, path))
         with publish:
             stage_rows(tree, index, staged, added.rows, {path: read.oid if here else ABSENT})

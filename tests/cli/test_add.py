@@ -192,3 +192,21 @@ def test_a_table_that_changes_nothing_says_so(dsm: Runner, empty_repo: Path) -> 
     write(empty_repo.parent / "labels.csv", "path,label\ncat/1.txt,cat\n")
     said = dsm("add", ".", "--labels", "../labels.csv")
     assert said.err == "nothing to stage: 1 file unchanged\n"
+
+
+def test_json_says_how_a_file_is_read_as_records(dsm: Runner, empty_repo: Path) -> None:
+    """As the lines of `add -n` do: format, fields with types, what is chosen, and some keys."""
+    write(empty_repo / "r.csv", "id;topic;when\n1;a;2026-01-31\n2;b;2026-02-01\n")
+    words = ["--records", "--key-field", "id", "--label-field", "topic", "--time-field", "when"]
+    told = {
+        "path": "r.csv", "format": "csv",
+        "written": 'semicolon between fields, quoted by ", UTF-8', "records": 2, "added": 2,
+        "modified": 0, "relabelled": 0, "deleted": 0,
+        "fields": {"id": "int", "topic": "text", "when": "text"}, "key": ["id"], "label": "topic",
+        "time": "when", "attributes": [], "samples": ["1", "2"],
+    }  # fmt: skip
+    assert dsm("add", "-n", "--json", "r.csv", *words).json["records"] == [told]
+    assert dsm("add", "--json", "r.csv", *words).json["records"] == [told]
+    write(empty_repo / "r.csv", "id;topic;when\n1;a;2026-01-31\n")
+    (again,) = dsm("add", "--json", ".").json["records"]
+    assert (again["records"], again["added"], again["deleted"]) == (1, 0, 1)

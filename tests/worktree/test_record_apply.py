@@ -84,3 +84,40 @@ def test_what_is_no_lines_is_refused(work: Work) -> None:
         work.ds.apply_records()
     with pytest.raises(NotFound, match="no records file is other"):
         work.ds.apply_records(["other"])
+
+
+@pytest.mark.parametrize(("gone", "left"), [(0, "bc"), (1, "ac"), (2, "ab")])
+def test_a_duplicate_that_is_withdrawn_leaves_its_file(work: Work, gone: int, left: str) -> None:
+    """Equal lines are counted anew; what was said of each of the others goes along with it."""
+    line = b'{"text": "same"}\n'
+    start(work, "t.jsonl", line + b'{"text": "other"}\n' + line + line, None)
+    key = next(each.path for each in work.ds.ls() if each.path + "-2" in work.snapshot())
+    same = [key, f"{key}-2", f"{key}-3"]
+    for path, label in zip(same, "abc", strict=True):
+        work.ds.label([path], set=[label])
+    work.ds.remove([same[gone]])
+    work.ds.commit("withdrawn")
+    assert work.ds.apply_records() == (AppliedRecords("t.jsonl", 1, 0, 0),)
+    work.ds.commit("applied")
+    rest = line if gone else b""
+    assert work.path("t.jsonl").read_bytes() == rest + b'{"text": "other"}\n' + line + (
+        b"" if gone else line
+    )
+    labels = {each.path: each.labels for each in work.ds.ls() if each.path.startswith(key)}
+    assert labels == {same[0]: (left[0],), same[1]: (left[1],)}
+    assert work.ds.status().clean
+    assert work.ds.apply_records() == ()
+
+
+def test_records_are_appended_with_the_line_ends_of_the_file(work: Work) -> None:
+    """Those of CRLF stay such files."""
+    start(work, "t.csv", b"id,x\r\n1,a\r\n2,b\r\n")
+    work.write({"t.csv": b"id,x\r\n1,a\r\n"})
+    work.ds.add(["t.csv"])
+    work.ds.commit("second")
+    work.write({"t.csv": b"id,x\r\n1,c\r\n"})
+    work.ds.add(["t.csv"])
+    work.ds.commit("third")
+    work.ds.revert(2, force=True)
+    work.ds.apply_records()
+    assert work.path("t.csv").read_bytes() == b"id,x\r\n1,c\r\n2,b\r\n"

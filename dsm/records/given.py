@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dsm.errors import InvalidInput
+from dsm.model.names import printable
 
 # Rows of a table that become Python values at once.
 ROWS = 1024
@@ -57,8 +58,25 @@ def lines_of(data: Any) -> Iterator[bytes]:
             line = encoder.encode(record if isinstance(record, dict) else dict(record)).encode()
         except (TypeError, ValueError, RecursionError) as error:
             # ValueError: it holds itself, or text that is not UTF-8
-            raise InvalidInput(f"record {number} is nothing that JSON holds: {error}") from None
+            raise _unwritable(record, number, encoder, error) from None
         yield line + b"\n"
+
+
+def _unwritable(
+    record: Mapping[str, Any], number: int, encoder: json.JSONEncoder, error: Exception
+) -> InvalidInput:
+    """Returns what tells the field of a record that is no JSON."""
+    where = ""
+    for name, value in record.items():
+        try:
+            encoder.encode({name: value}).encode()
+        except (TypeError, ValueError, RecursionError):
+            where = f" in the field '{printable(name)}'"
+            break
+    return InvalidInput(
+        f"record {number} has something{where} that JSON does not hold: {printable(str(error))}",
+        hint="write it as text or numbers, or the rows as Parquet: dsm add FILE.parquet --records",
+    )
 
 
 def _records(data: Any) -> Iterator[Any]:

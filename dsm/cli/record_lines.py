@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dsm.cli.output import count_text
 from dsm.model.names import printable
 from dsm.model.record_path import RECORD, is_records_file, parts_of
+from dsm.records.formats import find_format
 
 if TYPE_CHECKING:
     from dsm.model.example import Change
@@ -81,7 +82,9 @@ def records_lines(report: RecordsReport, *, dry_run: bool) -> Iterator[str]:
         listed = [f"{printable(field)} ({kind})" for field, kind in report.fields.items()]
         more = f", and {len(listed) - 20} more" if len(listed) > 20 else ""
         yield f"  fields: {', '.join(listed[:20])}{more}"
-    key = " and ".join(map(printable, report.key)) or "hash of the content"
+    is_archive = find_format(report.format).said_beside
+    without = "name in the archive" if is_archive else "hash of the content"
+    key = " and ".join(map(printable, report.key)) or without
     said = [f"key: {key}"]
     said += [f"label: {printable(report.label)}"] if report.label is not None else []
     said += [f"time: {printable(report.time)}"] if report.time is not None else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from pathlib import Path
 
 from .conftest import Runner, write
@@ -210,3 +211,12 @@ def test_json_says_how_a_file_is_read_as_records(dsm: Runner, empty_repo: Path) 
     write(empty_repo / "r.csv", "id;topic;when\n1;a;2026-01-31\n")
     (again,) = dsm("add", "--json", ".").json["records"]
     assert (again["records"], again["added"], again["deleted"]) == (1, 0, 1)
+
+
+def test_a_key_that_is_not_said_is_told(dsm: Runner, empty_repo: Path) -> None:
+    """The name of a file in an archive, or a hash of a row."""
+    with zipfile.ZipFile(empty_repo / "a.zip", "w") as archive:
+        archive.writestr("one.txt", "1")
+    write(empty_repo / "r.csv", "id,topic\n1,a\n")
+    assert "  key: name in the archive" in dsm("add", "-n", "a.zip", "--records").err
+    assert "  key: hash of the content" in dsm("add", "-n", "r.csv", "--records").err

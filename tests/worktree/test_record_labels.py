@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from situations import Work
 
 from dsm.errors import InvalidInput
 from dsm.maintenance.fsck import fsck
+from dsm.worktree.tree import WorkTree
 
 TABLE = "path,label,who\nq.jsonl#a,good,me\nq.jsonl#b,bad,me\n"
 
@@ -71,10 +73,18 @@ def test_a_table_labels_records_of_an_unchanged_file(work: Work, asked: dict[str
         ({}, {"plain.txt": ("one",), "q.jsonl#a": ("old",), "q.jsonl#b": ("old",)}),
     ],
 )
+@pytest.mark.parametrize("later", [False, True])
 def test_an_unchanged_records_file_stays_one(
-    work: Work, asked: dict[str, Any], expected: dict[str, tuple[str, ...]]
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, Any],
+    expected: dict[str, tuple[str, ...]],
+    later: bool,
 ) -> None:
-    """What `add` says of all files it says of the records of one, which never becomes an example."""
+    """What `add` says of all files it says of the records of one, which never becomes an example;
+    also where the file was written so long ago that it is not read again."""
+    if later:
+        monkeypatch.setattr(WorkTree, "moment", lambda self: time.time_ns() + 10**11)
     start(work)
     if not asked:
         asked = {"label_file": given(work, "path,label\nplain.txt,one\n")}

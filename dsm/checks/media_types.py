@@ -50,7 +50,7 @@ def media_type(head: bytes, *, whole: bool = False) -> str:
     for beginning, kind in _BEGINNINGS:
         if head.startswith(beginning):
             return kind
-    if head[:4] == b"RIFF":
+    if head[:4] == b"RIFF" or head[:4] + head[8:12] == b"RF64WAVE":  # its form for large sounds
         return _RIFF.get(head[8:12], UNKNOWN)
     if head[:4] == b"\x1aE\xdf\xa3":
         return "video/webm" if b"\x42\x82\x84webm" in head else "video/x-matroska"

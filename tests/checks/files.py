@@ -64,6 +64,18 @@ def sound(seconds: float = 1.0, rate: int = 8000, level: int = 8000, channels: i
     return out.getvalue()
 
 
+def piped(wav: bytes) -> bytes:
+    """A WAV file as programs write it to a pipe: without its sizes."""
+    return wav[:4] + b"\xff" * 4 + wav[8:40] + b"\xff" * 4 + wav[44:]
+
+
+def large(wav: bytes) -> bytes:
+    """A WAV file in its form for more than four gigabytes."""
+    sizes = struct.pack("<QQQI", len(wav) + 28, len(wav) - 44, 0, 0)
+    parts = b"RF64\xff\xff\xff\xffWAVEds64" + struct.pack("<I", len(sizes)) + sizes
+    return parts + wav[12:40] + b"\xff" * 4 + wav[44:]
+
+
 def endless_flac() -> bytes:
     """A FLAC file whose header promises two weeks of sound, and that has none."""
     info = struct.pack(">HH", 4096, 4096) + bytes(6)

@@ -34,6 +34,7 @@ JPEG, PNG, WAV = picture(), picture("PNG"), sound()
 PARQUET, MP4, WEBM, AVI = files.table(), files.video(), files.matroska(), files.avi()
 WHOLE = {
     "a.jpg": JPEG, "progressive.jpg": picture(progressive=True), "a.png": PNG, "a.wav": WAV,
+    "piped.wav": files.piped(WAV), "large.wav": files.large(WAV),
     "a.txt": b"a cat\n", "utf.txt": "Überall Katzen, ça va".encode(), "a.json": b'{"a": [1]}',
     "a.jsonl": b'{"a": 1}\n{"a": 2}\n', "b.gif": picture("GIF"), "c.webp": picture("WEBP"),
     "d.bmp": picture("BMP"), "e.tif": picture("TIFF"), "unknown.bin": bytes(range(256)),
@@ -75,6 +76,8 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "with a palette": ("x.png", picture("PNG", Image.new("P", (32, 24))), {"image"}),
     "a cut sound": ("x.wav", WAV[:-100], {"decodes"}),
     "a sound without a form": ("x.wav", WAV[:12] + WAV[36:], {"decodes"}),
+    "a sound written to the end but for its header": ("x.wav", WAV[:40] + bytes(4) + WAV[44:], {"decodes"}),
+    "a sound whose form makes no sense": ("x.wav", WAV[:34] + b"\x08" + WAV[35:], {"decodes"}),
     "an endless sound": ("x.flac", files.endless_flac(), {"decodes"}),
     "silence": ("x.wav", sound(level=0), {"audio"}),
     "a short sound": ("x.wav", sound(0.1), {"audio"}),

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsm.checks.probes import ogg
 from dsm.checks.probes.probe import Content, Facts, told
 from dsm.imports import bring_numpy_back
 
@@ -20,6 +21,7 @@ SECONDS_MAX = 6 * 3600  # of what is decoded
 FRAMES_MAX = SECONDS_MAX * 48_000
 _BLOCK = 1 << 16  # frames
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_UNKNOWN = 0xFFFFFFFF  # a size that was not known when the header was written
 
 
 def examine(content: Content, kind: str) -> Facts:
@@ -45,12 +47,16 @@ def examine(content: Content, kind: str) -> Facts:
 def _header(content: Content, kind: str, facts: dict[str, Any]) -> str | None:
     if kind == "audio/wav":
         return _wav(content, facts)
+    if kind == "audio/ogg":
+        return ogg.problem_of(content)
     return _flac(content, facts) if kind == "audio/flac" else None
 
 
 def _wav(content: Content, facts: dict[str, Any]) -> str | None:
     """Reads the header of a WAV file; returns what is wrong with it."""
-    at, form = 12, b""
+    at, form, said = 12, b"", b""
+    content.file.seek(0)
+    riff = content.file.read(8)
     for _ in range(1000):
         content.file.seek(at)
         head = content.file.read(8)
@@ -59,6 +65,8 @@ def _wav(content: Content, facts: dict[str, Any]) -> str | None:
         size = int.from_bytes(head[4:], "little")
         if head[:4] == b"fmt ":
             form = content.file.read(min(size, 40))
+        elif head[:4] == b"ds64":
+            said = content.file.read(16)[8:]  # of the sound, where 32 bits are too few
         elif head[:4] == b"data":
             break
         at += 8 + size + size % 2
@@ -70,11 +78,20 @@ def _wav(content: Content, facts: dict[str, Any]) -> str | None:
     block, bits = int.from_bytes(form[12:14], "little"), int.from_bytes(form[14:16], "little")
     if not channels or not rate or not block:
         return "its header makes no sense"
+    there = content.size - at - 8
+    if size == _UNKNOWN and riff[:4] == b"RF64" and len(said) == 8:
+        size = int.from_bytes(said, "little")
+    elif size == _UNKNOWN and riff[4:] == head[4:]:  # written to a pipe
+        size = there
+    if not size and there >= block:
+        return f"it says that it has no sound, and {there:,} bytes follow"
     if at + 8 + size > content.size:
         return f"it is cut off: {at + 8 + size - content.size:,} bytes of its sound are missing"
     code = int.from_bytes(form[:2], "little")
     if code == _EXTENSIBLE and len(form) >= 26:
         code = int.from_bytes(form[24:26], "little")
+    if code in (_PCM, _FLOAT) and block != channels * (-(-bits // 8)):
+        return "its header makes no sense"
     facts |= {"rate": rate, "channels": channels, "seconds": round(size // block / rate, 6)}
     facts["data"] = (at + 8, size, code, bits)
     return None
@@ -106,13 +123,18 @@ def _decoded(soundfile: Any, content: Content, facts: dict[str, Any]) -> str | N
                 block = bytes(sound.buffer_read(_BLOCK, dtype="float32"))
                 if not block:
                     break
-                peak = max(peak, _largest(block, "f"))
+                largest = _largest(block, "f")
+                if not math.isfinite(largest):
+                    return "some of its samples are no numbers"
+                peak = max(peak, largest)
                 frames += len(block) // 4 // sound.channels
                 if frames > FRAMES_MAX:
                     return f"it does not end within {SECONDS_MAX // 3600} hours"
             facts |= {"rate": rate, "channels": sound.channels, "seconds": round(frames / rate, 6)}
     except MemoryError:
         return "it does not fit into memory"
+    except AssertionError:  # soundfile counts fewer samples than there should be
+        return "it is cut off"
     except Exception as error:  # each decoder has errors of its own
         return told(error)
     facts["peak"] = _decibel(peak)
@@ -138,15 +160,20 @@ def _wav_peak(content: Content, facts: dict[str, Any]) -> str | None:
         size -= len(part)
         if len(part) < width:
             break
-        peak = max(peak, _largest(part[: len(part) // width * width], kind))
+        largest = _largest(part[: len(part) // width * width], kind)
+        if not math.isfinite(largest):
+            return "some of its samples are no numbers"
+        peak = max(peak, largest)
     facts["peak"] = _decibel(peak / full)
     return None
 
 
 def _largest(data: bytes, kind: str) -> float:
-    """Returns the largest of some samples, whatever its sign."""
+    """Returns the largest of some samples, whatever its sign; NaN where one is not a number."""
     arrow, width = {"h": (pa.int16(), 2), "i": (pa.int32(), 4), "f": (pa.float32(), 4)}[kind]
     values = pa.Array.from_buffers(arrow, len(data) // width, [None, pa.py_buffer(data)])
+    if kind == "f" and math.isnan(pc.sum(values).as_py()):  # the least and the most pass over it
+        return math.nan
     low, high = pc.min_max(values).as_py().values()
     return float(max(high, -low))
 
@@ -179,6 +206,7 @@ def _loudest(sound: Any, frames: int) -> int:
         samples = bytes(sound.buffer_read(min(frames, block), dtype="float32"))
         if not samples:
             raise ValueError("it ends before it should")
-        peak = max(peak, _largest(samples, "f"))
+        largest = _largest(samples, "f")
+        peak = max(peak, largest if math.isfinite(largest) else 1.0)
         frames -= len(samples) // 4 // sound.channels
     return round(100 * min(peak, 1.0))

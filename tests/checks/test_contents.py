@@ -41,7 +41,7 @@ WHOLE = {
     "t.parquet": PARQUET, "v.mp4": MP4, "v.webm": WEBM, "v.avi": AVI,
     "v.mkv": files.matroska(b"matr"), "live.webm": files.matroska(live=True),
     "t.csv": b'\xef\xbb\xbf"a","b, c"\r\n1,"two\nlines"\r\n\r\n', "t.tsv": b"a\tb\n1\t2,3,4\n",
-    "semicolons.csv": "é;b\n1,5;2\n".encode("latin-1"), "padded.jpg": JPEG + bytes(100),
+    "wide.csv": 'a,b\n1,"Ä\nx"\n'.encode("utf-16"), "semicolons.csv": "é;b\n1,5;2\n".encode("latin-1"), "padded.jpg": JPEG + bytes(100),
     "sums.txt": b"He had 4,111 of 1234567890 on 12/10/2020 at 10:30:15; v1.2.3; 4111 1111 1111 1112",
     "same-day.txt": b"2020-01-02 10:00, 555 of 1,000,000 (3.14.15) = 1:2:3, #0123456789",
 }  # fmt: skip
@@ -104,6 +104,7 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "a cut AVI": ("x.avi", AVI[:-9], {"decodes"}),
     "an AVI without its pictures": ("x.avi", AVI.replace(b"movi", b"INFO"), {"decodes"}),
     "a row of one field more": ("x.csv", b"a,b\n1,2\n1,2,3\n", {"decodes"}),
+    "a row of one field less, in UTF-16": ("x.csv", "a,b\n1\n".encode("utf-16"), {"decodes"}),
     "a quote that does not end": ("x.csv", b'a,b\n1,"2\n3,4\n', {"decodes"}),
     "a line that does not end": ("x.tsv", b"a\tb\n" + b"1" * (2 << 20), {"decodes"}),
     "a position": ("x.jpg", files.placed(), {"personal-data"}),

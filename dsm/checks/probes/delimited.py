@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from dsm.checks.media_types import UTF_16
 from dsm.checks.probes.probe import Content, Facts, Probe
 
 LINE_CHARS_MAX = 1 << 20  # of a field Python's reader takes 2**17
@@ -19,10 +20,13 @@ class _Long(Exception):
 
 def examine(content: Content) -> Facts:
     """Reads a table to the end: `rows` and `columns`, or the `problem` with its line. The delimiter
-    is the one that the first line has most of, and the encoding any that ASCII is a part of."""
+    is the one that the first line has most of, and the encoding UTF-16 where the file says so, else
+    any that ASCII is a part of."""
     content.file.seek(0)
-    content.file.seek(3 if content.file.read(3) == codecs.BOM_UTF8 else 0)
-    text = io.TextIOWrapper(content.file, encoding="latin-1", newline="")
+    begins = content.file.read(3)
+    content.file.seek(3 if begins == codecs.BOM_UTF8 else 0)
+    encoding = "utf-16" if begins.startswith(UTF_16) else "latin-1"
+    text = io.TextIOWrapper(content.file, encoding=encoding, errors="replace", newline="")
     try:
         return _read(text)
     finally:
@@ -59,4 +63,4 @@ def _lines(first: str, text: io.TextIOWrapper) -> Iterator[str]:
         line = text.readline(LINE_CHARS_MAX)
 
 
-PROBE = Probe("delimited", 1, examine)
+PROBE = Probe("delimited", 2, examine)

@@ -5,18 +5,17 @@ Rows only; no object and no file is touched. What is not said stays.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dsm.errors import InvalidInput
 from dsm.model.attributes import TYPE_NAMES
 from dsm.model.example import AttributeValue, Example
+from dsm.model.globs import WILD, matches
 from dsm.model.names import check_attribute_name, printable
 from dsm.model.record_path import is_records_file
 from dsm.model.reports import Problem
 from dsm.model.rows import Rows
-from dsm.model.wildmatch import compile_pattern
 from dsm.worktree.edit import named_records, stage_example, tracked_below
 from dsm.worktree.index import WorkIndex
 from dsm.worktree.label_file import attribute_problem, attribute_value
@@ -31,7 +30,6 @@ from dsm.worktree.tracked_records import (
 )
 from dsm.worktree.tree import WorkTree
 
-_WILD = re.compile(r"[*?\[]")
 _TRACKED = "tracked example"
 
 
@@ -118,8 +116,8 @@ class Relabelling:
 def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str]) -> list[str]:
     """Returns the tracked examples at or below the paths, or that a glob among them selects.
 
-    A path with an example is taken as it is. Of a records file, its records are. Raises NotFound
-    for one that has none.
+    A path with an example is taken as it is. Of a records file, its records are; a glob with a `#`
+    selects some of them. Raises NotFound for one that has none.
     """
     with_records = has_records(tree, staged)
     given = list(paths)
@@ -129,11 +127,11 @@ def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str
     for path in given:
         if path in found:
             continue
-        if path and _WILD.search(path) and next(iter(index.below(path)), None) is None:
-            fits = compile_pattern(path if "/" in path else f"**/{path}", paths=True)
-            selected = [each for each in index.below("") if any(map(fits, _and_above(each)))]
+        if not WILD.isdisjoint(path) and next(iter(index.below(path)), None) is None:
+            selected = [each for each in index.below("") if matches(path, each)]
             if with_records and "#" in path:
-                selected += filter(fits, records_of(tree, staged, records_files(tree, staged)))
+                records = records_of(tree, staged, records_files(tree, staged))
+                selected += [each for each in records if matches(path, each)]
             found.update(selected or tracked_below(index, [path]))
         else:
             found.update(tracked_below(index, [path]))
@@ -142,10 +140,6 @@ def chosen(tree: WorkTree, index: WorkIndex, staged: Staged, paths: Iterable[str
         found.difference_update(files)
         found.update(records_of(tree, staged, files))
     return sorted(found)
-
-
-def _and_above(path: str) -> Iterable[str]:
-    return (path[:at] for at, char in enumerate(path + "/") if char == "/")
 
 
 def typed_attributes(

@@ -124,6 +124,30 @@ def test_labels_of_all_records_of_a_file(work: Work) -> None:
     assert {("a", "new"), ("b", "new")} == set(labels(work).values())
 
 
+def test_a_glob_labels_some_records(work: Work) -> None:
+    """A glob with a `#` selects records, of one file or of all that it fits; a record whose own name
+    is the glob is that one. What fits none is refused."""
+    start(work)
+    work.write({"other.jsonl": lines([{"id": "p19"}, {"id": "p1?"}, {"id": "p2"}])})
+    work.ds.add(["other.jsonl"], records=True, key_field="id")
+    work.ds.commit("another file")
+    assert work.ds.label([f"{FILE}#p19*"], set=["late"]).relabelled == 11
+    assert work.ds.label(["*#p2"], set=["two"]).relabelled == 2
+    assert work.ds.label(["other.jsonl#p1?"], set=["this one"]).relabelled == 1
+    with pytest.raises(NotFound):
+        work.ds.label([f"{FILE}#x*"], set=["none"])
+    work.ds.commit("labels")
+    said = {each.path: each.labels for each in work.ds.ls()}
+    assert [path for path, has in said.items() if has == ("late",)] == sorted(
+        f"{FILE}#p{n}" for n in (19, *range(190, 200))
+    )
+    assert [path for path, has in said.items() if has == ("two",)] == [
+        "other.jsonl#p2",
+        f"{FILE}#p2",
+    ]
+    assert (said["other.jsonl#p1?"], said["other.jsonl#p19"]) == (("this one",), ())
+
+
 def test_a_label_file_names_records(work: Work, tmp_path: Path) -> None:
     """The paths of a table may be those of records."""
     start(work)

@@ -153,7 +153,7 @@ def _did(side: CollisionSide) -> str:
 def tell(s: Session, each: DatasetPulled, remote: str) -> None:
     """Says what came of one dataset."""
     if not each.last:
-        more = f", {count_text(each.documents, 'document')} came" if each.documents else ""
+        more = f"; tags, views and settings: {each.documents:,} new" if each.documents else ""
         s.say(f"{each.dataset}: nothing new on {remote}{more}")
     else:
         what = f"changeset {each.last}"

@@ -76,7 +76,7 @@ def command(
 
 def _line(each: DatasetPushed, report: PushReport) -> str:
     if not each.last:
-        more = f", {count_text(each.documents, 'document')} went up" if each.documents else ""
+        more = f"; tags, views and settings: {each.documents:,} uploaded" if each.documents else ""
         return f"{each.dataset}: {report.remote} has all changesets{more}"
     what = f"changeset {each.last}"
     if each.first != each.last:

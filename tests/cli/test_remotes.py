@@ -51,6 +51,18 @@ def test_status_tells_the_distance_without_the_network(
     assert 'Behind origin by 1 changeset, as of the last fetch (use "dsm pull")' in said
 
 
+def test_tags_and_settings_that_go_are_counted(
+    dsm: Runner, shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no changeset is new, push and pull say how many tags, views and settings are."""
+    dsm("clone", "-q", shared, str(tmp_path / "copy"))
+    dsm("tag", "v1")
+    dsm("tag", "v2")
+    assert "has all changesets; tags, views and settings: 2 uploaded" in dsm("push", "--tags").err
+    monkeypatch.chdir(tmp_path / "copy")
+    assert "nothing new on origin; tags, views and settings: 2 new" in dsm("pull").err
+
+
 def test_what_goes_wrong_has_its_status(dsm: Runner, shared: str, tmp_path: Path) -> None:
     """2 for what cannot be, 4 for what is not there, 5 for a conflict, 7 for damage."""
     dsm("remote", "add", "x", "sftp://user:secret@host/data", status=2)

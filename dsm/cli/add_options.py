@@ -199,7 +199,7 @@ Param = Annotated[
     typer.Option(
         "--param",
         metavar="K=V",
-        help="Value of :K in the query; may be repeated",
+        help="Value of :K in the query; repeatable",
         rich_help_panel=PANEL,
     ),
 ]
@@ -227,7 +227,7 @@ Payload = Annotated[
     typer.Option(
         "--payload-col",
         metavar="C",
-        help="Column of the payload; may be repeated (default: all)",
+        help="Column of the payload; repeatable (default: all)",
         rich_help_panel=PANEL,
     ),
 ]

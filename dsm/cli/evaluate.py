@@ -41,7 +41,7 @@ def command(
     ] = None,
     fail_if: Annotated[
         list[str] | None,
-        typer.Option("--fail-if", metavar="EXPR", help="Exit with 1 if so; can be repeated"),
+        typer.Option("--fail-if", metavar="EXPR", help="Exit with 1 if so; repeatable"),
     ] = None,
     sensitive: Annotated[
         str | None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +39,11 @@ WORDS_OF_OTHERS = {
     "prune": "gc --prune", "clean": "gc", "settings": "config",
     "save": "commit", "upload": "push", "filter": "prepare", "query": "prepare",
 }  # fmt: skip
+# Words for one thing: whoever types one that a group of commands lacks is told which it has.
+_ALIKE = (
+    ("rm", "remove", "delete", "del"), ("list", "ls"), ("create", "add", "new"),
+    ("show", "info", "describe", "cat"), ("rename", "mv", "move"), ("test", "check"),
+)  # fmt: skip
 # Options that belong to another command, and why.
 _PINNED = (
     "a version pins its classes, so that its indices never move: `dsm prepare` with this option"
@@ -166,13 +171,18 @@ class Group(TyperGroup):
             # As for every other name that is mistyped; click has words of its own.
             path = ctx.command_path.removeprefix("dsm").lstrip()
             below = f"{path} " if path else ""
-            near = close_matches(args[0], self.list_commands(ctx))
+            known = self.list_commands(ctx)
+            near = close_matches(args[0], known) or _alike(args[0], known)
             raise InvalidInput(
                 f"there is no command '{below}{printable(args[0])}'",
                 hint=f"did you mean `dsm {below}{near[0]}`?" if near
                 else f"`dsm {below}--help` lists the commands",
             )  # fmt: skip
         return super().resolve_command(ctx, args)
+
+
+def _alike(word: str, known: Sequence[str]) -> list[str]:
+    return [name for words in _ALIKE if word in words for name in words if name in known]
 
 
 class LazyGroup(Group):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from dsm.report.gather import Report
 
 Out = Annotated[
-    str | None, typer.Option("-o", "--out", metavar="FILE", help="The page; - is stdout")
+    str | None,
+    typer.Option("-o", "--output", "--out", metavar="FILE", help="The page; - is stdout"),
 ]
 Against = Annotated[
     str | None,
@@ -32,7 +33,7 @@ Against = Annotated[
         help="Compare with these, as dsm drift does",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is no report")]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Replace a file that is no report")]
 
 
 def command(

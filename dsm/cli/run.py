@@ -49,7 +49,7 @@ def command(
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="K=V", help="A parameter to record; can be repeated"),
+        typer.Option("--param", metavar="K=V", help="A parameter to record; repeatable"),
     ] = None,
     params: Annotated[
         str | None,
@@ -61,12 +61,12 @@ def command(
         list[str] | None,
         typer.Option(
             "--metrics", metavar="FILE",
-            help="File of metrics that CMD writes: JSON, JSONL or CSV; can be repeated",
+            help="File of metrics that CMD writes: JSON, JSONL or CSV; repeatable",
         ),
     ] = None,
     out: Annotated[
         list[str] | None,
-        typer.Option("--out", metavar="FILE", help="File that CMD writes; can be repeated"),
+        typer.Option("--out", metavar="FILE", help="File that CMD writes; repeatable"),
     ] = None,
     host: WithHost = False,
     openlineage: Annotated[

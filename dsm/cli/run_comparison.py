@@ -26,7 +26,7 @@ def command(
         str | None, typer.Option("--html", metavar="FILE", help="Write one page; - is stdout")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="With --html, replace a file that is no report")
+        bool, typer.Option("-f", "--force", help="With --html, replace a file that is no report")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:

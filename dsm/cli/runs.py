@@ -35,7 +35,7 @@ CURVES_SHOWN = 8
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="COND", help="Such as 'f1 > 0.9', lr=0.1; can be repeated"),
+    typer.Option("--where", metavar="COND", help="Such as 'f1 > 0.9', lr=0.1; repeatable"),
 ]
 OfView = Annotated[
     str | None, typer.Option("--view", metavar="VIEW", help="Runs that read this view")

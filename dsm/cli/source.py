@@ -184,7 +184,7 @@ def test(
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option("--param", metavar="K=V", help="Value of :K in the query; may be repeated"),
+        typer.Option("--param", metavar="K=V", help="Value of :K in the query; repeatable"),
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="S", help="Seconds to wait for the source")

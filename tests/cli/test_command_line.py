@@ -162,6 +162,9 @@ def test_mistakes_are_told_in_two_lines(dsm: Runner) -> None:
         ("dataset crate x", "dataset crate", "did you mean `dsm dataset create`?"),
         ("-q view xyzzy", "view xyzzy", "`dsm view --help` lists the commands"),
         ("config xyzzy", "config xyzzy", "`dsm config --help` lists the commands"),
+        ("remote rm x", "remote rm", "did you mean `dsm remote remove`?"),
+        ("view delete x", "view delete", "did you mean `dsm view rm`?"),
+        ("segment ls", "segment ls", "did you mean `dsm segment list`?"),
     ):
         said = dsm(*line.split(), status=2).err
         assert said == f"error: there is no command '{told}'\nhint: {hint}\n"

@@ -15,9 +15,9 @@ def test_a_page_is_written_and_replaced(dsm: Runner, two_changesets: Path) -> No
     dsm("report", "1..", "-o", "report.html")
     assert (two_changesets / "report.html").read_bytes() != first
     write(two_changesets / "mine.html", "<p>mine")
-    assert "is no report" in dsm("report", "-o", "mine.html", status=2).err
+    assert "is no report" in dsm("report", "--output", "mine.html", status=2).err
     assert (two_changesets / "mine.html").read_text() == "<p>mine"
-    dsm("report", "-o", "mine.html", "--force")
+    dsm("report", "--out", "mine.html", "-f")
     assert (two_changesets / "mine.html").read_text() != "<p>mine"
     assert dsm("report", "-o", "-").out.startswith("<!doctype html>")
     assert [path.name for path in two_changesets.iterdir() if ".part" in path.name] == []

@@ -130,14 +130,6 @@ def _table(view: View, fields: bool | Sequence[str]) -> pa.Table:
     return record_columns(view.repository.store, table, names).beside(table)
 
 
-def of_view(view: View) -> ExampleSet:
-    """Returns the examples of a view, whether it was prepared or not."""
-    return ExampleSet(
-        view.version[:12], VIEW, view.dataset, view.query.at, view=view,
-        read=lambda fields: _table(view, fields),
-    )  # fmt: skip
-
-
 def _snapshot(word: str, kind: str, dataset: Dataset, number: int) -> ExampleSet:
     view = View(
         dataset.repo, dataset.name, lambda: dataset.snapshots, dataset.query(at=number)

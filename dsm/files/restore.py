@@ -49,7 +49,7 @@ class RestorePlan:
 
     `over` says of files to write what they displace. `clear` and `clear_folders` (parents first)
     stand where folders and files must be: they go before the first file is written; `remove` goes
-    last. `obstructed` are examples that were left out, since something stands there.
+    last.
     """
 
     target: str
@@ -60,7 +60,6 @@ class RestorePlan:
     remove: dict[str, Judged] = field(default_factory=dict)
     clear: dict[str, Judged] = field(default_factory=dict)
     clear_folders: list[str] = field(default_factory=list)
-    obstructed: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -181,7 +180,6 @@ def _plan_clearing(
             planned.clear_folders += inside
         elif leave:
             hidden = {e.path for e in planned.write if f"{e.path}/".startswith(at + "/")}
-            planned.obstructed += sorted(hidden)
             planned.write = [e for e in planned.write if e.path not in hidden]
         elif not inside:
             raise not_a_folder(planned.target, at)

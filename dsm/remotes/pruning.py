@@ -33,7 +33,6 @@ from dsm.store.repacking import REPACK_BELOW, bytes_of, prefixes_of
 from dsm.views.filters.picks import lists_in
 
 DAY = 86_400
-GRACE_DAYS = 14.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ class Request:
     file that `label_rows` came from; `label_files` are others that were read, below the root.
     `unmatched` says what is done with new files that the pattern of the dataset, or the one in its
     place, does not match: see `dsm.model.unmatched`. `records`
-    says how files are read as records from now on, with `records_format_given` whatever they are
-    called; those of `paths` that are `globbed` were not named themselves, but by one of `globs`.
+    says how files are read as records from now on; those of `paths` that are `globbed` were not
+    named themselves, but by one of `globs`.
     """
 
     paths: tuple[str, ...]
@@ -69,7 +69,6 @@ class Request:
     keep_going: bool = False
     unmatched: str = UNLABELLED
     records: RecordSettings | None = None
-    records_format_given: bool = False
     globs: tuple[str, ...] = ()
     globbed: frozenset[str] = frozenset()
 
@@ -301,7 +300,7 @@ def request_for(
     settings = _record_settings(records, fields, written)
     return Request(
         paths, check_labels(labels), compiled, default, rows, label_table=table, label_files=files,
-        unmatched=unmatched, records=settings, records_format_given=isinstance(records, str),
+        unmatched=unmatched, records=settings,
         **flags,
     )  # fmt: skip
 

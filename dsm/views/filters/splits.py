@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from dsm.errors import DamagedData
 from dsm.format.document import canonical
 from dsm.model.names import printable
 from dsm.model.shares import Run, require_runs
@@ -204,11 +203,3 @@ def _value(by: str) -> Value:
     if by == PATH:
         return PathValue()
     return ContentValue() if by == CONTENT else AttributeValue(by.removeprefix(ATTRIBUTE))
-
-
-def part_of_json(fields: Any, where: str) -> Part:
-    """Reads a part from a document. Raises DamagedData."""
-    try:
-        return Part.from_json(fields)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DamagedData(f"{where} does not hold a part of a split: {error}") from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from dying import killed_at
 from files.systems import LACKS, take_away
 from situations import Work
 
@@ -56,27 +56,6 @@ def template(make_work: Callable[..., Work]) -> Path:
     work.ds.restore(to="../elsewhere")
     work.repo.close()
     return work.root
-
-
-def killed_at(number: int, act: Callable[[], object]) -> bool:
-    """Runs something in a child that dies before its n-th primitive; False: it came through."""
-    child = os.fork()
-    if not child:
-        count = 0
-
-        def die(kind: str, path: str) -> None:
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            with disk.observe(die):
-                act()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
 
 
 @pytest.mark.parametrize(

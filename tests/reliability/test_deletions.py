@@ -12,16 +12,17 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from dying import killed_at
 from situations import Work
 from tiers import LONG, thinned
 
 from dsm.errors import AnswerIsNo, Conflict, StorageFailed
 from dsm.store import disk
 from reliability.operations import OPERATIONS, Operation, lay_out, open_repo, primitives_of, write
-from reliability.test_kill import killed_at
 from reliability.test_writers import insist, together
 
 
@@ -292,7 +293,7 @@ def test_killed_at_every_write(name: str, lost: bool, tmp_path: Path) -> None:
     # With the index kept and with it lost, other points are tried.
     for at in thinned(range(1, count + 2), 12, offset=CHANGING.index(name) + 6 * lost):
         lay_out(operation.start, root)
-        killed_at(operation, root, at)
+        killed_at(at, partial(operation.run, root))
         if lost:
             shutil.rmtree(root / ".dsm/local/index/data", ignore_errors=True)
         nothing_forgotten(root, name, f"killed before primitive {at} of {count}")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from dying import killed_at
 from tiers import LONG, thinned
 
-from dsm.store import disk
 from reliability.operations import (
     MOMENT,
     OPERATIONS,
@@ -42,33 +42,6 @@ KILLED = [
 FOLLOWED = ("revert", "revert records", "rollback")
 
 
-def killed_at(operation: Operation, root: Path, at: int) -> bool:
-    """Runs the operation in a child that dies before its n-th primitive; False: it came through."""
-    child = os.fork()
-    if not child:
-        count = 0
-
-        def die(_operation: str, _path: str) -> None:
-            nonlocal count
-            count += 1
-            if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        status = 1
-        try:
-            with disk.observe(die):
-                operation.run(root)
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        assert os.WTERMSIG(status) == signal.SIGKILL
-        return True
-    assert status == 0, f"{operation.name} failed in its child"
-    return False
-
-
 @pytest.mark.parametrize("operation", KILLED, ids=lambda operation: operation.name)
 def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None:
     """Death before any single write leaves old or new; the command runs again; gc tidies up."""
@@ -80,7 +53,7 @@ def test_killed_at_every_primitive(operation: Operation, tmp_path: Path) -> None
     points = thinned(range(1, count + 5), 3)
     for at in points:
         lay_out(operation.start, root)
-        killed += killed_at(operation, root, at)
+        killed += killed_at(at, partial(operation.run, root))
         where = f"{operation.name}, killed before primitive {at} of {count}"
         if operation.name != "init" or (root / ".dsm/repo.json").exists():
             assert problems(root) == [], where

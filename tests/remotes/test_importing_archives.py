@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import struct
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
+from dying import killed_at
 
 import dsm
 from dsm.errors import InvalidInput
@@ -18,7 +19,6 @@ from dsm.maintenance.fsck import fsck
 from dsm.remotes import foreign_archives, spooled
 from dsm.remotes.address import open_backend
 from dsm.remotes.outside import ReferenceBroken
-from dsm.store import disk
 
 from .conftest import Copy
 from .test_importing import fill, staged, tar_of
@@ -45,28 +45,9 @@ def in_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spooled, "STEP_BYTES", 8_192)
 
 
-def killed_at(root: Path, url: str, at: int) -> bool:
-    """Imports in a child that dies before it writes for the n-th time; False when it ended."""
-    child = os.fork()
-    if not child:
-        count = 0
-
-        def die(_operation: str, _path: str) -> None:
-            nonlocal count
-            count += 1
-            if count >= at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        status = 1
-        try:
-            with dsm.open(root) as repo, disk.observe(die):
-                repo.import_from(url, "in")
-            status = 0
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
+def imported(root: Path, url: str) -> None:
+    with dsm.open(root) as repo:
+        repo.import_from(url, "in")
 
 
 def test_killed_within_a_folder_it_goes_on(
@@ -77,7 +58,7 @@ def test_killed_within_a_folder_it_goes_on(
     place, root, read = fill(str(tmp_path / "data"), MANY), origin.root, []
     origin.repo.close()
     for at in (15, 35, 60):
-        assert killed_at(root, place, at)
+        assert killed_at(at, partial(imported, root, place))
         with dsm.open(root) as repo:
             copy = Copy(repo)
             read.append(repo.import_from(place, "in", dry_run=True).fetched)
@@ -102,7 +83,7 @@ def test_killed_at_any_moment_it_goes_on(
     url = f"{fill(str(tmp_path / 'data'), {f'x.{kind}': data})}/x.{kind}"
     root, deaths, at = origin.root, 0, 4
     origin.repo.close()
-    while killed_at(root, url, at):
+    while killed_at(at, partial(imported, root, url)):
         deaths, at = deaths + 1, at + 9
         with dsm.open(root) as repo:
             found = Copy(repo)

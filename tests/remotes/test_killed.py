@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dying import killed_at
 from tiers import LONG
 
 import dsm
@@ -48,24 +49,13 @@ def primitives(root: Path, act: Act) -> int:
 
 
 def killed(root: Path, act: Act, at: int) -> bool:
-    """Runs in a child that dies before its n-th primitive; False when it ended before."""
-    child = os.fork()
-    if not child:
-        count = 0
+    """Runs in a child that dies before its n-th primitive; False when it ended before, or failed."""
 
-        def die(_operation: str, _path: str) -> None:
-            nonlocal count
-            count += 1
-            if count >= at:
-                os.kill(os.getpid(), signal.SIGKILL)
+    def opened() -> None:
+        with dsm.open(root) as repo:
+            act(repo)
 
-        try:
-            with dsm.open(root) as repo, disk.observe(die):
-                act(repo)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return killed_at(at, opened, may_fail=True)
 
 
 def test_killed_at_random_moments(origin: Copy, tmp_path: Path) -> None:

@@ -184,6 +184,37 @@ def test_what_reprs_hold(work: Work) -> None:
     assert repr(work.repo).startswith("<repository")
 
 
+def test_reports_are_told_in_a_line(work: Work) -> None:
+    """What a cell of a notebook ends in says what it is, however many changes it holds."""
+    first = work.ds.changeset(work.commit("one\n\nmore", **{f"{n}.txt": str(n) for n in range(12)}))
+    assert repr(first) == f"<changeset 1, {first.id[:12]}: 'one'; 12 examples>"
+    work.write({"0.txt": b"another", "new": b""})
+    work.ds.remove(["1.txt"])
+    assert repr(work.ds.status()) == "<status of data: 1 staged, 1 unstaged, 1 untracked>"
+    work.ds.add(["."])
+    work.ds.commit("two")
+    assert repr(work.ds.diff(1, 2)) == "<diff of 1 and 2: 1 modified, 1 deleted, 1 added>"
+    assert repr(work.ds.diff(2, 2)) == "<diff of 2 and 2: no change>"
+
+
+def test_a_path_from_another_folder_says_where_paths_count_from(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook often runs beside the repository; a path of the dataset is not found from there."""
+    work.commit("one", **{"a.txt": "one"})
+    work.repo.close()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    with api.open(work.root) as repo:
+        for path, hint in (
+            ("a.txt", f"which is {tmp_path}/notebooks"),
+            ("/a.txt", "below their root"),
+        ):
+            with pytest.raises(InvalidInput, match="lies outside the dataset's folder") as caught:
+                repo.dataset().label([path], add=["x"])
+            assert hint in str(caught.value.hint)
+
+
 def verbs() -> list[tuple[str, Callable[..., Any], str]]:
     """Every public verb that takes keywords, and one of these."""
     found = []

@@ -82,9 +82,11 @@ def below_root(root: str, path: str, current: str) -> str:
         return ""
     if parent.startswith(real + "/"):
         return check_path(parent[len(real) + 1 :])
+    hint = "datasets hold examples below their root; `dsm dataset show` names it"
+    if not os.path.isabs(path) and current_below(root, current) is None:
+        hint = f"paths count from the current folder, which is {printable(current)}"
     raise InvalidInput(
-        f"{printable(path)} lies outside the dataset's folder {printable(root)}",
-        hint="datasets hold examples below their root; `dsm dataset show` names it",
+        f"{printable(path)} lies outside the dataset's folder {printable(root)}", hint=hint
     )
 
 

@@ -42,7 +42,7 @@ class Counts:
         return self.added + self.modified + self.relabelled + self.deleted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Changeset:
     """One changeset as its header tells it.
 
@@ -80,6 +80,10 @@ class Changeset:
     trailers: Trailers = field(default_factory=dict)
     verdict: Verdict | None = None
     settings: int = 0
+
+    def __repr__(self) -> str:
+        title = self.message.partition("\n")[0]
+        return f"<changeset {self.number}, {self.id[:12]}: {title!r}; {self.examples:,} examples>"
 
     @property
     def datetime(self) -> Moment:

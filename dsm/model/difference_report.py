@@ -18,7 +18,7 @@ class RecordDifference:
     fields: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diff:
     """Changes between two snapshots (or the stage, or the work tree), sorted by path, and those of
     queries, sorted by name; `records` where their fields were asked for."""
@@ -28,6 +28,10 @@ class Diff:
     changes: tuple[Change, ...]
     queries: tuple[QueryChange, ...] = ()
     records: tuple[RecordDifference, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts().items())
+        return f"<diff of {self.before} and {self.after}: {counts or 'no change'}>"
 
     def counts(self) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -9,7 +9,7 @@ from dsm.model.queries import QueryChange
 from dsm.model.reports import Problem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Status:
     """The stage and the work tree against the head.
 
@@ -33,6 +33,10 @@ class Status:
     left_out: tuple[str, ...] = ()
     pattern: str | None = None
     files_at: int | None = None
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.staged):,} staged, {len(self.unstaged):,} unstaged"
+        return f"<status of {self.dataset}: {counts}, {len(self.untracked):,} untracked>"
 
     @property
     def clean(self) -> bool:

@@ -34,7 +34,7 @@ def command(
         typer.Option("--target", metavar="ATTR", help="Attribute that has the true numbers"),
     ] = None,
     limit: Annotated[
-        int, typer.Option("-n", "--max-count", metavar="N", min=0, help="List at most so many")
+        int, typer.Option("-n", "--max-count", metavar="N", min=0, help="List at most N")
     ] = LISTED,
     name: Annotated[
         str | None,

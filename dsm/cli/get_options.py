@@ -88,7 +88,8 @@ AllowPersist = Annotated[
     ),
 ]
 SkipSources = Annotated[
-    bool, typer.Option("--skip-sources", help="Leave rows of queries out: stored examples alone")
+    bool,
+    typer.Option("--skip-sources", help="Leave rows of queries out, write only stored examples"),
 ]
 Dummy = Annotated[
     bool, typer.Option("--dummy", help="Made-up rows in the place of those of queries")

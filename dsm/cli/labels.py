@@ -49,7 +49,7 @@ def suspect(
     limit: Annotated[
         int | None,
         typer.Option("-n", "--max-count", metavar="N", min=0,
-                     help="At most so many (20; with --csv and --json all)"),
+                     help="At most N (20; with --csv and --json all)"),
     ] = None,
     as_csv: AsCsv = False,
     as_json: AsJson = False,

@@ -19,7 +19,7 @@ Words = Annotated[
 OneLine = Annotated[bool, typer.Option("--oneline", help="One line a changeset")]
 Limit = Annotated[
     int | None,
-    typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many; also -N"),
+    typer.Option("-n", "--max-count", metavar="N", min=0, help="At most N; also -N"),
 ]
 Patch = Annotated[bool, typer.Option("-p", "--patch", help="List the changes of each, too")]
 Stat = Annotated[bool, typer.Option("--stat", help="Count the changes in each folder, too")]

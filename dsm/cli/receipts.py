@@ -36,7 +36,7 @@ def command(
         typer.Argument(metavar="VIEW", autocompletion=view_names, help="Version or name of a view"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many")
+        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most N")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:

@@ -74,7 +74,7 @@ def list_runs(
         typer.Option("--sort", metavar="METRIC", help="The greatest first; -METRIC: the least"),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most so many")
+        int | None, typer.Option("-n", "--max-count", metavar="N", min=0, help="At most N")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -65,7 +65,7 @@ def get(
 
         if verify or croissant:
             raise InvalidInput(
-                f"{'--verify' if verify else '--croissant'} is for stored examples alone",
+                f"{'--verify' if verify else '--croissant'} is only for stored examples",
                 hint="leave it away, or the rows of queries with --skip-sources",
             )
         return persist(view, out, options, allowed=allow_persist, force=force, progress=progress)

@@ -171,7 +171,7 @@ def _refuse(view: Selection, out: str, allowed: bool) -> None:
     if not allowed:
         raise NotKept(
             f"the view has rows of queries ({names}), which are not to be kept",
-            hint="-o - streams it; --skip-sources writes the stored examples alone;"
+            hint="-o - streams it; --skip-sources writes only the stored examples;"
             " --allow-persist writes all to a folder outside the repository",
         )
     if _in_a_repository(os.path.realpath(out)):

@@ -17,7 +17,17 @@ from tiers import LONG
 from dsm.errors import StorageFailed
 from dsm.store import ingest
 from dsm.worktree import status as status_module
-from reliability.operations import LARGE, init, initialised, lay_out, open_repo, problems, write
+from reliability.operations import (
+    LARGE,
+    files_of,
+    init,
+    initialised,
+    lay_out,
+    open_repo,
+    problems,
+    write,
+)
+from reliability.protocol_checks import date_ahead
 
 SMALL = b"small and whole"
 
@@ -211,11 +221,13 @@ def test_a_rewrite_in_the_same_tick(tmp_path: Path, moment: str) -> None:
 def test_a_stat_that_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system whose times stand still, content decides: nothing is believed unread."""
     root = lay_out(initialised, tmp_path / "work")
+    for name in files_of(root):
+        date_ahead(root / name)
     with open_repo(root) as repo:
         repo.dataset().add(["."])
         repo.dataset().commit("first")
         marks = repo.dataset().tree.index(repo.dataset().tree.stage.load())
-        # All these files were written within the last moment: only their bytes are known.
+        # All these files may have been written within the last moment: only their bytes are known.
         assert all(isinstance(marks.get(name), bytes) for name in marks.below(""))
         hashed: list[str] = []
         original = status_module.hash_file

@@ -10,7 +10,7 @@ from situations import Work
 
 from dsm.errors import Conflict, DsmError, InvalidInput, NotFound, StorageFailed
 from dsm.files.restore import UnsavedWork
-from dsm.model.changeset import Counts
+from dsm.model.reports import LabelReport
 from dsm.store import disk
 
 
@@ -31,10 +31,12 @@ def labels(work: Work) -> dict[str, tuple[str, ...]]:
 def test_setting_adding_and_removing_labels(some: Work) -> None:
     """`set` replaces, then `add` and `remove` apply; content, time and files stay."""
     before = some.ds.example("dir/c")
-    assert some.ds.label(["dir", "a"], set=["y", "x", "x"]) == Counts(relabelled=4)
+    assert some.ds.label(["dir", "a"], set=["y", "x", "x"]) == LabelReport(relabelled=4)
     some.ds.commit("two")
     assert labels(some) == dict.fromkeys(["a", "dir/c", "dir/d", "dir/sub/e"], ("x", "y"))
-    assert some.ds.label(["dir/c"], add=["z", "a"], remove=["y", "nothing"]) == Counts(relabelled=1)
+    assert some.ds.label(["dir/c"], add=["z", "a"], remove=["y", "nothing"]) == LabelReport(
+        relabelled=1
+    )
     some.ds.label(["a"], set=[])
     some.ds.label(["b"], set=["n"], add=["m"], remove=["n"])
     some.ds.commit("three")
@@ -48,7 +50,7 @@ def test_setting_adding_and_removing_labels(some: Work) -> None:
 
 def test_labels_that_stay_as_they_are(some: Work) -> None:
     """Relabelling to what is there already, or back again, is no change."""
-    assert some.ds.label(["a"], remove=["x"]) == Counts()
+    assert some.ds.label(["a"], remove=["x"]) == LabelReport()
     some.ds.label(["a"], add=["x"])
     assert some.state()[0] == [("r", "a")]
     some.ds.label(["a"], remove=["x"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
-from dsm.errors import AlreadyExists, InvalidInput, NotFound
+from dsm.errors import AlreadyExists, Conflict, DamagedData, InvalidInput, NotFound
 from dsm.model.keywords import verbs_suggest
 from dsm.model.names import check_dataset_name, close_matches, printable
 from dsm.remotes.address import check_url, is_read_only, open_backend
 from dsm.remotes.backend import RemoteRefused
+from dsm.remotes.contents import require_repository
 from dsm.remotes.probe import creates_exclusively
 from dsm.remotes.tracking import Tracking
 from dsm.repo.config import REMOTE_KEY
@@ -99,7 +102,8 @@ class Remotes:
         refused unless `single_writer`; one that only lets itself be read is taken as it is, and
         without `probe` the first push tries it.
 
-        Raises AlreadyExists, InvalidInput for the name or the address, NotExclusive, RemoteFailed.
+        Raises AlreadyExists, InvalidInput for the name or the address, OtherRepository for a place
+        that holds one, NotExclusive, RemoteFailed.
         """
         self._check_name(name)
         if name in self.names():
@@ -133,11 +137,20 @@ class Remotes:
         return self.find(name)
 
     def rename(self, name: str, new: str) -> RemoteEntry:
-        """Gives a remote another name. Raises NotFound, AlreadyExists, InvalidInput."""
+        """Gives a remote another name; what was seen there goes along.
+
+        Raises NotFound, AlreadyExists, InvalidInput, and Conflict while a pull is under way.
+        """
         found = self.find(name)
         self._check_name(new)
         if new in self.names():
             raise AlreadyExists(f"there is a remote {new!r} already")
+        layout = self._repository.layout
+        if any(os.path.lexists(layout.pulling(each)) for each in self._repository.datasets()):
+            raise Conflict(
+                "a pull is under way, which is noted with the name of its remote",
+                hint="`dsm pull` completes it, `dsm pull --abort` gives it up",
+            )
         values = {
             setting: self._config.get(f"remote.{name}.{setting}")
             for setting in ("datasets", "single-writer", "url")
@@ -149,8 +162,8 @@ class Remotes:
             self._config.set("core.remote", new)
         if self._config.get("core.objects") == name:
             self._config.set("core.objects", new)
+        Tracking(layout, name).rename(new)
         self._unset(name)
-        Tracking(self._repository.layout, name).forget()
         return self.find(new)
 
     def remove(self, name: str) -> RemoteEntry:
@@ -192,8 +205,11 @@ class Remotes:
     def _probe(self, url: str, name: str, single_writer: bool) -> None:
         if is_read_only(url):
             return
+        backend = open_backend(url)
         try:
-            exclusive = creates_exclusively(open_backend(url))
+            with suppress(DamagedData):  # that is what fsck is for
+                require_repository(backend, self._repository.id)
+            exclusive = creates_exclusively(backend)
         except RemoteRefused:
             return  # for reading only; a push will say so
         if not exclusive and not single_writer:

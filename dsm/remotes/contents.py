@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dsm.errors import DamagedData, InvalidInput
+from dsm.errors import Conflict, DamagedData, InvalidInput
 from dsm.format import document
 from dsm.model.names import check_dataset_name, is_plain_name, printable
 from dsm.remotes.backend import Backend, NotOnRemote, RemoteDamaged
@@ -26,6 +26,12 @@ _VERSION = re.compile(r"[0-9a-f]{64}\.json")
 KINDS = ("settings", "names", "splits", "segments", "views", "tags")
 # Those that headers speak of, which come before them, and those that speak of changesets.
 BEFORE_HEADERS, AFTER_HEADERS = KINDS[:1], KINDS[1:]
+
+
+class OtherRepository(Conflict):
+    """Another repository lives at the address."""
+
+    code = "other-repository"
 
 
 @dataclass(slots=True)
@@ -83,6 +89,24 @@ def read_identity(backend: Backend) -> bytes | None:
         )
     except NotOnRemote:
         return None
+
+
+def require_repository(backend: Backend, id: str) -> bool:
+    """Whether there is an identity at the place: that of the repository with this id.
+
+    Raises OtherRepository, RemoteDamaged.
+    """
+    found = read_identity(backend)
+    if found is None:
+        return False
+    fields = decoded(backend, IDENTITY, found)
+    if fields["repository"] != id:
+        raise OtherRepository(
+            f"{backend.url} holds another repository"
+            f" ({str(fields['repository'])[:12]}, org {str(fields['org'])[:40]!r})",
+            hint="a remote holds one repository: choose an empty place, or clone that one",
+        )
+    return True
 
 
 def _judged(backend: Backend, data: bytes) -> bytes:
@@ -165,7 +189,9 @@ def identify(backend: Backend, datasets: Mapping[str, RemoteDataset]) -> None:
         if twin != name:
             raise RemoteDamaged(
                 f"datasets {printable(twin)} and {printable(name)} on {backend.url} differ in"
-                " letter case only"
+                " letter case only",
+                hint="remove the folder of one there, by the tools of the place;"
+                f" `dsm clone --dataset {twin}` takes one",
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import RemoteDamaged
 from dsm.remotes.contents import RemoteDataset
@@ -35,18 +37,11 @@ def fetch_all(
     if only is not None and not only:
         return []
     names = local_names(remote.repository)
-    folders = tuple(remote.tracking.folders().get(id, name) for id, name in names.items())
-    wanted = tuple(
-        next((f for (_, name), f in zip(names.items(), folders, strict=True) if name == each), each)
-        for each in only or ()
-    )
+    wanted = folders_of(remote, only)
     datasets = remote.datasets(wanted)
-    if not datasets and only is None:
-        refuse_emptied(remote)
+    refuse_lost(remote, datasets, wanted)
     # Where nothing of it is known here, it must be this repository that lies there.
     if not any(id in names for id in datasets) and not remote.require_ours():
-        if only is not None and not remote.datasets():
-            refuse_emptied(remote)
         return []
     found = []
     for id, dataset in sorted(datasets.items(), key=lambda item: item[1].folder):
@@ -69,6 +64,49 @@ def refuse_emptied(remote: Remote) -> None:
             f" puts it all there again, `dsm remote set-url {remote.entry.name} URL` forgets what"
             " was seen",
         )
+
+
+def folders_of(remote: Remote, only: Iterable[str] | None) -> tuple[str, ...]:
+    """Returns the folders on a remote of datasets by their names here, none for all of them.
+
+    None are those that this copy is limited to, with those of its own that it has pushed there.
+    """
+    names, folders = local_names(remote.repository), remote.tracking.folders()
+    known = {name: folders.get(id, name) for id, name in names.items()}
+    if only is not None:
+        return tuple(known.get(each, each) for each in only)
+    limited = remote.entry.datasets
+    pushed = [folder for id, folder in folders.items() if id in names]
+    return tuple(dict.fromkeys((*limited, *pushed))) if limited else ()
+
+
+def refuse_lost(
+    remote: Remote, there: Mapping[str, RemoteDataset], wanted: tuple[str, ...] = ()
+) -> None:
+    """Raises HistoryRewritten for a dataset that was seen on a remote, and is not among those that
+    are `there` (by id) any more; of the folders in `wanted`, none for all. OtherRepository when the
+    place is another's now.
+
+    When nothing is left, that is most often a disk that is not mounted.
+    """
+    if not there and not wanted and remote.tracking.folders():
+        remote.require_ours()  # else it is no wonder
+        refuse_emptied(remote)
+    url, here = remote.entry.url, local_names(remote.repository)
+    push = "`dsm push` brings it all back"
+    forget = f"`dsm remote set-url {remote.entry.name} {url}` forgets what was seen"
+    for id, folder in sorted(remote.tracking.folders().items(), key=lambda item: item[1]):
+        seen = remote.tracking.seen(id)
+        if seen is None or not seen.head or id in there or (wanted and folder not in wanted):
+            continue
+        remote.require_ours()
+        if not there and not remote.datasets(()):
+            refuse_emptied(remote)
+        if id in here:  # else others removed there what was removed here
+            raise HistoryRewritten(
+                f"dataset {folder} is missing on {url}, where it was at changeset {seen.head}",
+                hint=f"nothing was changed. Ask who did that; {push}, {forget}",
+            )
 
 
 def local_names(repository: Repository) -> dict[str, str]:

@@ -21,8 +21,8 @@ from dsm.progress import SILENT, Progress
 from dsm.remotes.address import check_url
 from dsm.remotes.book import ORIGIN
 from dsm.remotes.clone import clone
+from dsm.remotes.contents import OtherRepository
 from dsm.remotes.incoming import HistoryRewritten
-from dsm.remotes.remote import OtherRepository
 from dsm.remotes.shared import SharedRepository
 from dsm.repo import layout
 from dsm.repo.config import CACHE_SIZE

@@ -32,7 +32,7 @@ from dsm.remotes.contents import (
     get_document,
 )
 from dsm.remotes.differing import differing_documents, note_documents
-from dsm.remotes.fetch import refuse_emptied
+from dsm.remotes.fetch import folders_of, refuse_emptied
 from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.outgoing import Shipment, packs_of, plan_shipment, send
 from dsm.remotes.parallel import side_by_side
@@ -93,7 +93,7 @@ def push(
         backend.refuse_writing()
     there = remote.require_ours()
     # Where some were seen, its identity alone may have been lost.
-    known = remote.datasets() if there or remote.tracking.folders() else {}
+    known = _known(remote, names) if there or remote.tracking.folders() else {}
     if not there and not known:
         if not recreate:
             refuse_emptied(remote)
@@ -154,6 +154,16 @@ def _create_identity(remote: Remote) -> None:
     """Makes an empty place, or one whose identity was lost, a remote of this repository."""
     if not remote.backend.create_settled(IDENTITY, remote.identity()):
         remote.require_ours()  # somebody else was first: with which repository?
+
+
+def _known(remote: Remote, names: list[str]) -> dict[str, RemoteDataset]:
+    """Returns the datasets of a remote by id: all, or those that are pushed, if all of these are
+    there. A new one must get along with the others, also in a copy that is limited to some."""
+    if remote.entry.datasets:
+        found = remote.datasets(folders_of(remote, names))
+        if {remote.repository.identity(name).id for name in names} <= found.keys():
+            return found
+    return remote.datasets(())
 
 
 def _judged(remote: Remote, known: dict[str, RemoteDataset], name: str) -> _Outgoing:

@@ -6,28 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import perf_counter
 
-from dsm.errors import Conflict
 from dsm.remotes.address import open_backend
 from dsm.remotes.book import RemoteEntry
-from dsm.remotes.contents import (
-    IDENTITY,
-    RemoteDataset,
-    decoded,
-    identify,
-    list_datasets,
-    read_identity,
-)
+from dsm.remotes.contents import RemoteDataset, identify, list_datasets, require_repository
 from dsm.remotes.reports import LastTransfer, Transfer
 from dsm.remotes.tracking import Tracking
 from dsm.repo.repository import Repository
 from dsm.store import disk
 from dsm.store.whole_file import read_file
-
-
-class OtherRepository(Conflict):
-    """Another repository lives at the address."""
-
-    code = "other-repository"
 
 
 class Remote:
@@ -47,21 +33,15 @@ class Remote:
 
     def require_ours(self) -> bool:
         """Whether the remote has an identity: that of this repository. Raises OtherRepository."""
-        found = read_identity(self.backend)
-        if found is None:
-            return False
-        fields = decoded(self.backend, IDENTITY, found)
-        if fields["repository"] != self.repository.id:
-            raise OtherRepository(
-                f"{self.entry.url} holds another repository"
-                f" ({str(fields['repository'])[:12]}, org {str(fields['org'])[:40]!r})",
-                hint="a remote holds one repository: choose an empty place, or clone that one",
-            )
-        return True
+        return require_repository(self.backend, self.repository.id)
 
-    def datasets(self, only: tuple[str, ...] = ()) -> dict[str, RemoteDataset]:
-        """Returns the datasets of the remote by id, with their identities; `only` by folder."""
-        found = list_datasets(self.backend, only or self.entry.datasets)
+    def datasets(self, only: tuple[str, ...] | None = None) -> dict[str, RemoteDataset]:
+        """Returns the datasets of the remote by id, with their identities.
+
+        `only` are the folders of those that are looked at, none for all; None is those that this
+        copy is limited to.
+        """
+        found = list_datasets(self.backend, self.entry.datasets if only is None else only)
         # An identity never changes: of what was seen before it is not read again.
         known = {folder: id for id, folder in self.tracking.folders().items()}
         for dataset in found.values():

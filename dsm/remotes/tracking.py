@@ -40,6 +40,12 @@ class Seen:
     base_id: str
 
 
+def pinned_by(seen: Seen | None, log: ChangesetLog) -> bool:
+    """Whether changesets here, up to the head that was seen, are those that were there: its id pins
+    all before it."""
+    return seen is not None and 0 < seen.head <= log.head() and log.get(seen.head).id == seen.id
+
+
 @dataclass(frozen=True, slots=True)
 class Distance:
     """How many changesets are only here (`ahead`) and only on a remote (`behind`), as last seen."""
@@ -84,6 +90,16 @@ class Tracking:
         self._fields = {}
         if os.path.isdir(self.folder):
             disk.remove_tree(self.folder)
+
+    def rename(self, name: str) -> None:
+        """Gives what is known to a remote of another name."""
+        new = os.path.join(os.path.dirname(self.folder), name)
+        refuse_links_in((new,))
+        if os.path.isdir(new):
+            disk.remove_tree(new)  # of a remote that is none any more
+        if os.path.isdir(self.folder):
+            disk.replace(self.folder, new)
+        self.remote, self.folder = name, new
 
     # --- the place ---
 
@@ -179,7 +195,7 @@ class Tracking:
         if seen is None:
             return None
         head = log.head()
-        if 0 < seen.head <= head and log.get(seen.head).id == seen.id:
+        if pinned_by(seen, log):
             return Distance(self.remote, head - seen.head, 0)
         if seen.base > head or (seen.base and log.get(seen.base).id != seen.base_id):
             return None

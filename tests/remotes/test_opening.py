@@ -14,9 +14,9 @@ import dsm
 from dsm import api
 from dsm.__main__ import main
 from dsm.errors import InvalidInput, NotFound, Refused
+from dsm.remotes.contents import OtherRepository
 from dsm.remotes.incoming import HistoryRewritten
 from dsm.remotes.opening import OnlyRead
-from dsm.remotes.remote import OtherRepository
 
 from .conftest import Copy
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import dsm
-from dsm.errors import AlreadyExists, DamagedData, InvalidInput, NotFound, Refused
+from dsm.errors import AlreadyExists, Conflict, DamagedData, InvalidInput, NotFound, Refused
 from dsm.remotes.address import open_backend
+from dsm.remotes.contents import OtherRepository
 from dsm.remotes.incoming import HistoryRewritten
 from dsm.remotes.push import RemoteMoved
-from dsm.remotes.remote import OtherRepository
 from dsm.remotes.tables import PACKS
 
 from .conftest import Copy
@@ -201,6 +201,92 @@ def test_only_the_named_datasets_come(origin: Copy, tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def new_dataset(copy: Copy, name: str, content: str) -> None:
+    """Makes a dataset with one changeset in a folder of its name."""
+    dataset = copy.repo.create_dataset(name, root=name)
+    folder = copy.root / name
+    folder.mkdir()
+    (folder / "a").write_text(content)
+    dataset.add([str(folder)])
+    dataset.commit(name)
+
+
+def test_a_copy_limited_to_a_dataset_pushes_beside_the_others(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """Names that others have there are refused, also in other letters; a new dataset is pulled from
+    then on, and a push of what is there moves nothing."""
+    new_dataset(origin, "other", "theirs")
+    remote = str(tmp_path / "remote")
+    origin.repo.remotes.add("origin", remote)
+    origin.repo.push(datasets=origin.repo.datasets())
+    one = clone_of(remote, datasets=["other"])
+    for name in ("birds", "BIRDS"):
+        (tmp_path / name).mkdir()
+        twin = clone_of(remote, datasets=["other"])
+        new_dataset(twin, name, "ours")
+        with pytest.raises(Conflict, match="has another dataset 'birds'") as caught:
+            twin.repo.push(datasets=[name])
+        assert caught.value.hint == f"`dsm dataset rename {name} NEW` gives yours another name"
+    new_dataset(one, "third", "new")
+    assert one.repo.push(datasets=["third"]).datasets[0].last == 1
+    again = one.repo.push(datasets=["third"])
+    assert (again.datasets[0].last, again.transfer.packs) == (0, 0)
+    whole = clone_of(remote)
+    assert whole.repo.datasets() == ["birds", "other", "third"]
+    third = whole.repo.dataset("third")
+    (whole.root / "third" / "b").write_text("b")
+    third.add([str(whole.root / "third")])
+    third.commit("more")
+    whole.repo.push(datasets=["third"])
+    assert {each.dataset: each.last for each in one.repo.pull().datasets} == {
+        "other": 0,
+        "third": 2,
+    }
+
+
+def test_one_dataset_of_several_that_is_gone_is_named(origin: Copy, tmp_path: Path) -> None:
+    """By fetch, pull and `status --remote`, until it is pushed again; the others are not asked for it."""
+    new_dataset(origin, "other", "a")
+    origin.repo.remotes.add("origin", str(tmp_path / "remote"))
+    origin.repo.push(datasets=origin.repo.datasets())
+    shutil.rmtree(tmp_path / "remote" / "datasets" / "other")
+    message = "dataset other is missing on .*, where it was at changeset 1"
+    for act in (origin.repo.fetch, origin.repo.pull, lambda: origin.repo.fetch(datasets=["other"])):
+        with pytest.raises(HistoryRewritten, match=message):
+            act()
+    assert origin.repo.fetch(datasets=["birds"]).datasets[0].behind == 0
+    origin.repo.push(datasets=["other"])
+    assert [each.dataset for each in origin.repo.fetch().datasets] == ["birds", "other"]
+
+
+def test_what_was_seen_goes_with_a_new_name(origin: Copy, tmp_path: Path, clone_of: Clones) -> None:
+    """A remote that is renamed is still watched: how far it is, and that nobody rewrote it."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")))
+    clone.commit("third", owl__3="three")
+    clone.repo.remotes.rename("origin", "team")
+    distance = clone.again().repo.distance()
+    assert distance is not None
+    assert (distance.remote, distance.ahead, distance.behind) == ("team", 1, 0)
+    os.unlink(tmp_path / "remote/datasets/birds/changesets/00000002.json")
+    with pytest.raises(HistoryRewritten, match="changeset 2 of dataset birds"):
+        clone.again().repo.fetch()
+
+
+def test_no_remote_is_renamed_under_a_pull(origin: Copy, tmp_path: Path, clone_of: Clones) -> None:
+    """A pull that waits for a choice knows its remote by name."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")))
+    for copy, text in ((origin, "one"), (clone, "other")):
+        copy.commit("third", owl__1=text)
+    origin.repo.push()
+    with pytest.raises(Conflict):
+        clone.repo.pull()
+    with pytest.raises(Conflict, match="a pull is under way"):
+        clone.repo.remotes.rename("origin", "team")
+    clone.repo.abort_pull()
+    assert clone.repo.remotes.rename("origin", "team").name == "team"
+
+
 def test_a_renamed_dataset_keeps_its_folder_there(
     origin: Copy, tmp_path: Path, clone_of: Clones
 ) -> None:
@@ -220,7 +306,16 @@ def test_a_remote_of_another_repository_is_refused(origin: Copy, tmp_path: Path)
     (tmp_path / "stranger").mkdir()
     stranger = Copy(dsm.init(tmp_path / "stranger"))
     stranger.commit("one", a="a")
-    stranger.repo.remotes.add("origin", remote)
+    before = sorted((tmp_path / "remote").rglob("*"))
+    with pytest.raises(OtherRepository, match=r"holds another repository \("):
+        stranger.repo.remotes.add("origin", remote)
+    assert stranger.repo.remotes.names() == []
+    assert sorted((tmp_path / "remote").rglob("*")) == before
+    stranger.repo.remotes.add("origin", str(tmp_path / "own"))
+    with pytest.raises(OtherRepository):
+        stranger.repo.remotes.set_url("origin", remote)
+    assert stranger.repo.remotes.find().url == str(tmp_path / "own")
+    stranger.repo.remotes.set_url("origin", remote, probe=False)
     for ask in (stranger.repo.push, stranger.repo.fetch, stranger.repo.pull):
         with pytest.raises(OtherRepository, match=r"holds another repository \("):
             ask()

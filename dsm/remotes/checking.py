@@ -11,9 +11,11 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dsm.errors import DamagedData, DsmError, InvalidInput, NotFound
 from dsm.format.pack import PREFIX
+from dsm.history.manifests import Manifests
 from dsm.model.changeset import Changeset
 from dsm.progress import SILENT, Progress
 from dsm.remotes.backend import Entry, NotOnRemote
@@ -26,11 +28,13 @@ from dsm.remotes.contents import (
     identify,
     list_datasets,
 )
+from dsm.remotes.fetch import local_names, log_of
 from dsm.remotes.incoming import as_written, get_header, get_manifest, read_header
 from dsm.remotes.objects import download, partial_path
 from dsm.remotes.parallel import side_by_side
 from dsm.remotes.remote import Remote
 from dsm.remotes.tables import PACKS, Tables, pack_name
+from dsm.remotes.tracking import pinned_by
 from dsm.store import disk
 from dsm.store.packs import Pack
 from dsm.store.pieces import is_large, pieces_of
@@ -38,6 +42,8 @@ from dsm.store.repacking import faulty_objects, prefixes_of
 from dsm.views.filters.picks import lists_in
 
 EXAMPLES_LISTED = 1000
+# Headers that are told to be missing: one with a high number must not take all memory.
+LOST_MAX = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +105,22 @@ class _Checker:
         self.done = RemoteCheck(remote.entry.name, remote.entry.url, share)
         self.needed: set[bytes] = set()
         self.known: list[tuple[RemoteDataset, Changeset]] = []
+        self.here = local_names(remote.repository)
+        self.lost: list[tuple[RemoteDataset, Changeset]] = []  # headers that this copy can put back
 
     def run(self) -> RemoteCheck:
         self._identity()
         datasets = list_datasets(self.backend)
         if not datasets and self.done.findings:
             raise NotFound(f"there is no dsm remote at {self.done.url}")
+        for id, folder in self.remote.tracking.folders().items():
+            if id in self.here and self._seen_head(folder):  # else others removed it there as well
+                datasets.setdefault(folder, RemoteDataset(folder))
         for dataset in datasets.values():
             self._dataset(dataset)
+        for dataset, changeset in self.lost:
+            self.known.append((dataset, changeset))
+            self.needed |= self._manifest(dataset, changeset)
         held = self._packs()
         self._objects(held)
         return self.done
@@ -146,16 +160,32 @@ class _Checker:
             except (DamagedData, NotOnRemote) as error:
                 self.found("document", dataset.path(kind, file), error.message)
 
+    def _seen_head(self, folder: str) -> int:
+        """Returns up to which changeset a dataset was seen on the remote, 0 for none."""
+        for id, name in self.remote.tracking.folders().items():
+            seen = self.remote.tracking.seen(id)
+            if name == folder and seen is not None:
+                return seen.head
+        return 0
+
     def _known_id(self, dataset: RemoteDataset) -> str:
         folders = {folder: id for id, folder in self.remote.tracking.folders().items()}
         return folders.get(dataset.folder, "")
 
     def _headers(self, dataset: RemoteDataset) -> list[Changeset]:
         """Reads the chain of headers; what is damaged or missing is found, the others returned."""
-        for number in sorted(set(range(1, dataset.head)) - dataset.headers)[:EXAMPLES_LISTED]:
-            self.found("changeset", dataset.header_path(number), "is missing")
+        head = max(dataset.head, self._seen_head(dataset.folder))
+        numbers = (number for number in range(1, head + 1) if number not in dataset.headers)
+        lost = list(islice(numbers, LOST_MAX))
+        for number in lost:
+            what = "is missing" + (", and was there" if number > dataset.head else "")
+            self.found("changeset", dataset.header_path(number), what)
         if not dataset.id:
             return []  # whose changesets these are cannot be told
+        log = log_of(self.remote.repository, self.here.get(dataset.id))
+        if log is not None and pinned_by(self.remote.tracking.seen(dataset.id), log):
+            # What these name is needed, too, when they are put back.
+            self.lost += [(dataset, log.get(number)) for number in lost if number <= log.head()]
 
         def read(number: int) -> Changeset | str:
             try:
@@ -165,8 +195,8 @@ class _Checker:
                 return error.message
 
         sound: list[Changeset] = []
-        numbers = sorted(dataset.headers)
-        for number, read_ in zip(numbers, side_by_side(read, numbers), strict=True):
+        there = sorted(dataset.headers)
+        for number, read_ in zip(there, side_by_side(read, there), strict=True):
             if isinstance(read_, str):
                 self.found("changeset", dataset.header_path(number), read_)
                 continue
@@ -186,10 +216,25 @@ class _Checker:
             data, table = get_manifest(self.backend, dataset, changeset)
         except DamagedData as error:
             self.found("manifest", where, error.message)
-            return set()
+            return {oid for oid, _ in self._ours(dataset, changeset)}
         if not as_written(data, changeset):
             self.found("manifest", where, "its bytes were changed, though its rows are intact")
         return {oid for oid in table.column("object").unique().to_pylist() if oid}
+
+    def _ours(self, dataset: RemoteDataset, changeset: Changeset) -> list[tuple[bytes, str]]:
+        """Returns (object, path) of a changeset from the manifest of this copy, if it has that one:
+        what it names is put back together with it."""
+        log = log_of(self.remote.repository, self.here.get(dataset.id))
+        if log is None:
+            return []
+        try:
+            table = Manifests(self.remote.repository.layout, log).read(changeset)
+        except DamagedData:
+            return []
+        if table is None:
+            return []
+        objects, paths = table.column("object").to_pylist(), table.column("path").to_pylist()
+        return [(oid, path) for oid, path in zip(objects, paths, strict=True) if oid]
 
     # --- packs and objects -----------------------------------------------------------------
 
@@ -276,6 +321,7 @@ class _Checker:
         try:
             _, table = get_manifest(self.backend, dataset, changeset)
         except DamagedData:
+            yield from self._ours(dataset, changeset)
             return
         paths = table.column("path").to_pylist()
         yield from zip(table.column("object").to_pylist(), paths, strict=True)

@@ -18,6 +18,7 @@ from dsm.remotes.fetch import local_names
 from dsm.remotes.outgoing import plan_shipment, send
 from dsm.remotes.remote import Remote
 from dsm.remotes.tables import PACKS, pack_name
+from dsm.remotes.tracking import pinned_by
 from dsm.repo import documents
 from dsm.repo.layout import NUMBER_DIGITS
 from dsm.repo.log import ChangesetLog
@@ -33,7 +34,8 @@ def mend_remote(remote: Remote, check: RemoteCheck, progress: Progress = SILENT)
     written: list[str] = []
     if check.lacking or any(each.kind == "pack" for each in check.findings):
         written += _mend_packs(remote, check, progress)
-    for finding in check.findings:
+    # A header comes after what it names.
+    for finding in sorted(check.findings, key=lambda each: each.kind == "changeset"):
         if finding.kind in ("document", "manifest", "changeset"):
             data = _ours(remote, finding.where)
             if data is not None:
@@ -96,7 +98,7 @@ def _ours(remote: Remote, where: str) -> bytes | None:
 def _header(remote: Remote, log: ChangesetLog, number: int) -> bytes | None:
     """Returns our header of a number, when it is the one that was there."""
     seen = remote.tracking.seen(log.dataset_id)
-    if seen is None or not number <= seen.head <= log.head() or log.get(seen.head).id != seen.id:
+    if seen is None or number > seen.head or not pinned_by(seen, log):
         return None
     data = documents.headers(remote.repository.layout, log.name).read_bytes(
         f"{number:0{NUMBER_DIGITS}d}"

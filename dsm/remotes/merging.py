@@ -182,7 +182,7 @@ def _copy(
     except DamagedData as error:
         raise RemoteDamaged(
             f"{remote_path(name)} on {remote.entry.url}: {error.message}",
-            hint="nothing was removed; push from a copy that has what it held",
+            hint="nothing was removed; run `dsm fsck --remote --repair` in a copy that has it all",
         ) from error
     finally:
         disk.discard(path)

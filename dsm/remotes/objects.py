@@ -120,7 +120,8 @@ def _lacks(backend: Backend, oids: set[bytes]) -> RemoteDamaged:
     return RemoteDamaged(
         f"{backend.url} lacks {len(oids):,} object{'s' * (len(oids) != 1)} that its changesets"
         f" name, such as {min(oids).hex()[:16]}",
-        hint="nothing was recorded; `dsm push` from a copy that has them brings them back",
+        hint="nothing was recorded; `dsm fsck --remote --repair` in a copy that has them puts them"
+        " there",
         items=tuple(sorted(oid.hex() for oid in oids)[:1000]),
     )
 

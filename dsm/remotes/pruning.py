@@ -14,14 +14,15 @@ loses nothing. Ages are by the clock of the place, which is asked what time it i
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dsm.errors import DsmError, InvalidInput, NotFound, Refused
 from dsm.format.pack import PREFIX, Contents
 from dsm.progress import SILENT, Progress
-from dsm.remotes.backend import Entry, NotOnRemote, RemoteFailed, retried
+from dsm.remotes.backend import Entry, NotOnRemote, RemoteDamaged, RemoteFailed, retried
 from dsm.remotes.contents import DATASETS, RemoteDataset, decoded, get_document, list_datasets
-from dsm.remotes.incoming import get_header, get_manifest, read_header
+from dsm.remotes.incoming import HistoryRewritten, get_header, get_manifest, read_header
 from dsm.remotes.listing_file import keep_listing
 from dsm.remotes.merging import MergePlan, merge, plan_merge, rewrite
 from dsm.remotes.parallel import side_by_side
@@ -66,8 +67,8 @@ def plan_prune(remote: Remote, grace: float, progress: Progress = SILENT) -> Rem
     file that asks the place what time it is.
 
     Raises NotFound when there is no remote, Refused when it cannot be told what large files consist
-    of, RemoteDamaged when something that may refer cannot be read, InvalidInput, RemoteFailed,
-    RemoteRefused, OtherRepository.
+    of, RemoteDamaged when something that may refer cannot be read, HistoryRewritten when it is
+    missing, InvalidInput, RemoteFailed, RemoteRefused, OtherRepository.
     """
     return _planned(remote, grace, progress)[0]
 
@@ -177,6 +178,7 @@ class _Survey:
 def _survey(remote: Remote, entries: list[Entry], progress: Progress) -> _Survey:
     """Finds what nothing refers to, of the kinds of files that dsm writes."""
     datasets = list_datasets(remote.backend)
+    _refuse_lost(remote, datasets)
     needed: set[bytes] = set()
     manifests: set[str] = set()
     for dataset in datasets.values():
@@ -191,6 +193,21 @@ def _survey(remote: Remote, entries: list[Entry], progress: Progress) -> _Survey
             if e.name.startswith(folder) and e.name.endswith(".parquet") and e.name not in manifests
         ]  # fmt: skip
     return _with_packs(remote, entries, needed, garbage)
+
+
+def _refuse_lost(remote: Remote, datasets: Mapping[str, RemoteDataset]) -> None:
+    """Raises HistoryRewritten when changesets are missing that were seen there: what they need is
+    no garbage, as long as nobody says so."""
+    for id, folder in remote.tracking.folders().items():
+        seen = remote.tracking.seen(id)
+        found = datasets.get(folder)
+        if seen is not None and seen.head and (found is None or seen.head not in found.headers):
+            url = remote.entry.url
+            raise HistoryRewritten(
+                f"changeset {seen.head} of dataset {folder} is missing on {url}, where it was",
+                hint="nothing was removed. Ask who did that; `dsm fsck --remote --repair` puts it"
+                f" back, `dsm remote set-url {remote.entry.name} {url}` forgets what was seen",
+            )
 
 
 def _with_packs(
@@ -285,4 +302,11 @@ def _referenced(
 
 def _id_of(remote: Remote, dataset: RemoteDataset) -> str:
     where = dataset.path("dataset.json")
-    return str(decoded(remote.backend, where, get_document(remote.backend, where)).get("dataset"))
+    try:
+        data = get_document(remote.backend, where)
+    except NotOnRemote as error:
+        raise RemoteDamaged(
+            f"{error.message}: dataset {dataset.folder} has lost its identity",
+            hint="nothing was removed; `dsm fsck --remote --repair` puts it back",
+        ) from None
+    return str(decoded(remote.backend, where, data).get("dataset"))

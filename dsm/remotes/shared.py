@@ -297,7 +297,8 @@ class SharedRepository(Repository):
 
         Raises NotFound for the remote, InvalidInput for the days, Refused when this copy cannot
         tell what large files consist of, RemoteDamaged when something that may refer cannot be
-        read, OtherRepository, RemoteRefused, RemoteFailed.
+        read, HistoryRewritten when what was seen there is missing, OtherRepository, RemoteRefused,
+        RemoteFailed.
         """
         from dsm.remotes.pruning import DAY, plan_prune, prune_remote
         from dsm.remotes.remote import Remote

@@ -25,7 +25,7 @@ class ObjectMissing(DamagedData):
             else f"object {oid.hex()} is neither here nor on {elsewhere}",
             hint="`dsm fsck` tells which examples and changesets need it"
             if elsewhere is None
-            else "`dsm push` from a copy that has it brings it back",
+            else "`dsm fsck --remote --repair` in a copy that has it puts it there",
             items=(oid.hex(),),
         )
         self.oid = oid

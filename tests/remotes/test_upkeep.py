@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from dsm.maintenance.fsck import fsck
 from dsm.maintenance.repair import repair
 from dsm.remotes.address import open_backend
 from dsm.remotes.backend import Backend
+from dsm.remotes.folder import FolderBackend
+from dsm.remotes.incoming import HistoryRewritten
 from dsm.remotes.remote import Remote
 from dsm.remotes.tables import CONDEMNED, PACKS
 
@@ -84,9 +87,8 @@ def test_any_damage_is_found_and_mended(
         else:
             pushed.delete(name)
         gone_document = how == "gone" and any(f"/{k}/" in name for k in ("views", "tags"))
-        newest = how == "gone" and name.endswith("00000003.json")
         found = findings(origin, 1.0)
-        if gone_document or newest:
+        if gone_document:
             assert found == []  # a remote without it is whole; a push brings it
             origin.repo.push(tags=True)
         else:
@@ -96,6 +98,63 @@ def test_any_damage_is_found_and_mended(
     clone = clone_of(pushed.url)
     assert origin.contents() == clone.contents()
     assert clone.sound()
+
+
+@pytest.mark.parametrize(
+    "lost", ["datasets", "datasets/birds", "datasets/birds/changesets", "packs"]
+)
+def test_what_was_seen_there_is_missed(
+    origin: Copy, pushed: Backend, clone_of: Clones, tmp_path: Path, lost: str
+) -> None:
+    """A remote that lost all its changesets looks like an empty one, but not to who saw them: fsck
+    names each and puts all of it back, also from a copy that never pushed, and gc frees nothing."""
+    clone = clone_of(pushed.url)
+    headers = [f"datasets/birds/changesets/{number:08d}.json" for number in (1, 2, 3)]
+    shutil.rmtree(tmp_path / "remote" / lost)
+    if lost == "datasets":
+        shutil.rmtree(tmp_path / "remote" / "packs")
+    found = findings(clone)
+    if lost == "packs":
+        assert {kind for kind, _ in found} == {"object"}
+    else:
+        assert [where for kind, where in found if kind == "changeset"] == headers
+        for prune in (False, True):
+            with pytest.raises(HistoryRewritten, match="changeset 3 of dataset birds is missing"):
+                clone.repo.gc_remote(grace_days=0, prune=prune)
+    clone.repo.check_remote(repair=True)
+    assert findings(clone, 1.0) == []
+    assert clone_of(pushed.url).contents() == origin.contents()
+    clone.repo.gc_remote(prune=True)
+
+
+def test_a_header_comes_after_what_it_names(
+    origin: Copy, pushed: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever clones while a remote is mended sees no changeset without its manifest and objects."""
+    shutil.rmtree(tmp_path / "remote" / "datasets")
+    shutil.rmtree(tmp_path / "remote" / "packs")
+    put: list[str] = []
+    write = FolderBackend._write
+
+    def noted(self: FolderBackend, name: str, *args: object, **named: object) -> bool:
+        put.append(name.split("/")[-2 if name.startswith("datasets/birds/") else 0])
+        return write(self, name, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FolderBackend, "_write", noted)
+    origin.repo.check_remote(repair=True)
+    kinds = [kind for kind in put if kind in ("packs", "manifests", "changesets")]
+    assert sorted(kinds, key=["packs", "manifests", "changesets"].index) == kinds
+    assert kinds.count("changesets") == 3
+
+
+def test_a_header_with_a_high_number_takes_no_memory(origin: Copy, small: Backend) -> None:
+    """One name in a listing says nothing of how many others there should be."""
+    small.put("datasets/birds/changesets/99999999.json", b"{}")
+    tracemalloc.start()
+    found = findings(origin)
+    assert tracemalloc.get_traced_memory()[1] < 150 << 20
+    tracemalloc.stop()
+    assert ("changeset", "datasets/birds/changesets/99999999.json") in found
 
 
 def test_damage_is_told_with_its_examples(origin: Copy, pushed: Backend) -> None:

@@ -32,7 +32,8 @@ def differing_documents(
     """
     both = [
         f"{kind}/{file}" for kind in kinds for file in sorted(dataset.documents.get(kind, ()))
-        if not _is_named_by_content(kind, file)
+        if kind != "settings"  # those of both sides are put together
+        and not _is_named_by_content(kind, file)
         and os.path.lexists(os.path.join(folder, kind, file))
     ]  # fmt: skip
     known = remote.tracking.documents(dataset.id)

@@ -33,6 +33,7 @@ from dsm.remotes.pulling import Pulling, forget_pulling, note_pulling, pulling
 from dsm.remotes.remote import Remote
 from dsm.remotes.renumber import plan_renumbering, refuse_what_stays
 from dsm.remotes.reports import Collision, DatasetPulled, PullReport, Renumbered
+from dsm.remotes.settings import merge_settings
 from dsm.remotes.taking import adopt, put_documents, put_headers, put_manifests, put_sources
 from dsm.remotes.tracking import Seen
 from dsm.worktree.committing import one_at_a_time
@@ -134,6 +135,7 @@ def _pull_dataset(
     caught_up = finish_following(dataset.tree) if asked.files else Followed()
     forget_pulling(repository, name)  # what is noted is complete, or has not begun
     done = _NOTHING
+    settings = merge_settings(remote, incoming.dataset, name)
     said = put_documents(remote, incoming.dataset, dataset.log_, BEFORE_HEADERS)
     if incoming.changesets:
         if sides is None:
@@ -145,7 +147,7 @@ def _pull_dataset(
     rest = put_documents(
         remote, incoming.dataset, dataset.log_, AFTER_HEADERS, objects=asked.objects
     )
-    count, differing = said[0] + rest[0], said[1] + rest[1]
+    count, differing = said[0] + rest[0], (*settings, *said[1], *rest[1])
     pulled = DatasetPulled(
         name, first, last, written=caught_up.written + done.files.written,
         removed=caught_up.removed + done.files.removed,

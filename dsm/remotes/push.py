@@ -39,6 +39,7 @@ from dsm.remotes.parallel import side_by_side
 from dsm.remotes.probe import creates_exclusively
 from dsm.remotes.remote import Remote
 from dsm.remotes.reports import DatasetPushed, PushReport
+from dsm.remotes.settings import wait_for_pull
 from dsm.remotes.tables import CONDEMNED, PACKS, condemned_packs, counted_on
 from dsm.remotes.tracking import Seen
 from dsm.repo import documents
@@ -191,6 +192,11 @@ def _judged(remote: Remote, known: dict[str, RemoteDataset], name: str) -> _Outg
         theirs = _header_id(remote, there, last)
         if theirs != log.get(last).id:
             raise _moved(remote, name, head, last)
+    if wait_for_pull(remote, there, name):
+        raise RemoteMoved(
+            f"the settings of dataset {name} were changed here and on {remote.entry.name}",
+            hint="nothing was pushed; `dsm pull` puts both together",
+        )
     base = 0
     while base + 1 in whole:
         base += 1

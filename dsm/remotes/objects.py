@@ -80,7 +80,7 @@ def _bring_packs(
     progress.advance(0, bytes_of(begun))
     names = side_by_side(
         lambda entry: download(repository, backend, entry), chosen, PACKS_AT_ONCE,
-        tick := Meter(progress, lambda: backend.received),
+        tick := Meter.of(progress, lambda: backend.received),
     )  # fmt: skip
     for name in names:
         tick()

@@ -29,7 +29,7 @@ from dsm.remotes.around import (
 )
 from dsm.remotes.backend import Backend, NotOnRemote, RemoteDamaged, RemoteFailed
 from dsm.remotes.contents import read_identity
-from dsm.remotes.parallel import side_by_side
+from dsm.remotes.parallel import Meter, side_by_side
 from dsm.remotes.ranges import Range, Wanted, ranges_of
 from dsm.remotes.remote_pack import RemotePack
 from dsm.remotes.tables import PACKS, Tables, pack_name
@@ -94,9 +94,9 @@ class OnDemand:
 
     # --- what is asked of it ---
 
-    def fetch(self, oids: Iterable[bytes]) -> Iterator[Found]:
+    def fetch(self, oids: Iterable[bytes], came: Counted | None = None) -> Iterator[Found]:
         """Yields each object, verified, and keeps them in the cache; see `Elsewhere`."""
-        return self._fetch(oids, self.cache.add)
+        return self._fetch(oids, self.cache.add, came)
 
     def expect(self, parts: Parts) -> None:
         """Hears what will be read; looked at when something of it is not here."""
@@ -169,12 +169,14 @@ class OnDemand:
         for _, data, _ in self._fetch(oids, keep):
             counted(len(data))
 
-    def _fetch(self, oids: Iterable[bytes], keep: Callable[[Extract], object]) -> Iterator[Found]:
+    def _fetch(
+        self, oids: Iterable[bytes], keep: Callable[[Extract], object], came: Counted | None = None
+    ) -> Iterator[Found]:
         rest = iter(oids)
         collected = Extract()
         try:
             while some := list(islice(rest, PLANNED)):
-                for each, found in self._ranges(some):
+                for each, found in self._ranges(some, came):
                     if not collected.has_room_for(each.pack, each.codecs):
                         collected, full = Extract(), collected
                         keep(full)
@@ -188,13 +190,21 @@ class OnDemand:
             if len(collected):
                 keep(collected)
 
-    def _ranges(self, oids: list[bytes]) -> Iterator[tuple[Range, list[Found]]]:
+    def _ranges(
+        self, oids: list[bytes], came: Counted | None = None
+    ) -> Iterator[tuple[Range, list[Found]]]:
         """Yields ranges of the remote's packs with the objects in them, each once."""
         wanted = self._located(oids)
+        backend, tick = self.backend, None
+        if came is not None:
+            tick = Meter(came, lambda: backend.received)
         while True:
             ranges = ranges_of(wanted)
             gone: list[Range] = []
-            for each, found in zip(ranges, side_by_side(self._read, ranges), strict=True):
+            answers = side_by_side(self._read, ranges, tick=tick)
+            for each, found in zip(ranges, answers, strict=True):
+                if tick is not None:
+                    tick()
                 if found is None:
                     gone.append(each)
                 else:

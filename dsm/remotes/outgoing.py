@@ -106,7 +106,7 @@ def send(
     # Of packs that are yet to be gathered it is not known how many there will be.
     packs = None if shipment.parts else len(shipment.whole)
     progress.start("uploading", packs, shipment.size)
-    tick = Meter(progress, lambda: backend.sent)
+    tick = Meter.of(progress, lambda: backend.sent)
     put = partial(_put_pack, backend, condemned)
     whole = [(pack.name, pack.path) for pack in shipment.whole]
 

@@ -99,12 +99,17 @@ def interruptible(ask: Callable[[], B]) -> B:
 
 
 class Meter:
-    """Tells a task's progress the bytes that a counter has moved on by."""
+    """Tells the bytes that a counter has moved on by."""
 
-    def __init__(self, progress: Progress, counter: Callable[[], int]):
-        self._progress, self._counter, self._last = progress, counter, counter()
+    def __init__(self, tell: Callable[[int], object], counter: Callable[[], int]):
+        self._tell, self._counter, self._last = tell, counter, counter()
+
+    @classmethod
+    def of(cls, progress: Progress, counter: Callable[[], int]) -> Meter:
+        """Returns one that tells a task's progress."""
+        return cls(lambda size: progress.advance(0, size), counter)
 
     def __call__(self) -> None:
         now = self._counter()
-        self._progress.advance(0, max(0, now - self._last))
+        self._tell(max(0, now - self._last))
         self._last = now

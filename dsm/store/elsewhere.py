@@ -30,9 +30,12 @@ class Elsewhere(Protocol):
     def requests(self) -> int:
         """How many requests were made so far, by this process."""
 
-    def fetch(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes, bool]]:
+    def fetch(
+        self, oids: Iterable[bytes], came: Counted | None = None
+    ) -> Iterator[tuple[bytes, bytes, bool]]:
         """Yields (id, verified bytes, False) or (id, verified chunk list, True) of each object, in
         any order and in bounded memory; they are in the cache afterwards, as far as it has room.
+        `came` hears of bytes while they come.
 
         Raises ObjectMissing for one that is not there either, and what the place fails with.
         """

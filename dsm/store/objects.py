@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, BinaryIO
 
 from blake3 import blake3
@@ -38,7 +38,7 @@ from dsm.store.windows import Place, read_windows
 
 if TYPE_CHECKING:
     from dsm.format.reference import Reference
-    from dsm.store.elsewhere import Elsewhere
+    from dsm.store.elsewhere import Counted, Elsewhere
     from dsm.store.lookup import Lookup
     from dsm.store.outside import MakeOutside
 
@@ -166,12 +166,14 @@ class ObjectStore(OpenPacks):
         finally:
             store.close()
 
-    def fetched(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+    def fetched(
+        self, oids: Iterable[bytes], came: Counted | None = None
+    ) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) like `read_many` of what no pack here holds, fetched together, and of
         what is referenced."""
         wanted = list(dict.fromkeys(oids))
         if self.elsewhere is not None and (absent := self.absent(wanted)):
-            for oid, data, is_list in self.elsewhere.fetch(absent):
+            for oid, data, is_list in self.elsewhere.fetch(absent, came):
                 if not (is_list and reference.is_one(data)):
                     yield oid, None if is_list else data
         if self.outside is not None:
@@ -194,23 +196,18 @@ class ObjectStore(OpenPacks):
         some = next_of(iter(rows), PIECES_BYTES)
         return {oid: data for oid, data in self.fetched(oid for oid, _ in some) if data is not None}
 
-    def bring(self, oids: Iterable[bytes], size: int, came: Callable[[int], object]) -> None:
+    def bring(self, oids: Iterable[bytes], size: int, came: Counted) -> None:
         """Fetches objects of `size` bytes, with their pieces, if they stay until they are read.
 
-        `came` hears of the bytes of each.
+        `came` hears of bytes while they come.
         """
         if self.elsewhere is None or 2 * size > self.elsewhere.cache.most:
             return
-        large: list[bytes] = []
-        for oid, data in self.fetched(oids):
-            if data is None:
-                large.append(oid)
-            else:
-                came(len(data))
+        large = [oid for oid, data in self.fetched(oids, came) if data is None]
         for oid in large:
             pieces = (piece for piece, _ in chunks_of(self._part, self._fetch(oid)[0]))
-            for _, data in self.fetched(pieces):
-                came(len(data or b""))
+            for _ in self.fetched(pieces, came):
+                pass
 
     def read_many(self, oids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
         """Yields (id, bytes) for each distinct id, in the order they lie on disk, each verified.

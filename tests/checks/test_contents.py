@@ -14,7 +14,7 @@ from situations import Work
 
 from dsm.checks import examining, facts
 from dsm.checks.probes import content as content_probe
-from dsm.checks.probes import parquet
+from dsm.checks.probes import json_text, parquet, probe, text
 from dsm.checks.probes.probe import Content, Probe
 from dsm.checks.rule import LibraryMissing
 
@@ -92,6 +92,8 @@ BROKEN: dict[str, tuple[str, bytes, set[str]]] = {
     "no JSON": ("x.json", b'{"a": 1,}', {"decodes"}),
     "deep JSON": ("x.json", b"[" * 100_000, {"decodes"}),
     "a broken line": ("x.jsonl", b'{"a": 1}\n{"a": \n', {"decodes"}),
+    "not a number": ("x.json", b'{"a": NaN}', {"decodes"}),
+    "an infinite number in a line": ("x.jsonl", b'{"a": 1}\n{"a": -Infinity}\n', {"decodes"}),
     "a cut table": ("x.parquet", PARQUET[:-5], {"decodes"}),
     "a table without its data": ("x.parquet", b"PAR1" + PARQUET[-200:], {"decodes"}),
     "a table damaged within": ("x.parquet", PARQUET[:40] + bytes(20) + PARQUET[60:], {"decodes"}),
@@ -129,6 +131,29 @@ def test_whole_files_pass(whole: Work) -> None:
     report = whole.ds.check()
     assert [finding.told for finding in report.findings()] == []
     assert report.judged == len(WHOLE)
+
+
+def test_what_json_is_says_its_standard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words that Python takes for numbers are none; how many digits a number has is nobody's
+    business; and what is too large for one document is read as lines."""
+
+    def problem(data: bytes) -> object:
+        return text.examine(Content(io.BytesIO(data), len(data)), "application/json").get("problem")
+
+    nan = "NaN is no number in JSON (RFC 8259)"
+    assert problem(b"[\n  1,\n  NaN\n]") == nan
+    assert problem(b'{"a": NaN}\n') == nan
+    assert problem(b'{"a": 1}\n{"a": NaN}\n') == f"line 2: {nan}"
+    assert problem(b'{"a": NaN}\n{"a": 1}\n') == f"line 1: {nan}"
+    assert problem(b'{\n "a": 1,\n "b" 2\n}') == "it is no JSON: see line 3"
+    for fine in (b"[" + b"9" * 5000 + b"]", b'["NaN", 1e999]', b"\xef\xbb\xbf{}"):
+        assert problem(fine) is None
+    monkeypatch.setattr(probe, "WHOLE_BYTES_MAX", 20)
+    monkeypatch.setattr(json_text, "WHOLE_BYTES_MAX", 20)
+    assert problem(b'{"a": 1}\n' * 5) is None
+    assert problem(b'{"a": 1}\n' * 5 + b"{\n") == "it is no JSON: see line 6"
+    for large in (b"[1,\n" + b"2,\n" * 9 + b"3]", b"[" + b"1, " * 9 + b"2]"):
+        assert problem(large) == "it has too many bytes to be decoded"
 
 
 def test_tables_that_stand_for_much_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

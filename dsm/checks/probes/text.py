@@ -1,11 +1,11 @@
-"""Text: whether it is UTF-8 to the end, how long it is; and JSON, whether it can be read."""
+"""Text: whether it is UTF-8 to the end, how long it is; JSON is read besides."""
 
 from __future__ import annotations
 
 import codecs
-import json
 from typing import Any
 
+from dsm.checks.probes import json_text
 from dsm.checks.probes.probe import Content, Facts
 
 _PART = 1 << 20
@@ -38,31 +38,7 @@ def examine(content: Content, kind: str) -> Facts:
             break
     facts |= {"chars": chars, "lines": lines + (last not in ("", "\n"))}
     if kind == "application/json":
-        facts |= _json(content)
+        problem = json_text.problem(content)
+        if problem is not None:
+            facts["problem"] = problem
     return facts
-
-
-def _json(content: Content) -> dict[str, Any]:
-    """Returns what is wrong with a JSON document, or with the lines of one."""
-    data = content.whole()
-    if data is None:
-        return {}
-    try:
-        json.loads(data)
-    except RecursionError:
-        return {"problem": "it is nested too deeply"}
-    except ValueError:
-        return _json_lines(data)
-    return {}
-
-
-def _json_lines(data: bytes) -> dict[str, Any]:
-    for number, line in enumerate(data.split(b"\n"), 1):
-        if line.strip():
-            try:
-                json.loads(line)
-            except RecursionError:
-                return {"problem": f"line {number:,} of it is nested too deeply"}
-            except ValueError:
-                return {"problem": f"it is no JSON: see line {number:,}"}
-    return {}

@@ -127,7 +127,7 @@ def _table(view: View, fields: bool | Sequence[str]) -> pa.Table:
         return view.table(fields=fields)
     table = view.table()
     names = [RECORD_FIELD + name for name in fields]
-    return record_columns(view.repository.store, table, names).beside(table)
+    return record_columns(view.repository, table, names).beside(table)
 
 
 def _snapshot(word: str, kind: str, dataset: Dataset, number: int) -> ExampleSet:

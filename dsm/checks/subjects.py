@@ -113,7 +113,7 @@ class Subjects:
         def read(table: pa.Table, names: Sequence[str] | None) -> RecordColumns:
             found = layers()
             rows = with_read_as(table, found) if found else table
-            return record_columns(self._repository.store, rows, names)
+            return record_columns(self._repository, rows, names)
 
         return read
 

@@ -103,7 +103,7 @@ class Layout:
 
     @property
     def near(self) -> str:
-        """Fingerprints of objects; may be deleted."""
+        """Fingerprints of objects, and what was read out of them; may be deleted."""
         return self._in("local", "near")
 
     @property

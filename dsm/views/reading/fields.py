@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dsm.views.selection.selection import Selection
 
 ROWS = 8192
-_TABLES = ("csv", "tsv")
+TABLES = ("csv", "tsv")
 # A part of the rows: how many they are, and the columns that have a value there.
 _Part = tuple[int, dict[str, pa.Array]]
 
@@ -52,7 +52,7 @@ def column_field(name: str, column: pa.ChunkedArray, is_json: bool, is_cells: bo
 
 def files_of_cells(table: pa.Table) -> set[str]:
     """Returns the files whose records are rows of text."""
-    return {path for path, text in read_as(table).items() if settings_of(text).format in _TABLES}
+    return {path for path, text in read_as(table).items() if settings_of(text).format in TABLES}
 
 
 def only_cells(records: pa.Table, files: set[str]) -> bool:

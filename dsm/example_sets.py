@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from dsm.datasets import Dataset
 from dsm.errors import InvalidInput, NotFound
-from dsm.model.column_names import RECORD_FIELD
+from dsm.model.column_names import CONTENT, RECORD_FIELD
 from dsm.model.names import close_matches, printable
 from dsm.statistics.drift import Drift, DriftAsked, judged, thresholds
 from dsm.statistics.samples import fields_asked
 from dsm.statistics.summary import Summary, summarised
 from dsm.views.reading.record_columns import record_columns
+from dsm.views.selection.columns_apart import ColumnsApart
 from dsm.views.selection.prepared import find_record, list_records
 from dsm.views.view import View
 
@@ -60,6 +62,11 @@ class ExampleSet:
             return f"changesets {self.after}..{self.number} of {self.dataset}"
         return f"changeset {self.number} of {self.dataset}"
 
+    @property
+    def has_records(self) -> bool:
+        """Whether records files were added to its dataset."""
+        return self.shown is not None and self.shown.log.get(self.number).records_files > 0
+
     def table(self, *, fields: bool | Sequence[str] = False) -> pa.Table:
         """Returns its stored examples, with `fields` those of records too; see `View.table`.
 
@@ -68,38 +75,65 @@ class ExampleSet:
         assert self.read is not None
         return self.read(fields)
 
-    def stats(self, columns: Sequence[str] | None = None, *, fields: bool = False) -> Summary:
+    def columns_apart(self) -> ColumnsApart:
+        """Returns its columns but for fields of records, one after the other."""
+        assert self.shown is not None
+        return ColumnsApart(self.shown.evaluation, self.after)
+
+    def stats(
+        self, columns: Sequence[str] | None = None, *, fields: bool = False, content: bool = False
+    ) -> Summary:
         """Sums up its columns, or some of them; see `View.stats`. Of fields of records those are
-        read that `columns` names. Raises NotFound for one that it has not."""
-        if fields or not columns:
-            return summarised(self.table(fields=fields), columns)
-        asked = fields_asked(columns, self.table())
+        read that `columns` names; with `content`, or where it names a column of that, content is
+        decoded. Raises NotFound for a column that it has not."""
+        named, content = self._asked(columns or (), content)
+        if not (fields or content or named):
+            return summarised(self.columns_apart(), columns)
         try:
-            return summarised(self.table(fields=asked), columns)
+            return summarised(self._figures(fields or named, content), columns)
         except NotFound:
-            if not asked:
+            if fields or not named:
                 raise
-            return summarised(self.table(fields=True), columns)  # which tells what there is
+            return summarised(self._figures(True, content), columns)  # which tells what there is
 
     def drift(
-        self, other: ExampleSet, *, fields: bool = False, **asked: Unpack[DriftAsked]
-    ) -> Drift:
+        self, other: ExampleSet, *, fields: bool = False, content: bool = False,
+        **asked: Unpack[DriftAsked],
+    ) -> Drift:  # fmt: skip
         """Compares how the columns of `other` spread with those here; see `View.drift`. Of fields
-        of records those are read that are named."""
+        of records those are read that are named; with `content`, or where a column of that is
+        named, content is decoded."""
         views = self.view, other.view
         apart = views[0].selected_apart(views[1]) if views[0] and views[1] else ()
         at = thresholds(apart, **asked)
-        named = (*(at.columns or ()), *at.ignore)
-        if fields or not named:
-            return judged(self.table(fields=fields), other.table(fields=fields), at)
-        tables = [each.table() for each in (self, other)]
-        wanted = [n for n in fields_asked(named, tables[0]) if n in fields_asked(named, tables[1])]
+        told = (*(at.columns or ()), *at.ignore)
+        named, content = self._asked(told, content)
+        named = [each for each in named if each in other._asked(told, content)[0]]
+        if not (fields or content or named):
+            return judged(self.columns_apart(), other.columns_apart(), at)
         try:
-            return judged(self.table(fields=wanted), other.table(fields=wanted), at)
+            wanted = fields or named
+            return judged(self._figures(wanted, content), other._figures(wanted, content), at)
         except NotFound:
-            if not wanted:
+            if fields or not named:
                 raise
-            return judged(self.table(fields=True), other.table(fields=True), at)
+            return judged(self._figures(True, content), other._figures(True, content), at)
+
+    def _asked(self, names: Sequence[str], content: bool) -> tuple[list[str], bool]:
+        """Returns which fields of records names ask for, and whether for content."""
+        of_content = any(name.startswith(CONTENT) for name in names)
+        return fields_asked(names, self.columns_apart()), content or of_content
+
+    def _figures(self, fields: bool | Sequence[str], content: bool) -> pa.Table:
+        """Returns a table with what figures are asked of."""
+        table = self.table(fields=fields)
+        if not content:
+            return table
+        from dsm.checks.content_columns import with_content
+        from dsm.checks.facts import facts_of
+
+        assert self.shown is not None
+        return with_content(table, partial(facts_of, self.shown.repository))
 
 
 def find(

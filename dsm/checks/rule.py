@@ -65,8 +65,8 @@ class Subject:
     # For each row of a table the name of its part of a split, or null.
     parts: Callable[[str, pa.Table], pa.Array] | None = None
     near: Callable[[pa.Array], Near] | None = None  # finds the near ones among distinct objects
-    # Those of a changeset, or of a view, with some fields of records beside them.
-    baseline: Callable[[str, Sequence[str]], pa.Table] | None = None
+    # Those of a changeset, or of a view, with some fields of records beside them, or all (None).
+    baseline: Callable[[str, Sequence[str] | None], pa.Table] | None = None
     # Names that a function in a Python file finds in lists of texts; see `dsm.checks.names_job`.
     people: Callable[[str, str, Iterable[list[str]]], Iterator[list[list[str]]]] | None = None
     # Some fields of the records in a table; see `dsm.views.reading.record_columns`.
@@ -83,6 +83,12 @@ class Subject:
         Other names are let be. Raises what reading records raises.
         """
         return self._with(self.fresh, names, whole=self.fresh is self.table)
+
+    def fresh_with_all(self) -> pa.Table:
+        """Returns `fresh` with columns of all fields of records that are no objects."""
+        return (
+            self.fresh if self.fields is None else self.fields(self.fresh, None).beside(self.fresh)
+        )
 
     def table_with(self, names: Iterable[str]) -> pa.Table:
         """Returns `table` with columns of fields of records, as `fresh_with` does `fresh`."""

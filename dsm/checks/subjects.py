@@ -156,7 +156,7 @@ class Subjects:
         places = assigned(says, name, stored, table)
         return pa.array(says.names, pa.string()).take(places)
 
-    def _baseline(self, word: str, names: Sequence[str]) -> pa.Table:
+    def _baseline(self, word: str, names: Sequence[str] | None) -> pa.Table:
         """The examples of a changeset, or else of a view, with fields of records where one has
         them. Raises what both raise."""
         try:
@@ -168,7 +168,9 @@ class Subjects:
                 raise error from None
         else:
             table, layers = self._snapshots().examples(number), self._layers(number)
-        return self._fields(layers)(table, names).beside(table) if names else table
+        if names is not None and not names:
+            return table
+        return self._fields(layers)(table, names).beside(table)
 
     def _view(self, name: str) -> pa.Table:
         record = find_record(self._repository, name)

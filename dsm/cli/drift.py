@@ -52,6 +52,9 @@ Correction = Annotated[
 Fields = Annotated[
     bool, typer.Option("--fields", help="Read records, and compare their fields, too")
 ]
+Content = Annotated[
+    bool, typer.Option("--content", help="Decode content, and compare what it says, too")
+]
 NoAlert = Annotated[bool, typer.Option("--no-alert", help="Tell nobody elsewhere of drift")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document")]
 
@@ -67,6 +70,7 @@ def command(
     js: JensenShannon = 0.0,
     correction: Correction = "holm",
     fields: Fields = False,
+    content: Content = False,
     no_alert: NoAlert = False,
     as_json: Json = False,
 ) -> int:
@@ -76,7 +80,9 @@ def command(
     of columns, is below --level) and large (the population stability index is at least --psi):
     --psi 0 asks for the first alone, --level 1 for the second. Numbers, times and lengths of texts
     are compared by Kolmogorov-Smirnov, labels and words by chi-square, and so is how many examples
-    have a value. All columns decide but the time, those of --ignore, and those that both views
+    have a value. With --fields so are fields of records, with --content the sizes and brightness of
+    pictures and the lengths of sounds and texts; a column of these that is named is read without.
+    All columns decide but the time, those of --ignore, and those that both views
     select on, each in its own way (two sides of a split by patient); or only those of --column.
 
     Exit status 1 when a column that decides has drifted, 0 when none has.
@@ -91,7 +97,7 @@ def command(
     with Session(ctx) as s:
         one, two = (s.repo.example_set(word, dataset=s.dataset.name) for word in (a, b))
         found = one.drift(
-            two, fields=fields, level=level, psi=psi, js=js, correction=correction,
+            two, fields=fields, content=content, level=level, psi=psi, js=js, correction=correction,
             columns=columns, ignore=ignore or (),
         )  # fmt: skip
         if as_json:
@@ -103,6 +109,9 @@ def command(
                 print(f"{letter}: {side.words}, {count_text(count, 'example')}")
             print()
             _print(s, found)
+            compared = {each.column.partition(".")[0] for each in found.columns}
+            if not {"attr", "record"} & compared and (one.has_records or two.has_records):
+                s.say("note: no field of records is an attribute: --fields compares them")
         if found.drifted and not no_alert:
             from dsm.alerts.message import drifted
 

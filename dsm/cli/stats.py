@@ -32,6 +32,9 @@ def command(
     fields: Annotated[
         bool, typer.Option("--fields", help="Read records, and sum up their fields, too")
     ] = False,
+    content: Annotated[
+        bool, typer.Option("--content", help="Decode content, and sum up what it says, too")
+    ] = False,
     every: Annotated[bool, typer.Option("--all", help="Show every value")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document")] = False,
 ) -> None:
@@ -49,7 +52,7 @@ def command(
     """
     with Session(ctx) as s:
         found = s.repo.example_set(what, dataset=s.dataset.name)
-        summary = found.stats(columns, fields=fields)
+        summary = found.stats(columns, fields=fields, content=content)
         if as_json:
             from dsm.answers.statistics import stats_answer
 

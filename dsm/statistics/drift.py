@@ -21,6 +21,7 @@ from dsm.statistics.probability import benjamini_hochberg, holm
 from dsm.statistics.samples import (
     CATEGORY,
     TIME,
+    Columns,
     both_looked_at,
     categories_of,
     even_edges,
@@ -101,7 +102,7 @@ class DriftAsked(TypedDict, total=False):
 
 def thresholds(selected: tuple[str, ...] = (), **asked: Unpack[DriftAsked]) -> Thresholds:
     """Returns what was asked for as thresholds. Raises InvalidInput."""
-    refuse_unknown("drift", asked, [*DriftAsked.__annotations__, "fields"])
+    refuse_unknown("drift", asked, [*DriftAsked.__annotations__, "fields", "content"])
     columns = asked.get("columns")
     return Thresholds(
         level=asked.get("level", LEVEL), psi=asked.get("psi", PSI_MIN), js=asked.get("js", 0.0),
@@ -192,7 +193,7 @@ class Drift:
         return any(self.thresholds.decides(each.column) for each in self.moved)
 
 
-def judged(a: pa.Table, b: pa.Table, at: Thresholds | None = None) -> Drift:
+def judged(a: Columns, b: Columns, at: Thresholds | None = None) -> Drift:
     """Compares two tables, A the reference, and judges them by thresholds.
 
     Raises NotFound for a column that neither has.
@@ -216,7 +217,7 @@ def _require_correction(correction: str) -> None:
         raise InvalidInput(f"{printable(correction)} is no correction: {', '.join(_CORRECTIONS)}")
 
 
-def drift(a: pa.Table, b: pa.Table, correction: str = "holm") -> list[ColumnDrift]:
+def drift(a: Columns, b: Columns, correction: str = "holm") -> list[ColumnDrift]:
     """Compares two tables of examples: labels, sizes, times, and attributes and fields of either.
 
     A is the reference: its tenths are the bins. An example with two labels counts once for each of

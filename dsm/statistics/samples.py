@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsm.errors import NotFound
 from dsm.model.attributes import MISSING_TEXTS
-from dsm.model.column_names import CELLS, JSON, RECORD_FIELD, WRITTEN
+from dsm.model.column_names import CELLS, CONTENT, JSON, RECORD_FIELD, WRITTEN
 from dsm.model.names import close_matches, printable
 
 NUMBER, TIME, CATEGORY, TEXT = "number", "time", "category", "text"
 OWN = ("labels", "size", "time")
-PREFIXES = ("attr.", "record.")
+PREFIXES = ("attr.", "record.", CONTENT)
 # Objects with more fields than this are no columns: their keys are values.
 NESTED_MAX = 200
 # What cells of text look like that are of a type; a zip code such as 00501 is text.
@@ -37,6 +37,19 @@ CATEGORIES_MAX = 1000
 _WORDS_MAX = 100
 
 
+class Columns(Protocol):
+    """What figures ask of a table, or of what gives one column after the other."""
+
+    schema: pa.Schema
+    num_rows: int
+
+    @property
+    def column_names(self) -> list[str]: ...
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Returns a column by its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Categories:
     """How often each value occurs; `rest` are the rare ones beyond `CATEGORIES_MAX`.
@@ -49,7 +62,7 @@ class Categories:
     distinct: int
 
 
-def looked_at(table: pa.Table) -> pa.Table:
+def looked_at(table: Any) -> Any:
     """Returns a table whose nested fields of records are columns of their own, `record.a.b`, and
     whose texts are what all of a column are: numbers and truth values of cells, dates, times."""
     for field in table.schema:
@@ -65,13 +78,12 @@ def looked_at(table: pa.Table) -> pa.Table:
     return table
 
 
-def both_looked_at(a: pa.Table, b: pa.Table) -> tuple[pa.Table, pa.Table]:
+def both_looked_at(a: Columns, b: Columns) -> tuple[Any, Any]:
     """Returns two tables as `looked_at` does each, but for texts that are something else in one
     of them alone: those stay texts in both."""
     one, other = looked_at(a), looked_at(b)
-    for name in (
-        set(one.column_names) & set(other.column_names) & {*a.column_names} & {*b.column_names}
-    ):
+    both = set(one.column_names) & set(other.column_names) & {*a.column_names} & {*b.column_names}
+    for name in (each for each in both if each.startswith(RECORD_FIELD)):
         kinds = one.schema.field(name).type, other.schema.field(name).type
         if kinds[0] != kinds[1] and any(map(pa.types.is_string, kinds)):
             one, other = (
@@ -139,7 +151,7 @@ def cells(column: Any) -> Any:
     return pc.if_else(lacks, pa.scalar(None, column.type), column)
 
 
-def names_in(*tables: pa.Table) -> list[str]:
+def names_in(*tables: Columns) -> list[str]:
     """Returns the columns that can be looked at: labels, size, time, attributes, record fields."""
     found = {
         field.name
@@ -155,7 +167,7 @@ def known_column(name: str, known: Sequence[str]) -> str:
 
     Raises NotFound with near matches.
     """
-    for full in (name, f"attr.{name}", f"record.{name}"):
+    for full in (name, *(prefix + name for prefix in PREFIXES)):
         if full in known:
             return full
     near = close_matches(name, list(known), 1)
@@ -165,10 +177,11 @@ def known_column(name: str, known: Sequence[str]) -> str:
     )
 
 
-def fields_asked(names: Iterable[str], table: pa.Table) -> list[str]:
+def fields_asked(names: Iterable[str], table: Columns) -> list[str]:
     """Returns which fields of records are asked for by names that a table has no column of."""
     known = names_in(table)
-    plain = [name.removeprefix(RECORD_FIELD) for name in names
+    others = (name for name in names if not name.startswith(CONTENT))
+    plain = [name.removeprefix(RECORD_FIELD) for name in others
              if name not in known and f"attr.{name}" not in known]  # fmt: skip
     return [*dict.fromkeys(plain)]
 
@@ -186,7 +199,7 @@ def _is_binary(kind: pa.DataType) -> bool:
     )  # fmt: skip
 
 
-def sample_of(table: pa.Table, name: str) -> Any:
+def sample_of(table: Columns, name: str) -> Any:
     """Returns a column; nulls for one that no example of this table has."""
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(table.num_rows)])

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from dsm.statistics.samples import (
     CATEGORY,
+    Columns,
     categories_of,
     even_edges,
     kind_of,
@@ -77,7 +78,7 @@ class Summary:
         raise KeyError(name)
 
 
-def summarised(table: pa.Table, columns: Sequence[str] | None = None) -> Summary:
+def summarised(table: Columns, columns: Sequence[str] | None = None) -> Summary:
     """Returns what each column of a table of examples holds, or some; "width" is "attr.width".
 
     Raises NotFound for a column that it has not.
@@ -89,7 +90,7 @@ def summarised(table: pa.Table, columns: Sequence[str] | None = None) -> Summary
     return Summary(table.num_rows, tuple(_summary(table, name) for name in names))
 
 
-def _summary(table: pa.Table, name: str) -> ColumnSummary:
+def _summary(table: Columns, name: str) -> ColumnSummary:
     column = sample_of(table, name)
     kind = kind_of(column)
     missing = without_value(column)

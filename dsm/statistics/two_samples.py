@@ -27,6 +27,7 @@ from dsm.statistics.probability import (
 # limit is off by less than people read.
 EXACT_PRODUCT_MAX = 250_000
 BINS = 10
+PIECE = 1 << 18  # distinct values that are looked at at once
 # A share of nothing would make the index infinite; this one is the custom of the field.
 SHARE_MIN = 1e-4
 _LEVELS = (0.25, 0.1, 0.05, 0.025, 0.01, 0.005, 0.001)
@@ -93,9 +94,11 @@ def _kolmogorov_smirnov(merged: _Merged) -> Measure:
     if merged.reason is not None:
         return Measure(None, reason=merged.reason)
     n, m = merged.sizes
-    of_a, of_b = merged.cumulated
-    gaps = pc.abs(pc.subtract(pc.multiply(of_a, m), pc.multiply(of_b, n)))
-    gap = int(pc.max(gaps).as_py())
+    gap = 0
+    for at in range(0, len(merged.upto), PIECE):
+        of_a, of_b = (each.slice(at, PIECE).cast(pa.int64()) for each in merged.cumulated)
+        gaps = pc.abs(pc.subtract(pc.multiply(of_a, m), pc.multiply(of_b, n)))
+        gap = max(gap, int(pc.max(gaps).as_py()))
     distance = gap / (n * m)
     if n * m <= EXACT_PRODUCT_MAX:
         return Measure(distance, paths_that_leave(n, m, gap))
@@ -111,16 +114,17 @@ def _anderson_darling(merged: _Merged) -> Measure:
         return Measure(None, reason="all values are the same")
     if total < 4:
         return Measure(None, reason="less than four values")
-    often, middle = _middle(upto)
-    below = pc.subtract(
-        pc.multiply(middle, pc.subtract(float(total), middle)), pc.multiply(often, total / 4)
-    )
     statistic = 0.0
-    for size, counts in zip(sizes, merged.cumulated, strict=True):
-        _, own = _middle(counts)
-        off = pc.subtract(pc.multiply(own, float(total)), pc.multiply(middle, float(size)))
-        terms = pc.divide(pc.multiply(often, pc.multiply(off, off)), below)
-        statistic += pc.sum(terms).as_py() / total / size
+    for at in range(0, len(upto), PIECE):
+        often, middle = _middle(upto, at)
+        below = pc.subtract(
+            pc.multiply(middle, pc.subtract(float(total), middle)), pc.multiply(often, total / 4)
+        )
+        for size, counts in zip(sizes, merged.cumulated, strict=True):
+            _, own = _middle(counts, at)
+            off = pc.subtract(pc.multiply(own, float(total)), pc.multiply(middle, float(size)))
+            terms = pc.divide(pc.multiply(often, pc.multiply(off, off)), below)
+            statistic += pc.sum(terms).as_py() / total / size
     statistic *= (total - 1) / total
     degrees = len(sizes) - 1
     normal = (statistic - degrees) / sqrt(_variance(tuple(sizes)))
@@ -222,18 +226,24 @@ def _comparable(columns: Sequence[Column]) -> list[Column]:
 
 
 def _cumulated(samples: Sequence[Column]) -> tuple[list[pa.Array], pa.Array]:
-    """Returns how many values of each sample, and of all, are at most each distinct value."""
+    """Returns how many values of each sample, and of all, are at most each distinct value.
+
+    What is large is let go as soon as it is not needed: columns are compared some at a time.
+    """
     chunks = [c for s in samples for c in (s.chunks if isinstance(s, pa.ChunkedArray) else [s])]
     values = pa.concat_arrays(chunks)
     order = pc.sort_indices(values)
     ordered = values.take(order)
+    del chunks, values
     last = pc.not_equal(ordered.slice(1), ordered.slice(0, len(ordered) - 1))
+    del ordered
     last = pa.concat_arrays([last, pa.array([True])])
+    few = pa.int32() if len(order) < 1 << 31 else pa.int64()
     cumulated, first = [], 0
     for sample in samples:
         end = first + len(sample)
         own = pc.and_(pc.greater_equal(order, first), pc.less(order, end))
-        cumulated.append(pc.cumulative_sum(own.cast(pa.int64())).filter(last))
+        cumulated.append(pc.cumulative_sum(own.cast(few)).filter(last))
         first = end
     upto = cumulated[0]
     for counts in cumulated[1:]:
@@ -241,10 +251,12 @@ def _cumulated(samples: Sequence[Column]) -> tuple[list[pa.Array], pa.Array]:
     return cumulated, upto
 
 
-def _middle(upto: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Returns how often each distinct value occurs, and the rank in the middle of those."""
-    upto = upto.cast(pa.float64())
-    before = pa.concat_arrays([pa.array([0.0]), upto.slice(0, len(upto) - 1)])
+def _middle(upto: pa.Array, at: int) -> tuple[pa.Array, pa.Array]:
+    """Returns how often each distinct value of a piece occurs, and the rank in the middle of
+    those."""
+    before = pa.array([float(upto[at - 1].as_py()) if at else 0.0])
+    upto = upto.slice(at, PIECE).cast(pa.float64())
+    before = pa.concat_arrays([before, upto.slice(0, len(upto) - 1)])
     often = pc.subtract(upto, before)
     return often, pc.subtract(upto, pc.divide(often, 2.0))
 

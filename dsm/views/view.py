@@ -315,8 +315,9 @@ class View(Selection):
         `fields` InvalidInput, ObjectMissing and ObjectDamaged.
         """
         from dsm.statistics.summary import summarised
+        from dsm.views.selection.columns_apart import ColumnsApart
 
-        return summarised(self.table(fields=fields))
+        return summarised(self.table(fields=True) if fields else ColumnsApart(self.evaluation))
 
     def drift(self, other: View, *, fields: bool = False, **at: Unpack[DriftAsked]) -> Drift:
         """Compares how the columns of `other` spread with those here; `drifted` is the verdict.
@@ -333,7 +334,11 @@ class View(Selection):
         from dsm.statistics.drift import judged, thresholds
 
         asked = thresholds(self.selected_apart(other), **at)
-        return judged(self.table(fields=fields), other.table(fields=fields), asked)
+        if fields:
+            return judged(self.table(fields=True), other.table(fields=True), asked)
+        from dsm.views.selection.columns_apart import ColumnsApart
+
+        return judged(ColumnsApart(self.evaluation), ColumnsApart(other.evaluation), asked)
 
     def selected_apart(self, other: View) -> tuple[str, ...]:
         """Returns the columns that both views select on, each in its own way, sorted."""

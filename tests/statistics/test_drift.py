@@ -201,3 +201,22 @@ def test_what_both_views_select_on_does_not_decide(work: Work) -> None:
     work.ds.splits.create("cv", "a=50%,b=50%", group="site")
     parts = [work.ds.prepare(split=f"cv:{name}") for name in "ab"]
     assert drifted(*parts, ignore=["labels"]) == []
+
+
+def test_views_are_compared_column_by_column(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of views and of ranges take out one column after the other, and no paths; they are
+    those of whole tables, also where examples lie in several layers."""
+    for part in range(3):
+        files = {f"{part}/{n:02}": b"x" * (n + 30 * part) for n in range(30)}
+        work.ds.add(files, labels=["cat"])
+        rows = [{"id": f"{part}/{n}", "w": part} if n < 20 else {"id": f"{part}/{n}"}
+                for n in range(30)]  # fmt: skip
+        work.ds.add_records(rows, name=f"{part}.jsonl", key="id", attributes=["w"])
+        work.ds.commit(f"part {part}")
+    one, two, last = (work.repo.example_set(w, dataset="data") for w in ("1", "head", "1..head"))
+    wanted = judged(one.table(), two.table())
+    monkeypatch.setattr(View, "table", lambda *_, **__: pytest.fail("a whole table"))
+    assert one.drift(two) == wanted
+    assert (one.stats().examples, last.stats().examples) == (60, 120)
+    assert last.stats()["attr.w"].missing == 80
+    assert one.drift(last).examples == (60, 120)

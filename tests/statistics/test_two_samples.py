@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pytest import approx
 
+from dsm.statistics import two_samples
 from dsm.statistics.probability import (
     benjamini_hochberg,
     chi_square_tail,
@@ -208,3 +209,18 @@ def test_bins_hold_every_value_once() -> None:
     constant = bin_edges(pa.array([7] * 20))
     assert (constant, binned(pa.array([5, 7, 8]), constant)) == ([6, 7], {0: 1, 1: 1, 2: 1})
     assert (bin_edges(pa.array([], pa.int64())), binned(pa.array([1, 2, 3]), [])) == ([], {0: 3})
+
+
+def test_pieces_of_a_comparison_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many values are compared some at a time, with the same figures."""
+    draw = random.Random(3)
+    for digits in (1, 3):
+        a = pa.array([round(draw.gauss(0, 1), digits) for _ in range(400)])
+        b = pa.array([round(draw.gauss(0.1, 1.2), digits) for _ in range(300)])
+        whole = kolmogorov_smirnov(a, b), anderson_darling(a, b, a)
+        for piece in (1, 7, 64):
+            monkeypatch.setattr(two_samples, "PIECE", piece)
+            parts = kolmogorov_smirnov(a, b), anderson_darling(a, b, a)
+            assert parts[0] == whole[0]
+            assert parts[1].statistic == approx(whole[1].statistic, rel=1e-12)
+        monkeypatch.undo()

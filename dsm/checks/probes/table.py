@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dsm.checks.probes import content, delimited, personal
+from dsm.checks.probes import brightness, content, delimited, personal
 from dsm.checks.probes.probe import Probe
 
 PROBES: dict[str, Probe] = {
-    each.name: each for each in (content.PROBE, delimited.PROBE, personal.PROBE)
+    each.name: each for each in (content.PROBE, delimited.PROBE, personal.PROBE, brightness.PROBE)
 }

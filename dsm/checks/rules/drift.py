@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dsm.checks import options
+from dsm.checks.content_columns import with_content
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.errors import InvalidInput, NotFound
-from dsm.model.column_names import RECORD_FIELD
+from dsm.model.column_names import CONTENT, RECORD_FIELD
 from dsm.model.names import printable
 from dsm.statistics.drift import CORRECTIONS, Thresholds, judged, thresholds
 from dsm.statistics.words import moves
@@ -24,7 +25,7 @@ class DriftRule(Rule):
     options = {  # noqa: RUF012
         "against": options.text, "columns": options.texts, "ignore": options.texts,
         "level": options.share, "psi": options.number, "js": options.share,
-        "correction": options.text,
+        "correction": options.text, "fields": options.flag, "content": options.flag,
     }  # fmt: skip
     needed = ("against",)
 
@@ -38,7 +39,8 @@ class DriftRule(Rule):
         return None
 
     def _thresholds(self) -> Thresholds:
-        asked = {name: value for name, value in self.asked.items() if name != "against"}
+        others = ("against", "fields", "content")
+        asked = {name: value for name, value in self.asked.items() if name not in others}
         return thresholds(**asked)
 
     def columns(self) -> tuple[Sequence[str], Sequence[str]]:
@@ -50,14 +52,20 @@ class DriftRule(Rule):
         if not subject.fresh.num_rows:
             return
         against, names = self.asked["against"], self.columns()[0]
-        fields = [name for name in names if name.startswith(RECORD_FIELD)]
+        fields = None if self.asked.get("fields") else [
+            name for name in names if name.startswith(RECORD_FIELD)
+        ]  # fmt: skip
         baseline = subject.baseline(against, fields)  # one that is missing is told in any case
         if not baseline.num_rows:
             yield Failing(f"{printable(against)} has no examples to compare with")
             return
         if subject.fresh.num_rows < EXAMPLES_MIN:
             return
-        found = judged(baseline, subject.fresh_with(fields), self._thresholds())
+        fresh = subject.fresh_with_all() if fields is None else subject.fresh_with(fields)
+        if self.asked.get("content") or any(name.startswith(CONTENT) for name in names):
+            assert subject.facts is not None, "content is read in a repository only"
+            baseline, fresh = (with_content(each, subject.facts) for each in (baseline, fresh))
+        found = judged(baseline, fresh, self._thresholds())
         for column in found.moved:
             if found.thresholds.decides(column.column):
                 told = "; ".join(moves(column, found.thresholds))

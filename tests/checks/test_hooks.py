@@ -16,7 +16,7 @@ from dsm.cli import fast
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/keep-a-contract.md").read_text()
-HOOK, SCRIPT = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+*_, HOOK, SCRIPT = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 CONTRACT = "[dataset.data.rules]\nsize = {}\n"
 
 

@@ -28,5 +28,5 @@ def examine(content: Content) -> Facts:
 
 
 PROBE = Probe(
-    "content", 9, examine, delicate=("image/", "audio/", "application/vnd.apache.parquet")
+    "content", 10, examine, delicate=("image/", "audio/", "application/vnd.apache.parquet")
 )

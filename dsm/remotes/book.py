@@ -162,7 +162,7 @@ class Remotes:
             self._config.set("core.remote", new)
         if self._config.get("core.objects") == name:
             self._config.set("core.objects", new)
-        Tracking(layout, name).rename(new)
+        Tracking(layout, name).move_to(new)
         self._unset(name)
         return self.find(new)
 

@@ -91,7 +91,7 @@ class Tracking:
         if os.path.isdir(self.folder):
             disk.remove_tree(self.folder)
 
-    def rename(self, name: str) -> None:
+    def move_to(self, name: str) -> None:
         """Gives what is known to a remote of another name."""
         new = os.path.join(os.path.dirname(self.folder), name)
         refuse_links_in((new,))

@@ -315,12 +315,13 @@ def test_many_lines_are_grouped_as_each_alone_is(
 
 
 @pytest.mark.parametrize("beside", [1, 1 << 20])
-@pytest.mark.parametrize("later", [b"[1]", b'{"id": "a", }', b"x" * 9_000_000])
+@pytest.mark.parametrize("later", [b"[1]", b'{"id": "a", }', b"x" * 90_000])
 def test_of_several_wrong_lines_the_first_is_told(
     later: bytes, beside: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fields are read while later lines are looked at already."""
     monkeypatch.setattr(jsonl, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(jsonl, "OBJECT_BYTES_MAX", 80_000)
     monkeypatch.setattr(jsonl, "_BESIDE_BYTES", beside)
     good = b"".join(b'{"id": "%03d", "text": "some words"}\n' % n for n in range(20))
     data = good + b'{"id": "", "text": "no key"}\n' + good.replace(b'"0', b'"1') + later + b"\n"

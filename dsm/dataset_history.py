@@ -326,8 +326,8 @@ class DatasetHistory:
         else:
             found = self._view(view)
             number, table = found.query.at, found.table()
-        types = self.log_.get(number).attributes if number else {}
-        asking = Asking(types, self._environment.clock())
+        head = self.log_.get(number) if number else None
+        asking = Asking.of(head, self._environment.clock())
         return examples_of(narrowed(table, number, asking, asked, self._paths(paths)))
 
     def _view(self, view: str) -> View:

@@ -259,11 +259,13 @@ class Dataset(DatasetChecks):
         from dsm.history.overlaid import overlaid
         from dsm.views.filters.filter import Asking
         from dsm.views.filters.where import WhereFilter
+        from dsm.worktree.tracked_records import has_records
 
         head = self.head
         known = self.log_.get(head).attributes if head else {}
         table, types = overlaid(self.snapshots.table(head), known, staged.rows(), head + 1)
-        found = WhereFilter.asked({"where": where}, Asking(types, self._environment.clock()))
+        asking = Asking(types, self._environment.clock(), has_records=has_records(self.tree, staged))
+        found = WhereFilter.asked({"where": where}, asking)
         for clause in () if found is None else found.clauses():
             table = table.filter(clause.mask(table))
         meeting = {*table.column("path").to_pylist()}

@@ -303,14 +303,17 @@ def close_matches(name: str, candidates: Iterable[str], limit: int = 3) -> tuple
     return tuple(candidate for key in keys for candidate in by_key[key])[:limit]
 
 
-def attributes_hint(name: str, known: Iterable[str]) -> str:
+def attributes_hint(name: str, known: Iterable[str], *, has_records: bool = False) -> str:
     """Returns the hint of a refusal of `name`, an attribute that no example has.
 
-    A field of records is no attribute unless that was asked for, which people do not expect.
+    A field of records is no attribute unless that was asked for, which people do not expect: where
+    the dataset `has_records`, the hint says so.
     """
     names = sorted(known)
     if near := close_matches(name, names):
         return f"did you mean {near[0]}?"
+    made = "`dsm add FILE --records --attr-field FIELD` makes a field of records an attribute"
     if name.startswith("record."):
-        return "`dsm add FILE --records --attr-field FIELD` makes a field of records an attribute"
-    return f"attributes: {', '.join(map(printable, names[:10])) or 'none'}"
+        return made
+    listed = f"attributes: {', '.join(map(printable, names[:10])) or 'none'}"
+    return f"{listed}; {made}" if has_records else listed

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dsm.errors import InvalidInput
 from dsm.model.names import check_attribute_name, printable
 from dsm.model.record_path import SETTINGS_BYTES_MAX
-from dsm.records.formats import RecordFormat, find_format
+from dsm.records.formats import RecordFormat, find_format, format_of
 
 FIELDS_MAX = 1000
 COLUMNS_MAX = 10_000
@@ -22,6 +22,7 @@ ALL_FIELDS = "*"
 _CHARS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 UTF_8_BOM = "utf-8-bom"  # UTF-8 with a byte order mark before the first line
 _ENCODING_WORDS = {"utf-8": "UTF-8", UTF_8_BOM: "UTF-8 with a byte order mark"}
+_DIALECT = ("columns", "delimiter", "quote", "encoding")  # options of some formats only
 BY_NAME = ""  # the format is what the name of each file tells
 TYPES = ("int", "float", "bool", "text")
 # In all of these a line feed is one byte, and that byte is no part of another character.
@@ -143,7 +144,7 @@ class RecordSettings:
         """
         given = {
             name: getattr(self, name)
-            for name in ("columns", "delimiter", "quote", "encoding")
+            for name in _DIALECT
             if getattr(self, name) not in (None, ())
         }
         for name in given:
@@ -151,6 +152,22 @@ class RecordSettings:
                 raise InvalidInput(f"--{name} says nothing of the format {row.name}")
         left = {name: () if name == "columns" else None for name in given.keys() - {*row.options}}
         return replace(self, format=row.name, **left)  # type: ignore[arg-type]
+
+    def refuse_useless(self, paths: Collection[str]) -> None:
+        """Raises InvalidInput for an option that concerns none of the files (or globs) of `paths`.
+
+        One for some of them is taken: the others are read without it. Folders hold anything.
+        """
+        rows = [format_of(path) for path in paths] if self.format == BY_NAME else []
+        for name in _DIALECT if rows else ():
+            if getattr(self, name) in (None, ()):
+                continue
+            told = [row.name for row in rows if row is not None and name not in row.options]
+            if len(told) == len(rows):
+                raise InvalidInput(
+                    f"--{name} says nothing of the format {' and '.join(dict.fromkeys(told))}",
+                    hint="leave it out, or say that the file is another: --records=csv",
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as documents have them: what is not given is left out."""

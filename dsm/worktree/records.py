@@ -59,6 +59,8 @@ class RecordsFiles:
         self._known: dict[str, Example] = {}
         self._tracked_files: dict[str, str] | None = None
         self._named = frozenset(request.paths)
+        if request.records is not None:
+            request.records.refuse_useless(request.paths)
 
     def settings_for(self, path: str, *, new: bool) -> RecordSettings | None:
         """Returns how a file is read as records; None when it is one example.

@@ -359,3 +359,6 @@ def test_an_attribute_that_no_example_has_is_refused_with_what_may_be_meant() ->
     assert "--attr-field" in attributes_hint("record.lang", ["width"])
     assert attributes_hint("zoom", ["width", "camera"]) == "attributes: camera, width"
     assert attributes_hint("zoom", []) == "attributes: none"
+    told = attributes_hint("lang", ["width"], has_records=True)
+    assert told.startswith("attributes: width; ") and "--attr-field" in told
+    assert attributes_hint("widht", ["width"], has_records=True) == "did you mean width?"

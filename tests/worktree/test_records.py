@@ -8,7 +8,7 @@ import json
 import pickle
 import random
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +331,43 @@ def test_what_is_no_records_file_is_refused(work: Work) -> None:
         work.ds.add(["a.jsonl"], key_field="id")
     with pytest.raises(InvalidInput, match="not supported"):
         work.ds.add(["a.jsonl"], records="docx")
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked"),
+    [
+        (["a.jsonl"], {"delimiter": ";"}),
+        (["a.jsonl"], {"columns": "x,y"}),
+        (["a.jsonl", "n.txt"], {"quote": "'"}),
+        (["*.jsonl"], {"encoding": "latin-1"}),
+    ],
+)
+def test_an_option_that_says_nothing_of_any_file_is_refused(
+    work: Work, paths: list[str], asked: dict[str, Any]
+) -> None:
+    """How a table is written says nothing of JSON Lines; where a table is among the files, or a
+    folder, which may hold one, it is for that."""
+    work.write({"a.jsonl": lines(people(2)), "t.csv": b"x;y\n1;2\n", "n.txt": b"one\n"})
+    with pytest.raises(InvalidInput, match=f"^--{next(iter(asked))} says nothing of the format"):
+        work.ds.add(paths, records=True, **asked)
+    assert not work.ds.status().staged
+    work.ds.add(["a.jsonl", "t.csv"], records=True, delimiter=";")
+    assert work.ds.commit("both").counts.added == 3
+    work.ds.add(["."], records=True, delimiter=";")
+
+
+def test_a_condition_on_a_field_tells_how_it_becomes_an_attribute(work: Work) -> None:
+    """A field is no attribute unless that was asked for: wherever a condition names one."""
+    start(work)
+    ways: list[Callable[[], object]] = [
+        lambda: work.ds.prepare(where="topic=a"),
+        lambda: work.ds.ls(where="topic=a"),
+        lambda: work.ds.label([FILE], add=["x"], where="topic=a"),
+    ]
+    for way in ways:
+        with pytest.raises(NotFound) as caught:
+            way()
+        assert "--attr-field" in (caught.value.hint or "")
 
 
 def test_an_attribute_of_another_type_is_told_by_its_line(work: Work) -> None:

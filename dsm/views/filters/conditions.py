@@ -79,7 +79,9 @@ class Condition:
         return f"{printable(self.attribute)}{self.op}{values[0]}"
 
 
-def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
+def parse_condition(
+    text: str, types: Mapping[str, str], *, has_records: bool = False
+) -> Condition:
     """Reads a condition as people write it; `types` are the types of the dataset's attributes.
 
     Raises InvalidInput, or NotFound with near matches for an attribute that no example ever had.
@@ -99,7 +101,8 @@ def parse_condition(text: str, types: Mapping[str, str]) -> Condition:
         kind = _KINDS[types[name]]
     else:
         raise NotFound(
-            f"no example has an attribute {quoted(name)}", hint=attributes_hint(name, types)
+            f"no example has an attribute {quoted(name)}",
+            hint=attributes_hint(name, types, has_records=has_records),
         )
     if (not all(values) and kind != TEXT) or (op == "in" and not match["rest"].strip()):
         raise InvalidInput(f"{shown} compares with nothing")

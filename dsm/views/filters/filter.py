@@ -32,11 +32,20 @@ class Clause(NamedTuple):
 
 
 class Asking:
-    """What a question is resolved with: the types of attributes, and now in microseconds UTC."""
+    """What a question is resolved with: the types of attributes, now in microseconds UTC, and
+    whether the dataset has files of records."""
 
-    def __init__(self, attributes: Mapping[str, str], now_us: int):
+    def __init__(self, attributes: Mapping[str, str], now_us: int, *, has_records: bool = False):
         self.attributes = attributes
         self.now_us = now_us
+        self.has_records = has_records
+
+    @classmethod
+    def of(cls, head: Changeset | None, now_us: int) -> Asking:
+        """Returns it for what a changeset has; None: there is none yet."""
+        if head is None:
+            return cls({}, now_us)
+        return cls(head.attributes, now_us, has_records=bool(head.records_files))
 
 
 class Stored(Protocol):

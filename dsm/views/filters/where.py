@@ -31,7 +31,8 @@ class WhereFilter(Filter):
     @classmethod
     def asked(cls, asked: Mapping[str, Any], asking: Asking) -> Self | None:
         given = texts(asked.get("where"))
-        found = tuple(sorted({parse_condition(text, asking.attributes) for text in given}))
+        types, told = asking.attributes, asking.has_records
+        found = tuple(sorted({parse_condition(text, types, has_records=told) for text in given}))
         return cls(found) if found else None
 
     @classmethod

@@ -256,7 +256,7 @@ def _given_filters(
 
     What is picked are examples of the changeset, or of those of `runs`.
     """
-    found = filters.asked_for(asked, Asking(changeset.attributes, now_us))
+    found = filters.asked_for(asked, Asking.of(changeset, now_us))
     given = asked.get("split")
     for text in texts(given) if given is not None else ():
         part = named().split_filter(text)

@@ -264,7 +264,8 @@ class Dataset(DatasetChecks):
         head = self.head
         known = self.log_.get(head).attributes if head else {}
         table, types = overlaid(self.snapshots.table(head), known, staged.rows(), head + 1)
-        asking = Asking(types, self._environment.clock(), has_records=has_records(self.tree, staged))
+        told = has_records(self.tree, staged)
+        asking = Asking(types, self._environment.clock(), has_records=told)
         found = WhereFilter.asked({"where": where}, asking)
         for clause in () if found is None else found.clauses():
             table = table.filter(clause.mask(table))

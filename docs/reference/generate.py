@@ -438,7 +438,7 @@ class _Log:
 
     def get(self, number: int) -> Any:
         types = {"width": "int", "camera": "string", "day": "bool", "score": "float"}
-        return SimpleNamespace(number=number, id=CHANGESET, attributes=types)
+        return SimpleNamespace(number=number, id=CHANGESET, attributes=types, records_files=0)
 
 
 def _draws(question: dict[str, Any]) -> dict[str, Any]:

@@ -143,9 +143,7 @@ class RecordSettings:
         Raises InvalidInput when they were for files of this format alone, and it takes none.
         """
         given = {
-            name: getattr(self, name)
-            for name in _DIALECT
-            if getattr(self, name) not in (None, ())
+            name: getattr(self, name) for name in _DIALECT if getattr(self, name) not in (None, ())
         }
         for name in given:
             if name not in row.options and self.format == row.name:

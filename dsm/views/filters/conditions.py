@@ -79,9 +79,7 @@ class Condition:
         return f"{printable(self.attribute)}{self.op}{values[0]}"
 
 
-def parse_condition(
-    text: str, types: Mapping[str, str], *, has_records: bool = False
-) -> Condition:
+def parse_condition(text: str, types: Mapping[str, str], *, has_records: bool = False) -> Condition:
     """Reads a condition as people write it; `types` are the types of the dataset's attributes.
 
     Raises InvalidInput, or NotFound with near matches for an attribute that no example ever had.

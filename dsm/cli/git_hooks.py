@@ -27,6 +27,8 @@ CONFIG = ".pre-commit-config.yaml"
 BYTES_MAX = 1 << 20
 GIT_SECONDS_MAX = 30
 _is_commit = re.compile(r"[0-9a-f]{40,64}").fullmatch
+_EMPTY = re.compile(r"^repos:[ \t]*\[[ \t]*\](?=[ \t]*(?:#.*)?$)", re.MULTILINE)
+_EMPTIED = re.compile(r"^repos:(?=[ \t]*(?:#.*)?(?:\n[ \t]*(?:#.*)?)*\Z)", re.MULTILINE)
 _BEGIN, _END = "# dsm hooks: begin", "# dsm hooks: end"
 _SKELETON = "default_install_hook_types: [pre-commit, pre-push, post-checkout]\nrepos:"
 
@@ -203,12 +205,15 @@ def configure_tool(git: Git) -> str:
         return f"{CONFIG} has the hooks already"
     if not text.strip():
         text = f"{_SKELETON}\n"
+    text = _EMPTY.sub("repos:", text)
     indent = _indent_of_repos(text, path, git.below)
     if not text.endswith("\n"):
         text += "\n"
     block = "".join(f"{indent}{line}\n" for line in _block(git.below))
     disk.rewrite(path, (text + block).encode(), path + ".dsm")
-    return f"{CONFIG}: added the hooks; `pre-commit install` puts them into git"
+    # Without that key in it, or -t, the tools install the hook pre-commit only.
+    types = "" if text.startswith(_SKELETON) else "".join(f" -t {name}" for name in NAMES)
+    return f"{CONFIG}: added the hooks; `pre-commit install{types}` puts them into git"
 
 
 def unconfigure_tool(git: Git) -> str | None:
@@ -227,6 +232,7 @@ def unconfigure_tool(git: Git) -> str | None:
     if rest.rstrip("\n") == _SKELETON:
         disk.remove(path)
         return f"{CONFIG}: removed"
+    rest = _EMPTIED.sub("repos: []", rest)  # the tools refuse a list that is not there
     disk.rewrite(path, rest.encode(), path + ".dsm")
     return f"{CONFIG}: took the hooks out"
 
@@ -244,7 +250,7 @@ def _indent_of_repos(text: str, path: str, below: str) -> str:
     keys = [n for n, line in enumerate(lines) if line[0] not in " -" and ":" in line]
     last = lines[keys[-1]].split("#")[0].strip() if keys else ""
     items = [line for line in lines[keys[-1] + 1 :] if line.lstrip().startswith("- repo:")]
-    if last != "repos:" or (not items and lines[-1].strip() != "repos:"):
+    if last != "repos:" or (not items and keys[-1] < len(lines) - 1):
         block = "\n".join(_block(below))
         raise InvalidInput(
             f"{path} does not end with its list of repos, so nothing was added",

@@ -422,6 +422,8 @@ CONFIGURED = {
     "indented": "repos:\n  - repo: https://example.org/a\n    hooks: [{id: a}]\n",
     "not indented": "# ours\nrepos:\n- repo: https://example.org/a\n  hooks:\n  - id: a",
     "with more before": "fail_fast: true\nrepos:\n    - repo: x\n      hooks: []\n",
+    "empty": "repos: []\n",
+    "empty, between comments": "fail_fast: true\nrepos: []  # none yet\n# the end",
 }
 
 
@@ -433,9 +435,12 @@ def test_a_configuration_is_added_to(
     """What stands in it stays, and is all that is left after uninstall."""
     path = here / ".pre-commit-config.yaml"
     path.write_text(CONFIGURED[name])
-    dsm("hooks", "install", "-q", "--pre-commit-tool")
-    assert path.read_text().startswith(CONFIGURED[name])
-    assert path.read_text().count("- repo:") == 2
+    said = dsm("hooks", "install", "--pre-commit-tool").err
+    assert "`pre-commit install -t pre-commit -t pre-push -t post-checkout` puts" in said
+    before = CONFIGURED[name].replace("repos: []", "repos:")
+    assert path.read_text().startswith(before)
+    assert path.read_text().count("- repo:") == before.count("- repo:") + 1
+    assert "dsm-pre-commit" in str(yaml.safe_load(path.read_text())["repos"])
     items = [line for line in path.read_text().splitlines() if "- repo" in line]
     assert len({line[: line.index("-")] for line in items}) == 1
     dsm("hooks", "uninstall", "-q")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dsm.model.markdown import plain
+from dsm.model.sizes import count_text
 from dsm.version import __version__
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def markdown(dataset: str, report: CheckReport, fail_on: str) -> str:
     lines = [
         f"## dsm check: {plain(dataset)} {verdict}",
         "",
-        f"{report.judged:,} examples, {report.errors:,} errors, {report.warnings:,} warnings.",
+        f"{count_text(report.judged, 'example')}, {count_text(report.errors, 'error')},"
+        f" {count_text(report.warnings, 'warning')}.",
     ]
     if report.ran:
         lines += ["", "| rule | severity | findings |", "|---|---|---:|"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -105,19 +104,15 @@ def _one_by_one(store: ObjectStore, probe: Probe, rest: dict[bytes, None]) -> It
             if begun is None or begun not in rest or crashes > CRASHES_MAX:
                 raise
             del rest[begun]
-            yield [(begun, json.dumps(_crashed(store, begun, lost.status)))]
+            yield [(begun, json.dumps(_crashed(store, begun, lost.ended)))]
         finally:
             for worker in crew:
                 worker.end()
 
 
-def _crashed(store: ObjectStore, oid: bytes, status: int) -> dict[str, str | bool]:
+def _crashed(store: ObjectStore, oid: bytes, ended: str) -> dict[str, str | bool]:
     """Returns what is said of an object at which a decoder ended its process."""
     kind = media_type(_head(store, oid))
-    try:
-        ended = signal.Signals(-status).name
-    except ValueError:
-        ended = f"exit status {status}"
     return {"type": kind, "problem": f"its decoder crashes ({ended})", CRASHED: True}
 
 

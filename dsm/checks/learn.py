@@ -13,12 +13,14 @@ import pyarrow.compute as pc
 
 from dsm.checks.columns import names_of, one_array
 from dsm.checks.rule import CHECK, ERROR, Rule, Subject
+from dsm.checks.rules.contents import PROMISED
 from dsm.checks.rules.duplicates import ConflictingLabels, Duplicates
 from dsm.checks.rules.labels import counted
 from dsm.checks.rules.leakage import Leakage
 from dsm.checks.typed import FLOAT, INT, type_word
 from dsm.history.fold import records_mask
 from dsm.model.column_names import JSON, RECORD_FIELD, WRITTEN
+from dsm.model.sizes import count_text
 from dsm.statistics.samples import looked_at
 
 _PARTS = frozenset(
@@ -33,8 +35,9 @@ def learnt(table: pa.Table, dataset: str) -> str:
     Fields of records are learnt where the table has them, `record.NAME`.
     """
     table = looked_at(table)
+    examples = count_text(table.num_rows, "example")
     head = [
-        f"# What may come into dataset {dataset}, learnt from {table.num_rows:,} examples.",
+        f"# What may come into dataset {dataset}, learnt from {examples}.",
         "# Read it, and tighten what you rely on; the contract's reference lists all rules.",
         '# `on = "commit"` lets a rule stop a commit.',
         "",
@@ -55,8 +58,25 @@ def _files(table: pa.Table) -> Iterator[str]:
         yield f"# Sizes are {least:,} to {most:,} bytes; twice the largest is allowed."
         yield f"size = {{ min = {min(1, least)}, max = {2 * most} }}"
     yield "# By content, whatever the name; these read what they check, and each object once:"
-    yield '# media-types.allow = ["image/*"]'
+    kinds = _kinds(table, suffixes)
+    if kinds:
+        yield f"# media-types.allow = {_list(kinds)}"
     yield from (f"# {name} = {{}}" for name in ("decodes", "extension-fits", "personal-data"))
+
+
+def _kinds(table: pa.Table, suffixes: set[str]) -> list[str]:
+    """Returns the media types that names promise: none where some promise nothing.
+
+    A line or a row of a file is not what the name of the file promises.
+    """
+    if not suffixes <= PROMISED.keys() or pc.any(records_mask(table)).as_py():
+        return []
+    found = set()
+    for kind in map(PROMISED.__getitem__, suffixes):
+        family = kind.partition("/")[0]
+        found.add(f"{family}/*" if family in ("image", "audio", "video") else kind)
+    # What is called text may begin as JSON does.
+    return sorted(found | ({"application/json"} if "text/plain" in found else set()))
 
 
 def _twice(table: pa.Table) -> Iterator[str]:

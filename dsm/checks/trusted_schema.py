@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,7 @@ from pyarrow import ipc
 
 from dsm.checks.names_job import NamesJob
 from dsm.checks.rule import SchemaFailure
-from dsm.checks.schema_job import SchemaJob
+from dsm.checks.schema_job import SchemaFailed, SchemaJob
 from dsm.errors import NotFound, Refused
 from dsm.model.names import printable
 from dsm.repo.hooks import TRUSTED, mend, read_code
@@ -42,6 +44,20 @@ def _trusted(repository: Repository, file: str, rule: str, such_as: str) -> byte
     return source
 
 
+@contextlib.contextmanager
+def _told_of(file: str) -> Iterator[None]:
+    """Says of a lost worker that the file ended it: what is run once more ends the same way.
+
+    Nobody but the system kills a process, for lack of memory.
+    """
+    try:
+        yield
+    except WorkerLost as lost:
+        if lost.status == -signal.SIGKILL:
+            raise
+        raise SchemaFailed(f"{printable(file)} ended its own process ({lost.ended})") from None
+
+
 def names_found(
     repository: Repository, file: str, name: str, texts: Iterable[list[str]]
 ) -> Iterator[list[list[str]]]:
@@ -57,7 +73,8 @@ def names_found(
     try:
         for part in texts:
             crew[0].order(part)
-            answer = crew[0].hear()
+            with _told_of(file):
+                answer = crew[0].hear()
             assert isinstance(answer, list)
             yield answer
     finally:
@@ -80,9 +97,10 @@ def validated(repository: Repository, file: str, name: str, table: pa.Table) -> 
     if not crew:
         raise WorkerLost("no process can be started to validate a schema")
     try:
-        for message in gather(crew):
-            assert isinstance(message, list)
-            failures += message
+        with _told_of(file):
+            for message in gather(crew):
+                assert isinstance(message, list)
+                failures += message
     finally:
         for worker in crew:
             worker.end()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dsm.cli import color
 from dsm.errors import StorageFailed
 from dsm.model.names import printable
+from dsm.model.sizes import count_text as count_text
 from dsm.model.sizes import size_text as size_text
 
 LISTED_MAX = 10
@@ -57,11 +58,6 @@ def quoted(path: str) -> str:
         else:
             parts.extend(f"\\{byte:03o}" for byte in char.encode(errors="surrogateescape"))
     return '"' + "".join(parts) + '"'
-
-
-def count_text(number: int, noun: str, plural: str | None = None) -> str:
-    """Returns "1 example", "60,000 examples"; `plural` is that of a noun that takes no s."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
 
 
 def write_bytes(data: bytes) -> None:

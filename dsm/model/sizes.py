@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Sizes and counts as people read them."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ def size_text(size: int) -> str:
     while amount >= 999.95 and len(units) > 1:
         amount, units = amount / 1000, units[1:]
     return f"{amount:.1f} {units[0]}"
+
+
+def count_text(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns "1 example", "60,000 examples"; `plural` is that of a noun that takes no s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"

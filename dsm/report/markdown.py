@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsm.model.markdown import plain
+from dsm.model.sizes import count_text
 from dsm.report.gather import Report
 from dsm.statistics.words import moves, value_text
 
@@ -14,7 +15,8 @@ LABELS_MAX, FINDINGS_MAX = 20, 10
 def markdown(report: Report) -> str:
     """Returns the Markdown of a report."""
     lines = [f"## dsm report: {plain(report.of.words)}", ""]
-    lines.append(f"{report.summary.examples:,} examples of dataset {plain(report.of.dataset)}.")
+    examples = count_text(report.summary.examples, "example")
+    lines.append(f"{examples} of dataset {plain(report.of.dataset)}.")
     parts = (_changes(report), _drift(report), _checks(report), _labels(report), _numbers(report))
     return "\n".join([*lines, *(line for part in parts for line in part)])
 

@@ -14,7 +14,7 @@ from importlib import resources
 from typing import Any
 
 from dsm.model.names import printable
-from dsm.model.sizes import size_text
+from dsm.model.sizes import count_text, size_text
 from dsm.model.timespec import format_time
 from dsm.report.charts import bar, histogram, text
 from dsm.report.gather import Report
@@ -131,8 +131,9 @@ def _drift(report: Report) -> Iterator[str]:
     if found is None:
         return
     yield "<section><h2 id=drift>Drift</h2><p><span class=key>A</span>: "
-    yield f"{text(report.against or '')}, {found.examples[0]:,} examples; <span class='key kb'>B"
-    yield f"</span>: {text(report.of.words)}, {found.examples[1]:,} examples</p>"
+    yield f"{text(report.against or '')}, {count_text(found.examples[0], 'example')}; "
+    yield f"<span class='key kb'>B</span>: {text(report.of.words)}, "
+    yield f"{count_text(found.examples[1], 'example')}</p>"
     yield "<div class=scroll><table><thead><tr><th>column<th>drifted<th class=n>p-value"
     yield "<th class=n>PSI<th class=n>JS<th>what moved</thead><tbody>"
     for column in found.columns:
@@ -187,8 +188,9 @@ def _checks(report: Report) -> Iterator[str]:
     checks = report.checks
     if checks is None:
         return
-    yield f"<section><h2 id=rules>Rules of {text(checks.file)}</h2><p>{checks.judged:,} examples "
-    yield f"judged: {checks.errors:,} errors, {checks.warnings:,} warnings.</p>"
+    yield f"<section><h2 id=rules>Rules of {text(checks.file)}</h2><p>"
+    yield f"{count_text(checks.judged, 'example')} judged: {count_text(checks.errors, 'error')}, "
+    yield f"{count_text(checks.warnings, 'warning')}.</p>"
     yield "<div class=scroll><table><thead><tr><th>rule<th>severity<th class=n>findings"
     yield "<th>what they say</thead><tbody>"
     for at, ran in enumerate(checks.ran):
@@ -207,7 +209,9 @@ def _checks(report: Report) -> Iterator[str]:
         yield "</tr>"
     yield "</tbody></table></div>"
     if report.failing:
-        yield f"<h3>{len(report.failing):,} examples that fail</h3><ul class=grid id=failing></ul>"
+        verb = "fails" if len(report.failing) == 1 else "fail"
+        yield f"<h3>{count_text(len(report.failing), 'example')} that {verb}</h3>"
+        yield "<ul class=grid id=failing></ul>"
     yield "</section>"
 
 

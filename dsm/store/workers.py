@@ -13,6 +13,7 @@ import contextlib
 import os
 import pickle
 import select
+import signal
 import struct
 import sys
 from collections import deque
@@ -46,6 +47,14 @@ class WorkerLost(StorageFailed):
 
     code = "worker-lost"
     status: int = 0
+
+    @property
+    def ended(self) -> str:
+        """How the process ended: "SIGSEGV", "exit status 1"."""
+        try:
+            return signal.Signals(-self.status).name
+        except ValueError:
+            return f"exit status {self.status}"
 
 
 class Job(Protocol):

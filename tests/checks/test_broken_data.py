@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from dsm.checks.learn import learnt
+
 from .conftest import JPEG, PNG, Sound
 
 FIRST = "train/cat/0.jpg"
@@ -101,3 +103,19 @@ def test_each_way_to_break_it_is_found(sound: Sound, name: str) -> None:
     act, rules = BROKEN[name]
     act(sound)
     assert sound.broken() == rules
+
+
+def test_one_example_is_told_of_as_one(sound: Sound) -> None:
+    """Counts of labels, changes and contracts say "1 example"."""
+    sound.work.ds.label(CATS[1:], set=["dog"])
+    rules = sound.work.path("few.toml")
+    rules.write_text(
+        '[dataset.data.rules]\nlabel-counts = { labels = ["cat", "dog"], min = 2, max = 10 }\n'
+    )
+    report = sound.work.ds.check(staged=True, rules=str(rules))
+    assert [each.text for each in report.findings()] == [
+        "label cat has 1 example, fewer than 2", "label dog has 11 examples, more than 10",
+    ]  # fmt: skip
+    table = sound.work.ds.snapshot().slice(0, 1)
+    assert "learnt from 1 example." in learnt(table, "data")
+    sound.work.ds.unstage()

@@ -314,8 +314,9 @@ def test_a_library_that_is_missing_is_named(
     (tmp_path / "PIL/__init__.py").write_text("raise ImportError('no Pillow')\n")
     monkeypatch.syspath_prepend(tmp_path)
     whole.ds.add({"new.jpg": picture(quality=31), "new.txt": b"cat"})
-    with pytest.raises(LibraryMissing, match="pip install pillow"):
+    with pytest.raises(LibraryMissing, match="pip install pillow") as caught:
         whole.ds.check(staged=True, only=["decodes"])
+    assert caught.value.message.count("rule decodes") == 1
     assert whole.ds.check(staged=True, only=["extension-fits", "text"]).errors == 0
     monkeypatch.undo()
     assert whole.ds.check(staged=True, only=["decodes"]).errors == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from dsm.checks.learn import learnt
 from dsm.checks.rule import Subject
 from dsm.checks.run import run
 
-from .conftest import JPEG, Sound
+from .conftest import JPEG, PNG, Sound
 
 
 def test_what_is_learnt(sound: Sound) -> None:
@@ -31,6 +32,34 @@ def test_what_is_learnt(sound: Sound) -> None:
     assert {each.rule for each in report.findings()} == {
         "attribute", "balance", "extensions", "labels", "size",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.jpg": JPEG, "b.PNG": PNG}, ["image/*"]),
+        ({"a.md": b"[a link]", "b.txt": b"text"}, ["application/json", "text/plain"]),
+        ({"a.jpg": JPEG, "b.parquet": b"PAR1"}, ["application/vnd.apache.parquet", "image/*"]),
+        ({"a.jpg": JPEG, "b.bin": b"\0"}, None),
+        ({"a.jpg": JPEG, "README": b"text"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_media_types_are_those_that_names_promise(
+    tmp_path: Path, files: dict[str, bytes], said: list[str] | None
+) -> None:
+    """The line is a comment that the data pass when it is none; where a name promises nothing,
+    there is no such line."""
+    work = fresh(tmp_path)
+    work.ds.add(files)
+    work.ds.commit("files", allow_empty=True)
+    text = work.ds.learnt_contract()
+    lines = [] if said is None else [f"# media-types.allow = {json.dumps(said)}"]
+    assert [each for each in text.splitlines() if "media-types" in each] == lines
+    work.path("dsm.toml").write_text(text.replace("# media-types", "media-types"))
+    assert work.ds.check(only=["media-types"] if said else None).errors == 0
+    assert f"learnt from {len(files)} example{'s' * (len(files) != 1)}." in text
+    work.repo.close()
 
 
 def test_parts_for_training_and_testing_share_nothing(sound: Sound) -> None:

@@ -90,6 +90,16 @@ def test_a_file_that_is_not_there_is_named(work: Work) -> None:
         work.ds.check()
 
 
+def test_an_engine_that_ends_its_process(work: Work) -> None:
+    """The rule and the file are told, and nothing passes."""
+    work.path("people.py").write_text("import os\ndef names_in(texts):\n    os._exit(3)\n")
+    trust_hook(work.ds.repo, "people.py")
+    with pytest.raises(SchemaFailed) as caught:
+        work.ds.check()
+    said = "dsm.toml:2: rule personal-data: people.py ended its own process (exit status 3)"
+    assert caught.value.message.endswith(said)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -117,9 +117,26 @@ def test_what_goes_wrong_in_a_file_is_told(source: str, said: str) -> None:
     assert caught.value.message.startswith(said)
 
 
-def test_a_file_that_ends_its_process_passes_nothing(work: Work) -> None:
-    """The worker is lost, and that is told."""
-    work.path("schemas.py").write_text("import os\nos._exit(0)\n")
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ("os._exit(0)", "exit status 0"),
+        ("os.abort()", "SIGABRT"),
+    ],
+)  # fmt: skip
+def test_a_file_that_ends_its_process_passes_nothing(work: Work, ends: str, said: str) -> None:
+    """It is told which rule ran what: to try again would end the same way."""
+    work.path("schemas.py").write_text(f"import os\n{ends}\n")
+    trust_hook(work.ds.repo, "schemas.py")
+    with pytest.raises(SchemaFailed) as caught:
+        work.ds.check()
+    told = f"dsm.toml:2: rule pandera: schemas.py ended its own process ({said})"
+    assert caught.value.message.endswith(told)
+
+
+def test_a_process_that_is_killed_may_be_tried_again(work: Work) -> None:
+    """The system kills one for lack of memory: the file is not what failed."""
+    work.path("schemas.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     trust_hook(work.ds.repo, "schemas.py")
     with pytest.raises(WorkerLost):
         work.ds.check()

@@ -13,6 +13,7 @@ from dsm.checks.columns import joined, one_array
 from dsm.checks.rule import Failing, Rule, Subject
 from dsm.checks.rules.labels import counted
 from dsm.model.names import printable
+from dsm.model.sizes import count_text
 from dsm.model.trailers import check_key
 
 
@@ -63,12 +64,13 @@ class Change(Rule):
             now = counted(subject.table)
             for label, count in sorted(counted(before).items()):
                 if label not in now:
-                    yield f"label {printable(label)}, of {count:,} examples, is gone"
+                    yield f"label {printable(label)}, of {count_text(count, 'example')}, is gone"
 
 
 def _above(count: int, of: int, most: float, what: str) -> Iterator[str]:
     if count / of > most:
-        yield f"{count:,} of {of:,} examples ({count / of:.2%}) are {what}, more than {most:.2%}"
+        verb, examples = "is" if count == 1 else "are", count_text(of, "example")
+        yield f"{count:,} of {examples} ({count / of:.2%}) {verb} {what}, more than {most:.2%}"
 
 
 def _put_again(before: pa.Table, fresh: pa.Table) -> pa.Table:

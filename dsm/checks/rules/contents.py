@@ -22,7 +22,7 @@ _TEXT, _JSON = "text/plain", "application/json"
 _MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB",
           "HSV", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # fmt: skip
 # What names of files promise; what is not here promises nothing.
-_PROMISED = {
+PROMISED = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".png": "image/png",
     ".gif": "image/gif", ".bmp": "image/bmp", ".tif": "image/tiff", ".tiff": "image/tiff",
     ".webp": "image/webp", ".avif": "image/avif", ".heic": "image/heif", ".flac": "audio/flac",
@@ -111,7 +111,7 @@ class ContentRule(Rule):
         said = subject.facts("content", table)
         for each in said.facts if self.needs else ():
             if "missing" in each and each["type"].startswith(self.needs):
-                raise LibraryMissing(f"rule {self.name}: {each['missing']}")
+                raise LibraryMissing(each["missing"])
         return table, said
 
     def problem(self) -> str | None:
@@ -165,7 +165,7 @@ class ExtensionFits(ContentRule):
         parts = pc.and_(records_mask(table), pc.not_equal(names_of(table), table.column("path")))
         paths = pc.if_else(parts, "", table.column("path")).to_pylist()
         promised = pa.array(
-            [_PROMISED.get(os.path.splitext(path)[1].lower()) for path in paths], pa.string()
+            [PROMISED.get(os.path.splitext(path)[1].lower()) for path in paths], pa.string()
         )
         # What is called text may begin as JSON does.
         json = pc.and_(pc.equal(promised, _TEXT), pc.equal(kinds, _JSON))

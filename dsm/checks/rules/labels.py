@@ -11,6 +11,7 @@ from dsm.checks import options
 from dsm.checks.columns import one_array
 from dsm.checks.rule import Failing, Rule, Subject, failing
 from dsm.model.names import close_matches, printable
+from dsm.model.sizes import count_text
 
 
 class Labels(Rule):
@@ -76,10 +77,11 @@ class LabelCounts(Rule):
         for label in asked.get("labels", sorted(counts)):
             count = counts.get(label, 0)
             told, share = printable(label), count / total if total else 0.0
+            many = count_text(count, "example")
             if count < asked.get("min", 0):
-                yield Failing(f"label {told} has {count:,} examples, fewer than {asked['min']:,}")
+                yield Failing(f"label {told} has {many}, fewer than {asked['min']:,}")
             if count > asked.get("max", count):
-                yield Failing(f"label {told} has {count:,} examples, more than {asked['max']:,}")
+                yield Failing(f"label {told} has {many}, more than {asked['max']:,}")
             if share < asked.get("min-share", 0.0):
                 low = asked["min-share"]
                 yield Failing(f"label {told} has {share:.2%} of all examples, less than {low:.2%}")
@@ -124,7 +126,7 @@ class Balance(Rule):
         if many > self.asked["max-ratio"] * few:
             ratio = f"{many / few:.4g} times" if few else "and so all"
             yield Failing(
-                f"label {printable(common)} has {many:,} examples, {ratio} those of"
+                f"label {printable(common)} has {count_text(many, 'example')}, {ratio} those of"
                 f" {printable(rare)} ({few:,}); at most {self.asked['max-ratio']:g} times are"
                 " allowed"
             )

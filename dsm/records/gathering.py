@@ -89,6 +89,8 @@ class Gathering:
         self.said: set[str] = set()  # asked fields that were there
         self._labels_by_text: dict[str, tuple[str, ...]] = {}
         self._asked = tuple(asked_fields(settings))
+        # Whether `hear` has anything to listen for.
+        self.listens = bool(self._asked or settings.attributes)
 
     def take(self, oid: bytes, size: int, number: int) -> None:
         """Takes the content of the next record, which stands in the line `number`."""

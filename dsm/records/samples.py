@@ -117,7 +117,8 @@ class Samples:
             gathered.look_at(fields)
         if self.say is not None:
             self.say(fields)
-        gathered.hear(fields, member.number, f"('{printable(member.name)}') ")
+        if gathered.listens:
+            gathered.hear(fields, member.number, f"('{printable(member.name)}') ")
         if not gathered.settings.key:
             gathered.out.keys.append(spelt_key(member.name))
 

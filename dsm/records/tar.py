@@ -214,19 +214,18 @@ class _Tar:
         self._samples.add(Member(name, number, oid, size, None))
 
     def _store_content(self, name: str, size: int, number: int) -> None:
-        file, data = self._file, b""
-        if size <= _SMALL:
-            data = file.take(size)
-            content = cast(BinaryIO, io.BytesIO(data))
+        file = self._file
+        data = file.take(size) if size <= _SMALL else b""
+        suffix = os.path.splitext(name)[1].lower()
+        if data and self._store is not None:
+            # As it is: through the buffer that streams are cut in it would be copied twice.
+            oid, got = self._store.put(data, suffix, self._rows), len(data)
         else:
-            content = cast(BinaryIO, _Content(file, size))
-        if self._store is None:
-            oid, got = hash_of(content)
-        else:
-            pieces: list[bytes] = []
-            suffix = os.path.splitext(name)[1].lower()
-            oid, got = self._store.put_stream(readinto_of(content), suffix, pieces)
-            self._rows += pieces
+            content = cast(BinaryIO, io.BytesIO(data) if size <= _SMALL else _Content(file, size))
+            if self._store is None:
+                oid, got = hash_of(content)
+            else:
+                oid, got = self._store.put_stream(readinto_of(content), suffix, self._rows)
         if got < size:
             raise tarfile.ReadError("it is cut off")
         self._contents[name] = (oid, size)

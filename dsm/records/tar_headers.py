@@ -10,7 +10,7 @@ import re
 from typing import BinaryIO
 from zlib import adler32
 
-from blake3 import blake3
+from dsm.store.digests import threaded_hasher
 
 BLOCK = 512
 # What is read of the file at once.
@@ -37,7 +37,7 @@ class Forward:
         self._last = b""
         self._again = False
         self.header = b""  # what `tarfile` read as one, last
-        self.whole = blake3()
+        self.whole = threaded_hasher()
         self.at = 0
         self.between: list[bytes] = []
 

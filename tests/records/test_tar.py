@@ -7,6 +7,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ from stored_groups import Groups
 from dsm.format import chunk_list
 from dsm.records.gathering import Read, RecordsInvalid
 from dsm.records.reader import read_records
+from dsm.records.samples import SAID_BYTES_MAX
 from dsm.records.settings import RecordSettings
+from dsm.store.chunks import Chunking
+from dsm.store.objects import ObjectStore
 
 Files = list[tuple[str, bytes]]
 
@@ -94,6 +98,49 @@ def test_compressed_tars_are_kept_as_they_are(compress: Callable[[bytes], bytes]
     assert (data, b"") == (store.streams[0], store.listed)
     with pytest.raises(RecordsInvalid, match=r"t\.tar is cut off"):
         read(data[:-3])
+
+
+class Streaming:
+    """Hands on to a store, counting streams; with `every`, members of all sizes come as streams."""
+
+    def __init__(self, store: ObjectStore, *, every: bool):
+        self._store, self._every = store, every
+        self.streams = 0
+        self.put_list, self.put_group = store.put_list, store.put_group
+
+    def put(self, data: bytes, suffix: str = "", pieces: list[bytes] | None = None) -> bytes:
+        if self._every and suffix != ".tar":  # that of what stands between members
+            return self.put_stream(io.BytesIO(data).readinto, suffix, pieces)[0]
+        return self._store.put(data, suffix, pieces)
+
+    def put_stream(
+        self, readinto: Any, suffix: str = "", pieces: list[bytes] | None = None
+    ) -> tuple[bytes, int]:
+        self.streams += 1
+        return self._store.put_stream(readinto, suffix, pieces)
+
+
+def test_small_members_are_stored_without_a_stream_of_their_own(tmp_path: Path) -> None:
+    """Only larger and empty ones are read as streams, and the packs are the same to the byte."""
+    texts = [(f"{n:03}.txt", b"%d lines " % n * 90) for n in range(300)]
+    media = [(f"{n:03}.jpg", blake3(b"%d" % n).digest(length=8192)) for n in range(400)]
+    large = [("large.bin", blake3(b"large").digest(length=SAID_BYTES_MAX + 1))]
+    data = packed([*texts, *media, *large, ("empty", b""), ("again.jpg", media[0][1])])
+    found = []
+    for every in (False, True):
+        folder = tmp_path / str(every)
+        for name in ("packs", "tmp"):
+            (folder / name).mkdir(parents=True)
+        store = ObjectStore(str(folder / "packs"), str(folder / "tmp"), Chunking())
+        streaming = Streaming(store, every=every)
+        given = read_records(io.BytesIO(data), "t.tar", RecordSettings("tar"), streaming)
+        store.flush()
+        assert store.read(given.oid) == data
+        packs = {path.name: path.read_bytes() for path in folder.rglob("*.pack")}
+        found.append((packs, given.keys, [*given.oids], given.oid))
+        assert streaming.streams == (len(given) if every else 2)
+        store.close()
+    assert found[0] == found[1]
 
 
 def test_what_is_said_of_a_sample_makes_fields() -> None:

@@ -191,8 +191,11 @@ class Following:
         bring_files(tree, staged, index, rows, files, done)
         moved = {e.path for e in files.write} | set(files.remove) | {p for p, _ in files.same}
         rest = {*rows.before, *rows.now} - moved
-        left = (path for path in rest if os.path.lexists(os.path.join(tree.root, path)))
-        return Followed(len(files.write), len(files.remove), tuple(sorted(left)))
+        standing = [path for path in rest if os.path.lexists(os.path.join(tree.root, path))]
+        # Of one that was killed, some have come already.
+        come = clean_files(tree, index, {p: rows.before[p] for p in standing if p in rows.before})
+        left = tuple(sorted(set(standing) - come.keys()))
+        return Followed(len(files.write), len(files.remove), left)
 
     def save(self, tree: WorkTree) -> None:
         """Saves what the index has learnt of the files."""

@@ -119,6 +119,22 @@ def test_what_was_never_committed_stays_here(origin: Copy, tmp_path: Path) -> No
     assert len(clone.repo.store.missing(blake3(data).digest() for data in hidden)) == 2
 
 
+def test_files_that_came_already_are_not_listed(
+    origin: Copy, tmp_path: Path, clone_of: Clones
+) -> None:
+    """As after a pull that was killed: what stands there is what was to come."""
+    clone = clone_of(pushed(origin, str(tmp_path / "remote")))
+    (clone.root / "owl" / "1").write_text("theirs")
+    (clone.root / "wren" / "9").write_text("theirs")
+    origin.commit("third", owl__1="theirs", wren__9="theirs", wren__1=None)
+    origin.repo.push()
+    (pulled,) = clone.repo.pull().datasets
+    assert (pulled.left, pulled.removed) == ((), 1)
+    status = clone.dataset.status()
+    assert (status.unstaged, status.untracked) == ((), ())
+    assert origin.files() == clone.files()
+
+
 def test_edited_files_stay_and_are_listed(origin: Copy, tmp_path: Path, clone_of: Clones) -> None:
     """A pull leaves alone what holds something else than the head had; nothing of it is lost."""
     clone = clone_of(pushed(origin, str(tmp_path / "remote")))

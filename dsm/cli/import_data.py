@@ -131,7 +131,9 @@ def tell(s: Session, report: ImportReport) -> None:
     counts = [f"{report.added:,} added", f"{report.modified:,} modified"]
     more = (report.relabelled, "relabelled"), (report.deleted, "deleted")
     counts += [f"{number:,} {word}" for number, word in more if number]
+    # Of an archive, its members are read: more of them than files.
+    members = "members " if report.fetched > report.files else ""
     s.say(
-        f"{would} {report.fetched:,} of {count_text(report.files, 'file')} at"
+        f"{would} {report.fetched:,} {members}of {count_text(report.files, 'file')} at"
         f" {printable(report.url)}, {size_text(report.size)}: {', '.join(counts)}{stays}"
     )

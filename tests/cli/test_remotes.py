@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,14 @@ def test_collisions_are_listed_with_the_command_that_settles_them(
         "mine",
         "theirs",
     )
+
+
+def test_an_import_of_an_archive_counts_its_members(
+    dsm: Runner, empty_repo: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "two.tar"
+    with tarfile.open(outside, "w") as tar:
+        for name in ("1.txt", "2.txt"):
+            tar.addfile(tarfile.TarInfo(name))
+    (line,) = dsm("import", str(outside), "--into", "owl").err.splitlines()
+    assert line.startswith(f"read 2 members of 1 file at {outside}, 0 B: ")

@@ -28,6 +28,10 @@ TRIES, PAUSE_SECONDS = 4, 0.2
 STREAM_BYTES = 4 << 20
 # How often a file is read until it is called damaged.
 READS = 3
+# What helps when a place does not answer: nothing that was transferred is transferred again.
+AGAIN = "run the command again when the place answers: it goes on where it was"
+MENDING = "nothing of it was taken in; `dsm fsck --remote --repair` in a whole copy puts it back"
+NARROWER = "nothing was taken in; name a folder below it, if that is what you want"
 KINDS_OF_REQUESTS = ("list", "read", "write", "create", "delete")
 
 
@@ -47,6 +51,9 @@ class RemoteDamaged(DamagedData):
     """The remote holds something that is not what it should be. Nothing of it was taken in."""
 
     code = "remote-damaged"
+
+    def __init__(self, message: str, *, hint: str | None = None, items: tuple[str, ...] = ()):
+        super().__init__(message, hint=hint or MENDING, items=items)
 
 
 class NotOnRemote(NotFound):
@@ -180,7 +187,7 @@ class Backend(ABC):
         found: dict[str, Entry] = {}
         for count, entry in enumerate(self.listing(prefix)):
             if count >= ENTRIES_MAX:
-                raise RemoteDamaged(f"the listing of {self.url} has no end")
+                raise RemoteDamaged(f"the listing of {self.url} has no end", hint=NARROWER)
             if entry.name.startswith(prefix) and is_plain(entry.name):
                 found[entry.name] = entry
         return [found[name] for name in sorted(found)]
@@ -208,7 +215,10 @@ class Backend(ABC):
                 raise Unsettled(
                     f"{error.message}; whether {name} was written is not known"
                 ) from error
-        raise failure or RemoteFailed(f"{self.url} says that {name} is taken, and has none")
+        raise failure or RemoteFailed(
+            f"{self.url} says that {name} is taken, and has none",
+            hint="look what stands there by that name, and move it away",
+        )
 
 
 class Unsettled(RemoteFailed):

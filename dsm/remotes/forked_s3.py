@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from dsm.model.names import printable
 from dsm.remotes.backend import (
+    AGAIN,
     Backend,
     Entry,
     NotOnRemote,
@@ -119,5 +120,5 @@ class ForkedS3Backend(Backend):
                 ) from None
             reason = code or printable(str(error).splitlines()[0][:160] if str(error) else "")
             raise RemoteFailed(
-                f"cannot {what} {name} on {self.url}: {reason or type(error).__name__}"
+                f"cannot {what} {name} on {self.url}: {reason or type(error).__name__}", hint=AGAIN
             ) from None

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.backend import (
+    AGAIN,
     STREAM_BYTES,
     Backend,
     Entry,
@@ -60,7 +61,9 @@ class FsspecBackend(Backend):
                 hint="mount it, and name the folder",
             ) from None
         except OSError as error:  # some connect at once
-            raise RemoteFailed(f"cannot reach {url}: {printable(str(error)[:200])}") from None
+            raise RemoteFailed(
+                f"cannot reach {url}: {printable(str(error)[:200])}", hint=AGAIN
+            ) from None
 
     def _path(self, name: str) -> str:
         name = self.checked(name)
@@ -161,7 +164,7 @@ class FsspecBackend(Backend):
                 raise RemoteRefused(f"{self.url} does not let you {what} {name}") from None
             reason = printable(str(error).splitlines()[0][:160]) if str(error) else ""
             told = f"{type(error).__name__}{': ' + reason if reason else ''}"
-            raise RemoteFailed(f"cannot {what} {name} on {self.url}: {told}") from None
+            raise RemoteFailed(f"cannot {what} {name} on {self.url}: {told}", hint=AGAIN) from None
 
 
 def _entry(name: str, fields: dict[str, Any]) -> Entry:

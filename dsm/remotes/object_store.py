@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.backend import (
+    AGAIN,
     STREAM_BYTES,
     Backend,
     Entry,
@@ -30,6 +31,10 @@ from dsm.remotes.parallel import interruptible
 PART_BYTES, PARTS_AT_ONCE = 48 << 20, 4
 EXTRAS = {"s3": "s3", "gs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
 _DENIED = re.compile(r"non-2xx status code: 40[13]\b")
+_NO_BUCKET = (
+    "is there a bucket or container of that name? Make it with the tools of its provider,"
+    " or correct the address"
+)
 _RETRY = {"max_retries": 4}
 _CLIENT = {"timeout": "300s", "connect_timeout": "10s"}
 
@@ -171,6 +176,8 @@ class BucketBackend(Backend):
         if isinstance(error, (NotOnRemote, RemoteFailed, RemoteRefused)):
             raise error
         if isinstance(error, FileNotFoundError):
+            if what in ("write", "create"):  # a new name cannot be missing: what is to hold it is
+                raise NotOnRemote(f"{self.url} takes no files", hint=_NO_BUCKET) from None
             raise NotOnRemote(f"{self.url} has no file {name}") from None
         denied = isinstance(error, (PermissionDeniedError, UnauthenticatedError))
         if denied or _DENIED.search(str(error)):  # not every answer has a class of its own
@@ -178,7 +185,9 @@ class BucketBackend(Backend):
                 f"{self.url} does not let you {what} {name}",
                 hint="check the credentials that the provider's own tools use",
             ) from None
-        raise RemoteFailed(f"cannot {what} {name} on {self.url}: {_brief(error)}") from None
+        reason = _brief(error)
+        hint = _NO_BUCKET if " 404 " in f"{reason} " else AGAIN
+        raise RemoteFailed(f"cannot {what} {name} on {self.url}: {reason}", hint=hint) from None
 
 
 def _entry(found: Any) -> Entry:

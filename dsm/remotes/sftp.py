@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from dsm.errors import InvalidInput
 from dsm.model.names import printable
 from dsm.remotes.backend import (
+    AGAIN,
     STREAM_BYTES,
     Backend,
     Entry,
@@ -204,7 +205,9 @@ class SftpBackend(Backend):
         except (ssh.Error, OSError, TimeoutError) as error:
             if not isinstance(error, ssh.SFTPError) or isinstance(error, ssh.SFTPConnectionLost):
                 self._lost(client)
-            raise RemoteFailed(f"cannot {what} {name} on {self.url}: {_brief(error)}") from None
+            raise RemoteFailed(
+                f"cannot {what} {name} on {self.url}: {_brief(error)}", hint=AGAIN
+            ) from None
 
     def _lost(self, client: Any) -> None:
         """Lets the next try connect anew, unless another thread has done that already."""
@@ -244,7 +247,7 @@ class SftpBackend(Backend):
                 f"{self._host} does not let you in", hint="check that `ssh` gets in without asking"
             ) from None
         except (ssh.Error, OSError, TimeoutError) as error:
-            raise RemoteFailed(f"cannot reach {self._host}: {_brief(error)}") from None
+            raise RemoteFailed(f"cannot reach {self._host}: {_brief(error)}", hint=AGAIN) from None
 
 
 def _entry(name: str, attrs: Any) -> Entry:

@@ -16,6 +16,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from dsm.model.names import printable
 from dsm.remotes.backend import (
+    AGAIN,
+    NARROWER,
     STREAM_BYTES,
     Backend,
     Entry,
@@ -97,9 +99,11 @@ class WebBackend(Backend):
                 left = None if left is None else left - len(part)
                 yield part
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise RemoteFailed(f"cannot read {name} on {self.url}: {brief(error)}") from None
+            raise RemoteFailed(
+                f"cannot read {name} on {self.url}: {brief(error)}", hint=AGAIN
+            ) from None
         if left:
-            raise RemoteFailed(f"{name} on {self.url} was cut short, by {left:,} bytes")
+            raise RemoteFailed(f"{name} on {self.url} was cut short, by {left:,} bytes", hint=AGAIN)
 
     def _asked(
         self, method: str, name: str, at: str, headers: dict[str, str],
@@ -118,7 +122,8 @@ class WebBackend(Backend):
                 hint="a user name and a password for the host belong into ~/.netrc",
             )
         raise RemoteFailed(
-            f"cannot read {printable(name)} on {self.url}: the server answered {answer.status}"
+            f"cannot read {printable(name)} on {self.url}: the server answered {answer.status}",
+            hint=AGAIN,
         )
 
     # --- which files there are ---
@@ -157,7 +162,7 @@ class WebBackend(Backend):
                     yield from (Entry(name, 0) for name in files)
             count += len(below)
             if count > FOLDERS_MAX:
-                raise RemoteDamaged(f"the listing of {self.url} has no end")
+                raise RemoteDamaged(f"the listing of {self.url} has no end", hint=NARROWER)
             level = below
 
     def _found(self, name: str) -> Entry | None:
@@ -192,7 +197,9 @@ class WebBackend(Backend):
             for part in self._body(answer, folder):
                 total += len(part)
                 if total > PAGE_BYTES_MAX:
-                    raise RemoteDamaged(f"the page of {folder or '/'} on {self.url} has no end")
+                    raise RemoteDamaged(
+                        f"the page of {folder or '/'} on {self.url} has no end", hint=NARROWER
+                    )
                 parts.append(part)
         finally:
             self._requests.done(answer)

@@ -21,7 +21,7 @@ from functools import cached_property
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from dsm.model.names import printable
-from dsm.remotes.backend import RemoteFailed, RemoteRefused
+from dsm.remotes.backend import AGAIN, RemoteFailed, RemoteRefused
 from dsm.version import __version__
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
@@ -114,7 +114,7 @@ class WebRequests:
                 response = connection.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:
             connection.close()
-            raise RemoteFailed(f"cannot reach {self._url}: {brief(error)}") from None
+            raise RemoteFailed(f"cannot reach {self._url}: {brief(error)}", hint=AGAIN) from None
         except NotFollowed:
             connection.close()
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from dsm.answers.examples import change_fields
+from dsm.answers.examples import change_fields, records_files_fields
 from dsm.answers.queries import query_change_fields
 from dsm.model.changeset import Changeset
 from dsm.model.example import kinds_by_folder
@@ -121,6 +121,7 @@ def show_answer(dataset: str, changeset: Changeset, diff: Diff) -> dict[str, Any
         "dataset": dataset,
         **changeset_fields(changeset),
         "queries": [query_change_fields(change) for change in diff.queries],
+        "records_files": records_files_fields(diff.changes),
         "changes": map(change_fields, diff.changes),
     }
 

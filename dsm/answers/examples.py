@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dsm.answers.queries import query_change_fields
-from dsm.model.example import Change, Example
+from dsm.model.example import Change, Example, kinds_by_records_file
 from dsm.model.timespec import format_time
 
 if TYPE_CHECKING:
@@ -87,5 +87,11 @@ def diff_answer(diff: Diff) -> dict[str, Any]:
         "before": diff.before,
         "after": diff.after,
         "queries": [query_change_fields(change) for change in diff.queries],
+        "records_files": records_files_fields(diff.changes),
         "changes": map(change_fields, diff.changes),
     }
+
+
+def records_files_fields(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Returns how many records of each file changed, by kind: what text says in a line a file."""
+    return [{"path": path, **kinds} for path, kinds in kinds_by_records_file(changes).items()]

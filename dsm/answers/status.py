@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dsm.answers.examples import records_files_fields
 from dsm.answers.queries import check_fields
 from dsm.model.example import Change
 
@@ -38,6 +39,8 @@ def status_answer(
         "staged_queries": [{"kind": c.kind, "name": c.name} for c in status.staged_queries],
         "staged": [_change_fields(change) for change in status.staged],
         "unstaged": [_change_fields(change) for change in status.unstaged],
+        "staged_records": records_files_fields(status.staged),
+        "unstaged_records": records_files_fields(status.unstaged),
         "untracked": list(status.untracked),
         "left_out": list(status.left_out),
         "absent": status.absent,

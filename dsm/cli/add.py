@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from dsm.cli.changes import counts_text, name_status
 from dsm.cli.output import count_text, print_json, size_text
-from dsm.cli.record_lines import is_record, records_lines
+from dsm.cli.record_lines import records_lines
 from dsm.cli.session import Session
 from dsm.errors import InvalidInput
+from dsm.model.example import is_record
 from dsm.model.names import printable
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dsm.cli.output import count_text
+from dsm.model.example import is_record, kinds_by_records_file
 from dsm.model.names import printable
-from dsm.model.record_path import RECORD, is_records_file, parts_of
+from dsm.model.record_path import is_records_file, parts_of
 from dsm.records.formats import find_format
 
 if TYPE_CHECKING:
@@ -44,20 +45,10 @@ def records_text(counts: Mapping[str, int]) -> str:
     return ", ".join([f"{number} {noun} {rest}", *parts[1:]])
 
 
-def is_record(change: Change) -> bool:
-    """Whether a change is of a record."""
-    told = change.after or change.before
-    return change.of_record if told is None else told.records == RECORD
-
-
 def by_file(changes: Iterable[Change]) -> Iterator[Change | RecordsChanged]:
     """Yields changes in their order; those of the records of a file, and of the file, as one."""
     listed = list(changes)
-    counts: dict[str, dict[str, int]] = {}
-    for change in listed:
-        if is_record(change):
-            found = counts.setdefault(parts_of(change.path)[0], {})
-            found[change.kind] = found.get(change.kind, 0) + 1
+    counts = kinds_by_records_file(listed)
     told: set[str] = set()
     for change in listed:
         after = change.after or change.before

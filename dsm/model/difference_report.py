@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsm.model.example import Change
+from dsm.model.example import Change, kinds_by_records_file
 from dsm.model.queries import QueryChange
 
 
@@ -21,7 +21,8 @@ class RecordDifference:
 @dataclass(frozen=True, slots=True, repr=False)
 class Diff:
     """Changes between two snapshots (or the stage, or the work tree), sorted by path, and those of
-    queries, sorted by name; `records` where their fields were asked for."""
+    queries, sorted by name; `records` where their fields were asked for. `records_files()` counts
+    the changes of records by kind, in each records file that has any."""
 
     before: str
     after: str
@@ -38,3 +39,6 @@ class Diff:
         for change in self.changes:
             found[change.kind] = found.get(change.kind, 0) + 1
         return found
+
+    def records_files(self) -> dict[str, dict[str, int]]:
+        return kinds_by_records_file(self.changes)

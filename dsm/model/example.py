@@ -73,6 +73,25 @@ KINDS = ("added", "modified", "relabelled", "deleted", "renamed")
 LETTERS = {"added": "A", "modified": "M", "relabelled": "L", "deleted": "D", "renamed": "R"}
 
 
+def is_record(change: Change) -> bool:
+    """Whether a change is of a record."""
+    told = change.after or change.before
+    return change.of_record if told is None else told.records == "#"
+
+
+def kinds_by_records_file(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
+    """Counts the changes of records by kind, in each file that has any; in the order of changes.
+
+    Renamed records count in the file that they are in now.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for change in changes:
+        if is_record(change):
+            file = change.path.rpartition("#")[0]
+            found.setdefault(file, dict.fromkeys(KINDS, 0))[change.kind] += 1
+    return found
+
+
 def kinds_by_folder(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
     """Counts changes by kind in each folder that has any; sorted by folder, the root is "."."""
     found: dict[str, dict[str, int]] = {}

@@ -64,7 +64,7 @@ def test_forms(dsm: Runner, two_changesets: Path) -> None:
     assert dsm("diff", "1", "2", "--stat").lines[0] == " cat | 1 modified"
     found = dsm("diff", "1", "2", "--json").json
     assert [change["kind"] for change in found["changes"]] == ["modified", "deleted", "added"]
-    assert {"before", "after", "queries", "changes"} == set(found)
+    assert {"before", "after", "queries", "records_files", "changes"} == set(found)
     assert dsm("diff", "--stat").lines == [" nothing changed"]
     assert dsm("diff", "--json").json["changes"] == []
 

@@ -18,7 +18,7 @@ import pytest
 
 import dsm as library
 from dsm.answers.definitions import partition_answer
-from dsm.answers.examples import record_fields_answer
+from dsm.answers.examples import diff_answer, record_fields_answer
 from dsm.answers.maintenance import fsck_answer, gc_answer
 from dsm.answers.remotes import aborted_answer, clone_answer, pull_answer, remote_gc_answer
 from dsm.answers.runs import bisection_answer, exported_answer, moves_answer
@@ -62,6 +62,7 @@ labels.vocabulary = ["cat"]
 balance = { max-ratio = 1, severity = "warning", reason = "it learns both" }
 """
 ROW = Example("a.jsonl#1", bytes(32), 8, 0, ("spam",), records="#")
+RECORD_ADDED = Change("added", "a.jsonl#1", after=ROW)
 CANARY = "canary-text-90c1"
 Documents = dict[str, list[Any]]
 
@@ -215,7 +216,15 @@ def printed(
 def _rare(status: Any) -> dict[str, object]:
     unread = Problem("cat", "Permission denied")
     return status_answer(
-        Status(status["dataset"], status["head"], status["examples"], (), (), (), failed=(unread,)),
+        Status(
+            status["dataset"],
+            status["head"],
+            status["examples"],
+            (RECORD_ADDED,),
+            (RECORD_ADDED,),
+            (),
+            failed=(unread,),
+        ),
         lock=("it names changeset 1, which is not here",),
         pull=PullUnderWay("origin", 2),
     )
@@ -248,6 +257,10 @@ def _changes(dsm: Runner, take: Any, folder: Path) -> None:
     )
     told = record_fields_answer(Diff("1", "2", (), records=records), 2)
     take("", of="dsm diff --records", document={**told, "records": list(told["records"])})
+    told = diff_answer(Diff("1", "2", (RECORD_ADDED,)))
+    take("", of="dsm diff", document={**told, "changes": list(told["changes"])})
+    shown = {**dsm("show", "1", "--json").json, "records_files": told["records_files"]}
+    take("", of="dsm show", document=shown)
     take("status")
     write(folder / "dsm.toml", "[dataset.photos.rules]\nsize.on = 'commit'\n")
     take("commit", "-m", "moved", "--source", "s3://shop", "--note", "renamed")

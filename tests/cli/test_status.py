@@ -106,7 +106,7 @@ def test_json_has_the_same(dsm: Runner, two_changesets: Path) -> None:
     assert {
         "dataset", "head", "examples", "clean", "staged", "unstaged", "untracked", "absent", "files_at",
         "queries", "staged_queries", "failed", "left_out", "remote", "lock", "objects",
-        "pull",
+        "pull", "staged_records", "unstaged_records",
     } == set(status)  # fmt: skip
     assert [(change["kind"], change["path"]) for change in status["staged"]] == [
         ("modified", "cat/1.txt"),

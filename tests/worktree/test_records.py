@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 from situations import Work
 
+from dsm.answers.changesets import show_answer
+from dsm.answers.examples import diff_answer
+from dsm.answers.status import status_answer
 from dsm.cli.changes import stat_lines
 from dsm.errors import Conflict, InvalidInput, NotFound
 from dsm.history.revert import TouchedLater
 from dsm.maintenance.fsck import fsck
 from dsm.maintenance.gc import apply_gc, plan_gc
+from dsm.model.example import KINDS
 from dsm.records.gathering import RecordsInvalid
 
 FILE = "train.jsonl"
@@ -91,6 +95,35 @@ def test_an_edit_stages_the_records_that_changed(work: Work) -> None:
     assert (counts.added, counts.modified, counts.deleted, counts.files) == (3, 2, 1, 1)
     assert changeset.examples == 202
     assert kinds(work, 1, 2) == {"added": 3, "modified": 3, "deleted": 1}
+
+
+def test_answers_count_the_records_that_changed_by_file(work: Work) -> None:
+    """JSON of status, diff and show, and a Diff, say what the text says in a line for each file."""
+    records = start(work)
+    work.write({"other.jsonl": lines(people(2)), "plain.bin": b"x"})
+    work.ds.add(["other.jsonl"], records=True, key_field="id")
+    work.ds.commit("another file")
+    records[3]["text"] = "other"
+    del records[100]
+    records += people(203)[200:]
+    work.write({FILE: lines(records)})
+    nothing = dict.fromkeys(KINDS, 0)
+    edited = {"path": FILE, **nothing, "added": 3, "modified": 1, "deleted": 1}
+    answer = status_answer(work.ds.status())
+    assert (answer["staged_records"], answer["unstaged_records"]) == ([], [edited])
+    work.ds.add([FILE, "plain.bin"])
+    work.ds.label(["other.jsonl#p1"], set=["spam"])
+    both = [{"path": "other.jsonl", **nothing, "relabelled": 1}, edited]
+    answer = status_answer(work.ds.status())
+    assert (answer["staged_records"], answer["unstaged_records"]) == (both, [])
+    changeset = work.ds.commit("edited")
+    diff = work.ds.diff(2, 3)
+    assert diff_answer(diff)["records_files"] == both
+    assert show_answer("d", changeset, work.ds.changes(3))["records_files"] == both
+    assert diff.records_files()[FILE]["added"] == 3 and [*diff.records_files()] == [
+        "other.jsonl",
+        FILE,
+    ]
 
 
 def test_another_order_changes_no_record(work: Work) -> None:

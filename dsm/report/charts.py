@@ -18,6 +18,11 @@ def text(value: str) -> str:
     return escape("\n".join(map(printable, value.split("\n"))))
 
 
+def percent(share: float) -> str:
+    """Returns a share from 0 to 1 as text; what is there is never told as nothing."""
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
 def bar(share: float, other: float | None = None) -> str:
     """Returns a bar of a share from 0 to 1; with another one an outline behind it."""
     second = ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dsm.model.markdown import plain
 from dsm.model.sizes import count_text
+from dsm.report.charts import percent
 from dsm.report.gather import Report
 from dsm.statistics.words import moves, value_text
 
@@ -68,7 +69,7 @@ def _labels(report: Report) -> Iterator[str]:
         return
     yield from ("", "### Labels", "", "| label | examples | share |", "|---|---:|---:|")
     for value, count in column.counts[:LABELS_MAX]:
-        yield f"| {plain(value)} | {count:,} | {count / column.examples:.1%} |"
+        yield f"| {plain(value)} | {count:,} | {percent(count / column.examples)} |"
     if len(column.counts) > LABELS_MAX:
         yield f"| … and {len(column.counts) - LABELS_MAX:,} more | | |"
 

@@ -16,7 +16,7 @@ from typing import Any
 from dsm.model.names import printable
 from dsm.model.sizes import count_text, size_text
 from dsm.model.timespec import format_time
-from dsm.report.charts import bar, histogram, text
+from dsm.report.charts import bar, histogram, percent, text
 from dsm.report.gather import Report
 from dsm.report.samples import PICTURES_MAX, Sample
 from dsm.statistics.drift import ColumnDrift, Drift
@@ -178,10 +178,14 @@ def _two_sides(column: ColumnDrift) -> Iterator[str]:
     yield "<tr><th>value<th class=n>A<th class=n>B<th>shares</thead><tbody>"
     for value in values[:VALUES_MAX]:
         p, q = shares(value)
-        yield f"<tr><td>{text(value)}<td class=n>{p:.1%}<td class=n>{q:.1%}<td>{bar(p, q)}</tr>"
+        yield f"<tr><td>{text(value)}<td class=n>{text(percent(p))}<td class=n>{text(percent(q))}"
+        yield f"<td>{bar(p, q)}</tr>"
     yield "</tbody></table></div>"
-    if len(values) > VALUES_MAX:
-        yield f"<p>… and {len(values) - VALUES_MAX:,} more values</p>"
+    # Rare values of both sides may be the same ones, so of them all only the least is known.
+    more = max(len(values), column.a.distinct or 0, column.b.distinct or 0) - VALUES_MAX
+    least = "at least " if column.a.rest or column.b.rest else ""
+    if more > 0:
+        yield f"<p>… and {least}{more:,} more values</p>"
 
 
 def _checks(report: Report) -> Iterator[str]:
@@ -248,11 +252,12 @@ def _classes(column: ColumnSummary) -> Iterator[str]:
     yield "<th></thead><tbody>"
     total, most = column.examples or 1, column.counts[0][1]
     for value, count in column.counts[:VALUES_MAX]:
-        yield f"<tr><td>{text(value)}<td class=n>{count:,}<td class=n>{count / total:.1%}"
+        yield f"<tr><td>{text(value)}<td class=n>{count:,}<td class=n>"
+        yield f"{text(percent(count / total))}"
         yield f"<td>{bar(count / most)}</tr>"
     if column.missing:
         yield f"<tr><td class=soft>none<td class=n>{column.missing:,}<td class=n>"
-        yield f"{column.missing / total:.1%}<td></tr>"
+        yield f"{text(percent(column.missing / total))}<td></tr>"
     yield "</tbody></table></div>"
     rest = len(column.counts) - VALUES_MAX
     if rest > 0 or column.rest:

@@ -20,7 +20,7 @@ from dsm.report import decoding
 from dsm.report.decoding import Decoder
 from dsm.report.gather import Report, gather
 from dsm.report.markdown import markdown
-from dsm.report.page import MARK, page
+from dsm.report.page import MARK, VALUES_MAX, page
 from dsm.report.samples import SOUND_MAX, groups, waveform
 
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' onload=\"document.title='pwned'\"><script>1</script></svg>"
@@ -92,6 +92,20 @@ def test_fields_of_records_have_figures_and_drift(tmp_path: Path) -> None:
     assert [each.column for each in found[1].drift.moved if "record." in each.column] == [
         "record.score"
     ]
+
+
+def test_values_that_are_not_shown_are_counted(tmp_path: Path) -> None:
+    """Of more labels than are kept apart all are counted, and a rare one is not told as none."""
+    work = Work(tmp_path)
+    for name, count in (("a.jsonl", 2500), ("b.jsonl", 1200)):
+        rows = [{"n": n, "label": f"{n % count:04}"} for n in range(2500)]
+        work.ds.add_records(rows, name=name, label="label")
+        work.ds.commit(name)
+    of, other = (work.repo.example_set(word) for word in ("1", "2"))
+    found = page(gather(of, other, other, lambda: None, time=0))
+    labels = found[found.index("<h3>labels</h3>") :]
+    assert f"… and at least {2500 - VALUES_MAX:,} more values" in labels
+    assert "<td class=n>0.1%<td class=n>&lt;0.1%<td>" in labels
 
 
 def test_a_report_gathers_figures_changes_drift_and_findings(report: Report) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from dsm.remotes.backend import Backend, RemoteFailed, retried
+from dsm.remotes.backend import Backend, RemoteFailed, RemoteRefused, retried
 
 RACERS = 4
 FOLDER = "probe"
@@ -42,6 +42,7 @@ def _tried(backend: Backend) -> bool:
         winners = [text for text, each in zip(texts, won, strict=True) if each] or texts
         return won.count(True) <= 1 and backend.get(second, 100) in winners
     finally:
-        with contextlib.suppress(RemoteFailed):  # the names are nobody's, and passed over
+        # The names are nobody's, and passed over; what went wrong before is what matters.
+        with contextlib.suppress(RemoteFailed, RemoteRefused):
             for name in (first, second):
                 backend.delete(name)

@@ -250,6 +250,22 @@ def test_a_place_that_looks_before_it_writes_is_found_out() -> None:
     assert creates_exclusively(backend) is False
 
 
+def test_what_the_probe_could_not_write_is_told() -> None:
+    """Where nothing may be written, the error is of the writing, not of the tidying after it."""
+    backend = open_backend("memory://closed")
+
+    def refuse(what: str) -> Callable[..., Any]:
+        def refused(*_: object) -> None:
+            raise RemoteRefused(f"cannot {what} here")
+
+        return refused
+
+    backend.create = refuse("create")  # type: ignore[method-assign]
+    backend.delete = refuse("remove")  # type: ignore[method-assign]
+    with pytest.raises(RemoteRefused, match="cannot create here"):
+        creates_exclusively(backend)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_bucket_that_says_no_is_asked_once(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
     """401 and 403 are refusals, with what to check, and not failures that may pass."""

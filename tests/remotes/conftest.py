@@ -290,3 +290,12 @@ def clone_of(tmp_path: Path) -> Iterator[Callable[[str], Copy]]:
     yield make
     for copy in made:
         copy.repo.close()
+
+
+@pytest.fixture
+def remote(origin: Copy, tmp_path: Path) -> str:
+    """Where `origin` was pushed to: a folder."""
+    place = str(tmp_path / "remote")
+    origin.repo.remotes.add("origin", place)
+    origin.repo.push(tags=True)
+    return place

@@ -18,14 +18,6 @@ from .conftest import Copy
 Clones = Callable[..., Copy]
 
 
-@pytest.fixture
-def remote(origin: Copy, tmp_path: Path) -> str:
-    place = str(tmp_path / "remote")
-    origin.repo.remotes.add("origin", place)
-    origin.repo.push(tags=True)
-    return place
-
-
 def test_damage_names_what_mends_it(origin: Copy, remote: str, clone_of: Clones) -> None:
     """The hint of a damaged header says what `fsck` does, and that mends it."""
     clone = clone_of(remote)

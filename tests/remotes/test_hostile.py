@@ -29,14 +29,6 @@ HEADER_2 = "datasets/birds/changesets/00000002.json"
 HEADER_3 = "datasets/birds/changesets/00000003.json"
 
 
-@pytest.fixture
-def remote(origin: Copy, tmp_path: Path) -> str:
-    place = str(tmp_path / "remote")
-    origin.repo.remotes.add("origin", place)
-    origin.repo.push(tags=True)
-    return place
-
-
 def refused(place: str, folder: Path, kind: type[DsmError] = RemoteDamaged) -> str:
     """Clones, which must fail; returns the message. No changeset is recorded, nothing lies outside."""
     around = sorted(os.listdir(folder.parent))
